@@ -1,0 +1,40 @@
+"""The kernel table: arrays in, arrays out. No Tensor, no tape.
+
+Three columns hold the same names with the same signatures:
+
+- `reference`  NumPy, short and vectorised: the specification. Runs wherever NumPy does.
+- `cpu`        Numba: parallel, tiled, cached on disk.
+- `cuda`       CUDA C (`.cu`), launched on a GPU through CuPy, or compiled for the CPU (`cudasim`).
+
+Every row takes and returns C-contiguous arrays of one floating dtype (float32 or float64) in N x C x H x W order, indices
+as int32; inputs may be non-contiguous and are then copied. Outputs are new arrays. `geometry` is a `Geometry`; `size`
+is the (H, W) that an adjoint has to return, because a strided window forgets it.
+
+Below, < , > is the inner product, and a row marked * is the exact adjoint of the row above it: <A x, y> = <x, A* y>.
+
+conv        im2col(x, geometry)                         (N, C kh kw, Ho Wo): every window as a column
+          * col2im(cols, size, geometry)                adds the columns back where they came from
+            conv2d(x, w, bias, geometry)                y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n,c,i s + k d - p, j s + l d - p]
+          * conv_transpose2d(y, w, bias, size, geometry)   adjoint of conv2d in x; w is (O, C/groups, kh, kw) as in conv2d
+            conv2d_weight(x, y, geometry)               adjoint of conv2d in w
+            (bias is an array or None; in conv_transpose2d it has as many elements as the result has channels)
+pool        max_pool2d(x, geometry, output_size)        (y, index): the first maximum and its flat position in the H x W plane
+            adaptive_max_pool2d(x, output_size)         the same, windows floor(i H / Ho) .. ceil((i + 1) H / Ho)
+            plane_gather(x, index)                      y[n,c,i,j] = x[n,c].flat[index[n,c,i,j]]; index -1 gives 0
+          * plane_scatter(y, index, size)               adds y back at index
+            avg_pool2d(x, geometry, scale)              scale[i,j] * sum of the window; scale is (Ho, Wo)
+          * avg_pool2d_adjoint(y, geometry, scale, size)
+            adaptive_avg_pool2d(x, output_size)
+          * adaptive_avg_pool2d_adjoint(y, size)
+resize      resize2d(x, rows, cols)                     two taps per axis: (1 - f) x[lo] + f x[hi]; rows, cols are (lo, hi, f)
+          * resize2d_adjoint(y, rows, cols, size)
+norm        moments(x)                                  mean and biased variance of each channel of (N, C, L), float64
+            normalize(x, mean, invstd, weight, bias, relu)   per channel of (N, C, L); weight, bias may be None
+            normalize_backward(g, x, mean, invstd, weight, bias, relu)   (dx, dweight, dbias) with statistics taken as functions of x
+loss        softmax(x) / log_softmax(x)                 along axis 1 of (N, C, L)
+            softmax_backward(g, y) / log_softmax_backward(g, y)
+            cross_entropy(x, target, weight, ignore_index)   (loss per pixel (N, L), softmax is not formed)
+            cross_entropy_backward(g, x, target, weight, ignore_index)
+activation  relu(x), relu_backward(g, y)
+optim       sgd_step(...), adam_step(...)               in place
+"""

@@ -1,0 +1,29 @@
+"""The geometry of a sliding window: one frozen value instead of ten loose integers."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Kernel size, stride, zero padding and dilation as (vertical, horizontal) pairs, and the number of channel groups.
+
+    Along one axis an input of `size` gives `floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1`
+    outputs. What the floor loses cannot be recovered from the output, so the adjoint functions take the input size.
+    """
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def extent(self):
+        """Pixels that the dilated kernel spans along each axis: dilation (kernel - 1) + 1."""
+        return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation))
+
+    def output_size(self, size):
+        """(H, W) of the input -> (Ho, Wo) of the output; values below 1 mean that the kernel does not fit."""
+        return tuple(
+            (n + 2 * p - e) // s + 1 for n, p, e, s in zip(size, self.padding, self.extent, self.stride)
+        )

@@ -1,0 +1,44 @@
+"""Packaging of minidl: metadata, extras, the `minidl` command, and `kernels/` installed as `minidl.kernels`."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+kernels = ["kernels"] + [f"kernels.{name}" for name in find_packages("kernels")]
+
+extras = {
+    "lessons": ["jupyter", "ipywidgets", "scikit-image", "scikit-learn"],
+    "cuda12": ["cupy-cuda12x>=13"],
+    "cuda13": ["cupy-cuda13x>=13.6"],
+    "mpi": ["mpi4py"],
+    "onnx": ["onnx>=1.16"],
+    "bench": ["threadpoolctl"],
+}
+extras["test"] = ["pytest", "hypothesis", "nbmake", "ruff", "onnxruntime", *extras["onnx"], *extras["lessons"]]
+
+setup(
+    name="minidl",
+    version="0.1.0",
+    description="Semantic segmentation from scratch: a small, readable, fast deep-learning library on NumPy and CuPy",
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["minidl/LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["minidl", "minidl.*"]) + [f"minidl.{name}" for name in kernels],
+    package_dir={"minidl": "minidl", "minidl.kernels": "kernels"},
+    package_data={"minidl": ["LICENSE"], "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h"]},
+    install_requires=[
+        "numpy>=2.0",
+        "numba>=0.60",
+        "scipy>=1.13",
+        "pillow>=10",
+        "matplotlib>=3.8",
+        "tqdm>=4.66",
+        "safetensors>=0.4",
+        "pooch>=1.8",
+    ],
+    extras_require=extras,
+    entry_points={"console_scripts": ["minidl = minidl.cli:main"]},
+)
