@@ -1,0 +1,56 @@
+"""The reference column: every row of the kernel table in NumPy, short and vectorised."""
+
+from .activation import relu, relu_backward
+from .conv import conv2d, conv2d_weight, conv_transpose2d
+from .im2col import col2im, im2col
+from .loss import (
+    cross_entropy,
+    cross_entropy_backward,
+    log_softmax,
+    log_softmax_backward,
+    softmax,
+    softmax_backward,
+)
+from .norm import moments, normalize, normalize_backward
+from .optim import adam_step, sgd_step
+from .pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_adjoint,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    avg_pool2d_adjoint,
+    max_pool2d,
+)
+from .resize import resize2d, resize2d_adjoint
+from .unpool import plane_gather, plane_scatter
+
+__all__ = [
+    "adam_step",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_adjoint",
+    "adaptive_max_pool2d",
+    "avg_pool2d",
+    "avg_pool2d_adjoint",
+    "col2im",
+    "conv2d",
+    "conv2d_weight",
+    "conv_transpose2d",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "im2col",
+    "log_softmax",
+    "log_softmax_backward",
+    "max_pool2d",
+    "moments",
+    "normalize",
+    "normalize_backward",
+    "plane_gather",
+    "plane_scatter",
+    "relu",
+    "relu_backward",
+    "resize2d",
+    "resize2d_adjoint",
+    "sgd_step",
+    "softmax",
+    "softmax_backward",
+]
