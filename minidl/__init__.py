@@ -1,0 +1,9 @@
+"""minidl: semantic segmentation from scratch, small enough to read and fast enough to use."""
+
+from . import backend, functional, operators
+from .check import check_adjoint, check_grads
+from .engine import enable_grad, grad, is_grad_enabled, no_grad
+from .random import get_rng_state, manual_seed, set_rng_state
+from .tensor import Tensor, tensor
+
+__version__ = "0.1.0"

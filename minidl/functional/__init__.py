@@ -1,0 +1,72 @@
+"""The calculus: differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
+
+from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6, sigmoid, tanh
+from .conv import conv2d, conv2d_weight, conv_transpose2d, fold, unfold
+from .dropout import dropout, dropout2d
+from .elementwise import (
+    abs,
+    add,
+    cast,
+    clamp,
+    clone,
+    cos,
+    div,
+    eq,
+    erf,
+    exp,
+    ge,
+    gt,
+    le,
+    log,
+    lt,
+    maximum,
+    minimum,
+    mul,
+    ne,
+    neg,
+    pow,
+    sin,
+    sqrt,
+    sub,
+    where,
+)
+from .loss import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    l1_loss,
+    log_softmax,
+    mse_loss,
+    nll_loss,
+    one_hot,
+    smooth_l1_loss,
+    softmax,
+)
+from .matmul import linear, matmul
+from .norm import batch_norm, group_norm, instance_norm, layer_norm
+from .pad import crop, pad
+from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d, max_unpool2d
+from .reduce import amax, amin, logsumexp, max, mean, min, std, sum, var
+from .resize import interpolate, pixel_shuffle, pixel_unshuffle
+from .shape import (
+    array_index,
+    cat,
+    chunk,
+    expand,
+    flatten,
+    flip,
+    gather,
+    getitem,
+    narrow,
+    permute,
+    reshape,
+    roll,
+    scatter_add,
+    split,
+    squeeze,
+    stack,
+    take,
+    transpose,
+    unsqueeze,
+)

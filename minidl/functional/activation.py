@@ -1,0 +1,94 @@
+"""Activation functions. At a kink the derivative is PyTorch's: relu'(0) = 0, relu6'(0) = relu6'(6) = 0."""
+
+import math
+
+import numpy as np
+
+from ..backend import kernels
+from ..primitive import primitive
+from .elementwise import erf, where
+
+
+@primitive
+def relu(x):
+    """max(x, 0)."""
+    return kernels(x).relu(x) if x.dtype.kind == "f" else np.maximum(x, 0)
+
+
+@primitive
+def _relu_backward(g, y):
+    """g where y > 0, else 0: linear in g, so its own adjoint."""
+    return kernels(g).relu_backward(g, y)
+
+
+relu.rules(x=lambda g, out: _relu_backward(g, out))
+_relu_backward.rules(g=lambda g, y: _relu_backward(g, y), y=None)
+
+
+@primitive(floating=True)
+def sigmoid(x):
+    """1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which does not overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+sigmoid.rules(x=lambda g, out: g * out * (1 - out))
+
+
+@primitive(floating=True)
+def tanh(x):
+    """Hyperbolic tangent."""
+    return np.tanh(x)
+
+
+tanh.rules(x=lambda g, out: g * (1 - out * out))
+
+
+@primitive
+def _elu(x, *, alpha):
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def elu(x, alpha=1.0):
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)."""
+    return _elu(x, alpha=alpha)
+
+
+_elu.rules(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))
+
+
+def relu6(x):
+    """min(max(x, 0), 6) (Howard et al. 2017)."""
+    return where((x > 0) * (x < 6), x, _constant(x, 0, 6))
+
+
+def _constant(x, low, high):
+    """x clamped, cut off from the tape."""
+    return type(x)(np.clip(x.data, low, high))
+
+
+def leaky_relu(x, negative_slope=0.01):
+    """x where x > 0, else negative_slope x."""
+    return where(x > 0, x, negative_slope * x)
+
+
+def prelu(x, weight):
+    """x where x > 0, else weight x, with one learned weight for all channels (axis 1) or one each (He et al. 2015)."""
+    if weight.ndim != 1 or weight.shape[0] not in (1, x.shape[1] if x.ndim > 1 else 1):
+        raise ValueError(f"prelu: weight has shape {weight.shape}; needed (1,) or ({x.shape[1] if x.ndim > 1 else 1},)")
+    if weight.shape[0] > 1:
+        weight = weight.reshape(1, -1, *[1] * (x.ndim - 2))
+    return where(x > 0, x, weight * x)
+
+
+def gelu(x, approximate="none"):
+    """x Phi(x), Phi the normal distribution function; approximate="tanh" as in Hendrycks and Gimpel 2016, section 2."""
+    if approximate == "none":
+        return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+    if approximate == "tanh":
+        return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
+
+
+def hardswish(x):
+    """x relu6(x + 3) / 6 (Howard et al. 2019, section 5.2)."""
+    return where(x <= -3, 0.0, where(x >= 3, x, x * (x + 3) / 6))

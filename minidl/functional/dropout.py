@@ -1,0 +1,27 @@
+"""Dropout: random zeros in training, the identity otherwise."""
+
+import numpy as np
+
+from ..random import generator
+from ..tensor import Tensor
+
+
+def dropout(input, p=0.5, training=True):
+    """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
+    return _dropout("dropout", input, p, training, input.shape)
+
+
+def dropout2d(input, p=0.5, training=True):
+    """Zero whole channels of (N, C, H, W) with probability p and scale the rest (Tompson et al. 2015)."""
+    if input.ndim != 4:
+        raise ValueError(f"dropout2d: input has shape {input.shape}; needed four axes")
+    return _dropout("dropout2d", input, p, training, (*input.shape[:2], 1, 1))
+
+
+def _dropout(function, x, p, training, shape):
+    if not 0 <= p <= 1:
+        raise ValueError(f"{function}: p must be a probability, not {p}")
+    if not training or p == 0:
+        return x
+    keep = generator().random(shape, dtype=np.float32) >= p
+    return x * Tensor((keep * (1 / (1 - p) if p < 1 else 0)).astype(x.dtype))

@@ -1,0 +1,264 @@
+"""Arithmetic, comparison, selection and the elementary functions, element by element."""
+
+import math
+
+import numpy as np
+
+from ..primitive import primitive
+from ..tensor import Tensor, tensor
+
+_quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
+
+
+@primitive(broadcasts=True)
+def add(a, b):
+    """a + b."""
+    return np.add(a, b)
+
+
+add.rules(a=lambda g: g, b=lambda g: g)
+
+
+@primitive(broadcasts=True)
+def sub(a, b):
+    """a - b."""
+    return np.subtract(a, b)
+
+
+sub.rules(a=lambda g: g, b=lambda g: -g)
+
+
+@primitive(broadcasts=True)
+def mul(a, b):
+    """a b."""
+    return np.multiply(a, b)
+
+
+mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
+
+
+@primitive(broadcasts=True, floating=True)
+@_quiet
+def div(a, b):
+    """a / b."""
+    return np.divide(a, b)
+
+
+div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
+
+
+@primitive(broadcasts=True)
+@_quiet
+def pow(a, b):
+    """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
+    return np.power(a, b)
+
+
+pow.rules(
+    a=lambda g, a, b: g * _power_slope(a, b),
+    b=lambda g, out, a, b: where((a == 0) * (b >= 0), 0.0, g * out * log(a)),
+)
+
+
+def _power_slope(a, b):
+    if isinstance(b, Tensor):
+        return where(b == 0, 0.0, b * a ** (b - 1))
+    return b * a ** (b - 1) if b else a * 0
+
+
+@primitive
+def neg(x):
+    """-x."""
+    return np.negative(x)
+
+
+neg.rules(x=lambda g: -g)
+
+
+@primitive
+def cast(x, *, dtype, source):
+    """x in another dtype; `source` is the dtype that gradients go back in."""
+    return x.astype(dtype)
+
+
+cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
+
+
+@primitive
+def clone(x):
+    """A copy."""
+    return x.copy()
+
+
+clone.rules(x=lambda g: g)
+
+
+def where(condition, input, other):
+    """`input` where `condition`, else `other`."""
+    condition = condition.data if isinstance(condition, Tensor) else np.asarray(condition)
+    if not isinstance(input, Tensor) and not isinstance(other, Tensor):
+        input = tensor(input)
+    return _select(input, other, condition=condition.astype(bool, copy=False))
+
+
+@primitive(broadcasts=True)
+def _select(a, b, *, condition):
+    return np.where(condition, a, b)
+
+
+_select.rules(
+    a=lambda g, condition: _select(g, 0.0, condition=condition),
+    b=lambda g, condition: _select(0.0, g, condition=condition),
+)
+
+
+@primitive(broadcasts=True)
+def maximum(a, b):
+    """The larger of a and b; NaN wins. At a tie each gets half of the gradient."""
+    return np.maximum(a, b)
+
+
+maximum.rules(
+    a=lambda g, a, b: g * _share(a, b),
+    b=lambda g, a, b: g * _share(b, a),
+)
+
+
+@primitive(broadcasts=True)
+def minimum(a, b):
+    """The smaller of a and b; NaN wins. At a tie each gets half of the gradient."""
+    return np.minimum(a, b)
+
+
+minimum.rules(
+    a=lambda g, a, b: g * _share(b, a),
+    b=lambda g, a, b: g * _share(a, b),
+)
+
+
+def _share(a, b):
+    """1 where a > b, 1/2 where equal, else 0: a constant."""
+    a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
+    return Tensor((np.greater(a, b) + np.greater_equal(a, b)).astype(np.result_type(a, b)) / 2)
+
+
+@primitive
+def _clamp(x, *, min, max):
+    return np.clip(x, min, max)
+
+
+_clamp.rules(x=lambda g, x, min, max: _select(g, 0.0, condition=_inside(x.data, min, max)))
+
+
+def clamp(x, min=None, max=None):
+    """x limited to [min, max] (numbers). The gradient passes where min <= x <= max."""
+    if min is None and max is None:
+        raise ValueError("clamp: give min, max or both")
+    return _clamp(x, min=min, max=max)
+
+
+def _inside(x, low, high):
+    return (x >= (-np.inf if low is None else low)) & (x <= (np.inf if high is None else high))
+
+
+@primitive
+def abs(x):
+    """|x|, with derivative sign(x), 0 at 0."""
+    return np.abs(x)
+
+
+abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
+
+
+@primitive(floating=True)
+@_quiet
+def exp(x):
+    """e to the x."""
+    return np.exp(x)
+
+
+exp.rules(x=lambda g, out: g * out)
+
+
+@primitive(floating=True)
+@_quiet
+def log(x):
+    """Natural logarithm."""
+    return np.log(x)
+
+
+log.rules(x=lambda g, x: g / x)
+
+
+@primitive(floating=True)
+@_quiet
+def sqrt(x):
+    """Square root."""
+    return np.sqrt(x)
+
+
+sqrt.rules(x=lambda g, out: g / (2 * out))
+
+
+@primitive(floating=True)
+def sin(x):
+    """Sine (radians)."""
+    return np.sin(x)
+
+
+sin.rules(x=lambda g, x: g * cos(x))
+
+
+@primitive(floating=True)
+def cos(x):
+    """Cosine (radians)."""
+    return np.cos(x)
+
+
+cos.rules(x=lambda g, x: -g * sin(x))
+
+
+@primitive(floating=True)
+def erf(x):
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    from scipy.special import erf
+
+    return erf(x)
+
+
+erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
+
+
+def eq(a, b):
+    """a == b, elementwise, as a boolean Tensor (comparisons have no gradient)."""
+    return _compare(np.equal, a, b)
+
+
+def ne(a, b):
+    """a != b, elementwise."""
+    return _compare(np.not_equal, a, b)
+
+
+def lt(a, b):
+    """a < b, elementwise."""
+    return _compare(np.less, a, b)
+
+
+def le(a, b):
+    """a <= b, elementwise."""
+    return _compare(np.less_equal, a, b)
+
+
+def gt(a, b):
+    """a > b, elementwise."""
+    return _compare(np.greater, a, b)
+
+
+def ge(a, b):
+    """a >= b, elementwise."""
+    return _compare(np.greater_equal, a, b)
+
+
+def _compare(ufunc, a, b):
+    a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
+    return Tensor(np.asarray(ufunc(a, b)))

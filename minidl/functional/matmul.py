@@ -1,0 +1,38 @@
+"""Matrix product and its two adjoints, which are matrix products again: AB, G B^T, A^T G."""
+
+import numpy as np
+
+from ..primitive import primitive
+from .shape import reshape, transpose
+
+
+@primitive(broadcasts=True)
+def _matmul(a, b):
+    return np.matmul(a, b)
+
+
+_matmul.rules(
+    a=lambda g, b: _matmul(g, transpose(b, -2, -1)),
+    b=lambda g, a: _matmul(transpose(a, -2, -1), g),
+)
+
+
+def matmul(a, b):
+    """(..., n, k) x (..., k, m) -> (..., n, m); leading axes broadcast, a vector is a row on the left, a column on the right."""
+    if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
+        raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not match; needed (..., n, k) and (..., k, m)")
+    rows, columns = a.ndim > 1, b.ndim > 1
+    y = _matmul(a if rows else reshape(a, (1, -1)), b if columns else reshape(b, (-1, 1)))
+    shape = y.shape[:-2] + y.shape[-2:-1] * rows + y.shape[-1:] * columns
+    return reshape(y, shape)
+
+
+def linear(x, weight, bias=None):
+    """y = x W^T + b for x of shape (..., I), weight (O, I) and bias (O,)."""
+    if x.shape[-1:] != weight.shape[1:]:
+        raise ValueError(
+            f"linear: input {x.shape} does not end in the {weight.shape[1:]} columns of weight {weight.shape}"
+        )
+    y = _matmul(reshape(x, (-1, x.shape[-1])), transpose(weight, 0, 1))
+    y = y if bias is None else y + bias
+    return reshape(y, (*x.shape[:-1], weight.shape[0]))

@@ -1,0 +1,170 @@
+"""Normalisation: subtract a mean, divide by a standard deviation, scale and shift.
+
+Which elements share their statistics is the only difference: batch norm takes a channel over the batch, layer norm one
+sample, instance norm one channel of one sample, group norm a few channels of one sample (Wu and He 2018, figure 2).
+"""
+
+import math
+
+import numpy as np
+
+from ..backend import kernels
+from ..engine import is_grad_enabled
+from ..primitive import primitive, through
+from ..tensor import Tensor
+from .activation import relu
+from .reduce import mean
+from .reduce import sum as total
+from .shape import reshape
+
+
+def _definition(x, weight, bias, *, eps, activation):
+    """(x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, L), in operations that can be differentiated again."""
+    centred = x - mean(x, (0, 2), keepdim=True)
+    y = centred / (mean(centred * centred, (0, 2), keepdim=True) + eps) ** 0.5
+    y = y if weight is None else y * reshape(weight, (1, -1, 1))
+    y = y if bias is None else y + reshape(bias, (1, -1, 1))
+    return relu(y) if activation else y
+
+
+@primitive(aux=("mean", "var"))
+def _normalize(x, weight, bias, *, eps, activation):
+    K = kernels(x)
+    mean, var = K.moments(x)
+    return K.normalize(x, mean, 1 / np.sqrt(var + eps), weight, bias, activation), mean, var
+
+
+def _normalize_rule(g, x, weight, bias, mean, var, eps, activation):
+    if is_grad_enabled():
+        return through(lambda *args: _definition(*args, eps=eps, activation=activation), (x, weight, bias), g)
+    arrays = (None if t is None else t.data for t in (weight, bias))
+    invstd = 1 / np.sqrt(var.data + eps)
+    results = kernels(x.data).normalize_backward(g.data, x.data, mean.data, invstd, *arrays, activation)
+    return tuple(r if r is None else Tensor(r) for r in results)
+
+
+_normalize.joint_rule(_normalize_rule)
+
+
+def _rows(x):
+    """(N, C, ...) as (N, C, L)."""
+    return reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
+
+
+def _check_affine(function, channels, x, **vectors):
+    if x.dtype.kind != "f" or x.ndim < 2:
+        raise ValueError(f"{function}: input is {x.dtype} of shape {x.shape}; needed floating of (N, C, ...)")
+    for name, v in vectors.items():
+        if v is not None and v.shape != (channels,):
+            raise ValueError(f"{function}: {name} has shape {v.shape}; needed ({channels},)")
+
+
+def batch_norm(
+    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5, relu=False
+):
+    """y = (x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, ...) (Ioffe and Szegedy 2015, algorithm 1).
+
+    In training, mean and biased variance are those of the batch, and the running statistics (Tensors, or None) move
+    towards them, in place, by `momentum` (with the unbiased variance); otherwise the running statistics serve. `relu`
+    fuses max(y, 0) into the same pass.
+    """
+    C = input.shape[1] if input.ndim > 1 else 0
+    _check_affine("batch_norm", C, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if not training and (running_mean is None or running_var is None):
+        raise ValueError("batch_norm: without training, running_mean and running_var are needed")
+    if not training:
+        return _with_statistics(input, running_mean, running_var, weight, bias, eps, relu)
+    count = input.numel() // C if C else 0
+    if count < 2 and input.numel():
+        raise ValueError(
+            f"batch_norm: more than one value per channel is needed in training, input is {input.shape}; "
+            "use a larger batch, or eval() mode"
+        )
+    y, batch_mean, batch_var = _normalize(_rows(input), weight, bias, eps=eps, activation=relu)
+    for running, batch, correction in (
+        (running_mean, batch_mean, 1),
+        (running_var, batch_var, count / max(count - 1, 1)),
+    ):
+        if running is not None:
+            running.copy_((1 - momentum) * running.data + momentum * correction * batch.data)
+    return reshape(y, input.shape)
+
+
+@primitive
+def _affine(x, scale, shift, *, activation):
+    """scale x + shift per channel of (N, C, L), optionally with ReLU."""
+    zero, one = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    return kernels(x).normalize(x, zero, one, scale, shift, activation)
+
+
+def _affine_rule(g, x, out, scale, activation):
+    if activation:
+        g = g * (out > 0)
+    return g * reshape(scale, (1, -1, 1)), total(g * x, (0, 2)), total(g, (0, 2))
+
+
+_affine.joint_rule(_affine_rule)
+
+
+def _with_statistics(x, running_mean, running_var, weight, bias, eps, activation):
+    scale = (running_var + eps) ** -0.5
+    scale = scale if weight is None else scale * weight
+    shift = -running_mean * scale
+    shift = shift if bias is None else shift + bias
+    return reshape(_affine(_rows(x), scale.to(x.dtype), shift.to(x.dtype), activation=activation), x.shape)
+
+
+def _standardize(x, rows, eps):
+    """Each of `rows` equal runs of elements to mean 0 and variance 1."""
+    y = _normalize(reshape(x, (1, rows, -1)), None, None, eps=eps, activation=False)[0]
+    return reshape(y, x.shape)
+
+
+def _scale_channels(y, weight, bias):
+    shape = (1, -1, *[1] * (y.ndim - 2))
+    y = y if weight is None else y * reshape(weight, shape)
+    return y if bias is None else y + reshape(bias, shape)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Statistics over `num_groups` groups of channels of each sample (Wu and He 2018)."""
+    N, C = input.shape[:2]
+    if C % num_groups:
+        raise ValueError(f"group_norm: num_groups={num_groups} does not divide the {C} channels of {input.shape}")
+    _check_affine("group_norm", C, input, weight=weight, bias=bias)
+    return _scale_channels(_standardize(input, N * num_groups, eps), weight, bias)
+
+
+def instance_norm(
+    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
+):
+    """Statistics over each channel of each sample (Ulyanov et al. 2016), or the running ones."""
+    N, C = input.shape[:2]
+    _check_affine(
+        "instance_norm", C, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    L = input.numel() // max(N * C, 1)
+    if L < 2:
+        raise ValueError(f"instance_norm: more than one value per channel is needed, input is {input.shape}")
+    y, batch_mean, batch_var = _normalize(reshape(input, (1, N * C, -1)), None, None, eps=eps, activation=False)
+    for running, batch, correction in ((running_mean, batch_mean, 1), (running_var, batch_var, L / (L - 1))):
+        if running is not None:
+            average = batch.data.reshape(N, C).mean(0)
+            running.copy_((1 - momentum) * running.data + momentum * correction * average)
+    return _scale_channels(reshape(y, input.shape), weight, bias)
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """Statistics over the last axes, whose sizes are `normalized_shape` (Ba et al. 2016)."""
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    for name, v in (
+        ("the end of input", input.shape[-len(shape) :]),
+        *((n, v.shape) for n, v in (("weight", weight), ("bias", bias)) if v is not None),
+    ):
+        if v != shape:
+            raise ValueError(f"layer_norm: {name} has shape {v}; needed {shape}")
+    y = _standardize(input, input.numel() // math.prod(shape), eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias

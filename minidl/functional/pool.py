@@ -1,0 +1,160 @@
+"""Pooling and its inverses: each window of a plane becomes its maximum or its mean."""
+
+import numpy as np
+
+from ..backend import kernels
+from ..primitive import primitive
+from ..tensor import Tensor
+from .conv import check_images, pair, window
+
+
+@primitive(aux=("index",))
+def _max_pool(x, *, geometry, size):
+    return kernels(x).max_pool2d(x, geometry, size)
+
+
+@primitive(aux=("index",))
+def _adaptive_max_pool(x, *, size):
+    return kernels(x).adaptive_max_pool2d(x, size)
+
+
+@primitive
+def _plane_gather(x, *, index):
+    return kernels(x).plane_gather(x, index)
+
+
+@primitive
+def _plane_scatter(y, *, index, size):
+    return kernels(y).plane_scatter(y, index, size)
+
+
+@primitive
+def _plane_put(y, *, index, size):
+    return kernels(y).plane_put(y, index, size)
+
+
+_max_pool.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index.data, size=x_shape[2:]))
+_adaptive_max_pool.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index.data, size=x_shape[2:]))
+_plane_scatter.rules(y=lambda g, index: _plane_gather(g, index=index))
+_plane_gather.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index, size=x_shape[2:]))
+_plane_put.rules(y=lambda g, index: _plane_gather(g, index=index))
+
+
+def _pooling(function, x, kernel_size, stride, padding, dilation, ceil_mode):
+    """The geometry and output size of a pooling window; with `ceil_mode` a last window may hang over the edge."""
+    check_images(function, input=x)
+    geometry = window(function, kernel_size, kernel_size if stride is None else stride, padding, dilation)
+    if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel)):
+        raise ValueError(f"{function}: padding {geometry.padding} is more than half of the kernel {geometry.kernel}")
+    size = []
+    for n, s, p, e in zip(x.shape[2:], geometry.stride, geometry.padding, geometry.extent):
+        count = (n + 2 * p - e + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (count - 1) * s >= n + p:  # the last window would start outside the image
+            count -= 1
+        size.append(count)
+    if min(size) < 1:
+        raise ValueError(f"{function}: a window of {geometry.extent} does not fit into {x.shape[2:]}")
+    return geometry, tuple(size)
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The maximum of each window of (N, C, H, W); the padding never wins, the first maximum gets the gradient.
+
+    With `return_indices`, also the flat position of each maximum in its H x W plane (int64), as `max_unpool2d` needs it.
+    """
+    geometry, size = _pooling("max_pool2d", input, kernel_size, stride, padding, dilation, ceil_mode)
+    y, index = _max_pool(input, geometry=geometry, size=size)
+    return (y, index.long()) if return_indices else y
+
+
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """Zeros, with each element of `input` written at its index: the partial inverse of `max_pool2d`.
+
+    `output_size` says which of the sizes that pool to the same result is meant; the default is (H - 1) s - 2 p + k.
+    """
+    check_images("max_unpool2d", input=input)
+    index = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
+    geometry = window("max_unpool2d", kernel_size, kernel_size if stride is None else stride, padding)
+    size = tuple(
+        (n - 1) * s - 2 * p + k
+        for n, s, p, k in zip(input.shape[2:], geometry.stride, geometry.padding, geometry.kernel)
+    )
+    if output_size is not None:
+        given = tuple(output_size)[-2:]
+        if any(abs(a - b) >= s for a, b, s in zip(given, size, geometry.stride)):
+            raise ValueError(
+                f"max_unpool2d: output_size {given} must lie within one stride {geometry.stride} of {size}"
+            )
+        size = given
+    if index.shape != input.shape or index.dtype.kind not in "iu":
+        raise ValueError(f"max_unpool2d: indices are {index.dtype} of {index.shape}; needed integers of {input.shape}")
+    if index.size and not 0 <= index.min() <= index.max() < size[0] * size[1]:
+        raise IndexError(f"max_unpool2d: index {index.min()}..{index.max()} leaves a plane of {size[0]}x{size[1]}")
+    return _plane_put(input, index=index.astype(np.int32), size=size)
+
+
+@primitive
+def _avg_pool(x, *, geometry, scale):
+    return kernels(x).avg_pool2d(x, geometry, scale)
+
+
+@primitive
+def _avg_pool_adjoint(y, *, geometry, scale, size):
+    return kernels(y).avg_pool2d_adjoint(y, geometry, scale, size)
+
+
+_avg_pool.rules(
+    x=lambda g, x_shape, geometry, scale: _avg_pool_adjoint(g, geometry=geometry, scale=scale, size=x_shape[2:])
+)
+_avg_pool_adjoint.rules(y=lambda g, geometry, scale: _avg_pool(g, geometry=geometry, scale=scale))
+
+
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """The mean of each window of (N, C, H, W).
+
+    The divisor is the number of pixels of the window, with the zero padding if `count_include_pad` (but never what a
+    `ceil_mode` window has beyond the padding), or `divisor_override`.
+    """
+    if divisor_override is not None and divisor_override == 0:
+        raise ValueError("avg_pool2d: divisor_override must not be 0")
+    geometry, size = _pooling("avg_pool2d", input, kernel_size, stride, padding, 1, ceil_mode)
+    counts = []
+    for n, count, k, s, p in zip(input.shape[2:], size, geometry.kernel, geometry.stride, geometry.padding):
+        start = np.arange(count) * s - p
+        stop = np.minimum(start + k, n + p)
+        counts.append(stop - start if count_include_pad else np.minimum(stop, n) - np.maximum(start, 0))
+    divisor = np.outer(*counts) if divisor_override is None else np.full(size, divisor_override)
+    return _avg_pool(input, geometry=geometry, scale=(1 / divisor).astype(input.dtype))
+
+
+@primitive
+def _adaptive_avg_pool(x, *, size):
+    return kernels(x).adaptive_avg_pool2d(x, size)
+
+
+@primitive
+def _adaptive_avg_pool_adjoint(y, *, size):
+    return kernels(y).adaptive_avg_pool2d_adjoint(y, size)
+
+
+_adaptive_avg_pool.rules(x=lambda g, x_shape: _adaptive_avg_pool_adjoint(g, size=x_shape[2:]))
+_adaptive_avg_pool_adjoint.rules(y=lambda g, y_shape: _adaptive_avg_pool(g, size=y_shape[2:]))
+
+
+def _adaptive_size(function, x, size):
+    check_images(function, input=x)
+    given = (size, size) if size is None or isinstance(size, int) else tuple(size)
+    return pair(tuple(n if s is None else s for s, n in zip(given, x.shape[2:])), function, "output_size", 1)
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """Means over windows floor(i H / Ho) .. ceil((i + 1) H / Ho), so that any H gives Ho rows; None keeps an axis."""
+    return _adaptive_avg_pool(input, size=_adaptive_size("adaptive_avg_pool2d", input, output_size))
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """Maxima over the windows of `adaptive_avg_pool2d`."""
+    y, index = _adaptive_max_pool(input, size=_adaptive_size("adaptive_max_pool2d", input, output_size))
+    return (y, index.long()) if return_indices else y

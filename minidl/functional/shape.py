@@ -1,0 +1,254 @@
+"""Functions that move elements without changing them. Each is linear, and its rule is the adjoint that moves them back."""
+
+import builtins
+import math
+
+import numpy as np
+
+from ..primitive import primitive
+from ..tensor import Tensor
+
+
+@primitive
+def _reshape(x, *, shape):
+    return x.reshape(shape)
+
+
+_reshape.rules(x=lambda g, x_shape: _reshape(g, shape=x_shape))
+
+
+def reshape(x, shape):
+    """The same elements in another shape; one entry may be -1."""
+    shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+    known = math.prod(n for n in shape if n != -1)
+    if shape.count(-1) > 1 or (x.numel() != known if -1 not in shape else not known or x.numel() % known):
+        raise ValueError(f"reshape: {x.shape} has {x.numel()} elements; cannot become {shape}")
+    return x if shape == x.shape else _reshape(x, shape=shape)
+
+
+@primitive
+def _permute(x, *, dims):
+    return x.transpose(dims)
+
+
+_permute.rules(x=lambda g, dims: _permute(g, dims=tuple(int(d) for d in np.argsort(dims))))
+
+
+def permute(x, dims):
+    """Axes in another order: axis i of the result is axis dims[i] of x."""
+    axes = tuple(d + x.ndim if d < 0 else d for d in dims)
+    if sorted(axes) != list(range(x.ndim)):
+        raise ValueError(f"permute: dims {tuple(dims)} are not an order of the {x.ndim} axes of {x.shape}")
+    return _permute(x, dims=axes)
+
+
+def transpose(x, dim0, dim1):
+    """Two axes swapped."""
+    dims = list(range(x.ndim))
+    dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
+    return permute(x, dims)
+
+
+def flatten(x, start_dim=0, end_dim=-1):
+    """The axes from `start_dim` to `end_dim` joined into one."""
+    start, end = start_dim % x.ndim, end_dim % x.ndim
+    return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
+
+
+def squeeze(x, dim=None):
+    """Without the axes of size 1 (or without axis `dim`, if its size is 1)."""
+    drop = range(x.ndim) if dim is None else [dim % x.ndim]
+    return reshape(x, tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in drop))
+
+
+def unsqueeze(x, dim):
+    """With a new axis of size 1 at `dim`."""
+    dim = dim % (x.ndim + 1)
+    return reshape(x, (*x.shape[:dim], 1, *x.shape[dim:]))
+
+
+@primitive
+def _expand(x, *, shape):
+    return np.broadcast_to(x, shape)
+
+
+_expand.rules(x=lambda g, x_shape: g.sum_to(x_shape))
+
+
+def expand(x, shape):
+    """Broadcast to `shape`; -1 keeps an axis."""
+    extra = len(shape) - x.ndim
+    full = tuple(x.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(shape))
+    if extra < 0 or any(n not in (1, m) for n, m in zip(x.shape, full[extra:])):
+        raise ValueError(f"expand: {x.shape} does not broadcast to {tuple(shape)}")
+    return _expand(x, shape=full)
+
+
+def array_index(key):
+    """An index with its Tensors replaced by arrays."""
+    if isinstance(key, tuple):
+        return tuple(array_index(k) for k in key)
+    return key.data if isinstance(key, Tensor) else key
+
+
+@primitive
+def _getitem(x, *, key):
+    return x[key]
+
+
+@primitive
+def _index_add(y, *, key, shape):
+    """Adjoint of x[key]: y added into zeros of `shape` at `key`."""
+    x = np.zeros(shape, y.dtype)
+    if _is_basic(key):
+        x[key] = y
+    else:
+        np.add.at(x, key, y)
+    return x
+
+
+_getitem.rules(x=lambda g, x_shape, key: _index_add(g, key=key, shape=x_shape))
+_index_add.rules(y=lambda g, key: _getitem(g, key=key))
+
+
+def _is_basic(key):
+    return all(k is None or k is ... or isinstance(k, int | slice) for k in (key if isinstance(key, tuple) else (key,)))
+
+
+def getitem(x, key):
+    """x[key] with NumPy's rules: integers, slices, `...`, None, integer and boolean arrays or Tensors."""
+    return _getitem(x, key=array_index(key))
+
+
+@primitive
+def _cat(*xs, dim):
+    return np.concatenate(xs, dim)
+
+
+def _cat_rule(g, i, xs_shape, dim):
+    start = builtins.sum(shape[dim] for shape in xs_shape[:i])
+    return narrow(g, dim, start, xs_shape[i][dim])
+
+
+_cat.rules(xs=_cat_rule)
+
+
+def cat(tensors, dim=0):
+    """Tensors joined along an existing axis."""
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("cat: at least one tensor is needed")
+    first = tensors[0]
+    dim = dim % first.ndim
+    for k, x in enumerate(tensors):
+        if x.ndim != first.ndim or any(a != b for d, (a, b) in enumerate(zip(x.shape, first.shape)) if d != dim):
+            raise ValueError(
+                f"cat: tensor {k} has shape {x.shape}; needed that of tensor 0, {first.shape}, but for axis {dim}"
+            )
+    return _cat(*tensors, dim=dim)
+
+
+def stack(tensors, dim=0):
+    """Tensors of one shape joined along a new axis."""
+    return cat([unsqueeze(x, dim) for x in tensors], dim)
+
+
+def narrow(x, dim, start, length):
+    """The `length` entries of axis `dim` from `start` on."""
+    dim = dim % x.ndim
+    return _getitem(x, key=(slice(None),) * dim + (slice(start, start + length),))
+
+
+def split(x, split_size, dim=0):
+    """Pieces of `split_size` along `dim` (the last may be smaller), or of the sizes listed."""
+    length = x.shape[dim]
+    sizes = [split_size] * (length // split_size) if isinstance(split_size, int) else list(split_size)
+    if isinstance(split_size, int) and length % split_size:
+        sizes.append(length % split_size)
+    if builtins.sum(sizes) != length:
+        raise ValueError(f"split: sizes {sizes} do not add up to {length}, the length of axis {dim} of {x.shape}")
+    starts = np.cumsum([0, *sizes[:-1]])
+    return tuple(narrow(x, dim, int(start), size) for start, size in zip(starts, sizes))
+
+
+def chunk(x, chunks, dim=0):
+    """At most `chunks` pieces of equal size along `dim` (the last may be smaller)."""
+    return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
+
+
+def flip(x, dims):
+    """Reversed along `dims`."""
+    dims = {d % x.ndim for d in ((dims,) if isinstance(dims, int) else dims)}
+    return _getitem(x, key=tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim)))
+
+
+@primitive
+def _roll(x, *, shifts, dims):
+    return np.roll(x, shifts, dims)
+
+
+_roll.rules(x=lambda g, shifts, dims: _roll(g, shifts=tuple(-s for s in shifts), dims=dims))
+
+
+def roll(x, shifts, dims=None):
+    """Shifted along `dims`, what falls off comes back at the other end; without `dims`, as if x were flat."""
+    if dims is None:
+        return reshape(roll(flatten(x), shifts, 0), x.shape)
+    shifts, dims = ((v,) if isinstance(v, int) else tuple(v) for v in (shifts, dims))
+    if len(shifts) != len(dims):
+        raise ValueError(f"roll: {len(shifts)} shifts came for {len(dims)} dims")
+    return _roll(x, shifts=shifts, dims=dims)
+
+
+@primitive
+def _gather(x, *, dim, index):
+    return np.take_along_axis(x[_within(x, dim, index)], index, dim)
+
+
+@primitive
+def _scatter_add(y, *, dim, index, shape):
+    """Adjoint of gather: y added into zeros of `shape` at `index` along `dim`."""
+    x = np.zeros(shape, y.dtype)
+    grid = list(np.ix_(*[np.arange(n) for n in index.shape]))
+    grid[dim] = index
+    np.add.at(x, tuple(grid), y)
+    return x
+
+
+def _within(x, dim, index):
+    return tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(index.shape))
+
+
+_gather.rules(x=lambda g, x_shape, dim, index: _scatter_add(g, dim=dim, index=index, shape=x_shape))
+_scatter_add.rules(y=lambda g, dim, index: _gather(g, dim=dim, index=index))
+
+
+def _check_index(function, index, dim, shape):
+    index = index.data if isinstance(index, Tensor) else np.asarray(index)
+    if index.dtype.kind not in "iu" or index.ndim != len(shape):
+        raise ValueError(
+            f"{function}: index must be integers with {len(shape)} axes, not {index.dtype} of {index.shape}"
+        )
+    if any(m > n for d, (m, n) in enumerate(zip(index.shape, shape)) if d != dim):
+        raise ValueError(f"{function}: index of shape {index.shape} is larger than {shape} outside axis {dim}")
+    if index.size and not 0 <= index.min() <= index.max() < shape[dim]:
+        raise IndexError(f"{function}: index {index.min()}..{index.max()} leaves axis {dim} of {shape}")
+    return index
+
+
+def gather(x, dim, index):
+    """y[i][j][k] = x[index[i][j][k]][j][k] for dim 0, and so on for the other axes."""
+    dim = dim % x.ndim
+    return _gather(x, dim=dim, index=_check_index("gather", index, dim, x.shape))
+
+
+def scatter_add(x, dim, index, src):
+    """x with src[i][j][k] added at x[index[i][j][k]][j][k] for dim 0, and so on; repeated places add up."""
+    dim = dim % x.ndim
+    index = _check_index("scatter_add", index, dim, x.shape)
+    return x + _scatter_add(src[tuple(slice(n) for n in index.shape)], dim=dim, index=index, shape=x.shape)
+
+
+def take(x, index):
+    """Elements of the flattened x at `index`, in the shape of `index`."""
+    return getitem(flatten(x), index)

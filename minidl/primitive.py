@@ -1,0 +1,197 @@
+"""How an operation comes onto the tape: one forward on arrays and, beside it, one rule per argument.
+
+    @primitive
+    def multiply(a, b):
+        return a * b
+
+    multiply.rules(a=lambda g, b: g * b,
+                   b=lambda g, a: g * a)
+
+A rule maps `g`, the derivative of the loss in the output, to the derivative in one argument. Its parameters say what it
+needs, and nothing else is kept alive: `g`, `out`, any argument, any metadata (keyword-only parameter of the forward),
+NAME_shape for the shape of an argument, or the name of an auxiliary output. Rules receive Tensors and are written with
+differentiable functions of Tensors, which is why a gradient can be differentiated again. A rule that nobody needs is
+never called.
+"""
+
+import functools
+import inspect
+from operator import itemgetter
+
+import numpy as np
+
+from .engine import Node, enable_grad, grad, mode
+from .tensor import Tensor
+
+_FLOAT32 = np.dtype(np.float32)
+_KIND = {"b": 0, "i": 1, "u": 1, "f": 2}
+_SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
+
+
+class Plan:
+    """For one operation and one set of arguments that need gradients: what to keep, and which rules to call with it."""
+
+    def __init__(self, op, wanted, rules, layout, broadcasts):
+        steps = []
+        for k, name in wanted:
+            if name not in rules:
+                raise NotImplementedError(f"{op.__name__}: not differentiable in argument {name!r}")
+            if rules[name]:
+                rule = rules[name]
+                needs = list(inspect.signature(rule).parameters)
+                if "i" in needs and "i" not in layout:  # the position of a variadic argument
+                    needs.remove("i")
+                    rule = functools.partial(rule, i=k)
+                steps.append((k, rule, needs))
+        self.names = sorted({n for _, _, needs in steps for n in needs} - {"g"}, key=layout.index)
+        self.keep = _pick([layout.index(n) for n in self.names])
+        self.plain = all(layout.index(n) <= layout.index("out") for n in self.names)
+        self.out = self.names.index("out") if "out" in self.names else None
+        values = ["g", *self.names]
+        self.steps = [(k, rule, _pick([values.index(n) for n in needs])) for k, rule, needs in steps]
+        self.joint = "joint" in rules
+        self.broadcasts = broadcasts
+
+    def joint_results(self, values):
+        """Derivatives in all arguments from one rule."""
+        _, rule, pick = self.steps[0]
+        return rule(*pick(values))
+
+
+def _pick(positions):
+    """A function from a tuple to the tuple of its entries at `positions`."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return (lambda values: (values[positions[0]],)) if positions else (lambda values: ())
+
+
+def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
+    """Make a differentiable operation of Tensors from a function of arrays.
+
+    Positional parameters are arguments (Tensors, arrays, numbers or None), keyword-only ones metadata. `broadcasts`:
+    dtypes are promoted as in PyTorch and gradients summed over broadcast axes. `floating`: integer arguments become
+    float32. `aux`: names of further outputs, which come back as constant Tensors. `op.rules(argument=rule, ...)` then
+    gives the derivatives (None: constant by definition), or `op.joint_rule(rule)` one rule that returns all of them,
+    where they share most of their work.
+    """
+    if forward is None:
+        return functools.partial(primitive, broadcasts=broadcasts, floating=floating, aux=aux)
+    parameters = inspect.signature(forward).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    variadic = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    layout = [
+        *names,
+        *variadic,
+        "out",
+        *aux,
+        *keywords,
+        *[f"{n}_shape" for n in names],
+        *[f"{n}_shape" for n in variadic],
+    ]
+    given, plans = {}, {}
+    promotes = broadcasts or floating
+
+    def plan_for(mask, count):
+        """The plan for the set of arguments whose bits are set in `mask`."""
+        wanted = [k for k in range(count) if mask >> (count - 1 - k) & 1]
+        plans[mask] = Plan(op, [(k, variadic[0] if variadic else names[k]) for k in wanted], given, layout, broadcasts)
+        return plans[mask]
+
+    @functools.wraps(forward)
+    def op(*args, **metadata):
+        arrays, edges, mask = [], [], 1
+        for a in args:
+            if isinstance(a, Tensor):
+                arrays.append(a.data)
+                edges.append(a.node)
+                mask = mask * 2 + (a.node is not None)
+            else:
+                arrays.append(a)
+                edges.append(None)
+                mask *= 2
+        out = forward(*arrays, **metadata)
+        if aux:
+            out, *extra = out
+        if promotes and out.dtype is not _FLOAT32 and _mixed(arrays, out.dtype):
+            promoted = promote(args, floating)
+            if any(a is not b for a, b in zip(args, promoted)):
+                return op(*promoted, **metadata)
+        result = Tensor(out if isinstance(out, np.ndarray) else np.asarray(out))
+        if mode.anomaly:
+            mode.anomaly.forward(op, result)
+        if mask.bit_count() > 1 and mode.recording:
+            plan = plans.get(mask) or plan_for(mask, len(args))
+            shapes = [getattr(a, "shape", ()) for a in arrays]
+            if plan.plain and not variadic:
+                kept = (*args, out)
+            else:
+                kept = ((args,) if variadic else args) + (
+                    out, *map(Tensor, extra if aux else ()), *[metadata[k] for k in keywords],
+                    *((shapes,) if variadic else shapes),
+                )  # fmt: skip
+            result.node = Node(op, plan, edges, plan.keep(kept), shapes)
+            if mode.anomaly:
+                mode.anomaly.remember(result.node)
+        return (result, *map(Tensor, extra)) if aux else result
+
+    def rules(**by_argument):
+        if not by_argument.keys() <= {*names, *variadic}:
+            raise TypeError(f"{forward.__name__}.rules: arguments are {names + variadic}, not {sorted(by_argument)}")
+        given.update(by_argument)
+
+    def joint_rule(rule):
+        given.update(dict.fromkeys([*names, "joint"], rule))
+
+    op.rules = rules
+    op.joint_rule = joint_rule
+    return op
+
+
+def _mixed(arrays, dtype):
+    return any(getattr(a, "dtype", dtype) is not dtype for a in arrays)
+
+
+def promote(args, floating=False):
+    """Cast the tensors (and arrays) among `args` to PyTorch's common dtype.
+
+    Tensors with axes decide, then 0-d tensors, then Python numbers, the latter two only if of a higher kind
+    (bool < integer < floating). What is of the common dtype, and Python numbers, come back as they were.
+    """
+    args = [Tensor(a) if isinstance(a, np.ndarray) else a.item() if isinstance(a, np.generic) else a for a in args]
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    groups = (
+        [a.dtype for a in tensors if a.ndim],
+        [a.dtype for a in tensors if not a.ndim],
+        [_SCALAR[type(a)] for a in args if type(a) in _SCALAR],
+    )
+    common = np.dtype(bool)
+    for dtypes in groups:
+        dtypes = [d for d in dtypes if d.kind == "f"] or dtypes
+        dtype = np.result_type(*dtypes) if dtypes else common
+        if _KIND[dtype.kind] > _KIND[common.kind]:
+            common = dtype
+    if floating and common.kind != "f":
+        common = _FLOAT32
+    return [a.to(common) if isinstance(a, Tensor) else a for a in args]
+
+
+def through(definition, inputs, g):
+    """Derivatives of `definition(*inputs)` times `g`, recorded: how a fused operation is differentiated more than once.
+
+    A rule whose kernel works on arrays hands over to the plain definition of its operation when the derivative itself is
+    to be recorded. Inputs that are None, or need no gradient, get None.
+    """
+    with enable_grad():
+        copies = [x if x is None else _alias(x) for x in inputs]
+        wanted = [x for x in copies if x is not None and x.requires_grad]
+        results = iter(grad(definition(*copies), wanted, g, create_graph=True))
+    return tuple(next(results) if x is not None and x.requires_grad else None for x in copies)
+
+
+@primitive
+def _alias(x):
+    return x.view()
+
+
+_alias.rules(x=lambda g: g)

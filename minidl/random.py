@@ -1,0 +1,25 @@
+"""The library's one random generator: initialisation and dropout draw from it, checkpoints store it."""
+
+import numpy as np
+
+_generator = np.random.default_rng(0)
+
+
+def generator():
+    """The NumPy Generator in use."""
+    return _generator
+
+
+def manual_seed(seed):
+    """Start the generator again from `seed`."""
+    _generator.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+
+
+def get_rng_state():
+    """The generator's state, as a dictionary of plain numbers (JSON can hold it)."""
+    return _generator.bit_generator.state
+
+
+def set_rng_state(state):
+    """Continue from a state that `get_rng_state` gave."""
+    _generator.bit_generator.state = state
