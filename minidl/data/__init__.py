@@ -1,0 +1,36 @@
+"""Datasets, joint transforms of image and mask, and the loader that makes batches.
+
+A dataset is anything with `len(ds)`, `ds[i]` giving (image H x W x 3 uint8, mask H x W of integer labels), and
+`ds.classes` (names), `ds.colors` (K x 3 uint8), `ds.ignore_index`. Optional: `ds.name(i)`, what messages call sample i.
+"""
+
+from . import transforms
+from .camvid import CamVid
+from .digit_scenes import DigitScenes
+from .download import DownloadError, fetch, unpack
+from .folder import SegmentationFolder, SegmentationPairs
+from .image import BrokenImageError, read_image, read_mask, voc_palette, write_mask
+from .loader import DataLoader
+from .pets import OxfordIIITPet
+from .targets import mask_boxes
+from .voc import VOCSegmentation
+
+__all__ = [
+    "BrokenImageError",
+    "CamVid",
+    "DataLoader",
+    "DigitScenes",
+    "DownloadError",
+    "OxfordIIITPet",
+    "SegmentationFolder",
+    "SegmentationPairs",
+    "VOCSegmentation",
+    "fetch",
+    "mask_boxes",
+    "read_image",
+    "read_mask",
+    "transforms",
+    "unpack",
+    "voc_palette",
+    "write_mask",
+]

@@ -1,0 +1,185 @@
+"""Batches of a dataset: shuffled by a seed, transformed, prefetched in worker processes, resumable mid-epoch."""
+
+import warnings
+from contextlib import closing
+
+import numpy as np
+
+from .image import BrokenImageError
+from .workers import Workers
+
+SHUFFLE, SAMPLE = 0, 1  # first part of a random stream's key after seed and epoch
+
+
+class BatchMaker:
+    """Makes one batch from (epoch, indices): all that a worker process needs, and nothing that depends on which one."""
+
+    def __init__(self, dataset, transform, seed, skip_broken):
+        self.dataset, self.transform, self.seed, self.skip_broken = dataset, transform, seed, skip_broken
+
+    def __call__(self, epoch, indices):
+        """(images, targets) or None where all were broken, and the list of (index, message) that were."""
+        samples, broken = [], []
+        for index in indices:
+            try:
+                samples.append(self._sample(epoch, index))
+            except BrokenImageError as error:
+                if not self.skip_broken:
+                    raise
+                broken.append((index, str(error)))
+        return (collate(samples) if samples else None), broken
+
+    def _sample(self, epoch, index):
+        try:
+            image, target = self.dataset[index]
+            if self.transform is not None:
+                rng = np.random.default_rng([self.seed, epoch, SAMPLE, index])
+                image, target = self.transform(image, target, rng)
+            return image, target
+        except Exception as error:
+            error.add_note(f"while loading sample {sample_name(self.dataset, index)} in epoch {epoch}")
+            raise
+
+
+def sample_name(dataset, index):
+    """The dataset's own name for a sample where it has one (a file), else its number."""
+    return f"{index} ({dataset.name(index)})" if hasattr(dataset, "name") else str(index)
+
+
+def to_chw(image):
+    """H x W x C uint8 (then divided by 255) or float to C x H x W float32."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.dtype.kind not in "uf" or (image.dtype.kind == "u" and image.dtype != np.uint8):
+        raise TypeError(f"DataLoader: image is {image.dtype} {image.shape}; needed H x W x C uint8 or float")
+    chw = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    return chw / np.float32(255) if image.dtype == np.uint8 else chw
+
+
+def collate(samples):
+    """(images N x C x H x W float32, masks N x H x W int64); for instance dictionaries two lists, sizes may differ."""
+    images = [to_chw(image) for image, _ in samples]
+    targets = [target for _, target in samples]
+    if isinstance(targets[0], dict):
+        return images, targets
+    sizes = {image.shape for image in images} | {(len(images[0]), *np.shape(mask)) for mask in targets}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"DataLoader: a batch needs one size, got C x H x W of {sorted(sizes)}; "
+            "add Resize or RandomCrop to the transform, or use batch_size=1"
+        )
+    return np.stack(images), np.stack(targets).astype(np.int64)
+
+
+class DataLoader:
+    """Iterate over (images, targets) batches of NumPy arrays; see `collate` for their shapes.
+
+    transform: `transform(image, target, rng)`, applied to each sample; uint8 images end as 0..1.
+    shuffle: a new order each epoch, drawn from (seed, epoch).
+    num_workers: processes that prepare batches, `prefetch` of them each, ahead; 0 prepares them here. They are
+        started anew (spawn), so a script that uses them needs `if __name__ == "__main__":`.
+    skip_broken: leave samples out whose file cannot be decoded (BrokenImageError), with one warning for each file, and
+        so make their batch smaller, or drop it when nothing is left of it.
+
+    A sample's random numbers depend on (seed, epoch, index) alone, so batches are the same bit for bit whatever
+    num_workers and prefetch, and `load_state_dict` of a state taken in the middle of an epoch continues with the next
+    batch. The epoch advances when a pass ends; a pass that is left early (`break`) starts over. Workers stop at
+    `close()`, when a pass is left early, or when the loader goes; between complete passes they stay.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        batch_size=1,
+        shuffle=False,
+        *,
+        seed=0,
+        transform=None,
+        num_workers=0,
+        drop_last=False,
+        prefetch=2,
+        skip_broken=False,
+    ):
+        if batch_size < 1 or num_workers < 0 or prefetch < 1 or seed < 0:
+            raise ValueError(
+                f"DataLoader: batch_size {batch_size}, num_workers {num_workers}, prefetch {prefetch}, seed {seed}; "
+                "needed batch_size and prefetch of at least 1, num_workers and seed of at least 0"
+            )
+        self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
+        self.drop_last, self.num_workers, self.prefetch = drop_last, num_workers, prefetch
+        self.skipped = {}  # index: message, of broken samples left out so far
+        self._make = BatchMaker(dataset, transform, seed, skip_broken)
+        self._workers = None
+        self.epoch, self._batch, self._start = 0, 0, 0  # the next batch of this pass; where the next pass starts
+
+    def __len__(self):
+        """Batches in a whole epoch."""
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full + bool(rest and not self.drop_last)
+
+    def set_epoch(self, epoch):
+        """The next pass is that of `epoch`: from its beginning, or from where a state loaded for this epoch says."""
+        if epoch != self.epoch:
+            self.epoch, self._batch, self._start = epoch, 0, 0
+
+    def state_dict(self):
+        """What `load_state_dict` needs to continue with the batch after the last one given out."""
+        return {"epoch": self.epoch, "batch": self._batch, **self._arrangement()}
+
+    def load_state_dict(self, state):
+        """Continue where a loader of the same data and settings was."""
+        ours, theirs = self._arrangement(), {key: state[key] for key in self._arrangement()}
+        if ours != theirs:
+            raise ValueError(
+                f"DataLoader.load_state_dict: the state is from a loader with {theirs}, this one has {ours}"
+            )
+        self.epoch, self._batch, self._start = state["epoch"], state["batch"], state["batch"]
+
+    def _arrangement(self):
+        names = ("seed", "batch_size", "shuffle", "drop_last")
+        return {name: getattr(self, name) for name in names} | {"length": len(self.dataset)}
+
+    def _batches(self):
+        """The epoch's batches, as lists of indices."""
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            np.random.default_rng([self.seed, self.epoch, SHUFFLE]).shuffle(order)
+        return [order[b * self.batch_size : (b + 1) * self.batch_size].tolist() for b in range(len(self))]
+
+    def __iter__(self):
+        start, self._start = self._start, 0
+        epoch, tasks = self.epoch, list(enumerate(self._batches()))[start:]
+        self._batch = start
+        results = self._parallel(epoch, tasks) if self.num_workers else self._here(epoch, tasks)
+        with closing(results):
+            for (batch, broken), (number, _) in zip(results, tasks):
+                self._batch = number + 1
+                self._report(broken)
+                if batch is not None:
+                    yield batch
+        if self.epoch == epoch:
+            self.set_epoch(epoch + 1)
+
+    def _here(self, epoch, tasks):
+        return (self._make(epoch, indices) for _, indices in tasks)
+
+    def _parallel(self, epoch, tasks):
+        workers, self._workers = self._workers or Workers(self._make, self.num_workers), None  # ours for this pass
+        try:
+            yield from workers.map([(epoch, indices) for _, indices in tasks], self.prefetch)
+        except BaseException:  # an error, Ctrl-C, or the pass left early: what is in the pipes is of no use
+            workers.close()
+            raise
+        self.close()
+        self._workers = workers
+
+    def _report(self, broken):
+        for index, message in broken:
+            if index not in self.skipped:
+                self.skipped[index] = message
+                warnings.warn(f"DataLoader: skipped sample {sample_name(self.dataset, index)}: {message}", stacklevel=3)
+
+    def close(self):
+        """Stop the worker processes that wait for the next pass; it will start new ones."""
+        workers, self._workers = self._workers, None
+        if workers is not None:
+            workers.close()

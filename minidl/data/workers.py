@@ -1,0 +1,124 @@
+"""Worker processes that apply one function, started by spawn: OpenMP and CUDA do not survive a fork."""
+
+import contextlib
+import multiprocessing
+import pickle
+import signal
+import traceback
+import weakref
+from collections import deque
+
+
+def _work(connection, function, number):
+    """The life of a worker: arguments in, result or exception out, until the other side closes."""
+    with contextlib.suppress(EOFError, OSError):  # closed, even while we send: time to go
+        while True:
+            arguments = connection.recv()
+            try:
+                answer = (True, function(*arguments))
+            except Exception as error:
+                answer = (False, _portable(error, number))
+            connection.send(answer)
+
+
+def _portable(error, number):
+    """The exception with its traceback as a note, since tracebacks do not travel; a RuntimeError if it cannot."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        error = pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    error.add_note(f"\nTraceback in worker process {number}:\n{text}")
+    return error
+
+
+@contextlib.contextmanager
+def _interrupts_blocked():
+    """Ctrl-C reaches every process of a terminal; a worker started in here never sees it, and its parent stops it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _stop(processes, connections):
+    for connection in connections:
+        connection.close()
+    for process in processes:
+        process.join(timeout=5)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        process.close()
+
+
+class Workers:
+    """`count` processes, each with a copy of `function` and one pipe; closed with this object at the latest."""
+
+    def __init__(self, function, count):
+        context = multiprocessing.get_context("spawn")
+        self._connections, self._processes = [], []
+        self.close = weakref.finalize(self, _stop, self._processes, self._connections)
+        for number in range(count):
+            ours, theirs = context.Pipe()
+            self._connections.append(ours)
+            process = context.Process(target=_work, args=(theirs, function, number), daemon=True)
+            try:
+                with _interrupts_blocked():
+                    process.start()
+            except Exception as error:
+                self.close()
+                if isinstance(error, (pickle.PicklingError, AttributeError, TypeError)):
+                    raise TypeError(
+                        f"DataLoader(num_workers={count}): dataset and transform travel to worker processes, but "
+                        f"cannot be pickled: {error}. Define them in a module, without lambdas, or use num_workers=0"
+                    ) from error
+                raise
+            finally:
+                theirs.close()
+            self._processes.append(process)
+
+    def map(self, tasks, ahead):
+        """Results of `function(*task)`, in order; each worker is given up to `ahead` tasks before its turn comes."""
+        waiting, count = deque(), len(self._connections)
+        tasks = iter(enumerate(tasks))
+
+        def give():
+            for number, task in tasks:
+                self._send(number % count, task)
+                waiting.append(number % count)
+                return
+
+        for _ in range(count * ahead):
+            give()
+        while waiting:
+            worker = waiting.popleft()
+            good, answer = self._receive(worker)
+            if not good:
+                raise answer
+            give()
+            yield answer
+
+    def _send(self, worker, task):
+        try:
+            self._connections[worker].send(task)
+        except OSError as error:
+            raise self._death(worker) from error
+
+    def _receive(self, worker):
+        try:
+            return self._connections[worker].recv()
+        except (EOFError, OSError) as error:
+            raise self._death(worker) from error
+
+    def _death(self, worker):
+        process = self._processes[worker]
+        process.join(timeout=5)
+        return RuntimeError(
+            f"DataLoader: worker process {worker} died (exit code {process.exitcode}). If this happened at the "
+            'start of a script, put its code under `if __name__ == "__main__":`; if later, it may have run out of memory'
+        )
