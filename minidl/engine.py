@@ -163,17 +163,14 @@ def _step(node, g, create_graph, deliver, useful):
         out.node = node if create_graph else None
         saved = (*saved[: plan.out], out, *saved[plan.out + 1 :])
     values = (g, *saved)
-    for k, rule, pick in plan.steps:
-        edge = node.edges[k]
-        if useful is not None and edge not in useful:
-            continue
-        if plan.joint:
-            results = plan.joint_results(values)
-            for k, _, _ in plan.steps:
-                if useful is None or node.edges[k] in useful:
-                    _hand_on(node, k, results[k], deliver)
-            return
-        _hand_on(node, k, rule(*pick(values)), deliver)
+    steps = plan.steps if useful is None else [step for step in plan.steps if node.edges[step[0]] in useful]
+    if plan.joint:
+        results = steps[0][1](*steps[0][2](values)) if steps else ()
+        for k, _, _ in steps:
+            _hand_on(node, k, results[k], deliver)
+    else:
+        for k, rule, pick in steps:
+            _hand_on(node, k, rule(*pick(values)), deliver)
 
 
 def _hand_on(node, k, g, deliver):

@@ -16,6 +16,7 @@ never called.
 
 import functools
 import inspect
+import itertools
 from operator import itemgetter
 
 import numpy as np
@@ -31,7 +32,7 @@ _SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
 class Plan:
     """For one operation and one set of arguments that need gradients: what to keep, and which rules to call with it."""
 
-    def __init__(self, op, wanted, rules, layout, broadcasts):
+    def __init__(self, op, wanted, rules, layout, variadic, broadcasts):
         steps = []
         for k, name in wanted:
             if name not in rules:
@@ -39,23 +40,17 @@ class Plan:
             if rules[name]:
                 rule = rules[name]
                 needs = list(inspect.signature(rule).parameters)
-                if "i" in needs and "i" not in layout:  # the position of a variadic argument
-                    needs.remove("i")
-                    rule = functools.partial(rule, i=k)
+                if needs[0] == "i":  # a rule for every variadic argument starts with its position
+                    rule, needs = functools.partial(rule, k), needs[1:]
                 steps.append((k, rule, needs))
         self.names = sorted({n for _, _, needs in steps for n in needs} - {"g"}, key=layout.index)
         self.keep = _pick([layout.index(n) for n in self.names])
-        self.plain = all(layout.index(n) <= layout.index("out") for n in self.names)
+        self.plain = not variadic and all(layout.index(n) <= layout.index("out") for n in self.names)
         self.out = self.names.index("out") if "out" in self.names else None
         values = ["g", *self.names]
         self.steps = [(k, rule, _pick([values.index(n) for n in needs])) for k, rule, needs in steps]
         self.joint = "joint" in rules
         self.broadcasts = broadcasts
-
-    def joint_results(self, values):
-        """Derivatives in all arguments from one rule."""
-        _, rule, pick = self.steps[0]
-        return rule(*pick(values))
 
 
 def _pick(positions):
@@ -95,41 +90,48 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
     def plan_for(mask, count):
         """The plan for the set of arguments whose bits are set in `mask`."""
         wanted = [k for k in range(count) if mask >> (count - 1 - k) & 1]
-        plans[mask] = Plan(op, [(k, variadic[0] if variadic else names[k]) for k in wanted], given, layout, broadcasts)
+        plans[mask] = Plan(
+            op, [(k, variadic[0] if variadic else names[k]) for k in wanted], given, layout, bool(variadic), broadcasts
+        )
         return plans[mask]
 
     @functools.wraps(forward)
     def op(*args, **metadata):
-        arrays, edges, mask = [], [], 1
+        arrays, edges, shapes, mask = [], [], [], 1
         for a in args:
+            node = None
             if isinstance(a, Tensor):
-                arrays.append(a.data)
-                edges.append(a.node)
-                mask = mask * 2 + (a.node is not None)
+                node = a.node
+                a = a.data
+                shapes.append(a.shape)
             else:
-                arrays.append(a)
-                edges.append(None)
-                mask *= 2
+                shapes.append(getattr(a, "shape", ()))
+            arrays.append(a)
+            edges.append(node)
+            mask += mask if node is None else mask + 1
         out = forward(*arrays, **metadata)
         if aux:
             out, *extra = out
-        if promotes and out.dtype is not _FLOAT32 and _mixed(arrays, out.dtype):
-            promoted = promote(args, floating)
-            if any(a is not b for a, b in zip(args, promoted)):
-                return op(*promoted, **metadata)
+        if promotes and out.dtype is not _FLOAT32:
+            for a in arrays:
+                if getattr(a, "dtype", out.dtype) is not out.dtype:
+                    promoted = promote(args, floating)
+                    if any(a is not b for a, b in zip(args, promoted)):
+                        return op(*promoted, **metadata)
         result = Tensor(out if isinstance(out, np.ndarray) else np.asarray(out))
         if mode.anomaly:
             mode.anomaly.forward(op, result)
-        if mask.bit_count() > 1 and mode.recording:
+        if mask & (mask - 1) and mode.recording:
             plan = plans.get(mask) or plan_for(mask, len(args))
-            shapes = [getattr(a, "shape", ()) for a in arrays]
-            if plan.plain and not variadic:
+            if plan.plain:
                 kept = (*args, out)
             else:
-                kept = ((args,) if variadic else args) + (
-                    out, *map(Tensor, extra if aux else ()), *[metadata[k] for k in keywords],
+                parts = ((args,) if variadic else args, (out,), map(Tensor, extra) if aux else ())
+                kept = (
+                    *itertools.chain(*parts),
+                    *[metadata[k] for k in keywords],
                     *((shapes,) if variadic else shapes),
-                )  # fmt: skip
+                )
             result.node = Node(op, plan, edges, plan.keep(kept), shapes)
             if mode.anomaly:
                 mode.anomaly.remember(result.node)
@@ -146,10 +148,6 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
     op.rules = rules
     op.joint_rule = joint_rule
     return op
-
-
-def _mixed(arrays, dtype):
-    return any(getattr(a, "dtype", dtype) is not dtype for a in arrays)
 
 
 def promote(args, floating=False):

@@ -139,7 +139,7 @@ minimum.rules(
 def _share(a, b):
     """1 where a > b, 1/2 where equal, else 0: a constant."""
     a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
-    return Tensor((np.greater(a, b) + np.greater_equal(a, b)).astype(np.result_type(a, b)) / 2)
+    return Tensor(np.where(np.equal(a, b), 0.5, np.greater(a, b)).astype(np.result_type(a, b)))
 
 
 @primitive

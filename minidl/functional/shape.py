@@ -125,7 +125,7 @@ def _cat(*xs, dim):
     return np.concatenate(xs, dim)
 
 
-def _cat_rule(g, i, xs_shape, dim):
+def _cat_rule(i, g, xs_shape, dim):
     start = builtins.sum(shape[dim] for shape in xs_shape[:i])
     return narrow(g, dim, start, xs_shape[i][dim])
 
