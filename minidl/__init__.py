@@ -1,8 +1,10 @@
 """minidl: semantic segmentation from scratch, small enough to read and fast enough to use."""
 
 from . import backend, functional, operators
-from .check import check_adjoint, check_grads
+from .anomaly import AnomalyError, detect_anomaly
+from .check import GradientError, check_adjoint, check_grads
 from .engine import enable_grad, grad, is_grad_enabled, no_grad
+from .graph import graph
 from .random import get_rng_state, manual_seed, set_rng_state
 from .tensor import Tensor, tensor
 

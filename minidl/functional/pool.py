@@ -28,16 +28,10 @@ def _plane_scatter(y, *, index, size):
     return kernels(y).plane_scatter(y, index, size)
 
 
-@primitive
-def _plane_put(y, *, index, size):
-    return kernels(y).plane_put(y, index, size)
-
-
 _max_pool.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index.data, size=x_shape[2:]))
 _adaptive_max_pool.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index.data, size=x_shape[2:]))
 _plane_scatter.rules(y=lambda g, index: _plane_gather(g, index=index))
 _plane_gather.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index, size=x_shape[2:]))
-_plane_put.rules(y=lambda g, index: _plane_gather(g, index=index))
 
 
 def _pooling(function, x, kernel_size, stride, padding, dilation, ceil_mode):
@@ -70,6 +64,8 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
     """Zeros, with each element of `input` written at its index: the partial inverse of `max_pool2d`.
 
+    Where overlapping windows share an index the last one is what stands there, and what gets the gradient (PyTorch hands
+    it to all of them, which is not the derivative).
     `output_size` says which of the sizes that pool to the same result is meant; the default is (H - 1) s - 2 p + k.
     """
     check_images("max_unpool2d", input=input)
@@ -90,7 +86,20 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
         raise ValueError(f"max_unpool2d: indices are {index.dtype} of {index.shape}; needed integers of {input.shape}")
     if index.size and not 0 <= index.min() <= index.max() < size[0] * size[1]:
         raise IndexError(f"max_unpool2d: index {index.min()}..{index.max()} leaves a plane of {size[0]}x{size[1]}")
-    return _plane_put(input, index=index.astype(np.int32), size=size)
+    index = index.astype(np.int32)
+    if geometry.stride < geometry.kernel or geometry.stride[1] < geometry.kernel[1]:
+        index = _last_writers(index, size)
+    return _plane_scatter(input, index=index, size=size)
+
+
+def _last_writers(index, size):
+    """The index with -1 (nowhere) for every element whose place a later one overwrites."""
+    planes = np.arange(index.shape[0] * index.shape[1]).reshape(*index.shape[:2], 1, 1)
+    places = (planes * (size[0] * size[1]) + index).ravel()[::-1]
+    last = places.size - 1 - np.unique(places, return_index=True)[1]
+    result = np.full(index.size, -1, np.int32)
+    result[last] = index.ravel()[last]
+    return result.reshape(index.shape)
 
 
 @primitive
