@@ -1,0 +1,49 @@
+"""The CPU column: every row of the kernel table in Numba, parallel and cached on disk."""
+
+from .activation import relu, relu_backward
+from .loss import (
+    cross_entropy,
+    cross_entropy_backward,
+    log_softmax,
+    log_softmax_backward,
+    softmax,
+    softmax_backward,
+)
+from .norm import moments, normalize, normalize_backward
+from .optim import adam_step, sgd_step
+from .pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_adjoint,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    avg_pool2d_adjoint,
+    max_pool2d,
+)
+from .resize import resize2d, resize2d_adjoint
+from .unpool import plane_gather, plane_scatter
+
+__all__ = [
+    "adam_step",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_adjoint",
+    "adaptive_max_pool2d",
+    "avg_pool2d",
+    "avg_pool2d_adjoint",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "log_softmax",
+    "log_softmax_backward",
+    "max_pool2d",
+    "moments",
+    "normalize",
+    "normalize_backward",
+    "plane_gather",
+    "plane_scatter",
+    "relu",
+    "relu_backward",
+    "resize2d",
+    "resize2d_adjoint",
+    "sgd_step",
+    "softmax",
+    "softmax_backward",
+]

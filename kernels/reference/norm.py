@@ -1,0 +1,46 @@
+"""Normalisation per channel of (N, C, L) in NumPy, in float64 inside.
+
+Batch norm is this as it stands; group, instance and layer norm are the same over a reshaped array (1, N G, C / G L).
+"""
+
+import numpy as np
+
+
+def moments(x):
+    """Mean and biased variance of each channel over N and L, as two float64 arrays (C,); 0 where there is no element.
+
+    The variance is the mean of squared distances from the mean, so a large mean does not cancel it away.
+    """
+    count = max(x.shape[0] * x.shape[2], 1)
+    mean = x.sum((0, 2), dtype=np.float64) / count
+    return mean, np.square(x - mean[:, None]).sum((0, 2)) / count
+
+
+def _affine(x, mean, invstd, weight, bias):
+    """(standardised x, y before the ReLU, scale), float64."""
+    weight = 1.0 if weight is None else weight.astype(np.float64)[:, None]
+    bias = 0.0 if bias is None else bias.astype(np.float64)[:, None]
+    invstd = np.asarray(invstd, np.float64)[:, None]
+    standard = (x - np.asarray(mean, np.float64)[:, None]) * invstd
+    return standard, standard * weight + bias, invstd * weight
+
+
+def normalize(x, mean, invstd, weight, bias, relu):
+    """y[n,c,l] = weight[c] (x[n,c,l] - mean[c]) invstd[c] + bias[c], then max(y, 0) if relu."""
+    _, y, _ = _affine(x, mean, invstd, weight, bias)
+    return (np.maximum(y, 0) if relu else y).astype(x.dtype)
+
+
+def normalize_backward(g, x, mean, invstd, weight, bias, relu):
+    """(dx, dweight, dbias) of `normalize(x, *moments(x))`: the mean and the variance move with x.
+
+    With x' = (x - mean) invstd, M = N L, and g zeroed where the ReLU cut:  dbias = sum g,  dweight = sum g x',
+    dx = weight invstd (g - dbias / M - x' dweight / M)   (Ioffe and Szegedy 2015, section 3, gathered). dweight and
+    dbias are (C,) arrays also where weight or bias is None. The mask is computed again from x: nothing else is kept.
+    """
+    standard, y, scale = _affine(x, mean, invstd, weight, bias)
+    g64 = np.where(y <= 0, 0.0, g) if relu else g.astype(np.float64)
+    M = max(x.shape[0] * x.shape[2], 1)
+    dbias, dweight = g64.sum((0, 2)), (g64 * standard).sum((0, 2))
+    dx = scale * (g64 - dbias[:, None] / M - standard * (dweight[:, None] / M))
+    return dx.astype(x.dtype), dweight.astype(x.dtype), dbias.astype(x.dtype)
