@@ -38,19 +38,21 @@ class ConfusionMatrix:
         if self.ignore_index is not None:
             valid = target != self.ignore_index
             keep = valid if keep is None else keep & valid
-        if keep is not None:
-            prediction, target = prediction[keep], target[keep]
         for name, labels in (("prediction", prediction), ("target", target)):
-            if labels.size and (labels.min() < 0 or labels.max() >= K):
-                strange = np.unique(labels[(labels < 0) | (labels >= K)])[:8].tolist()
+            strange = (labels < 0) | (labels >= K)
+            if keep is not None:
+                strange &= keep
+            if strange.any():
                 raise ValueError(
-                    f"ConfusionMatrix.update: {name} holds labels {strange}; needed 0..{K - 1}"
-                    + (f", or ignore_index ({self.ignore_index})" if name == "target" else "")
+                    f"ConfusionMatrix.update: {name} holds labels {np.unique(labels[strange])[:8].tolist()}; "
+                    f"needed 0..{K - 1}" + (f", or ignore_index ({self.ignore_index})" if name == "target" else "")
                 )
-        pairs = target.astype(np.intp, copy=True).ravel()
+        pairs = target.astype(np.intp)
         pairs *= K
-        pairs += prediction.ravel().astype(np.intp, copy=False)
-        self.counts += np.bincount(pairs, minlength=K * K).reshape(K, K)
+        pairs += prediction.astype(np.intp, copy=False)
+        if keep is not None:
+            np.copyto(pairs, K * K, where=~keep)  # one bin more, for what does not count
+        self.counts += np.bincount(pairs.ravel(), minlength=K * K + 1)[: K * K].reshape(K, K)
         return self
 
     def reset(self):
@@ -103,8 +105,8 @@ class ConfusionMatrix:
 
     def frequency_weighted_iou(self):
         """IoU weighted by each class's share of the targets."""
-        share = _ratio(self.counts.sum(axis=1), self.counts.sum())
-        return float(np.sum(share * np.nan_to_num(self.iou()))) if self.counts.any() else float("nan")
+        share = _ratio(self.counts.sum(axis=1), np.full(self.num_classes, self.counts.sum()))
+        return float(share @ np.nan_to_num(self.iou()))
 
     def __repr__(self):
         return (

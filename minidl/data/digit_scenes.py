@@ -81,7 +81,8 @@ class DigitScenes:
         self.length, self.seed, self.split, self.digits, self.scales = length, seed, split, tuple(digits), tuple(scales)
         self.photographs, self.instances = photographs, instances
         if not isinstance(classes, dict):
-            classes = {str(d): (d,) for d in (range(classes) if isinstance(classes, int) else classes)}
+            chosen = list(range(classes) if isinstance(classes, int) else classes)
+            classes = {str(d): [d] * chosen.count(d) for d in chosen}  # a digit named twice is refused below
         self.groups = tuple(tuple(members) for members in classes.values())
         self.classes = ("background", *classes)
         self.colors = np.array(COLORS[: len(self.classes)], np.uint8)

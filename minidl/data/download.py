@@ -30,7 +30,7 @@ def _transfer(url, part, quiet):
         bar = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=disable)
         try:
             with bar, open(part, "ab" if start else "wb") as out:
-                for block in answer.iter_content(1 << 18):
+                for block in answer.iter_content(1 << 16):
                     out.write(block)
                     bar.update(len(block))
         except requests.RequestException as error:

@@ -218,10 +218,10 @@ class Normalize:
     """(image / 255 - mean) / std in float32, of a uint8 image; ImageNet's mean and std by default."""
 
     def __init__(self, mean=MEAN, std=STD):
+        if np.min(std) <= 0:
+            raise ValueError(f"Normalize: std {std}; needed positive")
         self.scale = (1 / (255 * np.array(std))).astype(np.float32)
         self.shift = (-np.array(mean) / np.array(std)).astype(np.float32)
-        if not np.isfinite(self.scale).all():
-            raise ValueError(f"Normalize: std {std}; needed positive")
 
     def __call__(self, image, target, rng=None):
         _need_uint8(image, "Normalize")

@@ -1,7 +1,7 @@
 """Worker processes that apply one function, started by spawn: OpenMP and CUDA do not survive a fork."""
 
 import contextlib
-import multiprocessing
+import multiprocessing.resource_tracker
 import pickle
 import signal
 import traceback
@@ -11,6 +11,7 @@ from collections import deque
 
 def _work(connection, function, number):
     """The life of a worker: arguments in, result or exception out, until the other side closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):  # closed, even while we send: time to go
         while True:
             arguments = connection.recv()
@@ -34,10 +35,11 @@ def _portable(error, number):
 
 @contextlib.contextmanager
 def _interrupts_blocked():
-    """Ctrl-C reaches every process of a terminal; a worker started in here never sees it, and its parent stops it."""
+    """Ctrl-C reaches every process of a terminal; a worker that starts in here is spared it, and its parent stops it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    multiprocessing.resource_tracker.ensure_running()  # the first spawn would start it, and it unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
