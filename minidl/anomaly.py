@@ -30,8 +30,8 @@ class detect_anomaly:
         mode.anomaly = self.before
 
     def forward(self, op, result):
-        """Check what `op` returned."""
-        if not _finite(result.data):
+        """Check what `op` returned; in a backward pass it is the whole rule that is checked."""
+        if not mode.walking and not _finite(result.data):
             raise AnomalyError(f"{_name(op)} returned {_what(result.data)}, called at {_caller()}")
 
     def remember(self, node):

@@ -18,6 +18,7 @@ from .tensor import Tensor
 
 class _Mode(threading.local):
     recording = True
+    walking = False  # inside a backward pass
     anomaly = None  # set by detect_anomaly: sees every result and every gradient
 
 
@@ -130,21 +131,25 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=None):
             pending[index] = (edge, g)
             heappush(heap, -index)
 
-    with enable_grad() if create_graph else no_grad():
-        for root, seed in zip(roots, seeds):
-            if useful is None or root in useful:
-                deliver(root, seed)
-        while heap:
-            node, g = pending.pop(-heappop(heap))
-            for hook in node.hooks or ():
-                changed = hook(g)
-                g = g if changed is None else changed
-            if isinstance(node, Leaf) or (targets is not None and node in targets):
-                reached[node] = g
-            if isinstance(node, Node):
-                _step(node, g, create_graph, deliver, useful)
-                if not retain_graph:
-                    node.saved = None
+    walking, mode.walking = mode.walking, True
+    try:
+        with enable_grad() if create_graph else no_grad():
+            for root, seed in zip(roots, seeds):
+                if useful is None or root in useful:
+                    deliver(root, seed)
+            while heap:
+                node, g = pending.pop(-heappop(heap))
+                for hook in node.hooks or ():
+                    changed = hook(g)
+                    g = g if changed is None else changed
+                if isinstance(node, Leaf) or (targets is not None and node in targets):
+                    reached[node] = g
+                if isinstance(node, Node):
+                    _step(node, g, create_graph, deliver, useful)
+                    if not retain_graph:
+                        node.saved = None
+    finally:
+        mode.walking = walking
     return reached
 
 
@@ -213,7 +218,7 @@ def _seed(tensor, given, function):
                 "pass the gradient of the loss in this tensor"
             )
         return Tensor(np.ones_like(tensor.data))
-    given = given if isinstance(given, Tensor) else Tensor(np.asarray(given, tensor.dtype))
+    given = (given if isinstance(given, Tensor) else Tensor(np.asarray(given))).to(tensor.dtype)
     if given.shape != tensor.shape:
         raise ValueError(f"{function}: the gradient has shape {given.shape}; needed {tensor.shape}")
     return given

@@ -1,4 +1,7 @@
-"""Losses, and the softmax that they rest on. `reduction` is "mean", "sum" or "none", as in PyTorch."""
+"""Losses, and the softmax that they rest on. `reduction` is "mean", "sum" or "none", as in PyTorch.
+
+PyTorch's deprecated `size_average` and `reduce` are left out; what stands behind them is keyword-only here.
+"""
 
 import math
 
@@ -104,7 +107,7 @@ def _cross_entropy_rule(g, x, target, weight, ignore_index):
 _cross_entropy.rules(x=_cross_entropy_rule)
 
 
-def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     """-w[t] log softmax(x)[t] for logits x (N, C, ...) and class indices t (N, ...), or class probabilities (N, C, ...).
 
     "mean" divides by the sum of the weights of the targets that count. Targets equal to `ignore_index` do not count; any
@@ -142,7 +145,7 @@ def _soft_cross_entropy(x, target, weight, reduction, label_smoothing):
     return _reduce("cross_entropy", loss, reduction, loss.numel())
 
 
-def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
+def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     """-w[t] x[t] for log-probabilities x (N, C, ...) and class indices t (N, ...); see `cross_entropy`."""
     dim, labels, weight = _labels("nll_loss", input, target, weight)
     kept = labels != ignore_index
@@ -163,7 +166,7 @@ def _same_shape(function, input, target):
     return target
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):
     """w (p t log(1 + e^-x) + (1 - t) log(1 + e^x)) with p = `pos_weight`, in a form that does not overflow."""
     target = _same_shape("binary_cross_entropy_with_logits", input, target)
     softplus = log(1 + exp(-abs(input))) + where(input > 0, 0.0, -input)  # log(1 + exp(-x))
@@ -172,7 +175,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean
     return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
-def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     """d^2 / (2 beta) where d = |x - t| < beta, else d - beta / 2 (Girshick 2015, section 2.3)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, not {beta}")
@@ -180,13 +183,13 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     return _reduce("smooth_l1_loss", where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta) if beta else d, reduction)
 
 
-def mse_loss(input, target, reduction="mean"):
+def mse_loss(input, target, *, reduction="mean"):
     """(x - t)^2."""
     d = input - _same_shape("mse_loss", input, target)
     return _reduce("mse_loss", d * d, reduction)
 
 
-def l1_loss(input, target, reduction="mean"):
+def l1_loss(input, target, *, reduction="mean"):
     """|x - t|."""
     return _reduce("l1_loss", abs(input - _same_shape("l1_loss", input, target)), reduction)
 
@@ -210,7 +213,7 @@ def _overlap_target(function, input, target, ignore_index):
     return Tensor(np.moveaxis(hot, -1, 1).astype(input.dtype)), Tensor(kept[:, None].astype(input.dtype))
 
 
-def dice_loss(input, target, ignore_index=-100, smooth=1.0):
+def dice_loss(input, target, *, ignore_index=-100, smooth=1.0):
     """1 - mean over classes of (2 <p, t> + smooth) / (<p, 1> + <t, 1> + smooth), p = softmax(x) (Milletari et al. 2016)."""
     hot, kept = _overlap_target("dice_loss", input, target, ignore_index)
     p = softmax(input, 1) * kept
@@ -220,13 +223,13 @@ def dice_loss(input, target, ignore_index=-100, smooth=1.0):
     return 1 - mean((2 * overlap + smooth) / (size + smooth))
 
 
-def focal_loss(input, target, gamma=2.0, weight=None, ignore_index=-100, reduction="mean"):
+def focal_loss(input, target, gamma=2.0, weight=None, *, ignore_index=-100, reduction="mean"):
     """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x): easy pixels count less (Lin et al. 2017, equation 4).
 
     "mean" divides by the number of pixels that count.
     """
     dim, labels, _ = _labels("focal_loss", input, target, weight)
-    nll = nll_loss(log_softmax(input, dim), labels, None, ignore_index, "none")
+    nll = nll_loss(log_softmax(input, dim), labels, ignore_index=ignore_index, reduction="none")
     loss = (1 - exp(-nll)) ** gamma * nll
     kept = labels != ignore_index
     if weight is not None:
