@@ -1,6 +1,8 @@
 """The CPU column: every row of the kernel table in Numba, parallel and cached on disk."""
 
 from .activation import relu, relu_backward
+from .conv import conv2d, conv2d_weight, conv_transpose2d
+from .im2col import col2im, im2col
 from .loss import (
     cross_entropy,
     cross_entropy_backward,
@@ -29,8 +31,13 @@ __all__ = [
     "adaptive_max_pool2d",
     "avg_pool2d",
     "avg_pool2d_adjoint",
+    "col2im",
+    "conv2d",
+    "conv2d_weight",
+    "conv_transpose2d",
     "cross_entropy",
     "cross_entropy_backward",
+    "im2col",
     "log_softmax",
     "log_softmax_backward",
     "max_pool2d",

@@ -1,0 +1,158 @@
+"""The two innermost loops of every convolution here, written as vector instructions: a tile of a product in registers.
+
+A processor multiplies and adds two vectors in each cycle, but only if both operands are already in registers. A tile of
+6 x 2 vectors of sums takes 12 of the 16 registers of AVX2; one step of its loop loads 2 vectors and 6 scalars and does
+12 multiply-adds with them. Plain Python loops do not say which numbers have to stay in registers, so these two functions
+write the instructions themselves: Numba calls `codegen` once, at compile time, and `builder` appends to the program.
+
+Measured on a Zen 3 core with a peak near 100 GFLOP/s: 80 to 97 GFLOP/s for `outer_tile` on operands that lie in the
+second-level cache; OpenBLAS reaches 45 to 65 on products as small as these, because it first copies its operands.
+"""
+
+import llvmlite.binding
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_features = llvmlite.binding.get_host_cpu_features()
+VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx") else 16
+COLUMNS = 2  # vectors in a row of an outer tile
+HEIGHTS = (6, 4)  # rows of an outer tile: every even height from 4 on is a sum of these
+DOT_ROWS, DOT_COLUMNS = 4, 3  # sums of a dot tile: 12 vectors
+
+
+def width(dtype):
+    """Pixels in a row of an outer tile: two vectors."""
+    return COLUMNS * VECTOR_BYTES // dtype.itemsize
+
+
+class _Vectors:
+    """Vector instructions for one element type, by the name they have in a processor's manual."""
+
+    def __init__(self, context, builder, dtype):
+        self.builder, self.lanes = builder, VECTOR_BYTES * 8 // dtype.bitwidth
+        self.scalar = context.get_value_type(dtype)
+        self.vector = ir.VectorType(self.scalar, self.lanes)
+        suffix = f"v{self.lanes}f{dtype.bitwidth}"
+        signature = ir.FunctionType(self.vector, [self.vector] * 3)
+        self.fmuladd = cgutils.get_or_insert_function(builder.module, signature, f"llvm.fmuladd.{suffix}")
+        signature = ir.FunctionType(self.scalar, [self.scalar, self.vector])
+        self.fadd = cgutils.get_or_insert_function(builder.module, signature, f"llvm.vector.reduce.fadd.{suffix}")
+
+    def load(self, pointer):
+        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+
+    def store(self, value, pointer):
+        self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
+
+    def broadcast(self, value):
+        undefined, lane = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
+        first = self.builder.insert_element(undefined, value, ir.Constant(lane, 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), None))
+
+    def multiply_add(self, a, b, c):
+        return self.builder.call(self.fmuladd, [a, b, c])
+
+    def sum(self, value):
+        return self.builder.call(self.fadd, [ir.Constant(self.scalar, 0), value], fastmath=("reassoc",))
+
+
+def _pointer(context, builder, array_type, array, start):
+    """Address of array[start]; the array is flat."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
+
+
+def _int(value):
+    return ir.Constant(ir.IntType(64), value)
+
+
+def _loop(builder, stop, step, sums, body):
+    """`for i in range(0, stop, step): sums = body(i, sums)`, with the sums in registers; returns the last sums."""
+    before, loop, after = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("after")
+    builder.cbranch(builder.icmp_signed(">", stop, _int(0)), loop, after)
+    builder.position_at_end(loop)
+    i = builder.phi(stop.type)
+    inside = [builder.phi(s.type) for s in sums]
+    results = body(i, inside)
+    following = builder.add(i, _int(step))
+    builder.cbranch(builder.icmp_signed("<", following, stop), loop, after)
+    i.add_incoming(_int(0), before)
+    i.add_incoming(following, loop)
+    builder.position_at_end(after)
+    last = [builder.phi(s.type) for s in sums]
+    for start, phi, result, out in zip(sums, inside, results, last):
+        phi.add_incoming(start, before)
+        phi.add_incoming(result, loop)
+        out.add_incoming(start, before)
+        out.add_incoming(result, loop)
+    return last
+
+
+def _outer_tile(height):
+    @intrinsic
+    def outer_tile(typing, a, a0, b, b0, offsets, k0, K, init, i0, c, c0, pitch):
+        def codegen(context, builder, signature, args):
+            at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
+            a, b, offsets, init, c, pitch = at(0), at(2), at(4), at(7), at(9), args[11]
+            v = _Vectors(context, builder, signature.args[0].dtype)
+
+            def step(k, sums):  # one column of a times one row of b
+                row = builder.gep(b, [builder.load(builder.gep(offsets, [k]))])
+                b_row = [v.load(builder.gep(row, [_int(j * v.lanes)])) for j in range(COLUMNS)]
+                a_column = builder.gep(a, [builder.mul(k, _int(height))])
+                new = []
+                for r in range(height):
+                    factor = v.broadcast(builder.load(builder.gep(a_column, [_int(r)])))
+                    new += [v.multiply_add(factor, b_row[j], sums[r * COLUMNS + j]) for j in range(COLUMNS)]
+                return new
+
+            start = [v.broadcast(builder.load(builder.gep(init, [_int(r)]))) for r in range(height)]
+            sums = _loop(builder, args[6], 1, [s for s in start for _ in range(COLUMNS)], step)
+            for j, value in enumerate(sums):
+                row = builder.gep(c, [builder.mul(pitch, _int(j // COLUMNS))])
+                v.store(value, builder.gep(row, [_int(j % COLUMNS * v.lanes)]))
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(a, i, b, i, offsets, i, i, init, i, c, i, i), codegen
+
+    outer_tile.__doc__ = f"""c[r, j] = init[r] + sum_k a[k, r] b[offsets[k] + j] for {height} rows r, two vectors of columns j.
+
+    Every array is flat and starts at the index that follows it; `pitch` is the distance between rows of c.
+    """
+    return outer_tile
+
+
+outer_tile_6, outer_tile_4 = (_outer_tile(height) for height in HEIGHTS)
+
+
+@intrinsic
+def dot_tile(typing, a, a0, a_offsets, i0, b, b0, b_offsets, j0, K, c, c0, pitch):
+    """c[r, q] += sum_k a[a_offsets[r] + k] b[b_offsets[q] + k] for 4 rows r and 3 columns q; K is a multiple of a vector.
+
+    Both operands run along k, so nothing has to be transposed; sums are vectors, added up once at the end.
+    """
+
+    def codegen(context, builder, signature, args):
+        at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
+        a, a_offsets, b, b_offsets, c, pitch = at(0), at(2), at(4), at(6), at(9), args[11]
+        v = _Vectors(context, builder, signature.args[0].dtype)
+        row = lambda base, offsets, r: builder.gep(base, [builder.load(builder.gep(offsets, [_int(r)]))])
+        a_rows = [row(a, a_offsets, r) for r in range(DOT_ROWS)]
+        b_rows = [row(b, b_offsets, q) for q in range(DOT_COLUMNS)]
+
+        def step(k, sums):
+            y = [v.load(builder.gep(p, [k])) for p in b_rows]
+            x = [v.load(builder.gep(p, [k])) for p in a_rows]
+            return [v.multiply_add(x[j // DOT_COLUMNS], y[j % DOT_COLUMNS], s) for j, s in enumerate(sums)]
+
+        zero = ir.Constant(v.vector, None)
+        for j, s in enumerate(_loop(builder, args[8], v.lanes, [zero] * (DOT_ROWS * DOT_COLUMNS), step)):
+            element = builder.gep(c, [builder.mul(pitch, _int(j // DOT_COLUMNS))])
+            element = builder.gep(element, [_int(j % DOT_COLUMNS)])
+            builder.store(builder.fadd(builder.load(element), v.sum(s)), element)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(a, i, a_offsets, i, b, i, b_offsets, i, i, c, i, i), codegen

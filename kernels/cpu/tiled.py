@@ -1,0 +1,152 @@
+"""Convolution without im2col: tiles of the image copied into cache, then one register tile after another.
+
+    for image n, group, tile of the result:                       # cut evenly among the threads
+        copy the pixels that the tile's windows see                         (tiles.copy_tile)
+        for panel of 6 or 4 rows o:
+            for run of pixels:
+                strip[o, run] = b[o] + sum_(c,k,l) w[o,c,k,l] copy[offset(c,k,l) + run]     (microkernel.outer_tile)
+            y[n, o, tile] = strip[o]                              # in steps, where the result has phases
+
+The same loop serves conv_transpose2d, whose result falls into s x s phases, each a convolution of its own.
+"""
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from .microkernel import outer_tile_4, outer_tile_6, width
+from .tiles import adjoint_taps, copy_tile, sub_images, tile_size, window_taps
+
+
+@njit(cache=True)
+def panels(M):
+    """(rows in panels of 6, rows in all panels): M rounded up to 6 + ... + 6 + 4 + ... + 4."""
+    even = max(4, M + M % 2)
+    fours = (-even % 6) // 2
+    return even - 4 * fours, even
+
+
+@njit(parallel=True, cache=True)
+def pack_weights(w, strides, numbers, starts, C, M, out):
+    """out[g][phase][panel][c, tap][row] = w[g, row, c, numbers[tap]]: the order in which outer_tile reads."""
+    tall, padded = panels(M)
+    G, F, P = out.shape[0], starts.size - 1, padded // 2
+    for task in prange(G * F * P):
+        g, f, row = task // (F * P), task // P % F, task % P * 2
+        height = 6 if row < tall else 4
+        if (row if row < tall else row - tall) % height == 0:
+            T = starts[f + 1] - starts[f]
+            at = padded * C * starts[f] + row * C * T
+            for c in range(C):
+                for t in range(T):
+                    source = g * strides[0] + row * strides[1] + c * strides[2] + numbers[starts[f] + t]
+                    for r in range(height):
+                        out[g, at + r] = w[source + r * strides[1]] if row + r < M else 0
+                    at += height
+
+
+@njit(cache=True)
+def _write(strip, length, y, o, count, i0, j0, rows, cols, pitch, step, phase):
+    """y[o + r, (i0 + i) s + a, (j0 + j) s + b] = strip[r, i pitch + j], for as much of the tile as lies in y."""
+    _, H, W = y.shape
+    for r in range(count):
+        for i in range(rows):
+            h, v = (i0 + i) * step[0] + phase[0], j0 * step[1] + phase[1]
+            if h < H and v < W:
+                source = strip[r * length + i * pitch :]
+                row = y[o + r, h, v:]
+                if step[1] == 1:
+                    n = min(cols, row.size)
+                    row[:n] = source[:n]
+                else:
+                    for j in range(min(cols, (row.size + step[1] - 1) // step[1])):
+                        row[j * step[1]] = source[j]
+
+
+@njit(cache=True)
+def _panel(a, a0, height, copy, offsets, k0, K, bias, o, runs, strip, length):
+    """One panel of weights against every run of pixels: the register tiles of one strip."""
+    for n in range(runs.size):
+        if height == 6:
+            outer_tile_6(a, a0, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
+        else:
+            outer_tile_4(a, a0, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
+
+
+@njit(parallel=True, cache=True)
+def _correlate(
+    x, a, bias, y, which, offsets, starts, plane, pitch, rows, cols, spread, step, origin, up, runs, lanes, T
+):
+    N, G, C = x.shape[:3]
+    M, H, W = y.shape[2:]
+    tall, padded = panels(M)
+    F = starts.size - 1
+    down, across = -(-H // (up[0] * rows)), -(-W // (up[1] * cols))
+    tasks = N * G * down * across
+    parts = 1 if tasks >= T else -(-T // max(tasks, 1))  # few tiles: the rows o are shared out as well
+    length = plane + lanes
+    for t in prange(T):
+        copy = np.empty(C * which.shape[0] * plane + lanes, x.dtype)
+        copy[copy.size - lanes :] = 0
+        strip = np.empty(6 * length, x.dtype)
+        for task in range(t * tasks * parts // T, (t + 1) * tasks * parts // T):
+            part, tile = task % parts, task // parts
+            n, g = tile // (across * down) // G, tile // (across * down) % G
+            i0, j0 = tile // across % down * rows, tile % across * cols
+            copy_tile(x[n, g], copy, which, plane, pitch, i0, j0, rows + spread, step, origin)
+            for f in range(F):
+                K = C * (starts[f + 1] - starts[f])
+                row = 0
+                while row < padded:
+                    height = 6 if row < tall else 4
+                    if row * parts // padded == part:
+                        a0 = padded * C * starts[f] + row * K
+                        _panel(a[g], a0, height, copy, offsets, C * starts[f], K, bias[g], row, runs, strip, length)
+                        count, phase = min(height, M - row), (f // up[1], f % up[1])
+                        _write(strip, length, y[n, g], row, count, i0, j0, rows, cols, pitch, up, phase)
+                    row += height
+
+
+def _runs(rows, cols, pitch, lanes):
+    """Where runs of `lanes` pixels start in a tile: row by row, or straight through the gaps, whichever takes fewer."""
+    by_row = (np.arange(rows)[:, None] * pitch + np.arange(0, cols, lanes)).reshape(-1)
+    through = np.arange(0, (rows - 1) * pitch + cols, lanes)
+    return min(by_row, through, key=len)
+
+
+def correlate(x, w, strides, bias, groups, taps, y, up):
+    """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W), `up` apart; w[g, row, c, tap] lies at `strides`."""
+    N, C, M = x.shape[0], x.shape[1] // groups, y.shape[1] // groups
+    lanes, threads = width(x.dtype), get_num_threads()
+    size = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
+    rows, cols = tile_size(C, taps, size, x.itemsize, N * groups, threads)
+    which, at, plane, pitch = sub_images(taps, rows, cols, lanes)
+    channel = np.arange(C)[:, None] * (which.shape[0] * plane)
+    offsets = [(channel + at[a:b]).reshape(-1) for a, b in zip(taps.starts, taps.starts[1:])]
+    padded = panels(M)[1]
+    a = np.empty((groups, padded * C * len(taps.table)), x.dtype)
+    pack_weights(w.reshape(-1), strides, taps.table[:, 0].copy(), taps.starts, C, M, a)
+    rows_of_bias = np.zeros((groups, padded), x.dtype)
+    if bias is not None:
+        rows_of_bias[:, :M] = bias.reshape(groups, M)
+    x, y = x.reshape(N, groups, C, *x.shape[2:]), y.reshape(N, groups, M, *y.shape[2:])
+    runs = _runs(rows, cols, pitch, lanes)
+    tile = plane, pitch, rows, cols, taps.spread[0], taps.step, taps.origin, up, runs, lanes, threads
+    _correlate(x, a, rows_of_bias, y, which, np.concatenate(offsets), taps.starts, *tile)
+
+
+def conv2d(x, w, bias, geometry):
+    """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
+    O, C, kh, kw = w.shape
+    y = np.empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
+    strides = O // geometry.groups * C * kh * kw, C * kh * kw, kh * kw
+    correlate(x, w, strides, bias, geometry.groups, window_taps(geometry), y, (1, 1))
+    return y
+
+
+def conv_transpose2d(y, w, bias, size, geometry):
+    """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, (h + p - k d) / s, (v + p - l d) / s] where that is whole: a gather."""
+    O, C, kh, kw = w.shape
+    x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    strides = O // geometry.groups * C * kh * kw, kh * kw, C * kh * kw
+    correlate(y, w, strides, bias, geometry.groups, adjoint_taps(geometry), x, geometry.stride)
+    return x
