@@ -1,6 +1,6 @@
 """minidl: semantic segmentation from scratch, small enough to read and fast enough to use."""
 
-from . import backend, functional, operators
+from . import backend, functional, nn, operators, optim
 from .anomaly import AnomalyError, detect_anomaly
 from .check import GradientError, check_adjoint, check_grads
 from .engine import enable_grad, grad, is_grad_enabled, no_grad

@@ -1,0 +1,169 @@
+"""Modules that hold modules: in sequence, in a list, under names."""
+
+from collections import OrderedDict
+from itertools import groupby
+
+from .activation import ReLU
+from .module import Module
+from .norm import BatchNorm2d
+
+
+class Identity(Module):
+    """Returns its input: a place holder for a layer."""
+
+    def forward(self, input):
+        return input
+
+
+class _Indexed(Module):
+    """Children under the names "0", "1", ... (or those of an OrderedDict), reached by position."""
+
+    def _name(self, index):
+        names = list(self._modules)
+        try:
+            return names[index]
+        except IndexError:
+            raise IndexError(f"{type(self).__name__}: index {index} is outside its {len(names)} modules") from None
+
+    def _renumber(self, modules):
+        self._modules.clear()
+        for k, module in enumerate(modules):
+            self.add_module(str(k), module)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._like(list(self._modules.items())[index])
+        return self._modules[self._name(index)]
+
+    def __setitem__(self, index, module):
+        self._register(self._modules, self._name(index), module, Module)
+
+    def __delitem__(self, index):
+        for name in list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]:
+            del self._modules[name]
+        if all(name.isdigit() for name in self._modules):
+            self._renumber(list(self))
+
+    def __len__(self):
+        return len(self._modules)
+
+    def __iter__(self):
+        return iter(self._modules.values())
+
+    def append(self, module):
+        """Add a module at the end."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules):
+        """Add modules at the end."""
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def insert(self, index, module):
+        """Add a module before position `index`; the names become positions again."""
+        modules = list(self)
+        modules.insert(index, module)
+        self._renumber(modules)
+        return self
+
+
+class Sequential(_Indexed):
+    """Modules called one after another, each on what the one before it returned.
+
+    Takes modules, or one OrderedDict of them. A BatchNorm2d directly followed by a ReLU runs as one pass over the data
+    (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook that wants to see it.
+    """
+
+    def __init__(self, *modules):
+        super().__init__()
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], OrderedDict) else None
+        for name, module in named.items() if named is not None else enumerate(modules):
+            self.add_module(str(name), module)
+
+    def _like(self, items):
+        return Sequential(OrderedDict(items))
+
+    def forward(self, input):
+        layers = [*self, None]
+        k = 0
+        while layers[k] is not None:
+            fused = _fusible(layers[k], layers[k + 1])
+            input = layers[k].forward(input, relu=True) if fused else layers[k](input)
+            k += 2 if fused else 1
+        return input
+
+
+def _fusible(layer, following):
+    pair = type(layer) is BatchNorm2d and type(following) is ReLU
+    return pair and not (layer._hooks or layer._pre_hooks or following._hooks or following._pre_hooks)
+
+
+class ModuleList(_Indexed):
+    """A list of modules whose parameters are found; what is done with them is up to the owner's `forward`."""
+
+    def __init__(self, modules=()):
+        super().__init__()
+        self.extend(modules)
+
+    def _like(self, items):
+        return ModuleList(module for _, module in items)
+
+    def __repr__(self):
+        if not len(self):
+            return "ModuleList()"
+        lines, start = [], 0
+        for text, run in groupby(repr(module).replace("\n", "\n  ") for module in self):
+            n = len(list(run))
+            lines.append(f"({start}): {text}" if n == 1 else f"({start}-{start + n - 1}): {n} x {text}")
+            start += n
+        return "ModuleList(\n  " + "\n  ".join(lines) + "\n)"
+
+
+class ModuleDict(Module):
+    """A dictionary of modules whose parameters are found, in order of insertion."""
+
+    def __init__(self, modules=None):
+        super().__init__()
+        self.update(modules or {})
+
+    def update(self, modules):
+        """Add modules from a mapping or from (name, module) pairs."""
+        for name, module in dict(modules).items():
+            self[name] = module
+
+    def __getitem__(self, name):
+        return self._modules[name]
+
+    def __setitem__(self, name, module):
+        self._register(self._modules, name, module, Module)
+
+    def __delitem__(self, name):
+        del self._modules[name]
+
+    def __len__(self):
+        return len(self._modules)
+
+    def __iter__(self):
+        return iter(self._modules)
+
+    def __contains__(self, name):
+        return name in self._modules
+
+    def keys(self):
+        return self._modules.keys()
+
+    def values(self):
+        return self._modules.values()
+
+    def items(self):
+        return self._modules.items()
+
+    def pop(self, name):
+        """Remove a module and return it."""
+        return self._modules.pop(name)
+
+    def clear(self):
+        """Remove all modules."""
+        self._modules.clear()

@@ -1,0 +1,303 @@
+"""Module: an object that holds parameters, buffers and other modules, and finds them all by name."""
+
+import itertools
+from collections import namedtuple
+
+import numpy as np
+
+from ..engine import touch
+from ..tensor import Tensor
+
+LoadResult = namedtuple("LoadResult", "missing_keys unexpected_keys")
+
+
+class Parameter(Tensor):
+    """A Tensor that a Module learns: assigned to an attribute, it is registered under the attribute's name."""
+
+    __slots__ = ()
+
+    def __init__(self, data, requires_grad=True):
+        super().__init__(data.data if isinstance(data, Tensor) else np.asarray(data))
+        self.requires_grad = requires_grad
+
+    def __repr__(self):
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __reduce__(self):  # a copy is a leaf of its own, with its own place on the tape
+        return Parameter, (self.data, self.requires_grad)
+
+
+class Hook:
+    """What `register_forward_hook` returns: `remove()`, or the end of a `with` block, takes the hook away."""
+
+    _count = itertools.count()
+
+    def __init__(self, hooks, function):
+        self.hooks, self.key = hooks, next(self._count)
+        hooks[self.key] = function
+
+    def remove(self):
+        self.hooks.pop(self.key, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.remove()
+
+
+class Module:
+    """Base class of layers and networks: define `forward`, call the object.
+
+    Parameters, buffers (state that is saved but not learned) and modules that are assigned to attributes are found by
+    `parameters()`, `buffers()`, `modules()` and their `named_` forms under dotted names, as in PyTorch.
+    """
+
+    training = True
+    optional_state = ()  # names of own buffers that a state_dict may lack
+
+    def __init__(self):
+        self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _pre_hooks={}, _hooks={})
+
+    def forward(self, *args):
+        raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
+
+    def __call__(self, *args, **kwargs):
+        for hook in tuple(self._pre_hooks.values()):
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        out = self.forward(*args, **kwargs)
+        for hook in tuple(self._hooks.values()):
+            changed = hook(self, args, out)
+            out = out if changed is None else changed
+        return out
+
+    def register_forward_pre_hook(self, hook):
+        """Call `hook(module, args)` before every forward; what it returns replaces the arguments."""
+        return Hook(self._pre_hooks, hook)
+
+    def register_forward_hook(self, hook):
+        """Call `hook(module, args, output)` after every forward; what it returns replaces the output."""
+        return Hook(self._hooks, hook)
+
+    # -- attributes ------------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name):  # called only for what is not a plain attribute
+        for registry in ("_parameters", "_buffers", "_modules"):
+            entries = self.__dict__.get(registry, {})
+            if name in entries:
+                return entries[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name, value):
+        registries = [self.__dict__.get(r) for r in ("_parameters", "_buffers", "_modules")]
+        if isinstance(value, Parameter | Module):
+            if registries[0] is None:
+                raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")
+            for entries in (self.__dict__, *registries):
+                entries.pop(name, None)
+            registries[2 if isinstance(value, Module) else 0][name] = value
+            return
+        kinds = (Parameter, Tensor, Module)
+        for entries, kind in zip(registries, kinds):
+            if entries and name in entries:
+                if value is not None and not isinstance(value, kind):
+                    raise TypeError(
+                        f"{type(self).__name__}: {name!r} must stay a {kind.__name__} or None, not {type(value).__name__}"
+                    )
+                entries[name] = value
+                return
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        for registry in (self._parameters, self._buffers, self._modules):
+            if name in registry:
+                del registry[name]
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self):
+        return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+
+    def _register(self, registry, name, value, kind):
+        if not isinstance(name, str) or not name or "." in name:
+            raise ValueError(f"{type(self).__name__}: {name!r} cannot be a name; needed a string without dots")
+        if name not in registry and hasattr(self, name):
+            raise ValueError(f"{type(self).__name__}: attribute {name!r} exists already")
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(
+                f"{type(self).__name__}: {name!r} must be a {kind.__name__} or None, not {type(value).__name__}"
+            )
+        registry[name] = value
+
+    def register_parameter(self, name, param):
+        """Add a Parameter, or None for one that is absent."""
+        self._register(self._parameters, name, param, Parameter)
+
+    def register_buffer(self, name, tensor, persistent=True):
+        """Add a Tensor that is not learned; it is part of `state_dict` if `persistent`."""
+        self._register(self._buffers, name, tensor, Tensor)
+        (self._transient.discard if persistent else self._transient.add)(name)
+
+    def add_module(self, name, module):
+        """Add a child under `name`, which need not be an identifier."""
+        self._register(self._modules, name, module, Module)
+
+    # -- finding -----------------------------------------------------------------------------------------------------
+
+    def named_modules(self, prefix="", memo=None):
+        """(name, module) of this module and all below it, each once."""
+        memo = set() if memo is None else memo
+        if self not in memo:
+            memo.add(self)
+            yield prefix, self
+            for name, child in self.named_children():
+                yield from child.named_modules(f"{prefix}.{name}" if prefix else name, memo)
+
+    def named_children(self):
+        """(name, module) of the modules directly below."""
+        return ((name, child) for name, child in self._modules.items() if child is not None)
+
+    def _named(self, registry, prefix, recurse):
+        seen = set()
+        for path, module in self.named_modules(prefix) if recurse else [(prefix, self)]:
+            for name, value in getattr(module, registry).items():
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
+
+    def named_parameters(self, prefix="", recurse=True):
+        """(name, Parameter), each once."""
+        return self._named("_parameters", prefix, recurse)
+
+    def named_buffers(self, prefix="", recurse=True):
+        """(name, Tensor) of the buffers, each once."""
+        return self._named("_buffers", prefix, recurse)
+
+    def modules(self):
+        return (module for _, module in self.named_modules())
+
+    def children(self):
+        return (child for _, child in self.named_children())
+
+    def parameters(self, recurse=True):
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def buffers(self, recurse=True):
+        return (b for _, b in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target):
+        """The module under a dotted name; "" is this one."""
+        module = self
+        for name in target.split(".") if target else ():
+            if module._modules.get(name) is None:
+                raise AttributeError(f"get_submodule: {type(module).__name__} has no module {name!r} (of {target!r})")
+            module = module._modules[name]
+        return module
+
+    # -- changing ----------------------------------------------------------------------------------------------------
+
+    def apply(self, fn):
+        """Call `fn` on every module, children first."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode=True):
+        """Set training mode (dropout active, batch norm on batch statistics) in this module and all below."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self):
+        """Set evaluation mode."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad=True):
+        """Start or stop recording gradients of all parameters."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none=True):
+        """Forget (or zero) the gradients of all parameters."""
+        for p in self.parameters():
+            p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
+
+    def to(self, dtype):
+        """Convert floating parameters, their gradients and buffers to `dtype`, in place."""
+        dtype = np.dtype(dtype)
+        if dtype.kind != "f":
+            raise TypeError(f"Module.to: parameters need a floating dtype, not {dtype}")
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dtype.kind == "f":
+                tensor.data = tensor.data.astype(dtype, copy=False)
+                if tensor.grad is not None:
+                    tensor.grad = Tensor(tensor.grad.data.astype(dtype, copy=False))
+        return self
+
+    def float(self):
+        """float32."""
+        return self.to(np.float32)
+
+    def double(self):
+        """float64."""
+        return self.to(np.float64)
+
+    # -- saving ------------------------------------------------------------------------------------------------------
+
+    def _state(self, prefix=""):
+        """Yield (name, tensor, whether a state_dict may lack it) of everything that is saved."""
+        for name, p in self._parameters.items():
+            if p is not None:
+                yield prefix + name, p, False
+        for name, b in self._buffers.items():
+            if b is not None and name not in self._transient:
+                yield prefix + name, b, name in self.optional_state
+        for name, child in self.named_children():
+            yield from child._state(f"{prefix}{name}.")
+
+    def state_dict(self):
+        """{dotted name: Tensor} of parameters and persistent buffers; the Tensors share the module's arrays."""
+        return {name: tensor.detach() for name, tensor, _ in self._state()}
+
+    def load_state_dict(self, state_dict, strict=True):
+        """Copy Tensors or arrays by name into this module, all of them or, if an error is raised, none.
+
+        A RuntimeError lists every name that is missing, unexpected (both only if `strict`) or has another shape.
+        Returns the missing and the unexpected names.
+        """
+        own = {name: tensor for name, tensor, _ in self._state()}
+        optional = {name for name, _, may_lack in self._state() if may_lack}
+        arrays = {name: v.data if isinstance(v, Tensor) else np.asarray(v) for name, v in state_dict.items()}
+        missing = [name for name in own if name not in arrays and name not in optional]
+        unexpected = [name for name in arrays if name not in own]
+        errors = [f"missing: {name}" for name in missing if strict]
+        errors += [f"unexpected: {name}" for name in unexpected if strict]
+        for name in own:
+            if name in arrays and (arrays[name].shape != own[name].shape or arrays[name].dtype.kind not in "biuf"):
+                came = f"{arrays[name].dtype} of shape {arrays[name].shape}"
+                errors.append(f"misshapen: {name} is {came}; needed {own[name].dtype} of shape {own[name].shape}")
+        if errors:
+            raise RuntimeError(
+                f"load_state_dict of {type(self).__name__}: nothing was loaded\n  " + "\n  ".join(errors)
+            )
+        for name in own.keys() & arrays.keys():
+            own[name].data[...] = arrays[name]
+            touch(own[name].data)
+        return LoadResult(missing, unexpected)
+
+    # -- printing ----------------------------------------------------------------------------------------------------
+
+    def extra_repr(self):
+        """What stands between the parentheses."""
+        return ""
+
+    def __repr__(self):
+        lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._modules.items()]
+        extra = self.extra_repr()
+        if not lines:
+            return f"{type(self).__name__}({extra})"
+        return f"{type(self).__name__}(\n  " + "\n  ".join([*extra.splitlines(), *lines]) + "\n)"

@@ -1,0 +1,144 @@
+"""Normalisation layers: learned scale and shift, and running statistics where they are kept."""
+
+import numpy as np
+
+from .. import functional as F
+from ..engine import touch
+from ..tensor import Tensor
+from . import init
+from .module import Module, Parameter
+
+
+class _Norm(Module):
+    """Scale `weight` and shift `bias` of a given shape, 1 and 0 at first, or None."""
+
+    def _add_affine(self, shape, weight=True, bias=True):
+        self.register_parameter("weight", Parameter(np.ones(shape, np.float32)) if weight else None)
+        self.register_parameter("bias", Parameter(np.zeros(shape, np.float32)) if bias else None)
+
+    def reset_parameters(self):
+        """Scale 1, shift 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class _RunningNorm(_Norm):
+    """Per channel of (N, C, H, W), with running statistics."""
+
+    optional_state = ("num_batches_tracked",)  # older published weights have none
+
+    def __init__(self, num_features, eps, momentum, affine, track_running_stats):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self._add_affine(num_features, affine, affine)
+        self.register_buffer(
+            "running_mean", Tensor(np.zeros(num_features, np.float32)) if track_running_stats else None
+        )
+        self.register_buffer("running_var", Tensor(np.ones(num_features, np.float32)) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)) if track_running_stats else None)
+
+    def reset_running_stats(self):
+        """Mean 0, variance 1, no batch seen."""
+        if self.track_running_stats:
+            init.zeros_(self.running_mean)
+            init.ones_(self.running_var)
+            init.zeros_(self.num_batches_tracked)
+
+    def _check(self, input):
+        if input.ndim != 4 or input.shape[1] != self.num_features:
+            raise ValueError(
+                f"{type(self).__name__}: input has shape {input.shape}; needed (N, {self.num_features}, H, W)"
+            )
+
+    def extra_repr(self):
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm2d(_RunningNorm):
+    """`F.batch_norm` per channel of (N, C, H, W).
+
+    In training the batch's statistics serve, and the running ones move towards them by `momentum` (None: they are the
+    mean over all batches so far); in evaluation the running ones serve, if `track_running_stats`.
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+
+    def forward(self, input, relu=False):
+        """`relu=True` returns max(y, 0), computed in the same pass."""
+        self._check(input)
+        momentum = self.momentum
+        if self.training and self.track_running_stats:
+            self.num_batches_tracked.data += 1
+            touch(self.num_batches_tracked.data)
+            momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            momentum,
+            self.eps,
+            relu,
+        )
+
+
+class InstanceNorm2d(_RunningNorm):
+    """`F.instance_norm`: every channel of every image on its own. No parameters by default, as in PyTorch."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+
+    def forward(self, input):
+        self._check(input)
+        return F.instance_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum,
+            self.eps,
+        )
+
+
+class GroupNorm(_Norm):
+    """`F.group_norm` over `num_groups` groups of channels."""
+
+    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+        super().__init__()
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: num_groups={num_groups} does not divide num_channels={num_channels}")
+        self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
+        self._add_affine(num_channels, affine, affine)
+
+    def forward(self, input):
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class LayerNorm(_Norm):
+    """`F.layer_norm` over the last axes, whose sizes are `normalized_shape`."""
+
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self._add_affine(self.normalized_shape, elementwise_affine, elementwise_affine and bias)
+
+    def forward(self, input):
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
