@@ -36,5 +36,10 @@ loss        softmax(x) / log_softmax(x)                 along axis 1 of (N, C, L
             cross_entropy(x, target, weight, ignore_index)   (loss per pixel (N, L), softmax is not formed)
             cross_entropy_backward(g, x, target, weight, ignore_index)
 activation  relu(x), relu_backward(g, y)
+filter      permutohedral_lattice(features)             (d, N), d 1..8 -> Lattice (plain arrays); float32 and alike in every column
+            permutohedral_filter(values, lattice, reverse)   (C, N) -> (C, N): splat, blur, slice; `reverse` is its adjoint
+            gaussian_sum(values, features)              out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j], exact, O(N^2); self-adjoint
+crf         mean_field(unary, terms, iterations, history)   beliefs (C, N), or scores and beliefs (iterations + 1, C, N); a term is
+                                                        (lattice, before (N,), after (N,), compat (C, C))
 optim       sgd_step(...), adam_step(...)               in place
 """

@@ -1,0 +1,122 @@
+"""Mean-field inference in Numba: slice, softmax and splat of a block of points while it is in the cache."""
+
+import numpy as np
+from numba import njit, prange
+
+from ..reference.mean_field import mean_field as reference
+from .exponential import exp_below_zero
+from .permutohedral_filter import blur, gather, slice_, splat, table_bands, to_planes, to_rows
+from .rows import add_row, padded
+
+BLOCK = 128
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp", "nnan"})
+def _softmax_rows(score, n):
+    """In place, for the first n rows. exp runs over all of them in one long loop: a row alone is too short to vectorise."""
+    for i in range(n):
+        s = score[i]
+        top = s[0]
+        for c in range(len(s)):
+            top = max(top, s[c])
+        for c in range(len(s)):
+            s[c] -= top
+    flat = score.reshape(-1)
+    for k in range(n * score.shape[1]):
+        flat[k] = exp_below_zero(flat[k])
+    for i in range(n):
+        s = score[i]
+        total = s.dtype.type(0)
+        for c in range(len(s)):
+            total += s[c]
+        total = s.dtype.type(1) / total
+        for c in range(len(s)):
+            s[c] *= total
+
+
+@njit(parallel=True, cache=True)
+def _update(unary, vertices, weights, before, after, messages, tables, scores, beliefs, heard):
+    """One iteration: score = -unary + messages, softmax, and the splat of the beliefs into each band's own tables.
+
+    vertices .. tables are tuples over terms; only the first `heard` messages are listened to. scores and beliefs are
+    written unless they are empty.
+    """
+    N = len(unary)
+    bands = len(tables[0])
+    for band in prange(bands):
+        q = np.empty((BLOCK, unary.shape[1]), unary.dtype)
+        for t in range(len(tables)):
+            tables[t][band] = 0
+        end = (band + 1) * N // bands
+        for start in range(band * N // bands, end, BLOCK):
+            stop = min(start + BLOCK, end)
+            for i in range(start, stop):
+                for c in range(unary.shape[1]):
+                    q[i - start, c] = -unary[i, c]
+            for t in range(heard):
+                slice_(start, stop, q, start, vertices[t], weights[t], after[t], messages[t])
+            if len(scores):
+                scores[start:stop] = q[: stop - start]
+            _softmax_rows(q, stop - start)
+            if len(beliefs):
+                beliefs[start:stop] = q[: stop - start]
+            for t in range(len(tables)):
+                splat(start, stop, q, start, vertices[t], weights[t], before[t], tables[t][band])
+
+
+@njit(parallel=True, cache=True)
+def _mix(table, compat, message):
+    """message[m] = sum_c table[m, c] * compat[c]."""
+    for m in prange(len(table)):
+        message[m] = 0
+        for c in range(len(compat)):
+            add_row(message, m, compat, c, table[m, c])
+
+
+@njit(parallel=True, cache=True)
+def _scale(table, compat, message):
+    """_mix for a diagonal compatibility."""
+    for m in prange(len(table)):
+        for c in range(table.shape[1]):
+            message[m, c] = table[m, c] * compat[c, c]
+
+
+def mean_field(unary, terms, iterations, history):
+    """Beliefs (C, N) after `iterations` parallel updates; see the reference column.
+
+    Compatibility acts on labels and the filter on points: they commute, so compatibility is applied on the lattice.
+    """
+    if not terms:
+        return reference(unary, terms, iterations, history)
+    unary = np.ascontiguousarray(unary)
+    C, N = unary.shape
+    W, dtype = padded(C), unary.dtype.type
+    rows = to_rows(unary, dtype(1e30), W)
+    lattices, before, after, compats = zip(*terms)
+    before, after = (tuple(np.ascontiguousarray(s, dtype) for s in scale) for scale in (before, after))
+    vertices, weights = tuple(l.vertex for l in lattices), tuple(l.weight for l in lattices)
+    bands = min(map(table_bands, lattices))
+    tables = tuple(np.empty((bands, l.vertices + 1, W), dtype) for l in lattices)
+    spares, messages = (tuple(np.empty(t.shape[1:], dtype) for t in tables) for _ in range(2))
+    mixes = [np.zeros((W, W), dtype) for _ in terms]
+    for mix, compat, lattice in zip(mixes, compats, lattices):
+        mix[:C, :C] = -np.asarray(compat).T / (1 + 2.0**-lattice.dimension)
+
+    kept = [np.empty((iterations + 1, C, N), dtype) for _ in range(2)] if history else None
+    score, q = (np.empty((N if history else 0, W), dtype) for _ in range(2))
+    for step in range(iterations + 1):
+        last = step == iterations
+        if last and not history:
+            q = np.empty((N, W), dtype)
+        _update(rows, vertices, weights, before, after, messages, tables, score, q, len(terms) if step else 0)
+        if history:
+            kept[0][step], kept[1][step] = to_planes(score, C), to_planes(q, C)
+        if last:
+            return tuple(kept) if history else to_planes(q, C)
+        for lattice, table, spare, message, mix in zip(lattices, tables, spares, messages, mixes):
+            gather(table)
+            blurred = blur(table[0], spare, lattice.neighbour, False)
+            if np.count_nonzero(mix) == np.count_nonzero(mix.diagonal()):
+                _scale(blurred, mix, message)
+            else:
+                _mix(blurred, mix, message)

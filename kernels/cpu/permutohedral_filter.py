@@ -1,0 +1,107 @@
+"""Splat, blur and slice in Numba, on rows of channels."""
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from .rows import add_row, blur_row, gather_row, padded
+
+
+@njit(cache=True)
+def splat(start, end, values, first, vertex, weight, scale, table):
+    """table[v] += weight * scale[i] * values[i - first] for the points start..end."""
+    for i in range(start, end):
+        for k in range(vertex.shape[1]):
+            add_row(table, vertex[i, k], values, i - first, weight[i, k] * scale[i])
+
+
+@njit(cache=True)
+def slice_(start, end, out, first, vertex, weight, scale, table):
+    """out[i - first] += weight * scale[i] * table[v] for the points start..end."""
+    for i in range(start, end):
+        gather_row(out, i - first, table, vertex, weight, i, scale[i])
+
+
+@njit(parallel=True, cache=True)
+def gather(tables):
+    """Add the tables (bands, M + 1, W) into the first; the row of the missing neighbour stays zero."""
+    for m in prange(tables.shape[1] - 1):
+        for band in range(1, len(tables)):
+            add_row(tables[0], m, tables[band], m, tables.dtype.type(1))
+
+
+@njit(parallel=True, cache=True)
+def blur(table, spare, neighbour, reverse):
+    """Blur along every axis, swapping the two tables; returns the one that holds the result."""
+    D, M, _ = neighbour.shape
+    spare[M] = 0
+    for axis in range(D):
+        n = neighbour[D - 1 - axis if reverse else axis]
+        for m in prange(M):
+            blur_row(spare, m, table, n[m, 0], n[m, 1])
+        table, spare = spare, table
+    return table
+
+
+@njit(parallel=True, cache=True)
+def to_rows(values, fill, width):
+    """(C, N) -> (N, W); the columns beyond C hold `fill`."""
+    C, N = values.shape
+    rows = np.empty((N, width), values.dtype)
+    for block in prange((N + 63) // 64):
+        for i in range(64 * block, min(64 * block + 64, N)):
+            for c in range(C):
+                rows[i, c] = values[c, i]
+            for c in range(C, width):
+                rows[i, c] = fill
+    return rows
+
+
+@njit(parallel=True, cache=True)
+def to_planes(rows, C):
+    """(N, W) -> (C, N)."""
+    N = len(rows)
+    values = np.empty((C, N), rows.dtype)
+    for block in prange((N + 63) // 64):
+        for c in range(C):
+            for i in range(64 * block, min(64 * block + 64, N)):
+                values[c, i] = rows[i, c]
+    return values
+
+
+@njit(parallel=True, cache=True)
+def _splat_bands(values, vertex, weight, scale, tables):
+    bands, N = len(tables), len(values)
+    for band in prange(bands):
+        tables[band] = 0
+        splat(band * N // bands, (band + 1) * N // bands, values, 0, vertex, weight, scale, tables[band])
+
+
+@njit(parallel=True, cache=True)
+def _slice_bands(out, vertex, weight, scale, table, bands):
+    N = len(out)
+    for band in prange(bands):
+        slice_(band * N // bands, (band + 1) * N // bands, out, 0, vertex, weight, scale, table)
+
+
+def table_bands(lattice):
+    """How many threads splat into tables of their own: together they take at most four times the values' memory."""
+    return max(1, min(get_num_threads(), 4 * lattice.points // (lattice.vertices + 1)))
+
+
+def permutohedral_filter(values, lattice, reverse):
+    """Values (C, N) -> slice(blur(splat(values))); see the reference column.
+
+    The order of summation depends on the number of threads, so results agree to rounding, not to the bit.
+    """
+    values = np.ascontiguousarray(values)
+    C, N = values.shape
+    W, dtype = padded(C), values.dtype.type
+    rows = to_rows(values, dtype(0), W)
+    tables = np.empty((table_bands(lattice), lattice.vertices + 1, W), dtype)
+    _splat_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), tables)
+    gather(tables)
+    table = blur(tables[0], np.empty_like(tables[0]), lattice.neighbour, reverse)
+    rows[:] = 0
+    scale = np.full(N, 1 / (1 + 2.0**-lattice.dimension), dtype)
+    _slice_bands(rows, lattice.vertex, lattice.weight, scale, table, get_num_threads())
+    return to_planes(rows, C)

@@ -1,0 +1,109 @@
+"""Gaussian filtering on the permutohedral lattice (Adams, Baek, Davis 2010), as Krähenbühl & Koltun's C++ does it.
+
+The embedding is float32 whatever the values are, in that program's order of operations, so that rounding, ranks and
+weights agree in every column to the last bit; only splat, blur and slice follow the dtype of the values.
+"""
+
+import numpy as np
+
+from ..lattice import Lattice
+
+REACH = 2**22  # beyond it a float32 coordinate has lost the fraction that places a point inside its simplex
+
+
+def elevation(d):
+    """(d,) float32 scale of each feature: a unit Gaussian becomes one blur of the lattice."""
+    std = np.float32(np.sqrt(2 / 3) * (d + 1))
+    i = np.arange(d)
+    return (np.float64(std) / np.sqrt((i + 1) * (i + 2))).astype(np.float32)
+
+
+def check_features(features):
+    """Features (d, N) as C-contiguous float32, or a ValueError that says why no lattice can hold them."""
+    features = np.ascontiguousarray(features, np.float32)
+    if features.ndim != 2 or not 1 <= features.shape[0] <= 8 or features.shape[1] < 1:
+        raise ValueError(f"permutohedral_lattice: features must be (d, N) with d 1..8, N >= 1; got {features.shape}")
+    reach = np.abs(features).max(axis=1) @ elevation(len(features)) * len(features)
+    if not reach < REACH:  # also catches NaN and infinity
+        raise ValueError(
+            "permutohedral_lattice: features must be finite and not too large for lattice keys "
+            f"(reach {reach:.3g}, limit {REACH}): use a larger standard deviation"
+        )
+    return features
+
+
+def embed(features):
+    """Features (d, N) -> nearest remainder-0 point (d + 1, N), rank of each coordinate (d + 1, N), weight (N, d + 1)."""
+    d, N = features.shape
+    up, down = np.float32(d + 1), np.float32(1) / np.float32(d + 1)
+    x = np.empty((d + 1, N), np.float32)  # the point in the plane where coordinates sum to 0
+    total = np.zeros(N, np.float32)
+    for j in range(d, 0, -1):
+        scaled = features[j - 1] * elevation(d)[j - 1]
+        x[j] = total - np.float32(j) * scaled
+        total = total + scaled
+    x[0] = total
+
+    step = np.rint(down * x)  # half to even
+    origin, excess = step * up, step.sum(axis=0)
+    offset = x - origin
+    rank = np.zeros((d + 1, N), np.float32)
+    for i in range(d + 1):
+        for j in range(i + 1, d + 1):
+            less = offset[i] < offset[j]  # a tie raises the later index
+            rank[i] += less
+            rank[j] += ~less
+    rank += excess  # walk back to the plane: the coordinates that rounded furthest move by d + 1
+    shift = up * (rank < 0) - up * (rank >= up)
+    rank, origin = (rank + shift).astype(np.int64), origin + shift
+
+    offset = (x - origin) * down
+    weight = np.zeros((N, d + 2), np.float32)
+    n = np.arange(N)
+    for i in range(d + 1):
+        weight[n, d - rank[i]] += offset[i]
+        weight[n, d - rank[i] + 1] -= offset[i]
+    weight[:, 0] += np.float32(1) + weight[:, d + 1]
+    return origin.astype(np.int64), rank, weight[:, : d + 1]
+
+
+def permutohedral_lattice(features):
+    """Embed (d, N) points; vertices are numbered in order of appearance, point by point, remainder by remainder."""
+    features = check_features(features)
+    d, N = features.shape
+    origin, rank, weight = embed(features)
+    corner = np.arange(d + 1)
+    # the vertex of remainder r: add r, and take d + 1 from the r coordinates of highest rank   (d, N, d + 1)
+    key = origin[:d, :, None] + corner - (d + 1) * (rank[:d, :, None] > d - corner)
+    keys, first, vertex = np.unique(key.reshape(d, -1).T, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    number = np.empty_like(order)
+    number[order] = np.arange(len(order))
+    keys, vertex = keys[order], number[vertex.reshape(N, d + 1)]
+
+    M = len(keys)
+    index = {tuple(k): m for m, k in enumerate(keys.tolist())}
+    neighbour = np.empty((d + 1, M, 2), np.int32)
+    for j in range(d + 1):
+        step = np.full(d, -1)
+        step[j : j + 1] = d  # the last axis has no coordinate of its own in the key
+        for side, moved in enumerate((keys + step, keys - step)):
+            neighbour[j, :, side] = [index.get(tuple(k), M) for k in moved.tolist()]
+    return Lattice(vertex.astype(np.int32), np.ascontiguousarray(weight), neighbour)
+
+
+def permutohedral_filter(values, lattice, reverse):
+    """Values (C, N) -> slice(blur(splat(values))): about sum_j exp(-|f_i - f_j|^2 / 2) v_j, the point itself included.
+
+    The blur runs along the axes 0..d, `new = old + (n1 + n2) / 2`; `reverse` runs d..0, which is the exact adjoint.
+    """
+    values = np.asarray(values)
+    d, weight = lattice.dimension, lattice.weight.astype(values.dtype)
+    table = np.zeros((lattice.vertices + 1, len(values)), values.dtype)
+    for corner in range(d + 1):
+        np.add.at(table, lattice.vertex[:, corner], weight[:, corner, None] * values.T)
+    for j in range(d, -1, -1) if reverse else range(d + 1):
+        n1, n2 = lattice.neighbour[j].T
+        table[:-1] = table[:-1] + (table[n1] + table[n2]) / 2
+    out = np.einsum("nk,nkc->cn", weight, table[lattice.vertex])
+    return out / out.dtype.type(1 + 2.0**-d)
