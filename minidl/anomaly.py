@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .engine import mode
+from . import engine
 
 _HERE = str(Path(__file__).parent)
 
@@ -22,21 +22,19 @@ class detect_anomaly:
     """
 
     def __enter__(self):
-        self.before = mode.anomaly
-        mode.anomaly = self
+        self.before = engine.anomaly
+        engine.anomaly = self
         return self
 
     def __exit__(self, *error):
-        mode.anomaly = self.before
+        engine.anomaly = self.before
 
     def forward(self, op, result):
-        """Check what `op` returned; in a backward pass it is the whole rule that is checked."""
-        if not mode.walking and not _finite(result.data):
+        """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
+        if result.node is not None:
+            result.node.where = _caller()
+        if not engine.mode.walking and not _finite(result.data):
             raise AnomalyError(f"{_name(op)} returned {_what(result.data)}, called at {_caller()}")
-
-    def remember(self, node):
-        """Store where the operation was called, for the backward pass."""
-        node.where = _caller()
 
     def backward(self, node, k, g):
         """Check the derivative of `node` in argument `k`."""

@@ -19,10 +19,10 @@ from .tensor import Tensor
 class _Mode(threading.local):
     recording = True
     walking = False  # inside a backward pass
-    anomaly = None  # set by detect_anomaly: sees every result and every gradient
 
 
 mode = _Mode()
+anomaly = None  # set by detect_anomaly: sees every result and every gradient
 clock = itertools.count(1)
 
 
@@ -72,16 +72,20 @@ class Leaf:
 class Node:
     """One recorded operation."""
 
-    __slots__ = ("edges", "hooks", "index", "op", "plan", "saved", "shapes", "where")
+    __slots__ = ("edges", "hooks", "index", "plan", "saved", "shapes", "where")
 
-    def __init__(self, op, plan, edges, saved, shapes):
-        self.op = op
-        self.plan = plan  # which rules to call, with what
-        self.edges = edges  # the Node or Leaf of each argument, None if it needs no gradient
+    def __init__(self, plan, edges, shapes, saved):
+        self.plan = plan  # the operation, which of its rules to call, and with what
+        self.edges = edges  # the Node or Leaf of each argument that needs a gradient
+        self.shapes = shapes  # of those arguments
         self.saved = saved  # the values that the rules need; None once freed
-        self.shapes = shapes  # of the arguments
         self.hooks = None
         self.index = next(clock)
+
+    @property
+    def op(self):
+        """The operation."""
+        return self.plan.op
 
 
 # -- in-place writes ----------------------------------------------------------------------------------------------------
@@ -118,44 +122,66 @@ def _check_unchanged(node):
 # -- the walk ------------------------------------------------------------------------------------------------------------
 
 
-def _walk(roots, seeds, create_graph, retain_graph, targets=None):
+def _walk(roots, seeds, create_graph, retain_graph, targets=()):
     """Push `seeds` back from `roots`. Returns {node: gradient} for every Leaf, or for the `targets` if given."""
-    pending, heap, reached = {}, [], {}
-    useful = None if targets is None else _ancestors(roots, targets)
-
-    def deliver(edge, g):
-        index = edge.index
-        if index in pending:
-            pending[index] = (edge, pending[index][1] + g)
+    useful = _ancestors(roots, targets) if targets else None
+    pending = {}  # creation number -> [node, its gradient so far]
+    for root, seed in zip(roots, seeds):
+        if root.index in pending:
+            pending[root.index][1] = pending[root.index][1] + seed
         else:
-            pending[index] = (edge, g)
-            heappush(heap, -index)
-
+            pending[root.index] = [root, seed]
+    heap = sorted(-index for index in pending)
+    reached = {}
     walking, mode.walking = mode.walking, True
     try:
         with enable_grad() if create_graph else no_grad():
-            for root, seed in zip(roots, seeds):
-                if useful is None or root in useful:
-                    deliver(root, seed)
             while heap:
                 node, g = pending.pop(-heappop(heap))
-                for hook in node.hooks or ():
-                    changed = hook(g)
-                    g = g if changed is None else changed
-                if isinstance(node, Leaf) or (targets is not None and node in targets):
+                if node.hooks:
+                    g = _call_hooks(node, g)
+                if node in targets or type(node) is Leaf:
                     reached[node] = g
-                if isinstance(node, Node):
-                    _step(node, g, create_graph, deliver, useful)
-                    if not retain_graph:
-                        node.saved = None
+                    if type(node) is Leaf:
+                        continue
+                plan = node.plan
+                values = (g, *_saved(node, create_graph))
+                if plan.joint:
+                    values = (plan.joint(values),)
+                for edge, k, rule, pick in plan.steps:
+                    target = node.edges[edge]
+                    if useful is not None and target not in useful:
+                        continue
+                    result = rule(*pick(values))
+                    if result is None:
+                        continue
+                    if result.data.shape != node.shapes[edge]:
+                        result = _fit(node, k, result, node.shapes[edge])
+                    if anomaly:
+                        anomaly.backward(node, k, result)
+                    index = target.index
+                    if index in pending:
+                        pending[index][1] = pending[index][1] + result
+                    else:
+                        pending[index] = [target, result]
+                        heappush(heap, -index)
+                if not retain_graph:
+                    node.saved = None
     finally:
         mode.walking = walking
     return reached
 
 
-def _step(node, g, create_graph, deliver, useful):
-    """Call the rules of one node and hand on what they return."""
-    plan, saved = node.plan, node.saved
+def _call_hooks(node, g):
+    for hook in node.hooks:
+        changed = hook(g)
+        g = g if changed is None else changed
+    return g
+
+
+def _saved(node, create_graph):
+    """What the rules of `node` need, checked to be still there and still the same."""
+    saved, out = node.saved, node.plan.out
     if saved is None:
         raise RuntimeError(
             f"backward: the graph at {node.op.__name__} was freed by an earlier backward; "
@@ -163,33 +189,18 @@ def _step(node, g, create_graph, deliver, useful):
         )
     if _last_write > node.index:
         _check_unchanged(node)
-    if plan.out is not None:
-        out = Tensor(saved[plan.out])
-        out.node = node if create_graph else None
-        saved = (*saved[: plan.out], out, *saved[plan.out + 1 :])
-    values = (g, *saved)
-    steps = plan.steps if useful is None else [step for step in plan.steps if node.edges[step[0]] in useful]
-    if plan.joint:
-        results = steps[0][1](*steps[0][2](values)) if steps else ()
-        for k, _, _ in steps:
-            _hand_on(node, k, results[k], deliver)
-    else:
-        for k, rule, pick in steps:
-            _hand_on(node, k, rule(*pick(values)), deliver)
+    if out is None:
+        return saved
+    tensor = Tensor(saved[out])
+    tensor.node = node if create_graph else None
+    return (*saved[:out], tensor, *saved[out + 1 :])
 
 
-def _hand_on(node, k, g, deliver):
-    if g is None:
-        return
-    if g.data.shape != node.shapes[k]:
-        if not node.plan.broadcasts:
-            raise RuntimeError(
-                f"{node.op.__name__}: the rule for argument {k} returned shape {g.shape}; needed {node.shapes[k]}"
-            )
-        g = g.sum_to(node.shapes[k])
-    if mode.anomaly:
-        mode.anomaly.backward(node, k, g)
-    deliver(node.edges[k], g)
+def _fit(node, k, g, shape):
+    """Undo broadcasting: the one place where gradients are summed to the shape of their argument."""
+    if not node.plan.broadcasts:
+        raise RuntimeError(f"{node.op.__name__}: the rule for argument {k} returned shape {g.shape}; needed {shape}")
+    return g.sum_to(shape)
 
 
 def _ancestors(roots, targets):
@@ -198,7 +209,7 @@ def _ancestors(roots, targets):
     while stack:
         node = stack.pop()
         if isinstance(node, Node):
-            new = {edge for edge in node.edges if edge is not None} - seen
+            new = set(node.edges) - seen
             seen |= new
             stack += new
     useful = set(targets)

@@ -28,9 +28,8 @@ def graph(tensor, names=None):
             continue
         lines.append(f'  n{node.index} [label="{node.op.__name__.lstrip("_")}", shape=box]')
         for edge, shape in zip(node.edges, node.shapes):
-            if edge is not None:
-                lines.append(f'  n{edge.index} -> n{node.index} [label="{_shape(shape)}", fontsize=9]')
-                stack.append(edge)
+            lines.append(f'  n{edge.index} -> n{node.index} [label="{_shape(shape)}", fontsize=9]')
+            stack.append(edge)
     return "\n".join([*lines, "}"])
 
 

@@ -21,6 +21,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from . import engine
 from .engine import Node, enable_grad, grad, mode
 from .tensor import Tensor
 
@@ -34,7 +35,7 @@ class Plan:
 
     def __init__(self, op, wanted, rules, layout, variadic, broadcasts):
         steps = []
-        for k, name in wanted:
+        for edge, (k, name) in enumerate(wanted):
             if name not in rules:
                 raise NotImplementedError(f"{op.__name__}: not differentiable in argument {name!r}")
             if rules[name]:
@@ -42,15 +43,20 @@ class Plan:
                 needs = list(inspect.signature(rule).parameters)
                 if needs[0] == "i":  # a rule for every variadic argument starts with its position
                     rule, needs = functools.partial(rule, k), needs[1:]
-                steps.append((k, rule, needs))
-        self.names = sorted({n for _, _, needs in steps for n in needs} - {"g"}, key=layout.index)
+                steps.append((edge, k, rule, needs))
+        self.names = sorted({n for *_, needs in steps for n in needs} - {"g"}, key=layout.index)
         self.keep = _pick([layout.index(n) for n in self.names])
         self.plain = not variadic and all(layout.index(n) <= layout.index("out") for n in self.names)
         self.out = self.names.index("out") if "out" in self.names else None
         values = ["g", *self.names]
-        self.steps = [(k, rule, _pick([values.index(n) for n in needs])) for k, rule, needs in steps]
-        self.joint = "joint" in rules
+        self.steps = [(edge, k, rule, _pick([values.index(n) for n in needs])) for edge, k, rule, needs in steps]
+        self.joint = None
+        if "joint" in rules:  # one rule gives all derivatives; each step takes its own out of the tuple
+            _, _, rule, pick = self.steps[0]
+            self.joint = lambda values: rule(*pick(values))
+            self.steps = [(edge, k, itemgetter(k), lambda results: results) for edge, k, _, _ in self.steps]
         self.broadcasts = broadcasts
+        self.op = op
 
 
 def _pick(positions):
@@ -84,34 +90,25 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
         *[f"{n}_shape" for n in names],
         *[f"{n}_shape" for n in variadic],
     ]
-    given, plans = {}, {}
+    rule_of, plans = {}, {}
     promotes = broadcasts or floating
 
     def plan_for(mask, count):
         """The plan for the set of arguments whose bits are set in `mask`."""
         wanted = [k for k in range(count) if mask >> (count - 1 - k) & 1]
         plans[mask] = Plan(
-            op, [(k, variadic[0] if variadic else names[k]) for k in wanted], given, layout, bool(variadic), broadcasts
+            op, [(k, variadic[0] if variadic else names[k]) for k in wanted], rule_of, layout, variadic, broadcasts
         )
         return plans[mask]
 
     @functools.wraps(forward)
     def op(*args, **metadata):
-        arrays, edges, shapes, mask = [], [], [], 1
-        for a in args:
-            node = None
-            if isinstance(a, Tensor):
-                node = a.node
-                a = a.data
-                shapes.append(a.shape)
-            else:
-                shapes.append(getattr(a, "shape", ()))
-            arrays.append(a)
-            edges.append(node)
-            mask += mask if node is None else mask + 1
+        arrays = [a.data if isinstance(a, Tensor) else a for a in args]
         out = forward(*arrays, **metadata)
+        extra = ()
         if aux:
             out, *extra = out
+            extra = tuple(map(Tensor, extra))
         if promotes and out.dtype is not _FLOAT32:
             for a in arrays:
                 if getattr(a, "dtype", out.dtype) is not out.dtype:
@@ -119,31 +116,35 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
                     if any(a is not b for a, b in zip(args, promoted)):
                         return op(*promoted, **metadata)
         result = Tensor(out if isinstance(out, np.ndarray) else np.asarray(out))
-        if mode.anomaly:
-            mode.anomaly.forward(op, result)
-        if mask & (mask - 1) and mode.recording:
-            plan = plans.get(mask) or plan_for(mask, len(args))
-            if plan.plain:
-                kept = (*args, out)
-            else:
-                parts = ((args,) if variadic else args, (out,), map(Tensor, extra) if aux else ())
-                kept = (
-                    *itertools.chain(*parts),
-                    *[metadata[k] for k in keywords],
-                    *((shapes,) if variadic else shapes),
-                )
-            result.node = Node(op, plan, edges, plan.keep(kept), shapes)
-            if mode.anomaly:
-                mode.anomaly.remember(result.node)
-        return (result, *map(Tensor, extra)) if aux else result
+        if mode.recording:
+            edges, shapes, mask = [], [], 1
+            for a in args:
+                node = a.node if isinstance(a, Tensor) else None
+                mask += mask
+                if node is not None:
+                    mask += 1
+                    edges.append(node)
+                    shapes.append(a.data.shape)
+            if edges:
+                plan = plans.get(mask) or plan_for(mask, len(args))
+                if plan.plain:
+                    saved = plan.keep((*args, out))
+                else:
+                    sizes = [getattr(a, "shape", ()) for a in arrays]
+                    given = ((args,) if variadic else args, (out,), extra, [metadata[k] for k in keywords])
+                    saved = plan.keep((*itertools.chain(*given), *((sizes,) if variadic else sizes)))
+                result.node = Node(plan, edges, shapes, saved)
+        if engine.anomaly:
+            engine.anomaly.forward(op, result)
+        return (result, *extra) if aux else result
 
     def rules(**by_argument):
         if not by_argument.keys() <= {*names, *variadic}:
             raise TypeError(f"{forward.__name__}.rules: arguments are {names + variadic}, not {sorted(by_argument)}")
-        given.update(by_argument)
+        rule_of.update(by_argument)
 
     def joint_rule(rule):
-        given.update(dict.fromkeys([*names, "joint"], rule))
+        rule_of.update(dict.fromkeys([*names, "joint"], rule))
 
     op.rules = rules
     op.joint_rule = joint_rule
