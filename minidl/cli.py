@@ -1,0 +1,87 @@
+"""The `minidl` command: finds the subcommand, runs it, and turns errors into one line and an exit code."""
+
+import argparse
+import importlib
+import os
+import sys
+from importlib.util import find_spec
+
+# Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
+COMMANDS = {
+    "tour": "train four small networks on generated scenes and write one page of pictures",
+    "train": "train a network on a data set",
+    "predict": "segment an image or a folder of images with a trained network",
+    "evaluate": "score a trained network on its data set",
+    "info": "versions, kernels, threads, GPU, compiler",
+    "crf": "sharpen a segmentation with a dense CRF",
+    "crf-tune": "find the parameters of a dense CRF on validation data",
+    "cost": "parameters, multiply-adds and memory of a network, layer by layer",
+    "export": "write a trained network as ONNX",
+    "bench": "time kernels and networks on this machine",
+}
+
+DESCRIPTION = "Semantic segmentation from scratch. `minidl COMMAND --help` explains a command and gives examples."
+EPILOG = "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour"
+
+
+def module_of(command):
+    """The full name of a command's module."""
+    return f"minidl.commands.{command.replace('-', '_')}"
+
+
+def build_parser(chosen):
+    """The parser, with the options of the command `chosen` alone: help for the others needs one line each."""
+    from . import __version__
+
+    parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"minidl {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if find_spec(module_of(name)) is None:
+            continue
+        if name == chosen:
+            importlib.import_module(module_of(name)).register(subparsers)
+            subparsers.choices[name].add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+def main(argv=None):
+    """Run the command line `argv` (sys.argv[1:] by default) and return its exit code; wrong usage exits with 2."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    args = build_parser(chosen).parse_args(argv)
+    try:
+        code = importlib.import_module(module_of(args.command)).run(args) or 0
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt as error:
+        if args.debug:
+            raise
+        print(f"minidl {args.command}: {error or 'interrupted'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `minidl info | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if args.debug:
+            raise
+        print(f"minidl {args.command}: {_one_line(error)}", file=sys.stderr)
+        return 1
+
+
+def _one_line(error):
+    """The message, with the kind of error where the message alone would not say what happened, and short notes."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif not text or isinstance(error, (KeyError, AttributeError, TypeError, IndexError, AssertionError)):
+        text = f"{type(error).__name__}: {text} (a defect? --debug shows where)"
+    notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
+    return " ".join(" ".join([text, *(f"({note})" for note in notes)]).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""`minidl info`: what is installed, which kernels serve, on how many threads, and why there is no GPU."""
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib import metadata
+
+PACKAGES = ("numpy", "numba", "scipy", "pillow", "matplotlib", "tqdm", "safetensors", "pooch", "scikit-image")
+PACKAGES += ("scikit-learn", "mpi4py", "onnx", "onnxruntime", "torch")
+COMPILERS = ("c++", "g++", "clang++")
+
+
+def register(subparsers):
+    subparsers.add_parser(
+        "info",
+        help="versions, kernels, threads, GPU, compiler",
+        description="What minidl found on this machine: versions, the column of kernels in use, threads and threading "
+        "layer, GPU or why there is none, C++ compiler or none.",
+    )
+
+
+def run(args):
+    from .. import __version__
+
+    rows = {
+        "minidl": f"{__version__} in {os.path.dirname(os.path.dirname(__file__))}",
+        "python": f"{platform.python_version()} on {platform.platform(terse=True)}, {platform.machine()}",
+        "packages": ", ".join(f"{name} {version(name) or 'none'}" for name in PACKAGES),
+        "kernels": kernels(),
+        "threads": threads(),
+        "gpu": gpu(),
+        "c++ compiler": compiler(),
+    }
+    for name, text in rows.items():
+        print(f"{name:13} {text}")
+
+
+def version(package):
+    """The installed version, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def kernels():
+    """The column that serves NumPy arrays, and where its compiled code is kept."""
+    import numpy as np
+
+    from .. import backend
+
+    column = backend.kernels(np.zeros(0)).__name__.rpartition(".")[2]
+    if column == "reference":
+        return "reference (NumPy): Numba is missing, so this is slow; pip install numba"
+    return "cpu (Numba; compiled at first use, then kept on disk)"
+
+
+def threads():
+    """Threads and threading layer of the kernels, and the processors of the machine."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        import numba
+        from numba.np.ufunc import parallel
+    except ImportError:
+        return f"1 of {processors} processors: without Numba only NumPy's own products use more"
+    count = numba.get_num_threads()
+    try:
+        parallel._launch_threads()  # the layer is chosen when threads start; there is no public way to start them
+        layer = numba.threading_layer()
+    except (AttributeError, ValueError) as error:
+        return f"{count} of {processors} processors, threading layer unknown ({error})"
+    slow = " (slow to start threads; install tbb, or a libomp for 'omp')" if layer == "workqueue" else ""
+    return f"{count} of {processors} processors, threading layer {layer}{slow}; NUMBA_NUM_THREADS sets their number"
+
+
+def gpu():
+    """The GPU that CuPy sees, or the reason why there is none."""
+    try:
+        import cupy
+    except ImportError:
+        return 'none: CuPy is not installed (pip install "minidl[cuda12]" or "minidl[cuda13]")'
+    try:
+        if not cupy.cuda.is_available():
+            return f"none: CuPy {cupy.__version__} finds no device or no driver"
+        device = cupy.cuda.runtime.getDeviceProperties(0)
+        return f"{device['name'].decode()}, compute {device['major']}.{device['minor']}, CuPy {cupy.__version__}"
+    except Exception as error:  # a driver can fail in ways of its own
+        return f"none: CuPy {cupy.__version__} reports {error}"
+
+
+def compiler():
+    """The C++ compiler that `cudasim` would use, with its version, or none."""
+    named = os.environ.get("CXX")
+    path = next((p for p in map(shutil.which, (named,) if named else COMPILERS) if p), None)
+    if path is None:
+        return f"none ({named or ', '.join(COMPILERS)} not found): CUDA kernels cannot run on the CPU"
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return f"{path}: {(answer.stdout or answer.stderr).strip().splitlines()[0]}"

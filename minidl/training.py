@@ -1,0 +1,240 @@
+"""The training loop: progress, scores, a log, checkpoints, and a resume that continues bit for bit."""
+
+import contextlib
+import math
+import time
+from pathlib import Path
+
+from . import functional as F
+from .engine import no_grad
+from .metrics import ConfusionMatrix
+from .run import BEST, Diverged, Run, interruptible
+from .tensor import Tensor
+
+
+def scores_of(output):
+    """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
+    return output["out"] if isinstance(output, dict) else output
+
+
+def fitted(target, size):
+    """The central part of `target` (N x H x W) that a network without padding sees: `size` (h, w)."""
+    spare = [have - want for have, want in zip(target.shape[1:], size)]
+    top, left = (max(n, 0) // 2 for n in spare)
+    return target[:, top : top + size[0], left : left + size[1]]
+
+
+def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4):
+    """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
+
+    output: scores N x K x h x w or a dictionary of them (auxiliary heads: Zhao et al. 2017, section 3.3); target: labels
+    N x H x W, cropped centrally where a network without padding gives h < H. 0 where no pixel has a label.
+    """
+    total = 0.0
+    for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
+        labels = fitted(target, scores.shape[2:])
+        count = max(int((labels != ignore_index).sum()), 1)
+        term = F.cross_entropy(scores, labels, ignore_index=ignore_index, reduction="sum") / count
+        total = total + (term if name == "out" else aux_weight * term)
+    return total
+
+
+def evaluate(model, loader, loss=segmentation_loss, *, num_classes=None, ignore_index=None, progress=False):
+    """(mean loss over images, ConfusionMatrix) of `model`, in evaluation mode, over all batches of `loader`.
+
+    num_classes and ignore_index are those of `loader.dataset` where not given; loss(output, target, ignore_index).
+    """
+    tally = _Tally(*_labels(loader, num_classes, ignore_index))
+    _evaluate(model, loader, loss, tally, progress, stop=lambda: False)
+    return tally.loss(), tally.matrix
+
+
+@no_grad()
+def _evaluate(model, loader, loss, tally, progress, stop):
+    from tqdm import tqdm
+
+    loader.set_epoch(0)  # the same samples every time, whatever the transform
+    model.eval()
+    with tqdm(
+        desc="evaluate", total=_images(loader), unit="img", leave=False, disable=None if progress else True
+    ) as bar:
+        for images, target in loader:
+            output = model(Tensor(images))
+            tally.add(float(loss(output, target, tally.ignore)), scores_of(output).data, target)
+            bar.update(len(images))
+            if stop():
+                return
+
+
+class _Tally:
+    """Loss and confusion of the batches seen so far."""
+
+    def __init__(self, num_classes, ignore_index):
+        self.ignore = -100 if ignore_index is None else ignore_index
+        self.matrix = ConfusionMatrix(num_classes, self.ignore)
+        self.total, self.images, self.seconds = 0.0, 0, 0.0
+
+    def add(self, loss, scores, target):
+        self.total += loss * len(target)
+        self.images += len(target)
+        self.matrix.update(scores.argmax(axis=1), fitted(target, scores.shape[2:]))
+
+    def loss(self):
+        return self.total / self.images if self.images else math.nan
+
+    def state(self):
+        return {"total": self.total, "images": self.images, "seconds": self.seconds, "matrix": self.matrix.state_dict()}
+
+    def restore(self, state):
+        self.total, self.images, self.seconds = state["total"], state["images"], state["seconds"]
+        self.matrix.load_state_dict(state["matrix"])
+
+
+def _labels(loader, num_classes, ignore_index):
+    dataset = loader.dataset
+    if num_classes is None:
+        if not hasattr(dataset, "classes"):
+            raise TypeError("num_classes is needed, since the dataset has no `classes`")
+        num_classes = len(dataset.classes)
+    return num_classes, getattr(dataset, "ignore_index", None) if ignore_index is None else ignore_index
+
+
+def _images(loader):
+    return len(loader) * loader.batch_size if loader.drop_last else len(loader.dataset)
+
+
+def fit(
+    model,
+    train,
+    val=None,
+    *,
+    optimizer,
+    epochs,
+    schedule=None,
+    loss=segmentation_loss,
+    num_classes=None,
+    ignore_index=None,
+    clip=None,
+    folder=None,
+    resume=False,
+    save_every=300.0,
+    config=None,
+    on_epoch=None,
+    progress=True,
+):
+    """Train `model` for `epochs` passes over the DataLoader `train`, evaluating on `val` after each; returns the history.
+
+    The history is a list with one dictionary per epoch: epoch (from 1), step, lr (the next step's), train_loss,
+    train_iou, val_loss, val_iou, val_accuracy, seconds, images_per_second.
+
+    loss(output, target, ignore_index) gives a Tensor of one element. num_classes and ignore_index are those of the
+        dataset where not given.
+    schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
+    folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
+        best.safetensors (the weights with the highest mean IoU on `val`, without `val` on `train`), each written whole
+        or not at all; `config` (anything JSON can hold) is kept in both.
+    resume: continue from folder/last.safetensors with the same model, data and settings. Weights, optimiser, schedule,
+        order of the data and random numbers go on bit for bit, also in the middle of an epoch, given the same number
+        of threads.
+    on_epoch(history): called after each epoch.
+
+    Ctrl-C ends the step in hand, saves, and raises KeyboardInterrupt. A loss or weight that is not finite raises
+    Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
+    FileExistsError; one that holds none, with resume, a FileNotFoundError.
+    """
+    from tqdm import tqdm
+
+    if epochs < 1 or not len(train):
+        raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
+    folder = None if folder is None else Path(folder)
+    tally = _Tally(*_labels(train, num_classes, ignore_index))
+    run = Run(model, optimizer, schedule, train, tally, folder, config)
+    run.begin(resume)
+    per_epoch = _images(train)
+    done = run.epoch * per_epoch + run.tally.images
+    bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress)
+    with bar, interruptible() as interrupted:
+        while run.epoch < epochs:
+            bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
+            _learn(run, loss, clip, save_every, bar, interrupted)
+            row = _close_epoch(run, val, loss, progress, interrupted)
+            bar.set_postfix_str(_summary(row))
+            if on_epoch is not None:
+                on_epoch(run.history)
+    return run.history
+
+
+def _learn(run, loss, clip, save_every, bar, interrupted):
+    """The rest of the epoch's batches."""
+    from .optim import clip_grad_norm_
+
+    model, tally = run.model, run.tally
+    model.train()
+    saved = clock = time.perf_counter()
+    parameters = list(model.parameters())
+    with contextlib.closing(iter(run.train)) as batches:
+        for images, target in batches:
+            run.optimizer.zero_grad()
+            output = model(Tensor(images))
+            value = loss(output, target, tally.ignore)
+            if not math.isfinite(float(value)):
+                where = f"step {run.step + 1} (epoch {run.epoch + 1})"
+                raise Diverged(
+                    f"fit: the loss is {float(value)} at {where}; {run.kept()}. A lower learning rate may help"
+                )
+            value.backward()
+            if clip is not None:
+                clip_grad_norm_(parameters, clip)
+            run.optimizer.step()
+            if run.schedule is not None:
+                run.schedule.step()
+            tally.add(float(value), scores_of(output).data, target)
+            run.step += 1
+            run.place = run.train.state_dict()
+            now = time.perf_counter()
+            tally.seconds, clock = tally.seconds + now - clock, now
+            bar.update(len(images))
+            scores = {"train_loss": tally.loss(), "train_iou": tally.matrix.mean_iou()}
+            bar.set_postfix_str(_summary((run.history[-1] if run.history else {}) | scores), refresh=False)
+            if interrupted() or now - saved > save_every:
+                run.save()
+                saved = now
+            if interrupted():
+                raise KeyboardInterrupt(run.stopped())
+
+
+def _close_epoch(run, val, loss, progress, interrupted):
+    """Evaluate, log and save; the epoch counts as finished only when all of that is done."""
+    seen = run.tally
+    row = {
+        "epoch": run.epoch + 1,
+        "step": run.step,
+        "lr": run.optimizer.param_groups[0]["lr"],
+        "train_loss": seen.loss(),
+        "train_iou": seen.matrix.mean_iou(),
+    }
+    if val is not None:
+        tally = _Tally(seen.matrix.num_classes, seen.ignore)
+        _evaluate(run.model, val, loss, tally, progress, interrupted)
+        if interrupted():
+            run.save()
+            raise KeyboardInterrupt(run.stopped())
+        row |= {"val_loss": tally.loss(), "val_iou": tally.matrix.mean_iou()}
+        row |= {"val_accuracy": tally.matrix.pixel_accuracy()}
+    row |= {"seconds": round(seen.seconds, 3), "images_per_second": round(seen.images / max(seen.seconds, 1e-9), 2)}
+    run.log(row)
+    score = row.get("val_iou", row["train_iou"])
+    if score > run.best:
+        run.best = score
+        run.save(BEST)
+    run.epoch += 1
+    run.train.set_epoch(run.epoch)
+    run.place = run.train.state_dict()
+    run.tally = _Tally(seen.matrix.num_classes, seen.ignore)
+    run.save()
+    return row
+
+
+def _summary(row):
+    names = {"train_loss": "loss", "train_iou": "IoU", "val_iou": "val IoU"}
+    return ", ".join(f"{names[key]}={row[key]:.3f}" for key in names if key in row)
