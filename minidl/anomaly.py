@@ -29,7 +29,7 @@ class detect_anomaly:
     def __exit__(self, *error):
         engine.anomaly = self.before
 
-    def forward(self, op, result):
+    def forward(self, op, args, metadata, result):
         """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
         if result.node is not None:
             result.node.where = _caller()

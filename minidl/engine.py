@@ -22,7 +22,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
-anomaly = None  # set by detect_anomaly: sees every result and every gradient
+anomaly = None  # set by detect_anomaly and analysis: sees every operation and every gradient
 clock = itertools.count(1)
 
 

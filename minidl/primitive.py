@@ -135,7 +135,7 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
                     saved = plan.keep((*itertools.chain(*given), *((sizes,) if variadic else sizes)))
                 result.node = Node(plan, edges, shapes, saved)
         if engine.anomaly:
-            engine.anomaly.forward(op, result)
+            engine.anomaly.forward(op, args, metadata, result)
         return (result, *extra) if aux else result
 
     def rules(**by_argument):
