@@ -1,5 +1,6 @@
 """DigitScenes: real handwriting over real photographs with exact masks, generated from a seed, no download."""
 
+import warnings
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +40,8 @@ def photographs(split):
         )
     folder = Path(found.origin).parent / "data"
     present = [folder / name for name in PHOTOGRAPHS[split] if (folder / name).is_file()]
+    if len(present) < len(PHOTOGRAPHS[split]):
+        warnings.warn(f"DigitScenes: this scikit-image bundles only {present}, so scenes differ", stacklevel=2)
     if not present:
         raise ImportError(
             f"DigitScenes: this scikit-image bundles none of {PHOTOGRAPHS[split]}; pass photographs=False"
@@ -73,7 +76,7 @@ class DigitScenes:
         *,
         split="train",
         digits=(1, 4),
-        scales=(0.25, 0.6),
+        scales=(0.3, 0.6),
         photographs=True,
         instances=False,
     ):
@@ -90,23 +93,21 @@ class DigitScenes:
 
     def _check(self):
         chosen = [d for group in self.groups for d in group]
-        complaints = {
-            f"size {self.size}; needed H and W of at least 16": len(self.size) != 2 or min(self.size) < 16,
-            f"length {self.length}; needed at least 0": self.length < 0,
-            f"classes {self.groups}; needed distinct digits 0..9, none empty": not chosen
-            or not all(self.groups)
-            or len(set(chosen)) < len(chosen)
-            or not set(chosen) <= set(range(10)),
-            f"seed {self.seed}; needed at least 0": self.seed < 0,
-            f"split {self.split!r}; needed 'train' or 'val'": self.split not in PHOTOGRAPHS,
-            f"digits {self.digits}; needed 1 <= fewest <= most <= 255": not 1
-            <= self.digits[0]
-            <= self.digits[1]
-            <= 255,
-            f"scales {self.scales}; needed 0 < smallest <= largest <= 1": not 0 < self.scales[0] <= self.scales[1] <= 1,
-        }
-        for text, wrong in complaints.items():
-            if wrong:
+        distinct = len(set(chosen)) == len(chosen) and set(chosen) <= set(range(10))
+        (low, high), (smallest, largest) = self.digits, self.scales
+        for fine, text in (
+            (len(self.size) == 2 and min(self.size) >= 16, f"size {self.size}; needed H and W of at least 16"),
+            (self.length >= 0, f"length {self.length}; needed at least 0"),
+            (
+                chosen and all(self.groups) and distinct,
+                f"classes {self.groups}; needed distinct digits 0..9, none empty",
+            ),
+            (self.seed >= 0, f"seed {self.seed}; needed at least 0"),
+            (self.split in PHOTOGRAPHS, f"split {self.split!r}; needed 'train' or 'val'"),
+            (1 <= low <= high <= 255, f"digits {self.digits}; needed 1 <= fewest <= most <= 255"),
+            (0 < smallest <= largest <= 1, f"scales {self.scales}; needed 0 < smallest <= largest <= 1"),
+        ):
+            if not fine:
                 raise ValueError(f"DigitScenes: {text}")
 
     def __len__(self):
@@ -136,7 +137,7 @@ class DigitScenes:
         """A random crop of a photograph, or a gradient between two colours: H x W x 3 float32, 0..255."""
         H, W = self.size
         if not self.photographs:
-            ends = rng.uniform(20, 235, (2, 3)).astype(np.float32)
+            ends = rng.uniform(10, 150, (2, 3)).astype(np.float32)
             angle = rng.uniform(0, 2 * np.pi)
             y, x = np.mgrid[-0.5 : 0.5 : H * 1j, -0.5 : 0.5 : W * 1j].astype(np.float32)
             t = (0.5 + (np.cos(angle) * x + np.sin(angle) * y) / 2**0.5)[..., None]  # H x W x 1 in 0..1
@@ -151,7 +152,7 @@ class DigitScenes:
         box = (left, top, min(left + zoom * W, photo.width), min(top + zoom * H, photo.height))
         crop = np.asarray(photo.resize((W, H), Image.Resampling.BILINEAR, box, reducing_gap=2.0))
         crop = crop[:, ::-1] if rng.random() < 0.5 else crop
-        return crop * rng.uniform(0.6, 1.1, 3).astype(np.float32)
+        return crop * rng.uniform(0.35, 0.7, 3).astype(np.float32)  # darker, so that ink can be brighter
 
     def _place(self, image, ids, labels, rng):
         """Draw one more digit on `image` and `ids`, in place, and append its label."""
@@ -183,7 +184,7 @@ class DigitScenes:
 
 
 def _ink(behind, rng):
-    """A random colour whose luminance is well away from `behind` (0..255)."""
+    """A random colour that is brighter than `behind` (mean luminance, 0..255) by 75 levels or more, if any is."""
     colours = rng.uniform(0, 255, (12, 3)).astype(np.float32)
-    clear = np.abs(colours @ LUMINANCE - behind) > 75
-    return colours[clear.argmax()] if clear.any() else np.full(3, 245 if behind < 128 else 10, np.float32)
+    clear = colours @ LUMINANCE - behind > 75
+    return colours[clear.argmax()] if clear.any() else np.full(3, 250, np.float32)

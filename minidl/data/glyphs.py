@@ -52,7 +52,7 @@ def draw(digit, split, height, rng):
 
     numbers = samples(digit, split)
     source = enlarged(int(numbers[rng.integers(len(numbers))]))
-    turn, slant, squeeze = rng.uniform((-0.4, -0.25, 0.8), (0.4, 0.25, 1.2))  # radians, shear, width / height
+    turn, slant, squeeze = rng.uniform((-0.25, -0.15, 0.85), (0.25, 0.15, 1.15))  # radians, shear, width / height
     zoom = height / (8 * FINE)  # scene pixels per enlarged pixel
     forward = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     forward = zoom * forward @ np.array([[squeeze, slant], [0, 1]])
