@@ -1,0 +1,152 @@
+"""Pooling and resizing over random geometries, against PyTorch and against their own adjoints."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import minidl
+from minidl import functional as F
+from minidl import tensor
+
+rng = np.random.default_rng(0)
+few = settings(deadline=None, max_examples=60)
+
+
+@few
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 4),
+    padding=st.integers(0, 2),
+    dilation=st.integers(1, 2),
+    ceil_mode=st.booleans(),
+)
+def test_max_pool2d(size, kernel, stride, padding, dilation, ceil_mode):
+    torch = pytest.importorskip("torch")
+    assume(2 * padding <= kernel and all(n + 2 * padding > dilation * (kernel - 1) for n in size))
+    x = rng.integers(0, 4, (2, 2, *size)).astype(np.float32)  # many ties
+    options = (kernel, stride, padding, dilation, ceil_mode)
+    y, index = F.max_pool2d(tensor(x), *options, return_indices=True)
+    expected, where = torch.nn.functional.max_pool2d(torch.tensor(x), *options, return_indices=True)
+    np.testing.assert_array_equal(y.data, expected.numpy())
+    np.testing.assert_array_equal(index.data, where.numpy())
+
+
+@few
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 4),
+    padding=st.integers(0, 2),
+    ceil_mode=st.booleans(),
+    count_include_pad=st.booleans(),
+)
+def test_avg_pool2d(size, kernel, stride, padding, ceil_mode, count_include_pad):
+    torch = pytest.importorskip("torch")
+    assume(2 * padding <= kernel and all(n + 2 * padding >= kernel for n in size))
+    x = rng.standard_normal((2, 2, *size))
+    options = (kernel, stride, padding, ceil_mode, count_include_pad)
+    expected = torch.nn.functional.avg_pool2d(torch.tensor(x), *options)
+    np.testing.assert_allclose(F.avg_pool2d(tensor(x), *options).data, expected.numpy(), atol=1e-12)
+
+
+@few
+@given(
+    size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    target=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    mode=st.sampled_from(["nearest", "nearest-exact", "bilinear", "corners"]),
+)
+def test_interpolate(size, target, mode):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((1, 2, *size)).astype(np.float32)
+    options = {"mode": "bilinear", "align_corners": True} if mode == "corners" else {"mode": mode}
+    mine = F.interpolate(tensor(x), target, **options)
+    np.testing.assert_allclose(
+        mine.data, torch.nn.functional.interpolate(torch.tensor(x), target, **options).numpy(), atol=1e-5
+    )
+    factor = tuple(m / n for m, n in zip(target, size))
+    theirs = torch.nn.functional.interpolate(torch.tensor(x), scale_factor=factor, **options)
+    np.testing.assert_allclose(F.interpolate(tensor(x), scale_factor=factor, **options).data, theirs.numpy(), atol=1e-5)
+
+
+def test_unpooling_overlapping_windows_overwrites():
+    x = np.zeros((1, 1, 3, 5))
+    x[0, 0, 1, 2] = 7
+    y, index = F.max_pool2d(tensor(x), 3, 1, return_indices=True)
+    np.testing.assert_array_equal(F.max_unpool2d(y, index, 3, 1, output_size=(3, 5)).data, x)
+    minidl.check_grads(lambda v: F.max_unpool2d(v, index, 3, 1, output_size=(3, 5)), [y.data])
+
+
+def test_nan_wins():
+    x = np.array([[[[1.0, np.nan], [3.0, 2.0]]]])
+    assert np.isnan(F.max_pool2d(tensor(x), 2).item())
+    assert np.isnan(F.amax(tensor(x)).item())
+
+
+def test_running_statistics_follow_pytorch():
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((4, 3, 5, 5)).astype(np.float32) * 3 + 100
+    for ours, theirs in ((F.batch_norm, torch.nn.functional.batch_norm), (F.instance_norm, None)):
+        mean, var = tensor(np.zeros(3, np.float32)), tensor(np.ones(3, np.float32))
+        t_mean, t_var = torch.zeros(3), torch.ones(3)
+        if theirs:
+            ours(tensor(x), mean, var, training=True)
+            theirs(torch.tensor(x), t_mean, t_var, training=True)
+        else:
+            ours(tensor(x), mean, var)
+            torch.nn.functional.instance_norm(torch.tensor(x), t_mean, t_var)
+        np.testing.assert_allclose(mean.data, t_mean.numpy(), rtol=1e-5)
+        np.testing.assert_allclose(var.data, t_var.numpy(), rtol=1e-4)
+
+
+def test_fused_relu_equals_two_steps():
+    x, w, b = (rng.standard_normal(s) for s in ((3, 4, 3, 2), (4,), (4,)))
+    for statistics in ((None, None, True), (tensor(np.ones(4)), tensor(np.full(4, 2.0)), False)):
+        mean, var, training = statistics
+
+        def fused(x, w, b, mean=mean, var=var, training=training):
+            return F.batch_norm(x, mean, var, w, b, training, relu=True)
+
+        minidl.check_grads(fused, [x, w, b])
+        apart = F.relu(F.batch_norm(tensor(x), mean, var, tensor(w), tensor(b), training))
+        np.testing.assert_allclose(fused(tensor(x), tensor(w), tensor(b)).data, apart.data, atol=1e-12)
+
+
+def test_dropout():
+    x = tensor(np.ones((50, 40, 2, 2)), requires_grad=True)
+    minidl.manual_seed(0)
+    y = F.dropout(x, 0.25)
+    assert set(np.unique(y.data.round(6))) == {0, round(1 / 0.75, 6)}
+    assert y.data.mean() == pytest.approx(1, abs=0.05)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, y.data)
+    channels = F.dropout2d(x, 0.5).data
+    assert (np.ptp(channels, axis=(2, 3)) == 0).all()
+    assert 0.4 < (channels[:, :, 0, 0] > 0).mean() < 0.6
+    assert F.dropout(x, 0.5, training=False) is x
+    assert (F.dropout(x, 1.0).data == 0).all()
+    state = minidl.get_rng_state()
+    first = F.dropout(x, 0.5).data
+    minidl.set_rng_state(state)
+    np.testing.assert_array_equal(F.dropout(x, 0.5).data, first)
+
+
+def test_dice_and_focal_by_their_formulas():
+    x = rng.standard_normal((2, 3, 4))
+    t = np.array([[0, 1, 2, -100], [2, 2, 0, 1]])
+    p = np.exp(x) / np.exp(x).sum(1, keepdims=True)
+    kept = t >= 0
+    hot = (np.maximum(t, 0)[:, None] == np.arange(3)[:, None]) * kept[:, None]
+    p_kept = p * kept[:, None]
+    dice = (2 * (p_kept * hot).sum((0, 2)) + 1) / (p_kept.sum((0, 2)) + hot.sum((0, 2)) + 1)
+    assert F.dice_loss(tensor(x), t).item() == pytest.approx(1 - dice.mean())
+    p_t = (p * hot).sum(1)[kept]
+    assert F.focal_loss(tensor(x), t, gamma=1.5).item() == pytest.approx((-((1 - p_t) ** 1.5) * np.log(p_t)).mean())
+    minidl.check_grads(lambda v: F.dice_loss(v, t), [x])
+    minidl.check_grads(lambda v: F.focal_loss(v, t, weight=np.arange(1.0, 4)), [x])
+
+
+def test_one_hot():
+    assert F.one_hot(tensor([2, 0])).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert F.one_hot(tensor([1]), 4).dtype == np.int64
