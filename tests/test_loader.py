@@ -370,4 +370,4 @@ def test_no_worker_survives_ctrl_c_or_a_killed_parent(tmp_path, how):
 def test_a_script_without_main_guard_is_told_what_to_do(tmp_path):
     process = start(tmp_path, guard="if True:")
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1 and 'put its code under `if __name__ == "__main__":`' in errors
+    assert process.returncode == 1 and 'put a script\'s code under `if __name__ == "__main__":`' in errors

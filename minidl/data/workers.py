@@ -72,6 +72,7 @@ class Workers:
             try:
                 with _interrupts_blocked():
                     process.start()
+                    self._processes.append(process)
             except Exception as error:
                 self.close()
                 if isinstance(error, (pickle.PicklingError, AttributeError, TypeError)):
@@ -82,7 +83,6 @@ class Workers:
                 raise
             finally:
                 theirs.close()
-            self._processes.append(process)
 
     def map(self, tasks, ahead):
         """Results of `function(*task)`, in order; each worker is given up to `ahead` tasks before its turn comes."""
@@ -121,6 +121,7 @@ class Workers:
         process = self._processes[worker]
         process.join(timeout=5)
         return RuntimeError(
-            f"DataLoader: worker process {worker} died (exit code {process.exitcode}). If this happened at the "
-            'start of a script, put its code under `if __name__ == "__main__":`; if later, it may have run out of memory'
+            f"DataLoader: worker process {worker} died (exit code {process.exitcode}). If this happened at the start: "
+            "put a script's code under `if __name__ == \"__main__\":`, and a notebook's dataset and transform classes into "
+            "a module. If later, it may have run out of memory"
         )
