@@ -1,0 +1,47 @@
+"""The few pieces that every network here is made of."""
+
+from .. import functional as F
+from .. import nn
+
+
+class ConvBNReLU(nn.Sequential):
+    """Convolution without bias, batch norm, activation: `0`, `1`, `2`, as torchvision's Conv2dNormActivation.
+
+    "Same" size up to the stride: padding is dilation (kernel_size - 1) / 2. `activation` is a layer class, or None.
+    """
+
+    def __init__(self, inputs, outputs, kernel_size=3, stride=1, dilation=1, groups=1, activation=nn.ReLU):
+        padding = dilation * (kernel_size - 1) // 2
+        conv = nn.Conv2d(inputs, outputs, kernel_size, stride, padding, dilation, groups, bias=False)
+        super().__init__(conv, nn.BatchNorm2d(outputs), *([activation()] if activation else []))
+
+
+class SeparableConvBNReLU(nn.Sequential):
+    """Depthwise 3x3, then pointwise 1x1, batch norm and activation after each (Howard et al. 2017, figure 3).
+
+    With `dilation` > 1 this is the atrous separable convolution of Chen et al. 2018 (v3+), section 3.1.
+    """
+
+    def __init__(self, inputs, outputs, stride=1, dilation=1, activation=nn.ReLU):
+        super().__init__(
+            ConvBNReLU(inputs, inputs, 3, stride, dilation, groups=inputs, activation=activation),
+            ConvBNReLU(inputs, outputs, 1, activation=activation),
+        )
+
+
+def resize_to(x, reference):
+    """x resized bilinearly (pixel centres agree) to the height and width of `reference`, or to an (H, W) pair."""
+    size = reference if isinstance(reference, tuple) else reference.shape[2:]
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def pad_to_multiple(x, multiple):
+    """x with zeros at the bottom and right, up to the next multiple of `multiple` in height and width."""
+    H, W = x.shape[2:]
+    return F.pad(x, (0, -W % multiple, 0, -H % multiple))
+
+
+def round_channels(channels, divisor=8):
+    """The multiple of `divisor` nearest to `channels`, at most 10 % below it: how MobileNets scale their widths."""
+    nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return nearest + divisor if nearest < 0.9 * channels else nearest

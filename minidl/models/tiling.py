@@ -1,0 +1,70 @@
+"""Overlap-tile inference: images larger than memory, cut into tiles that see beyond their own edge.
+
+Ronneberger et al. 2015, figure 2: to predict a tile, the network looks at the tile plus a margin; at the image's edge the
+margin is mirrored. With valid padding and tiles on the pooling grid the result is that of the whole image.
+"""
+
+import numpy as np
+
+from ..engine import no_grad
+from ..tensor import Tensor
+
+
+@no_grad()
+def predict_tiled(model, x, tile=256, margin=None, multiple=None, labels=False, out=None):
+    """Logits (N, classes, H, W) float32, or with `labels` their argmax (N, H, W) uint8, as an array, tile by tile.
+
+    x: array or Tensor (N, C, H, W); an np.memmap is read one tile at a time. The result is written to `out` if given.
+    tile: side of the square that each pass predicts, before rounding down to a `multiple`.
+    margin: context on each side; a network with valid padding knows its own (`model.margin`).
+    multiple: tiles start at multiples of it; by default the network's total stride, so that pools fall as in the whole.
+    """
+    x = x.data if isinstance(x, Tensor) else x
+    if x.ndim != 4:
+        raise ValueError(f"predict_tiled: x has shape {x.shape}; needed (N, C, H, W)")
+    margin = margin if margin is not None else getattr(model, "margin", 0)
+    if not margin:
+        raise ValueError("predict_tiled: the network has no margin of its own; pass margin, half its receptive field")
+    multiple = multiple or _total_stride(model)
+    if tile < multiple:
+        raise ValueError(
+            f"predict_tiled: tile is {tile}; needed at least {multiple}, the step of the coarsest features"
+        )
+    step, before = tile // multiple * multiple, -(-margin // multiple) * multiple if not _valid(model) else margin
+    extent = model.input_size(step) if _valid(model) else step + 2 * before
+    H, W = x.shape[2:]
+    was_training = model.training
+    model.eval()
+    try:
+        for top in range(0, H, step):
+            for left in range(0, W, step):
+                rows, cols = _mirror(top - before, extent, H), _mirror(left - before, extent, W)
+                window = np.ascontiguousarray(x[:, :, rows][:, :, :, cols])
+                y = model(Tensor(window))["out"].data  # (N, K, extent - lost, extent - lost)
+                h, w = min(step, H - top), min(step, W - left)
+                inset = 0 if _valid(model) else before
+                y = y[:, :, inset : inset + h, inset : inset + w]
+                y = y.argmax(1).astype(np.uint8) if labels else y
+                if out is None:
+                    out = np.empty((*y.shape[:-2], H, W), y.dtype)
+                out[..., top : top + h, left : left + w] = y
+    finally:
+        model.train(was_training)
+    return out
+
+
+def _valid(model):
+    return getattr(model, "valid", False)
+
+
+def _total_stride(model):
+    if hasattr(model, "depth"):
+        return 2**model.depth
+    return model.backbone.output_stride if hasattr(model, "backbone") else 32
+
+
+def _mirror(start, length, n):
+    """The indices start ... start + length - 1, reflected at 0 and n - 1 as often as needed (the edge is not repeated)."""
+    period = max(2 * (n - 1), 1)
+    i = np.abs(np.arange(start, start + length)) % period
+    return np.minimum(i, period - i) if n > 1 else np.zeros(length, int)
