@@ -37,14 +37,23 @@ def _write(tensor, values):
     return tensor
 
 
+def _scale(tensor, factor, shift):  # in place: large layers are slow to allocate twice
+    tensor.data *= factor
+    tensor.data += shift
+    touch(tensor.data)
+    return tensor
+
+
 def uniform_(tensor, a=0.0, b=1.0):
     """Uniform in [a, b)."""
-    return _write(tensor, a + (b - a) * generator().random(tensor.shape, tensor.dtype))
+    generator().random(dtype=tensor.dtype, out=tensor.data)
+    return _scale(tensor, b - a, a)
 
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with this mean and standard deviation."""
-    return _write(tensor, mean + std * generator().standard_normal(tensor.shape, tensor.dtype))
+    generator().standard_normal(dtype=tensor.dtype, out=tensor.data)
+    return _scale(tensor, std, mean)
 
 
 def constant_(tensor, val):

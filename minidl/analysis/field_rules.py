@@ -1,0 +1,182 @@
+"""What each operation of the tape does to fields: one rule beside each, as for derivatives.
+
+A rule takes the Field of each argument (None for a constant), the arguments, the metadata and the result, and returns the
+Field of the result along one axis of the image.
+"""
+
+from fractions import Fraction
+
+import numpy as np
+
+from .. import functional as F
+from ..functional.activation import _elu
+from ..functional.conv import _conv, _conv_transpose, _im2col
+from ..functional.elementwise import _clamp, _select
+from ..functional.loss import _log_softmax, _softmax
+from ..functional.matmul import _matmul
+from ..functional.norm import _affine, _normalize
+from ..functional.pad import _crop, _pad
+from ..functional.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool, _plane_scatter
+from ..functional.reduce import _extremum, _sum
+from ..functional.resize import _resize
+from ..functional.shape import _cat, _expand, _getitem, _permute, _reshape, _roll
+from .fields import FAR, Field, adaptive_positions, window_positions
+
+
+def elementwise(fields, args, metadata, result):
+    first, *rest = [f for f in fields if f]
+    for f in rest:
+        first = first.join(f)
+    return first
+
+
+def sliding(f, units, geometry):
+    for d, n, k, s, p, e in zip((-2, -1), units, geometry.kernel, geometry.stride, geometry.padding, geometry.dilation):
+        f = f.windows(d, window_positions(n, k, s, p, e))
+    return f.scaled(geometry.stride[f.axis])
+
+
+def conv(fields, args, metadata, result):
+    f = fields[0].channels(metadata["geometry"].groups, result.shape[1])
+    return sliding(f, result.shape[2:], metadata["geometry"])
+
+
+def conv_transpose(fields, args, metadata, result):
+    """Output o sees the inputs i with o = i s - p + k d."""
+    geometry = metadata["geometry"]
+    f = fields[0].channels(geometry.groups, result.shape[1])
+    for d, n, k, s, p, e in zip(
+        (-2, -1), result.shape[2:], geometry.kernel, geometry.stride, geometry.padding, geometry.dilation
+    ):
+        reached = np.arange(n)[:, None] + p - np.arange(k) * e
+        f = f.windows(d, reached // s, reached % s == 0)
+    return f.scaled(Fraction(1, geometry.stride[f.axis]))
+
+
+def pool(fields, args, metadata, result):
+    return sliding(fields[0], result.shape[2:], metadata["geometry"])
+
+
+def adaptive_pool(fields, args, metadata, result):
+    f, sizes = fields[0], args[0].shape[2:]
+    for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
+        f = f.windows(d, adaptive_positions(n, units)) if f.ends.shape[d] > 1 else f
+    return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
+
+
+def unpool(fields, args, metadata, result):
+    """As if a maximum could come back anywhere in its share of the image."""
+    f, sizes = fields[0], args[0].shape[2:]
+    for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
+        f = f.windows(d, (np.arange(units) * n // units)[:, None])
+    return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
+
+
+def resize(fields, args, metadata, result):
+    f, sizes = fields[0], args[0].shape[2:]
+    for d, (low, high, upper) in zip((-2, -1), (metadata["rows"], metadata["cols"])):
+        f = f.windows(d, np.stack([low, np.where(upper > 0, high, low)], 1).astype(np.int64))
+    return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
+
+
+def im2col(fields, args, metadata, result):
+    f, g = fields[0], metadata["geometry"]
+    H, W = g.output_size(args[0].shape[2:])
+    rows, cols = (window_positions(*v) for v in zip((H, W), g.kernel, g.stride, g.padding, g.dilation))
+    f = Field(f.at(-2, rows), f.axis, f.jump, (H, W)[f.axis]).scaled(g.stride[f.axis])
+    ends = np.broadcast_to(f.at(-1, cols), (2, *args[0].shape[:2], *rows.shape, *cols.shape))  # 2 N C Ho kh Wo kw
+    ends = ends.transpose(0, 1, 2, 4, 6, 3, 5).reshape(2, *result.shape)
+    return Field(ends, f.axis, f.jump, f.length)
+
+
+def pad(fields, args, metadata, result):
+    f = fields[0]
+    for d, (before, after) in enumerate(metadata["widths"], -args[0].ndim):
+        n = f.ends.shape[d]
+        if d >= -2 and args[0].ndim == 4:
+            f = f.windows(d, np.arange(-before, n + after)[:, None])
+        elif n > 1:
+            widths = [(0, 0)] * f.ends.ndim
+            widths[d] = (before, after)
+            f = Field(np.pad(f.ends, widths, constant_values=FAR), f.axis, f.jump, f.length)
+    return f
+
+
+def crop(fields, args, metadata, result):
+    f = fields[0]
+    kept = [slice(a, n - b) if n > 1 else slice(None) for n, (a, b) in zip(f.ends.shape[1:], metadata["widths"])]
+    return Field(f.ends[:, *kept], f.axis, f.jump, f.length)
+
+
+def getitem(fields, args, metadata, result):
+    f, key = fields[0], metadata["key"]
+    ends = np.stack([ends[key] for ends in f.full(args[0].shape)])
+    place = key if isinstance(key, tuple) else (key,)
+    step = place[f.axis] if len(place) == 4 or (... in place[:1] and len(place) > -f.axis) else None
+    step = step.step if isinstance(step, slice) and step.step else 1
+    return Field(ends, f.axis, f.jump * abs(step), f.length)
+
+
+def cat(fields, args, metadata, result):
+    dim = metadata["dim"]
+    if result.ndim == 4 and dim == 1:  # all channels count as one
+        return elementwise([f and f.hull([1]) for f in fields], args, metadata, result)
+    first = next(f for f in fields if f)
+    shapes = [(2, *(s if d == dim else n for d, (s, n) in enumerate(zip(a.shape, result.shape)))) for a in args]
+    parts = [np.broadcast_to(f.ends, s) if f else np.full(s, FAR) for f, s in zip(fields, shapes)]
+    return Field(np.concatenate(parts, dim + 1), first.axis, first.jump, first.length)
+
+
+def matmul(fields, args, metadata, result):
+    left, right = fields
+    return elementwise([left and left.hull([-1]), right and right.hull([-2])], args, metadata, result)
+
+
+def reduce(fields, args, metadata, result):
+    f = fields[0]
+    return Field(f.ends.min(tuple(d + 1 for d in metadata["axes"])), f.axis, f.jump, f.length)
+
+
+def permute(fields, args, metadata, result):
+    f = fields[0]
+    return Field(f.ends.transpose(0, *(d + 1 for d in metadata["dims"])), f.axis, f.jump, f.length)
+
+
+def roll(fields, args, metadata, result):
+    f = fields[0]
+    return Field(
+        np.roll(f.ends, metadata["shifts"], [d % args[0].ndim + 1 for d in metadata["dims"]]), f.axis, f.jump, f.length
+    )
+
+
+JOINS = {F.add, F.sub, F.mul, F.div, F.maximum, F.minimum, _select, _cat}
+RULES = dict.fromkeys(
+    [
+        *(F.add, F.sub, F.mul, F.div, F.pow, F.neg, F.cast, F.clone, F.maximum, F.minimum, F.abs, F.exp, F.log, F.sqrt),
+        *(F.sin, F.cos, F.erf, F.relu, F.sigmoid, F.tanh, _elu, _select, _clamp),
+        *(_affine, _normalize, _expand),
+    ],
+    elementwise,
+) | {
+    _conv: conv,
+    _conv_transpose: conv_transpose,
+    _im2col: im2col,
+    _max_pool: pool,
+    _avg_pool: pool,
+    _adaptive_max_pool: adaptive_pool,
+    _adaptive_avg_pool: adaptive_pool,
+    _plane_scatter: unpool,
+    _resize: resize,
+    _pad: pad,
+    _crop: crop,
+    _reshape: lambda fields, args, metadata, result: fields[0].reshape(args[0].shape, result.shape),
+    _permute: permute,
+    _getitem: getitem,
+    _cat: cat,
+    _roll: roll,
+    _sum: reduce,
+    _extremum: reduce,
+    _matmul: matmul,
+    _softmax: lambda fields, args, metadata, result: fields[0].hull([metadata["dim"]]),
+    _log_softmax: lambda fields, args, metadata, result: fields[0].hull([metadata["dim"]]),
+}
