@@ -87,6 +87,23 @@ def test_the_mask_is_exact():
         assert changed[~near].mean() < 0.01
 
 
+def test_a_pixel_belongs_to_the_digit_that_covers_half_of_it(monkeypatch):
+    covers = []
+    real = glyphs.draw
+    monkeypatch.setattr(glyphs, "draw", lambda *arguments: covers.append(real(*arguments)) or covers[-1])
+    whole = 0
+    for _, mask in DigitScenes(length=30, digits=(1, 1)):
+        edges = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+        if not edges.any():  # no part of the digit lies outside
+            whole += 1
+            rows, columns = np.nonzero(mask)
+            inside = covers[-1] >= 0.5
+            r, c = np.nonzero(inside)
+            np.testing.assert_array_equal(rows - rows.min(), r - r.min())
+            np.testing.assert_array_equal(columns - columns.min(), c - c.min())
+    assert whole > 10
+
+
 def test_digits_stand_out_from_what_is_behind():
     gaps = []
     for image, target in DigitScenes(length=40, digits=(1, 1), instances=True):
