@@ -1,0 +1,70 @@
+"""Columns of the kernel table: the array decides, `use` overrides, what is missing is said."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import minidl
+from minidl import backend
+from minidl import functional as F
+from minidl.kernels import cpu, reference
+
+
+def test_numpy_arrays_run_the_cpu_column():
+    assert backend.kernels(np.zeros(1)) is cpu
+
+
+def test_use_overrides_and_restores():
+    with backend.use("reference"):
+        assert backend.kernels(np.zeros(1)) is reference
+        with backend.use("cpu"):
+            assert backend.kernels(np.zeros(1)) is cpu
+        assert backend.kernels(np.zeros(1)) is reference
+    assert backend.kernels(np.zeros(1)) is cpu
+
+
+def test_unknown_column_and_array_are_refused():
+    with pytest.raises(ValueError, match="column must be one of"), backend.use("gpu"):
+        pass
+    with pytest.raises(TypeError, match="no column for arrays of type list"):
+        backend.kernels([1.0])
+
+
+def test_columns_hold_the_same_names():
+    table = set(reference.__all__)
+    assert table == set(cpu.__all__)
+    for name in table:
+        text = importlib.import_module("minidl.kernels").__doc__
+        assert name in text, f"{name} is not in the contract"
+
+
+def test_without_numba_the_reference_column_serves_and_says_so():
+    code = """
+import sys, warnings
+sys.modules["numba"] = None
+warnings.simplefilter("always")
+import numpy as np, minidl
+from minidl import backend, functional as F
+with warnings.catch_warnings(record=True) as seen:
+    for _ in range(2):
+        y = F.relu(minidl.tensor([-1.0, 2.0]))
+print(y.tolist(), backend.kernels(np.zeros(1)).__name__, [str(w.message) for w in seen])
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "[0.0, 2.0] minidl.kernels.reference" in out
+    assert out.count("numba is not installed") == 1
+
+
+def test_networks_give_the_same_in_both_columns():
+    x = minidl.tensor(np.random.default_rng(0).standard_normal((2, 3, 9, 9)))
+    w = minidl.tensor(np.random.default_rng(1).standard_normal((4, 3, 3, 3)))
+
+    def run():
+        return F.softmax(F.max_pool2d(F.relu(F.conv2d(x, w, padding=1)), 3, 2, 1), 1).data
+
+    fast = run()
+    with backend.use("reference"):
+        np.testing.assert_allclose(run(), fast, atol=1e-12)
