@@ -121,7 +121,8 @@ def _guilty(analytic, quotient, k):
 def check_adjoint(f, f_adjoint, x, y=None, rtol=1e-10, seed=0):
     """Check <f(x), y> = <x, f_adjoint(y)> for the linear function f; without `y`, a random one is drawn.
 
-    float64; f and f_adjoint take Tensors if x is a Tensor, arrays if it is an array. An AssertionError names the input element where the two sides differ most.
+    float64; f and f_adjoint take Tensors if x is a Tensor, arrays if it is an array. An AssertionError names the input
+    element where the two sides differ most.
     """
     tensors = isinstance(x, Tensor)
     x = _array(x)

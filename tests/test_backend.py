@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from minidl.kernels import cpu, reference
 
 import minidl
 from minidl import backend
 from minidl import functional as F
-from minidl.kernels import cpu, reference
 
 
 def test_numpy_arrays_run_the_cpu_column():

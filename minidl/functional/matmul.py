@@ -18,7 +18,10 @@ _matmul.rules(
 
 
 def matmul(a, b):
-    """(..., n, k) x (..., k, m) -> (..., n, m); leading axes broadcast, a vector is a row on the left, a column on the right."""
+    """(..., n, k) x (..., k, m) -> (..., n, m).
+
+    Leading axes broadcast; a vector is a row on the left and a column on the right.
+    """
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not match; needed (..., n, k) and (..., k, m)")
     rows, columns = a.ndim > 1, b.ndim > 1
