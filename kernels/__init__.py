@@ -14,7 +14,7 @@ Below, < , > is the inner product, and a row marked * is the exact adjoint of th
 
 conv        im2col(x, geometry)                         (N, C kh kw, Ho Wo): every window as a column
           * col2im(cols, size, geometry)                adds the columns back where they came from
-            conv2d(x, w, bias, geometry)                y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n,c,i s + k d - p, j s + l d - p]
+            conv2d(x, w, bias, geometry)                y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, ...]
           * conv_transpose2d(y, w, bias, size, geometry)   adjoint of conv2d in x; w is (O, C/groups, kh, kw) as in conv2d
             conv2d_weight(x, y, geometry)               adjoint of conv2d in w
             (bias is an array or None; in conv_transpose2d it has as many elements as the result has channels)
@@ -30,16 +30,16 @@ resize      resize2d(x, rows, cols)                     two taps per axis: (1 - 
           * resize2d_adjoint(y, rows, cols, size)
 norm        moments(x)                                  mean and biased variance of each channel of (N, C, L), float64
             normalize(x, mean, invstd, weight, bias, relu)   per channel of (N, C, L); weight, bias may be None
-            normalize_backward(g, x, mean, invstd, weight, bias, relu)   (dx, dweight, dbias) with statistics taken as functions of x
+            normalize_backward(g, x, mean, invstd, weight, bias, relu)   (dx, dweight, dbias), statistics being functions of x
 loss        softmax(x) / log_softmax(x)                 along axis 1 of (N, C, L)
             softmax_backward(g, y) / log_softmax_backward(g, y)
             cross_entropy(x, target, weight, ignore_index)   (loss per pixel (N, L), softmax is not formed)
             cross_entropy_backward(g, x, target, weight, ignore_index)
 activation  relu(x), relu_backward(g, y)
-filter      permutohedral_lattice(features)             (d, N), d 1..8 -> Lattice (plain arrays); float32 and alike in every column
-            permutohedral_filter(values, lattice, reverse)   (C, N) -> (C, N): splat, blur, slice; `reverse` is its adjoint
-            gaussian_sum(values, features)              out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j], exact, O(N^2); self-adjoint
-crf         mean_field(unary, terms, iterations, history)   beliefs (C, N), or scores and beliefs (iterations + 1, C, N); a term is
-                                                        (lattice, before (N,), after (N,), compat (C, C))
+filter      permutohedral_lattice(features)             (d, N) points, d = 1..8 -> Lattice; float32, alike in every column
+            permutohedral_filter(values, lattice, reverse)   (C, N): splat, blur, slice; `reverse` is the adjoint
+            gaussian_sum(values, features)              out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j]: exact, self-adjoint
+crf         mean_field(unary, terms, iterations, history)   beliefs (C, N), or scores and beliefs of every iteration;
+                                                        a term is (lattice, before (N,), after (N,), compat (C, C))
 optim       sgd_step(...), adam_step(...)               in place
 """
