@@ -30,9 +30,9 @@ class SeparableConvBNReLU(nn.Sequential):
 
 
 def resize_to(x, reference):
-    """x resized bilinearly (pixel centres agree) to the height and width of `reference`, or to an (H, W) pair."""
-    size = reference if isinstance(reference, tuple) else reference.shape[2:]
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    """x resized bilinearly (pixel centres agree) to the height and width of `reference`."""
+    size = tuple(reference.shape[2:])
+    return x if tuple(x.shape[2:]) == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def pad_to_multiple(x, multiple):

@@ -1,8 +1,9 @@
 """What every segmentation network here has in common: what it takes, what it returns, what it refuses."""
 
+from .. import functional as F
 from .. import nn
 from .backbones.base import check_images
-from .blocks import resize_to
+from .blocks import pad_to_multiple, resize_to
 
 
 class SegmentationNetwork(nn.Module):
@@ -10,10 +11,11 @@ class SegmentationNetwork(nn.Module):
 
     The one return convention of all networks, torchvision's: training adds the loss of "aux" with a small weight,
     prediction takes "out". A network defines `logits(x)`, the same dictionary at any resolution; what is coarser than
-    the image is enlarged bilinearly. `least` is the smallest height and width it takes.
+    the image is enlarged bilinearly. `least` is the smallest height and width it takes; images are padded with zeros at
+    the bottom and right to a multiple of `multiple`, and the scores cropped back.
     """
 
-    input_channels, least = 3, 1
+    input_channels, least, multiple = 3, 1, 1
 
     def __init__(self, num_classes):
         super().__init__()
@@ -27,7 +29,9 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, x):
         check_images(type(self).__name__, x, self.input_channels, self.least)
-        return {name: resize_to(y, x) for name, y in self.logits(x).items()}
+        padded = pad_to_multiple(x, self.multiple)
+        H, W = x.shape[2:]
+        return {name: F.crop(resize_to(y, padded), 0, 0, H, W) for name, y in self.logits(padded).items()}
 
 
 class OnBackbone(SegmentationNetwork):

@@ -1,0 +1,40 @@
+"""DeepLab v1: dilated VGG-16 with a large field of view (Chen et al. 2015, sections 3.1 and 4.1, DeepLab-LargeFOV).
+
+The last two pools no longer stride, conv5 is dilated by 2: scores at stride 8 instead of 32, from the same weights. The
+7x7 fc6 becomes 3x3 at rate 12 with 1024 channels: a field of view of 224, a sixth of the parameters. A fully connected
+CRF (section 4.2) sharpens what comes out: `minidl.crf`.
+"""
+
+from .. import nn
+from . import backbones
+from .segmentation import OnBackbone
+
+
+class DeepLabV1(OnBackbone):
+    """Dilated backbone, fc6 (3x3 at `rate`), fc7, fc8; bilinear enlargement by the output stride."""
+
+    def __init__(self, backbone, num_classes, rate=12, hidden=1024, dropout=0.5):
+        super().__init__(backbone, num_classes)
+        self.classifier = nn.Sequential(
+            nn.Conv2d(backbone.stages[backbone.last].channels, hidden, 3, padding=rate, dilation=rate),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(hidden, num_classes, 1),
+        )
+
+    def logits(self, x):
+        """Scores at the output stride."""
+        return {"out": self.classifier(self.backbone.pyramid(x)[self.backbone.last])}
+
+
+def deeplab_v1(num_classes=21, rate=12, hidden=1024):
+    """DeepLab-LargeFOV on VGG-16; 20.5 M parameters, as the paper's table 1."""
+    return DeepLabV1(backbones.vgg16(None, output_stride=8), num_classes, rate, hidden)
+
+
+def deeplab_v1_small(num_classes):
+    """For lessons: `vgg_small` at stride 8, rate 4."""
+    return DeepLabV1(backbones.vgg_small(output_stride=8), num_classes, rate=4, hidden=128, dropout=0.1)
