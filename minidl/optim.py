@@ -69,7 +69,7 @@ class Optimizer:
         """{"state": {number: {name: Tensor or number}}, "param_groups": [options, params as numbers]}, as PyTorch's."""
         number = {id(p): k for k, p in enumerate(p for group in self.param_groups for p in group["params"])}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
-        return {"state": {number[id(p)]: dict(s) for p, s in self.state.items()}, "param_groups": groups}
+        return {"state": {number[id(p)]: dict(s) for p, s in self.state.items() if s}, "param_groups": groups}
 
     def load_state_dict(self, state_dict):
         """Continue from a `state_dict`, exactly; an error leaves everything as it was."""

@@ -95,9 +95,11 @@ class Module:
         if isinstance(value, Parameter | Module):
             if registries[0] is None:
                 raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")
+            own = registries[2 if isinstance(value, Module) else 0]
             for entries in (self.__dict__, *registries):
-                entries.pop(name, None)
-            registries[2 if isinstance(value, Module) else 0][name] = value
+                if entries is not own:
+                    entries.pop(name, None)
+            own[name] = value
             return
         kinds = (Parameter, Tensor, Module)
         for entries, kind in zip(registries, kinds):
