@@ -8,7 +8,7 @@ from .exponential import exp_below_zero
 from .permutohedral_filter import blur, gather, slice_, splat, table_bands, to_planes, to_rows
 from .rows import add_row, padded
 
-BLOCK = 128
+BLOCK = 256
 
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp", "nnan"})
@@ -35,24 +35,24 @@ def _softmax_rows(score, n):
 
 
 @njit(parallel=True, cache=True)
-def _update(unary, vertices, weights, before, after, messages, tables, scores, beliefs, heard):
-    """One iteration: score = -unary + messages, softmax, and the splat of the beliefs into each band's own tables.
+def _update(unary, vertices, weights, before, after, messages, sums, scores, beliefs, heard):
+    """One iteration: score = -unary + messages, softmax, and the splat of the beliefs into each band's own sums.
 
-    vertices .. tables are tuples over terms; only the first `heard` messages are listened to. scores and beliefs are
+    vertices .. sums are tuples over terms; only the first `heard` messages are listened to. scores and beliefs are
     written unless they are empty.
     """
     N = len(unary)
-    bands = len(tables[0])
+    bands = len(sums[0])
     for band in prange(bands):
         q = np.empty((BLOCK, unary.shape[1]), unary.dtype)
-        for t in range(len(tables)):
-            tables[t][band] = 0
+        for t in range(len(sums)):
+            sums[t][band] = 0
         end = (band + 1) * N // bands
         for start in range(band * N // bands, end, BLOCK):
             stop = min(start + BLOCK, end)
-            for i in range(start, stop):
-                for c in range(unary.shape[1]):
-                    q[i - start, c] = -unary[i, c]
+            here, there = q[: stop - start].reshape(-1), unary[start:stop].reshape(-1)
+            for k in range(len(here)):
+                here[k] = -there[k]
             for t in range(heard):
                 slice_(start, stop, q, start, vertices[t], weights[t], after[t], messages[t])
             if len(scores):
@@ -60,8 +60,8 @@ def _update(unary, vertices, weights, before, after, messages, tables, scores, b
             _softmax_rows(q, stop - start)
             if len(beliefs):
                 beliefs[start:stop] = q[: stop - start]
-            for t in range(len(tables)):
-                splat(start, stop, q, start, vertices[t], weights[t], before[t], tables[t][band])
+            for t in range(len(sums)):
+                splat(start, stop, q, start, vertices[t], weights[t], before[t], sums[t][band])
 
 
 @njit(parallel=True, cache=True)
@@ -96,8 +96,8 @@ def mean_field(unary, terms, iterations, history):
     before, after = (tuple(np.ascontiguousarray(s, dtype) for s in scale) for scale in (before, after))
     vertices, weights = tuple(l.vertex for l in lattices), tuple(l.weight for l in lattices)
     bands = min(map(table_bands, lattices))
-    tables = tuple(np.empty((bands, l.vertices + 1, W), dtype) for l in lattices)
-    spares, messages = (tuple(np.empty(t.shape[1:], dtype) for t in tables) for _ in range(2))
+    sums = tuple(np.empty((bands, l.vertices + 1, W)) for l in lattices)
+    tables, spares, messages = (tuple(np.empty(s.shape[1:], dtype) for s in sums) for _ in range(3))
     mixes = [np.zeros((W, W), dtype) for _ in terms]
     for mix, compat, lattice in zip(mixes, compats, lattices):
         mix[:C, :C] = -np.asarray(compat).T / (1 + 2.0**-lattice.dimension)
@@ -108,14 +108,14 @@ def mean_field(unary, terms, iterations, history):
         last = step == iterations
         if last and not history:
             q = np.empty((N, W), dtype)
-        _update(rows, vertices, weights, before, after, messages, tables, score, q, len(terms) if step else 0)
+        _update(rows, vertices, weights, before, after, messages, sums, score, q, len(terms) if step else 0)
         if history:
             kept[0][step], kept[1][step] = to_planes(score, C), to_planes(q, C)
         if last:
             return tuple(kept) if history else to_planes(q, C)
-        for lattice, table, spare, message, mix in zip(lattices, tables, spares, messages, mixes):
-            gather(table)
-            blurred = blur(table[0], spare, lattice.neighbour, False)
+        for lattice, total, table, spare, message, mix in zip(lattices, sums, tables, spares, messages, mixes):
+            gather(total, table)
+            blurred = blur(table, spare, lattice.neighbour, False)
             if np.count_nonzero(mix) == np.count_nonzero(mix.diagonal()):
                 _scale(blurred, mix, message)
             else:

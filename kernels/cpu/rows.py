@@ -55,6 +55,34 @@ def _add(typing, out, i, table, j, w, column):
 
 
 @intrinsic
+def _scatter(typing, out, vertex, weight, point, values, i, scale, column):
+    """out[vertex[point, k], column:] += weight[point, k] * scale * values[i, column:] for every k, in the type of out."""
+
+    def generate(context, builder, signature, args):
+        out, vertex, weight, point, values, i, scale, column = args
+        kinds = signature.args
+        align, values_align = (kinds[k].dtype.bitwidth // 8 for k in (0, 4))
+        row = builder.load(_place(context, builder, kinds[4], values, i, column), align=values_align)
+        row = builder.fmul(_broadcast(builder, scale, row.type), row)
+        wide = ir.VectorType(context.get_data_type(kinds[0].dtype), LANES)
+        row = row if wide == row.type else builder.fpext(row, wide)
+        corners = builder.extract_value(context.make_array(kinds[1])(context, builder, vertex).shape, 1)
+        with cgutils.for_range(builder, corners) as loop:
+            j = builder.sext(_element(context, builder, kinds[1], vertex, point, loop.index), loop.index.type)
+            w = _element(context, builder, kinds[2], weight, point, loop.index)
+            w = _broadcast(builder, context.cast(builder, w, kinds[2].dtype, kinds[0].dtype), wide)
+            target = _place(context, builder, kinds[0], out, j, column)
+            total = builder.fadd(
+                builder.load(target, align=align), builder.fmul(w, row, flags=["contract"]), flags=["contract"]
+            )
+            builder.store(total, target, align=align)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(out, vertex, weight, n, values, n, values.dtype, n), generate
+
+
+@intrinsic
 def _gather(typing, out, i, table, vertex, weight, point, scale, column):
     """out[i, column:] += scale * sum_k weight[point, k] * table[vertex[point, k], column:]; the sum stays in a register."""
 
@@ -111,6 +139,13 @@ def gather_row(out, i, table, vertex, weight, point, scale):
     """out[i] += scale * sum_k weight[point, k] * table[vertex[point, k]]."""
     for column in range(0, out.shape[1], LANES):
         _gather(out, i, table, vertex, weight, point, scale, column)
+
+
+@njit(inline="always")
+def scatter_row(out, vertex, weight, point, values, i, scale):
+    """out[vertex[point, k]] += weight[point, k] * scale * values[i] for every k; out may have the wider type."""
+    for column in range(0, out.shape[1], LANES):
+        _scatter(out, vertex, weight, point, values, i, scale, column)
 
 
 @njit(inline="always")

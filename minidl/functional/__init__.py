@@ -30,6 +30,7 @@ from .elementwise import (
     sub,
     where,
 )
+from .filter import bilateral_filter, gaussian_filter, permutohedral_filter
 from .loss import (
     binary_cross_entropy_with_logits,
     cross_entropy,

@@ -1,0 +1,88 @@
+"""Pairwise terms: which pixels are alike, and what it costs them to differ."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..functional.filter import NORMALIZATIONS, bilateral_features, make_kernel, position_kernel
+
+
+def compatibility(compat, C):
+    """The (C, C) matrix M of the energy sum M[a, b] Q_a Q_b.
+
+    A number w is Potts, M = -w I: equal labels gain w. A vector v gives M = diag(v) and a matrix M = (m + m^T) / 2, both
+    with their own sign (negative attracts), as in the reference C++.
+    """
+    m = np.asarray(compat, np.float64)
+    if not np.isfinite(m).all() or m.shape not in ((), (C,), (C, C)):
+        raise ValueError(
+            f"compat: needed are finite numbers, one, {C} or {C} x {C} for {C} labels; got shape {m.shape}"
+        )
+    if m.ndim == 0:
+        return -m * np.eye(C)
+    return np.diag(m) if m.ndim == 1 else (m + m.T) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Smoothness: exp(-|p_i - p_j|^2 / 2 sxy^2), sxy in pixels, a number or (sx, sy). Removes small isolated regions."""
+
+    sxy: Any = 3
+    compat: Any = 3
+    normalization: str = "symmetric"
+
+    def kernel(self, image, size, exact, dtype):
+        return position_kernel(size, self.sxy, self.normalization, exact, dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Bilateral:
+    """Appearance: exp(-|p_i - p_j|^2 / 2 sxy^2 - |I_i - I_j|^2 / 2 srgb^2): near pixels of like colour get like labels.
+
+    srgb is in units of the image (0..255 for 8 bits), a number or one per channel; the image may have 1 to 6 channels.
+    """
+
+    sxy: Any = 80
+    srgb: Any = 13
+    compat: Any = 10
+    normalization: str = "symmetric"
+
+    def kernel(self, image, size, exact, dtype):
+        if image is None:
+            raise ValueError("DenseCRF: a Bilateral term needs an image")
+        return make_kernel(bilateral_features(image, self.sxy, self.srgb), self.normalization, exact, dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Any features (d, H, W), or (B, d, H, W) for a batch, d = 1..8, already divided by their standard deviations."""
+
+    features: Any
+    compat: Any = 10
+    normalization: str = "symmetric"
+
+    def kernel(self, image, size, exact, dtype):
+        features = np.asarray(self.features, np.float32)
+        if features.ndim != 3 or features.shape[1:] != tuple(size) or not 1 <= len(features) <= 8:
+            raise ValueError(f"DenseCRF: features must be (1 to 8, {size[0]}, {size[1]}); got {features.shape}")
+        return make_kernel(features.reshape(len(features), -1), self.normalization, exact, dtype)
+
+    def of_image(self, b):
+        """The term of image b of a batch."""
+        features = np.asarray(self.features)
+        return Features(features[b], self.compat, self.normalization) if features.ndim == 4 else self
+
+
+DEFAULT = (Gaussian(), Bilateral())
+
+
+def check_terms(terms):
+    """Terms as a tuple, each of them one of the three kinds with a known normalisation."""
+    terms = tuple(terms)
+    for term in terms:
+        if not isinstance(term, Gaussian | Bilateral | Features):
+            raise TypeError(f"DenseCRF: a term is Gaussian, Bilateral or Features, not {type(term).__name__}")
+        if term.normalization not in NORMALIZATIONS:
+            raise ValueError(f"DenseCRF: normalization must be one of {NORMALIZATIONS}, not {term.normalization!r}")
+    return terms

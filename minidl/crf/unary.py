@@ -1,0 +1,70 @@
+"""Unary energies U = -log P from whatever a classifier gives. Arrays stay (C, H, W), or (B, C, H, W) for a batch."""
+
+import numpy as np
+
+
+def _floating(function, name, x):
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float32)
+    if x.ndim not in (3, 4) or not x.size:
+        raise ValueError(f"{function}: {name} must be (C, H, W) or (B, C, H, W) and not empty; got {x.shape}")
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"{function}: {name} contains NaN or infinity at {(~np.isfinite(x)).sum()} of {x.size} elements"
+        )
+    return x
+
+
+def from_probabilities(probabilities, clip=1e-5):
+    """U = -log max(P, clip). Zeros are clipped, because one classifier's certainty must not overrule every neighbour.
+
+    Probabilities must be at least 0 and sum to 1 over the labels, to 1e-3: anything else is an error.
+    """
+    p = _floating("from_probabilities", "probabilities", probabilities)
+    if not 0 < clip < 1:
+        raise ValueError(f"from_probabilities: clip must lie between 0 and 1, not {clip!r}")
+    if p.min() < 0:
+        raise ValueError(
+            f"from_probabilities: a probability is negative ({p.min():.3g}); for logits there is from_logits"
+        )
+    error = np.abs(p.sum(axis=-3, dtype=np.float64) - 1).max()
+    if error > 1e-3:
+        raise ValueError(
+            f"from_probabilities: probabilities must sum to 1 over the labels (axis {p.ndim - 3} of {p.shape}); "
+            f"one sum is off by {error:.3g}"
+        )
+    return -np.log(np.clip(p, p.dtype.type(clip), 1))
+
+
+def from_logits(logits):
+    """U = -log softmax(logits)."""
+    z = _floating("from_logits", "logits", logits)
+    z = z - z.max(axis=-3, keepdims=True)
+    return np.log(np.exp(z).sum(axis=-3, keepdims=True)) - z
+
+
+def from_labels(labels, num_classes, confidence=0.7, ignore_index=255):
+    """U = -log P from integer labels (H, W) or (B, H, W): P is `confidence` for the label, the rest is shared evenly.
+
+    Pixels of `ignore_index` know nothing: P = 1 / num_classes.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3) or not labels.size:
+        raise ValueError(f"from_labels: labels must be integers (H, W) or (B, H, W); got {labels.dtype} {labels.shape}")
+    if num_classes < 1 or not 0 < confidence < 1:
+        raise ValueError(
+            f"from_labels: num_classes must be at least 1 and confidence between 0 and 1; got {num_classes}, {confidence}"
+        )
+    ignored = labels == ignore_index
+    wrong = ~ignored & ((labels < 0) | (labels >= num_classes))
+    if wrong.any():
+        raise ValueError(
+            f"from_labels: {wrong.sum()} labels such as {labels[wrong][0]} lie outside 0..{num_classes - 1} "
+            f"and are not ignore_index {ignore_index}"
+        )
+    if num_classes == 1:
+        return np.zeros((*labels.shape[:-2], 1, *labels.shape[-2:]), np.float32)
+    energy = -np.log([(1 - confidence) / (num_classes - 1), confidence, 1 / num_classes]).astype(np.float32)
+    hit = np.expand_dims(labels, -3) == np.arange(num_classes).reshape(-1, 1, 1)
+    return np.where(np.expand_dims(ignored, -3), energy[2], energy[hit.astype(int)])
