@@ -23,9 +23,9 @@ class Tuned:
     before: float
     tried: tuple
 
-    def terms(self, w2=3, sigma=3):
-        """The terms for `DenseCRF`."""
-        return Gaussian(sigma, w2), Bilateral(self.sxy, self.srgb, self.w1)
+    def terms(self, w2=3, sigma=3, normalization="symmetric"):
+        """The terms for `DenseCRF`; give what `tune` was given."""
+        return Gaussian(sigma, w2, normalization), Bilateral(self.sxy, self.srgb, self.w1, normalization)
 
 
 def _neighbourhood(axes, best):
@@ -39,7 +39,18 @@ def _neighbourhood(axes, best):
     return finer
 
 
-def tune(samples, num_classes, grid=None, rounds=2, iterations=10, w2=3, sigma=3, ignore_index=255, progress=None):
+def tune(
+    samples,
+    num_classes,
+    grid=None,
+    rounds=2,
+    iterations=10,
+    w2=3,
+    sigma=3,
+    normalization="symmetric",
+    ignore_index=255,
+    progress=None,
+):
     """Find w1 (weight), sxy and srgb (standard deviations) of the bilateral term by mean IoU over `samples`.
 
     samples: a sequence of (image (c, H, W), unary (C, H, W), labels (H, W)), read once for every (sxy, srgb), so it may load
@@ -52,10 +63,11 @@ def tune(samples, num_classes, grid=None, rounds=2, iterations=10, w2=3, sigma=3
     axes = [tuple(float(v) for v in grid[name]) for name in ("w1", "sxy", "srgb")]
     if grid.keys() != COARSE.keys() or any(not a or a != tuple(sorted(set(a))) or a[0] <= 0 for a in axes):
         raise ValueError(f"tune: grid takes increasing positive values for {tuple(COARSE)}; got {grid}")
-    if not len(samples):
-        raise ValueError("tune: there are no samples")
+    if not len(samples) or rounds < 1:
+        raise ValueError(f"tune: at least 1 sample and 1 round are needed; got {len(samples)} and {rounds}")
     before = ConfusionMatrix(num_classes, ignore_index)
-    for _, unary, labels in samples:
+    for k in range(len(samples)):
+        _, unary, labels = samples[k]
         before.update(unary.argmin(axis=0), labels)
     scores = {}
     for _ in range(rounds):
@@ -65,8 +77,9 @@ def tune(samples, num_classes, grid=None, rounds=2, iterations=10, w2=3, sigma=3
                 new.setdefault(tuple(sigmas), []).append(w1)
         for (sxy, srgb), weights in progress(new.items()) if progress else new.items():
             matrices = [ConfusionMatrix(num_classes, ignore_index) for _ in weights]
-            for image, unary, labels in samples:
-                crf = DenseCRF(image, (Gaussian(sigma, w2), Bilateral(sxy, srgb)))
+            for k in range(len(samples)):
+                image, unary, labels = samples[k]
+                crf = DenseCRF(image, (Gaussian(sigma, w2, normalization), Bilateral(sxy, srgb, 1, normalization)))
                 for matrix, w1 in zip(matrices, weights):  # the lattice serves every weight
                     crf.terms = crf.terms[0], replace(crf.terms[1], compat=w1)
                     matrix.update(crf.inference(unary, iterations).argmax(axis=0), labels)

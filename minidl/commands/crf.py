@@ -1,0 +1,137 @@
+"""`minidl crf`: sharpen a segmentation with a dense CRF, and show what changed."""
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """PREDICTION is what a network says, in one of two forms:
+  a .npy array (classes, H, W) of probabilities, or with --logits of scores before the softmax
+  a picture of labels (palette or grey PNG), believed with --confidence
+
+examples:
+  minidl crf street.jpg probabilities.npy -o labels.png
+  minidl crf street.jpg scores.npy --logits -o labels.png --w1 5 --sxy 50 --srgb 5
+  minidl crf street.jpg coarse.png -o labels.png --confidence 0.6 --picture compare.png
+  minidl crf small.png probabilities.npy -o beliefs.npy --exact
+minidl crf-tune finds the parameters on validation data.
+"""
+
+
+def register(subparsers):
+    parser = subparsers.add_parser(
+        "crf",
+        help="sharpen a segmentation with a dense CRF",
+        description="Sharpen a segmentation: pixels that are near and alike in colour agree on a label.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("image", metavar="IMAGE", help="the picture that was segmented")
+    parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy) or labels (a picture)")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png), or beliefs (.npy)")
+    parser.add_argument("--picture", metavar="PNG", help="before, after and difference (OUT.compare.png beside OUT)")
+    parser.add_argument("--no-picture", action="store_true", help="do not draw that")
+    add_parameters(parser)
+    add_prediction_options(parser)
+    parser.add_argument("--w1", type=float, default=10, help="weight of the appearance term (10)")
+    parser.add_argument("--sxy", type=float, default=80, help="its reach in pixels (80)")
+    parser.add_argument("--srgb", type=float, default=13, help="its reach in colour, 0..255 (13)")
+    parser.add_argument("--exact", action="store_true", help="sum over all pairs of pixels: slow, for small images")
+
+
+def add_parameters(parser):
+    """What `crf` and `crf-tune` share about inference."""
+    parser.add_argument("--iterations", type=int, default=10, help="mean-field iterations (10)")
+    parser.add_argument("--w2", type=float, default=3, help="weight of the smoothness term (3)")
+    parser.add_argument("--sigma", type=float, default=3, help="its reach in pixels (3)")
+    parser.add_argument(
+        "--normalization", choices=("none", "before", "after", "symmetric"), default="symmetric", help="(symmetric)"
+    )
+
+
+def add_prediction_options(parser):
+    """How `crf` and `crf-tune` read a prediction."""
+    parser.add_argument("--logits", action="store_true", help="a .npy holds scores before the softmax")
+    parser.add_argument("--classes", type=int, help="number of classes, for labels (default: the largest label + 1)")
+    parser.add_argument("--confidence", type=float, default=0.7, help="belief in a given label (0.7)")
+    parser.add_argument("--ignore-index", type=int, default=255, help="label that says nothing (255)")
+
+
+def read_unary(path, args, size):
+    """Unary energies (C, H, W) from a .npy of probabilities or logits, or from a picture of labels."""
+    import numpy as np
+
+    from ..crf import from_labels, from_logits, from_probabilities
+    from ..data.image import read_mask
+
+    if Path(path).suffix.lower() == ".npy":
+        array = np.load(path, allow_pickle=False)
+        if array.ndim == 4 and len(array) == 1:
+            array = array[0]
+        if array.ndim != 3 or array.shape[1:] != size:
+            raise ValueError(f"{path} holds {array.shape}; needed (classes, {size[0]}, {size[1]}) as the image has")
+        try:
+            return from_logits(array) if args.logits else from_probabilities(array)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    labels = read_mask(path)
+    if labels.shape != size:
+        raise ValueError(f"{path} is {labels.shape[1]}x{labels.shape[0]} pixels; the image is {size[1]}x{size[0]}")
+    known = labels[labels != args.ignore_index]
+    classes = args.classes if args.classes is not None else int(known.max(initial=0)) + 1
+    try:
+        return from_labels(labels, classes, args.confidence, args.ignore_index)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def run(args):
+    import numpy as np
+
+    from ..crf import Bilateral, DenseCRF, Gaussian
+    from ..data.image import read_image, voc_palette, write_mask
+
+    output = Path(args.output)
+    if output.suffix.lower() not in (".png", ".npy"):
+        raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
+    picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
+    for path in (output, picture):
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path.parent} is not a folder: {path} cannot be written")
+    image = read_image(args.image)
+    unary = read_unary(args.prediction, args, image.shape[:2])
+    terms = (
+        Gaussian(args.sigma, args.w2, args.normalization),
+        Bilateral(args.sxy, args.srgb, args.w1, args.normalization),
+    )
+    beliefs = DenseCRF(image.transpose(2, 0, 1), terms, args.exact).inference(unary, args.iterations)
+    before, after = (x.argmax(axis=0) for x in (-unary, beliefs))
+    if output.suffix.lower() == ".npy":
+        np.save(output, beliefs)
+    else:
+        write_mask(output, after, voc_palette(256))
+    if not args.no_picture:
+        _comparison(image, before, after).save(picture)
+    where = "" if args.no_picture else f"; before, after and difference in {picture}"
+    print(f"{output}: {(before != after).mean():.2%} of {before.size} pixels changed their label{where}")
+
+
+def _comparison(image, before, after):
+    """A Pillow picture: the image with the labels before and after, and with the pixels that changed in red."""
+    import numpy as np
+    from PIL import Image, ImageDraw
+
+    from ..data.image import voc_palette
+    from ..overlay import paint
+
+    changed = before != after
+    grey = np.repeat(image.mean(axis=2, keepdims=True) / 2 + 96, 3, axis=2)
+    difference = np.where(changed[..., None], (220, 30, 40), grey).astype(np.uint8)
+    colors = voc_palette(256)
+    panels = [("before", paint(image, before, colors)), ("after", paint(image, after, colors))]
+    panels.append((f"changed: {changed.mean():.2%}", difference))
+    H, W = before.shape
+    title, gap = 16, 6
+    sheet = Image.new("RGB", (3 * W + 2 * gap, H + title), "white")
+    for k, (text, panel) in enumerate(panels):
+        ImageDraw.Draw(sheet).text((k * (W + gap) + 2, 2), text, fill="black")
+        sheet.paste(Image.fromarray(panel), (k * (W + gap), title))
+    return sheet
