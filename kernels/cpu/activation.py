@@ -1,4 +1,7 @@
-"""The rectifier in Numba: one sweep, all threads."""
+"""The rectifier in Numba: one sweep, all threads.
+
+Zeros are written with their type: beside an integer 0, Numba computes a float32 expression in float64.
+"""
 
 import numpy as np
 from numba import njit, prange
@@ -6,14 +9,18 @@ from numba import njit, prange
 
 @njit(parallel=True, cache=True)
 def _relu(x, y):
+    zero = x.dtype.type(0)
     for j in prange(x.size):
-        y[j] = x[j] if not x[j] <= 0 else x.dtype.type(0)
+        v = x[j]
+        y[j] = zero if v <= zero else v
 
 
 @njit(parallel=True, cache=True)
 def _relu_backward(g, y, dx):
+    zero = y.dtype.type(0)
     for j in prange(g.size):
-        dx[j] = g[j] if not y[j] <= 0 else g.dtype.type(0)
+        v = g[j]  # read before the choice: a load that may not happen does not vectorise well
+        dx[j] = zero if y[j] <= zero else v
 
 
 def relu(x):

@@ -10,83 +10,114 @@ from numba import njit, prange
 from .exponential import exp_below_zero, log_above_one
 from .team import team
 
-TILE = 256
+TILE = 1024
 
 
 @njit(cache=True)
-def _maximum(x, m):
-    """Largest class of every pixel of the tile x (C, tile); a NaN is left to the sum that follows."""
-    m[:] = x[0]
+def _maximum(x, a, m):
+    """m = largest class of every pixel of the tile x[:, a : a + m.size]; a NaN is left to the sum that follows."""
+    m[:] = x[0, a : a + m.size]
     for c in range(1, x.shape[0]):
-        row = x[c]
-        for j in range(row.size):
+        row = x[c, a : a + m.size]
+        for j in range(m.size):
             m[j] = row[j] if row[j] > m[j] else m[j]
 
 
 @njit(cache=True)
-def _log_sum(x, m, s):
-    """m = log sum_c exp(x) of every pixel; s is scratch."""
-    _maximum(x, m)
+def _log_sum(x, a, m, s):
+    """m = log sum_c exp(x) of every pixel of the tile; s is scratch."""
+    _maximum(x, a, m)
     s[:] = 0
     for c in range(x.shape[0]):
-        row = x[c]
-        for j in range(row.size):
+        row = x[c, a : a + m.size]
+        for j in range(m.size):
             s[j] += exp_below_zero(row[j] - m[j])
-    for j in range(s.size):
+    for j in range(m.size):
         m[j] += log_above_one(s[j])
 
 
 @njit(cache=True)
-def _exponentials(x, y, m, s):
-    """y = exp(x - max), s = sum_c y, for every pixel."""
-    _maximum(x, m)
+def _exponentials(x, a, y, m, s):
+    """y = exp(x - max), s = sum_c y, for every pixel of the tile."""
+    _maximum(x, a, m)
     s[:] = 0
     for c in range(x.shape[0]):
-        row, out = x[c], y[c]
-        for j in range(row.size):
+        row, out = x[c, a : a + m.size], y[c, a : a + m.size]
+        for j in range(m.size):
             e = exp_below_zero(row[j] - m[j])
             out[j] = e
             s[j] += e
 
 
 @njit(cache=True)
-def _scale(y, s):
+def _scale(y, a, s):
     for c in range(y.shape[0]):
-        row = y[c]
-        for j in range(row.size):
+        row = y[c, a : a + s.size]
+        for j in range(s.size):
             row[j] *= s[j]
 
 
 @njit(cache=True)
-def _softmax_tile(x, y, log, m, s):
+def _softmax_tile(x, a, y, log, m, s):
     if log:
-        _log_sum(x, m, s)
+        _log_sum(x, a, m, s)
         for c in range(x.shape[0]):
-            row, out = x[c], y[c]
-            for j in range(row.size):
+            row, out = x[c, a : a + m.size], y[c, a : a + m.size]
+            for j in range(m.size):
                 out[j] = row[j] - m[j]
     else:
-        _exponentials(x, y, m, s)
+        _exponentials(x, a, y, m, s)
+        one = x.dtype.type(1)
         for j in range(s.size):
-            s[j] = 1 / s[j]
-        _scale(y, s)
+            s[j] = one / s[j]
+        _scale(y, a, s)
 
 
 @njit(cache=True)
-def _softmax_backward_tile(g, y, dx, log, s):
+def _softmax_backward_tile(g, y, a, dx, log, s):
     s[:] = 0
     for c in range(g.shape[0]):
-        a, b = g[c], y[c]
+        up, out = g[c, a : a + s.size], y[c, a : a + s.size]
         for j in range(s.size):
-            s[j] += a[j] if log else a[j] * b[j]
+            s[j] += up[j] if log else up[j] * out[j]
     for c in range(g.shape[0]):
-        a, b, out = g[c], y[c], dx[c]
+        up, out, down = g[c, a : a + s.size], y[c, a : a + s.size], dx[c, a : a + s.size]
         if log:
             for j in range(s.size):
-                out[j] = a[j] - exp_below_zero(b[j]) * s[j]
+                down[j] = up[j] - exp_below_zero(out[j]) * s[j]
         else:
             for j in range(s.size):
-                out[j] = b[j] * (a[j] - s[j])
+                down[j] = out[j] * (up[j] - s[j])
+
+
+@njit(cache=True)
+def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
+    """Returns whether a label is out of range; such a pixel counts as ignored until the caller raises."""
+    _log_sum(x, a, m, s)
+    bad, zero = False, x.dtype.type(0)
+    for j in range(target.size):
+        t = target[j]
+        inside = 0 <= t < x.shape[0]
+        bad |= t != ignore_index and not inside
+        loss[j] = weight[t] * (m[j] - x[t, a + j]) if inside and t != ignore_index else zero
+    return bad
+
+
+@njit(cache=True)
+def _loss_backward_tile(g, x, a, target, weight, ignore_index, dx, m, s):
+    _exponentials(x, a, dx, m, s)
+    bad, zero = False, x.dtype.type(0)
+    for j in range(target.size):
+        t = target[j]
+        inside = 0 <= t < x.shape[0]
+        bad |= t != ignore_index and not inside
+        m[j] = g[j] * weight[t] if inside and t != ignore_index else zero
+        s[j] = m[j] / s[j]
+    _scale(dx, a, s)
+    for j in range(target.size):
+        if m[j] != zero:
+            dx[target[j], a + j] -= m[j]
+    return bad
 
 
 @njit(parallel=True, cache=True)
@@ -97,8 +128,8 @@ def _softmax(T, x, y, log):
         scratch = np.empty((2, TILE), x.dtype)
         for k in range(t * N * S // T, (t + 1) * N * S // T):
             n, a = k // S, k % S * TILE
-            b = min(a + TILE, L)
-            _softmax_tile(x[n, :, a:b], y[n, :, a:b], log, scratch[0, : b - a], scratch[1, : b - a])
+            size = min(TILE, L - a)
+            _softmax_tile(x[n], a, y[n], log, scratch[0, :size], scratch[1, :size])
 
 
 @njit(parallel=True, cache=True)
@@ -109,38 +140,7 @@ def _softmax_backward(T, g, y, dx, log):
         scratch = np.empty(TILE, g.dtype)
         for k in range(t * N * S // T, (t + 1) * N * S // T):
             n, a = k // S, k % S * TILE
-            b = min(a + TILE, L)
-            _softmax_backward_tile(g[n, :, a:b], y[n, :, a:b], dx[n, :, a:b], log, scratch[: b - a])
-
-
-@njit(cache=True)
-def _loss_tile(x, target, weight, ignore_index, loss, m, s):
-    """Returns whether a label is out of range; such a pixel counts as ignored until the caller raises."""
-    _log_sum(x, m, s)
-    bad = False
-    for j in range(target.size):
-        t = target[j]
-        inside = 0 <= t < x.shape[0]
-        bad |= t != ignore_index and not inside
-        loss[j] = weight[t] * (m[j] - x[t, j]) if inside and t != ignore_index else 0
-    return bad
-
-
-@njit(cache=True)
-def _loss_backward_tile(g, x, target, weight, ignore_index, dx, m, s):
-    _exponentials(x, dx, m, s)
-    bad = False
-    for j in range(target.size):
-        t = target[j]
-        inside = 0 <= t < x.shape[0]
-        bad |= t != ignore_index and not inside
-        m[j] = g[j] * weight[t] if inside and t != ignore_index else 0
-        s[j] = m[j] / s[j]
-    _scale(dx, s)
-    for j in range(target.size):
-        if m[j] != 0:
-            dx[target[j], j] -= m[j]
-    return bad
+            _softmax_backward_tile(g[n], y[n], a, dx[n], log, scratch[: min(TILE, L - a)])
 
 
 @njit(parallel=True, cache=True)
@@ -153,11 +153,11 @@ def _cross_entropy(T, g, x, target, weight, ignore_index, out, bad, backward):
         for k in range(t * N * S // T, (t + 1) * N * S // T):
             n, a = k // S, k % S * TILE
             b = min(a + TILE, L)
-            m, s, tile, label = scratch[0, : b - a], scratch[1, : b - a], x[n, :, a:b], target[n, a:b]
+            m, s, label = scratch[0, : b - a], scratch[1, : b - a], target[n, a:b]
             if backward:
-                bad[t] |= _loss_backward_tile(g[n, a:b], tile, label, weight, ignore_index, out[n, :, a:b], m, s)
+                bad[t] |= _loss_backward_tile(g[n, a:b], x[n], a, label, weight, ignore_index, out[n], m, s)
             else:
-                bad[t] |= _loss_tile(tile, label, weight, ignore_index, out[n, 0, a:b], m, s)
+                bad[t] |= _loss_tile(x[n], a, label, weight, ignore_index, out[n, 0, a:b], m, s)
 
 
 def _wide(x):

@@ -17,8 +17,8 @@ REORDER = {"reassoc", "contract"}  # sums may run in vector lanes; NaN and infin
 def _segment_moments(x):
     """Mean and sum of squared distances from it. Shifted by x[0], a value of the data: a large mean cannot cancel."""
     shift, total, square = np.float64(x[0]), 0.0, 0.0
-    for v in x:
-        d = np.float64(v) - shift
+    for j in range(x.size):
+        d = np.float64(x[j]) - shift
         total += d
         square += d * d
     return shift + total / x.size, max(square - total * total / x.size, 0.0)
@@ -59,9 +59,10 @@ def moments(x):
 
 @njit(cache=True)
 def _affine(x, y, shift, scale, offset, relu):
+    zero = x.dtype.type(0)
     for j in range(x.size):
         v = (x[j] - shift) * scale + offset
-        y[j] = x.dtype.type(0) if relu and v <= 0 else v
+        y[j] = zero if relu and v <= zero else v
 
 
 @njit(parallel=True, cache=True)
@@ -98,10 +99,10 @@ def normalize(x, mean, invstd, weight, bias, relu):
 @njit(cache=True, fastmath=REORDER)
 def _backward_sums(g, x, shift, scale, offset, relu):
     """sum g and sum g (x - shift), over what the ReLU let pass."""
-    total, moment = 0.0, 0.0
+    total, moment, zero = 0.0, 0.0, x.dtype.type(0)
     for j in range(x.size):
-        d = x[j] - shift
-        v = g.dtype.type(0) if relu and d * scale + offset <= 0 else g[j]
+        d, v = x[j] - shift, g[j]  # read before the choice: a load that may not happen does not vectorise well
+        v = zero if relu and d * scale + offset <= zero else v
         total += np.float64(v)
         moment += np.float64(v) * np.float64(d)
     return total, moment
@@ -109,9 +110,10 @@ def _backward_sums(g, x, shift, scale, offset, relu):
 
 @njit(cache=True)
 def _backward_affine(g, x, dx, shift, scale, offset, relu, slope, level):
+    zero = x.dtype.type(0)
     for j in range(x.size):
-        d = x[j] - shift
-        v = g.dtype.type(0) if relu and d * scale + offset <= 0 else g[j]
+        d, v = x[j] - shift, g[j]
+        v = zero if relu and d * scale + offset <= zero else v
         dx[j] = v * scale + (d * slope + level)
 
 

@@ -5,88 +5,169 @@ from numba import njit, prange
 
 from .team import team
 
+COPY, TWICE, DOUBLE, MIX = 0, 1, 2, 3  # one tap; one tap at twice the size; two taps at twice the size; two taps
+
 
 @njit(cache=True)
-def _stretch(row, lo, hi, f, out, copies):
-    if copies:
-        for j in range(out.size):
-            out[j] = row[lo[j]]
+def _stretch(x, p, h, cols, out, q, i, mode):
+    """out[q, i] = row x[p, h] resized along its columns. The modes are one formula; the shorter ones vectorise.
+
+    (Whole arrays and positions come in, not rows: cutting a row out costs more than resizing a short one.)
+    """
+    lo, hi, near, far = cols
+    n = x.shape[2]
+    if mode == TWICE:
+        for j in range(n):
+            out[q, i, 2 * j] = x[p, h, j]
+            out[q, i, 2 * j + 1] = x[p, h, j]
+    elif mode == COPY:
+        for j in range(lo.size):
+            out[q, i, j] = x[p, h, lo[j]]
+    elif mode == DOUBLE:
+        s, t = near[2], far[2]
+        for j in range(n - 2):
+            out[q, i, 2 * j + 2] = s * x[p, h, j] + t * x[p, h, j + 1]
+            out[q, i, 2 * j + 3] = t * x[p, h, j + 1] + s * x[p, h, j + 2]
+        for j in (0, 1, 2 * n - 2, 2 * n - 1):
+            out[q, i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
     else:
-        for j in range(out.size):
-            out[j] = (1 - f[j]) * row[lo[j]] + f[j] * row[hi[j]]
+        for j in range(lo.size):
+            out[q, i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
 
 
 @njit(cache=True)
-def _rows(begin, end, x, y, lo, hi, f, left, right, g, copies):
-    """Output rows begin .. end; the two stretched input rows in use are held, since the next output row reuses them."""
+def _enlarge(begin, end, x, y, rows, cols, modes):
+    """Output rows begin .. end: columns first. The two stretched rows are held, since the next output row needs them."""
+    lo, hi, near, far = rows
     Ho, Wo = y.shape[1:]
-    a, b = np.empty(Wo, x.dtype), np.empty(Wo, x.dtype)
-    held_a, held_b = -1, -1  # input rows (of all planes) that a and b hold
+    held, first, second = np.empty((1, 2, Wo), x.dtype), -1, -1  # input rows (counted over all planes) that are held
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
         base = p * x.shape[1]
-        need_a, need_b = base + lo[i], base + hi[i]
-        if need_a != held_a and need_a == held_b:
-            a, b = b, a
-            held_a, held_b = held_b, held_a
-        if need_a != held_a:
-            _stretch(x[p, lo[i]], left, right, g, a, copies[1])
-            held_a = need_a
-        out, t = y[p, i], f[i]
-        if copies[0] or t == 0:
-            out[:] = a
+        a = 1 if second == base + lo[i] else 0
+        if a == 0 and first != base + lo[i]:
+            _stretch(x, p, lo[i], cols, held, 0, 0, modes[1])
+            first = base + lo[i]
+        if modes[0] <= TWICE:
+            for j in range(Wo):
+                y[p, i, j] = held[0, a, j]
             continue
-        if need_b != held_b:
-            _stretch(x[p, hi[i]], left, right, g, b, copies[1])
-            held_b = need_b
+        if (first if a else second) != base + hi[i]:
+            _stretch(x, p, hi[i], cols, held, 0, 1 - a, modes[1])
+            if a:
+                first = base + hi[i]
+            else:
+                second = base + hi[i]
+        s, t = near[i], far[i]
         for j in range(Wo):
-            out[j] = (1 - t) * a[j] + t * b[j]
+            y[p, i, j] = s * held[0, a, j] + t * held[0, 1 - a, j]
 
 
 @njit(cache=True)
-def _adjoint_rows(begin, end, y, x, rows, cols):
-    """Input rows begin .. end: the output rows that used it are summed, then the sum is gathered along the row."""
-    H, W = x.shape[1:]
-    (row_start, row_at, row_weight), (col_start, col_at, col_weight) = rows, cols
+def _reduce(begin, end, x, y, rows, cols, modes):
+    """Output rows begin .. end: rows first, since no two output rows share an input row."""
+    lo, hi, near, far = rows
+    Ho, W = y.shape[1], x.shape[2]
+    mixed = np.empty((1, 1, W), x.dtype)
+    for r in range(begin, end):
+        p, i = r // Ho, r % Ho
+        if modes[0] <= TWICE:
+            _stretch(x, p, lo[i], cols, y, p, i, modes[1])
+            continue
+        s, t, h, l = near[i], far[i], lo[i], hi[i]
+        for j in range(W):
+            mixed[0, 0, j] = s * x[p, h, j] + t * x[p, l, j]
+        _stretch(mixed, 0, 0, cols, y, p, i, modes[1])
+
+
+@njit(cache=True)
+def _shrink(tall, cols, inverse, x, p, h, mode):
+    """x[p, h] = adjoint of `_stretch` applied to tall."""
+    (lo, hi, near, far), (start, at, weight) = cols, inverse
+    n = x.shape[2]
+    if mode == TWICE:
+        for j in range(n):
+            x[p, h, j] = tall[2 * j] + tall[2 * j + 1]
+    elif mode == DOUBLE or lo.size > n:  # gather: many outputs used one input, and writes to one place wait in line
+        first, last = (2, n - 2) if mode == DOUBLE else (n, n)
+        if mode == DOUBLE:
+            s, t = near[2], far[2]
+            for j in range(n - 4):
+                inner = t * (tall[2 * j + 4] + tall[2 * j + 5])
+                x[p, h, j + 2] = inner + s * (tall[2 * j + 3] + tall[2 * j + 6])
+        for side in ((0, first), (last, n)):
+            for j in range(side[0], side[1]):
+                total = x.dtype.type(0)
+                for k in range(start[j], start[j + 1]):
+                    total += weight[k] * tall[at[k]]
+                x[p, h, j] = total
+    else:  # scatter: neighbours go to different places
+        for j in range(n):
+            x[p, h, j] = 0
+        for j in range(lo.size):
+            x[p, h, lo[j]] += near[j] * tall[j]
+            if mode != COPY:
+                x[p, h, hi[j]] += far[j] * tall[j]
+
+
+@njit(cache=True)
+def _adjoint_rows(begin, end, y, x, rows, cols, inverse, mode):
+    """Input rows begin .. end: the output rows that used one are summed, then the sum shrinks along its columns."""
+    start, at, weight = rows
+    H = x.shape[1]
     tall = np.empty(y.shape[2], y.dtype)
     for r in range(begin, end):
         p, h = r // H, r % H
         tall[:] = 0
-        for k in range(row_start[h], row_start[h + 1]):
-            source, t = y[p, row_at[k]], row_weight[k]
+        for k in range(start[h], start[h + 1]):
+            i, t = at[k], weight[k]
             for j in range(tall.size):
-                tall[j] += t * source[j]
-        out = x[p, h]
-        for w in range(W):
-            total = x.dtype.type(0)
-            for k in range(col_start[w], col_start[w + 1]):
-                total += col_weight[k] * tall[col_at[k]]
-            out[w] = total
+                tall[j] += t * y[p, i, j]
+        _shrink(tall, cols, inverse, x, p, h, mode)
 
 
 @njit(parallel=True, cache=True)
-def _resize(T, x, y, lo, hi, f, left, right, g, copies):
+def _resize(T, x, y, rows, cols, modes):
     R = y.shape[0] * y.shape[1]
     for t in prange(T):
-        _rows(t * R // T, (t + 1) * R // T, x, y, lo, hi, f, left, right, g, copies)
+        if y.shape[1] < x.shape[1]:
+            _reduce(t * R // T, (t + 1) * R // T, x, y, rows, cols, modes)
+        else:
+            _enlarge(t * R // T, (t + 1) * R // T, x, y, rows, cols, modes)
 
 
 @njit(parallel=True, cache=True)
-def _adjoint(T, y, x, rows, cols):
+def _adjoint(T, y, x, rows, cols, inverse, mode):
     R = x.shape[0] * x.shape[1]
     for t in prange(T):
-        _adjoint_rows(t * R // T, (t + 1) * R // T, y, x, rows, cols)
+        _adjoint_rows(t * R // T, (t + 1) * R // T, y, x, rows, cols, inverse, mode)
+
+
+def _mode(taps, size):
+    """Which loop serves the table. Doubling: outputs 2j, 2j + 1 lie a quarter before and after input j."""
+    lo, hi, f = taps
+    at = np.arange(len(lo))
+    if not f.any():
+        return TWICE if len(lo) == 2 * size and (lo == at // 2).all() else COPY
+    inner = slice(2, len(lo) - 2)
+    doubles = len(lo) == 2 * size > 4 and (lo == (at - 1) // 2)[inner].all() and (hi == lo + 1)[inner].all()
+    return DOUBLE if doubles and (f == np.where(at % 2, 0.25, 0.75))[inner].all() else MIX
+
+
+def _table(taps, index, dtype):
+    """(lo, hi, 1 - f, f). An unsigned index spares the test for negative ones in the inner loop."""
+    lo, hi, f = taps
+    return lo.astype(index), hi.astype(index), (1 - f).astype(dtype), f.astype(dtype)
 
 
 def resize2d(x, rows, cols):
-    """Two taps per axis: every input row is stretched once, then neighbouring stretched rows are mixed."""
+    """Two taps per axis; enlarging, every input row is stretched once and neighbouring stretched rows are mixed."""
     x = np.ascontiguousarray(x)
     N, C, H, W = x.shape
-    (lo, hi, f), (left, right, g) = rows, cols
-    y = np.empty((N, C, len(lo), len(left)), x.dtype)
-    f, g = f.astype(x.dtype, copy=False), g.astype(x.dtype, copy=False)
-    copies = not f.any(), not g.any()
-    _resize(team(y.size), x.reshape(N * C, H, W), y.reshape(N * C, *y.shape[2:]), lo, hi, f, left, right, g, copies)
+    y = np.empty((N, C, len(rows[0]), len(cols[0])), x.dtype)
+    tables = _table(rows, np.intp, x.dtype), _table(cols, np.uintp, x.dtype)
+    modes = _mode(rows, H), _mode(cols, W)
+    _resize(team(y.size), x.reshape(N * C, H, W), y.reshape(N * C, *y.shape[2:]), *tables, modes)
     return y
 
 
@@ -102,10 +183,11 @@ def _inverse(taps, size, dtype):
 
 
 def resize2d_adjoint(y, rows, cols, size):
-    """Every input pixel gathers the outputs that used it: no two threads write to one place."""
+    """Every input row gathers the output rows that used it: no two threads write to one place."""
     y = np.ascontiguousarray(y)
     N, C, Ho, Wo = y.shape
     x = np.empty((N, C, *size), y.dtype)
-    tables = _inverse(rows, size[0], y.dtype), _inverse(cols, size[1], y.dtype)
-    _adjoint(team(y.size), y.reshape(N * C, Ho, Wo), x.reshape(N * C, *size), *tables)
+    table, inverse = _table(cols, np.uintp, y.dtype), _inverse(cols, size[1], y.dtype)
+    planes = y.reshape(N * C, Ho, Wo), x.reshape(N * C, *size)
+    _adjoint(team(y.size), *planes, _inverse(rows, size[0], y.dtype), table, inverse, _mode(cols, size[1]))
     return x
