@@ -31,14 +31,10 @@ class Field:
 
     @classmethod
     def of_input(cls, shape, axis):
+        """Every pixel of an image (N, C, H, W) sees itself."""
         i = np.arange(shape[axis])
-        i = i[:, None] if axis == -2 else i
-        return cls(
-            np.stack([i, -i]).reshape(2, 1, 1, *i.shape[:1], *([1] if axis == -2 else [])),
-            axis,
-            Fraction(1),
-            shape[axis],
-        )
+        size = (-1, 1) if axis == -2 else (1, -1)
+        return cls(np.stack([i, -i]).reshape(2, 1, 1, *size), axis, Fraction(1), shape[axis])
 
     def settle(self, shape):
         """Axes along which nothing changes reduced to size 1; `shape` is the tensor's."""

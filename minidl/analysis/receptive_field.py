@@ -30,7 +30,7 @@ class ReceptiveField:
     """What the units of a map see of the image, in pixels, as (vertical, horizontal) pairs.
 
     size     of the largest field of any unit
-    stride   from one unit to the next (a fraction where a map is finer than the image)
+    stride   from one unit to the next; a fraction where a map is finer than the image, 0 where all units see the same
     start    the first row and column that unit (0, 0) sees; negative if they lie in the padding
     misaligned   a Misaligned for every sum or concatenation on the way whose branches are shifted against each other
     """
@@ -88,8 +88,10 @@ class FieldTracer:
         fields = None
         if op not in RULES:
             if self.strict:
-                raise NotImplementedError(f"receptive_field: there is no rule for the operation {op.__name__}")
-            self.unknown.append(op.__name__)
+                raise NotImplementedError(
+                    f"receptive_field: there is no rule for the operation {op.__name__.lstrip('_')}"
+                )
+            self.unknown.append(op.__name__.lstrip("_"))
         elif all(f is not None for f in known):
             if op in JOINS:
                 self._compare(op, [f for f in known if f], result.shape)
