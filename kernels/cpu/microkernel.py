@@ -89,42 +89,58 @@ def _loop(builder, stop, step, sums, body):
     return last
 
 
-def _outer_tile(height):
+def _outer_tile(height, accumulate):
     @intrinsic
-    def outer_tile(typing, a, a0, b, b0, offsets, k0, K, init, i0, c, c0, pitch):
+    def outer_tile(typing, a, a0, a_step, a_pitch, b, b0, offsets, k0, K, init, i0, c, c0, pitch):
         def codegen(context, builder, signature, args):
             at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
-            a, b, offsets, init, c, pitch = at(0), at(2), at(4), at(7), at(9), args[11]
+            a, a_step, a_pitch, b, offsets, init, c, pitch = (
+                at(0),
+                args[2],
+                args[3],
+                at(4),
+                at(6),
+                at(9),
+                at(11),
+                args[13],
+            )
             v = _Vectors(context, builder, signature.args[0].dtype)
+            a_rows = [builder.gep(a, [builder.mul(a_pitch, _int(r))]) for r in range(height)]
+            c_rows = [builder.gep(c, [builder.mul(pitch, _int(r))]) for r in range(height)]
+            places = [builder.gep(row, [_int(j * v.lanes)]) for row in c_rows for j in range(COLUMNS)]
 
             def step(k, sums):  # one column of a times one row of b
                 row = builder.gep(b, [builder.load(builder.gep(offsets, [k]))])
                 b_row = [v.load(builder.gep(row, [_int(j * v.lanes)])) for j in range(COLUMNS)]
-                a_column = builder.gep(a, [builder.mul(k, _int(height))])
+                at = builder.mul(k, a_step)
                 new = []
                 for r in range(height):
-                    factor = v.broadcast(builder.load(builder.gep(a_column, [_int(r)])))
+                    factor = v.broadcast(builder.load(builder.gep(a_rows[r], [at])))
                     new += [v.multiply_add(factor, b_row[j], sums[r * COLUMNS + j]) for j in range(COLUMNS)]
                 return new
 
-            start = [v.broadcast(builder.load(builder.gep(init, [_int(r)]))) for r in range(height)]
-            sums = _loop(builder, args[6], 1, [s for s in start for _ in range(COLUMNS)], step)
-            for j, value in enumerate(sums):
-                row = builder.gep(c, [builder.mul(pitch, _int(j // COLUMNS))])
-                v.store(value, builder.gep(row, [_int(j % COLUMNS * v.lanes)]))
+            if accumulate:
+                sums = [v.load(place) for place in places]
+            else:
+                start = [v.broadcast(builder.load(builder.gep(init, [_int(r)]))) for r in range(height)]
+                sums = [s for s in start for _ in range(COLUMNS)]
+            for place, value in zip(places, _loop(builder, args[8], 1, sums, step)):
+                v.store(value, place)
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(a, i, b, i, offsets, i, i, init, i, c, i, i), codegen
+        return types.void(a, i, i, i, b, i, offsets, i, i, init, i, c, i, i), codegen
 
     outer_tile.__doc__ = f"""c[r, j] = init[r] + sum_k a[k, r] b[offsets[k] + j] for {height} rows r, two vectors of columns j.
 
-    Every array is flat and starts at the index that follows it; `pitch` is the distance between rows of c.
+    Every array is flat and starts at the index that follows it; a[k, r] lies at k a_step + r a_pitch, c[r, j] at
+    r pitch + j. `add_` in place of `outer_`: the sum starts from c, and init is not read.
     """
     return outer_tile
 
 
-outer_tile_6, outer_tile_4 = (_outer_tile(height) for height in HEIGHTS)
+outer_tile_6, outer_tile_4 = (_outer_tile(height, accumulate=False) for height in HEIGHTS)
+add_tile_6, add_tile_4 = (_outer_tile(height, accumulate=True) for height in HEIGHTS)
 
 
 @intrinsic

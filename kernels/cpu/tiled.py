@@ -67,9 +67,9 @@ def _panel(a, a0, height, copy, offsets, k0, K, bias, o, runs, strip, length):
     """One panel of weights against every run of pixels: the register tiles of one strip."""
     for n in range(runs.size):
         if height == 6:
-            outer_tile_6(a, a0, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
+            outer_tile_6(a, a0, 6, 1, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
         else:
-            outer_tile_4(a, a0, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
+            outer_tile_4(a, a0, 4, 1, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
 
 
 @njit(parallel=True, cache=True)

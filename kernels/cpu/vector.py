@@ -1,0 +1,127 @@
+"""A vector type for Numba: as many numbers as one register holds, with +, - and *.
+
+LLVM turns a plain loop into vector instructions only if it can prove that no output overlaps an input. A transform that
+reads six rows and writes six is beyond its proofs, so such code says itself what is a vector:
+
+    v = load(x, i)                     # x[i : i + lanes] of a flat array
+    store(y, j, v * v + fill(x, 2))
+"""
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, overload, register_model
+
+from .microkernel import VECTOR_BYTES
+
+
+class Vector(types.Type):
+    """Numba's type of a vector of `dtype`."""
+
+    def __init__(self, dtype):
+        self.dtype = dtype
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Vector({dtype}, {self.lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        element = ir.FloatType() if vector.dtype.bitwidth == 32 else ir.DoubleType()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
+
+
+def _address(context, builder, array_type, array, start):
+    pointer = builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
+    return builder.bitcast(pointer, context.get_value_type(Vector(array_type.dtype)).as_pointer())
+
+
+@intrinsic
+def load(typing, array, start):
+    """array[start : start + lanes] of a flat array."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load(_address(context, builder, signature.args[0], *args), align=4)
+
+    return Vector(array.dtype)(array, types.intp), codegen
+
+
+@intrinsic
+def store(typing, array, start, value):
+    """array[start : start + lanes] = value."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), codegen
+
+
+def _splat(builder, vector, scalar):
+    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
+    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
+
+
+@intrinsic
+def fill(typing, array, scalar):
+    """A vector of the array's type with the same number in all lanes."""
+
+    def codegen(context, builder, signature, args):
+        scalar = context.cast(builder, args[1], signature.args[1], array.dtype)
+        return _splat(builder, context.get_value_type(signature.return_type), scalar)
+
+    return Vector(array.dtype)(array, scalar), codegen
+
+
+def _arithmetic(operation, instruction):
+    """Vector with vector, lane by lane; or vector with scalar, which is spread over the lanes."""
+
+    @intrinsic
+    def compute(typing, a, b):
+        vector = a if isinstance(a, Vector) else b
+
+        def codegen(context, builder, signature, args):
+            values = []
+            for kind, value in zip(signature.args, args):
+                if not isinstance(kind, Vector):
+                    scalar = context.cast(builder, value, kind, vector.dtype)
+                    value = _splat(builder, context.get_value_type(vector), scalar)
+                values.append(value)
+            return getattr(builder, instruction)(*values, flags=("contract",))  # may fuse into multiply-add
+
+        return vector(a, b), codegen
+
+    @overload(operation)
+    def typed(a, b):
+        if isinstance(a, Vector) or isinstance(b, Vector):
+            return lambda a, b: compute(a, b)
+
+
+_arithmetic(operator.add, "fadd")
+_arithmetic(operator.sub, "fsub")
+_arithmetic(operator.mul, "fmul")
+
+
+@intrinsic
+def transpose(typing, a, a0, a_pitch, b, b0, b_pitch):
+    """b[j, i] = a[i, j] for a square of lanes x lanes: log2(lanes) rounds that interleave rows i and i + lanes/2."""
+
+    def codegen(context, builder, signature, args):
+        a_type, _, _, b_type, _, _ = signature.args
+        a, a0, a_pitch, b, b0, b_pitch = args
+        lanes = Vector(a_type.dtype).lanes
+        row = lambda start, pitch, i: builder.add(start, builder.mul(pitch, ir.Constant(pitch.type, i)))
+        rows = [builder.load(_address(context, builder, a_type, a, row(a0, a_pitch, i)), align=4) for i in range(lanes)]
+        index = ir.VectorType(ir.IntType(32), lanes)
+        mix = [[(j // 2 + half * lanes // 2) + (j % 2) * lanes for j in range(lanes)] for half in (0, 1)]
+        for _ in range(lanes.bit_length() - 1):
+            pairs = [(rows[i], rows[i + lanes // 2]) for i in range(lanes // 2)]
+            rows = [builder.shuffle_vector(p, q, ir.Constant(index, m)) for p, q in pairs for m in mix]
+        for i, value in enumerate(rows):
+            builder.store(value, _address(context, builder, b_type, b, row(b0, b_pitch, i)), align=4)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(a, i, i, b, i, i), codegen

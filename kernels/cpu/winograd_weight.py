@@ -1,0 +1,162 @@
+"""Weight gradient of a 3x3 convolution of stride 1 in the Winograd domain: the exact adjoint of winograd_conv's forward.
+
+    for block of tiles:                                           # cut among the threads
+        v = B' d B  for every tile and input channel              # (36, tiles, C)
+        z = A g A'  for every tile and output channel             # (36, tiles, O)
+        u[f] += z[f]' v[f]  for each of the 36 products           # (36, O, C): microkernel.add_tile
+    w = G' u G
+
+Every thread adds to a u of its own, and these are added up in order at the end. Where u outgrows the cache, threads share
+the output channels o instead: each transforms all tiles of x, but only its channels of g.
+"""
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
+from .tiled import panels
+from .vector import load, store
+from .winograd import gather_line, read_strip, spread_tiles
+from .winograd_conv import SEGMENT, block_size, place, transform_inputs
+
+SHARED_BYTES = 1 << 21  # of u; above, threads share the output channels
+
+
+@njit(cache=True)
+def _spread_outputs(y, base, first, last, size, step, t0, t1, TH, TW, lanes, strip, columns, z, plane, pitch):
+    """z[f, tile, o] for tiles t0 .. t1 of channels first .. last of y from `base` on."""
+    image, H, W = size
+    t = t0
+    while t < t1:
+        n, i, j, left = place(t, TH, TW, step)
+        tiles = min(SEGMENT, left, t1 - t)
+        for o in range(first, last, lanes):
+            start = base + n * image + o * H * W
+            read_strip(y, start, last - o, (H, W), (i, j), step, 4, 4 * tiles, lanes, strip)
+            spread_tiles(strip, columns, tiles, lanes, z, (t - t0) * pitch + o - first, plane, pitch)
+        t += tiles
+
+
+@njit(cache=True)
+def _add_products(z, z_plane, z_pitch, v, v_plane, offsets, K, u, u0, u_plane, rows, cols, width, fresh, zeros):
+    """u[f] += z[f]' v[f] for the 36 products, or = if fresh; a row of u is `cols` long."""
+    tall, padded = panels(rows)
+    for f in range(36):
+        row = 0
+        while row < padded:
+            a0, c0 = f * z_plane + row, u0 + f * u_plane + row * cols
+            for c in range(0, cols, width):
+                b0 = f * v_plane + c
+                if row < tall:
+                    if fresh:
+                        outer_tile_6(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                    else:
+                        add_tile_6(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                elif fresh:
+                    outer_tile_4(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                else:
+                    add_tile_4(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+            row += 6 if row < tall else 4
+
+
+@njit(parallel=True, cache=True)
+def _accumulate(x, y, C, O, size, out_size, N, origin, step, TH, TW, block, shares, lanes, u):
+    (H, W), (Ho, Wo) = size, out_size
+    parts, G, _, _, rows, cols = u.shape
+    tiles = N * step * step * TH * TW
+    blocks = -(-tiles // block)
+    flat = u.reshape(-1)
+    share = -(-O // shares)
+    z_pitch = -(-share // lanes) * lanes
+    v_plane, z_plane = block * cols + 2 * lanes, block * z_pitch + 2 * lanes
+    offsets = np.arange(block) * cols
+    for t in prange(parts * shares):
+        part, s = t // shares, t % shares
+        first, last = s * share, min((s + 1) * share, O)
+        v, z = np.zeros(36 * v_plane, x.dtype), np.empty(36 * z_plane, x.dtype)
+        strip, columns = np.empty((24 * SEGMENT + 12) * lanes, x.dtype), np.empty((24 * SEGMENT + 12) * lanes, x.dtype)
+        zeros = np.zeros(6, x.dtype)
+        for g in range(G if last > first else 0):
+            u0, u_plane = ((part * G + g) * shares + s) * 36 * rows * cols, rows * cols
+            begin, end = part * blocks // parts, (part + 1) * blocks // parts
+            for b in range(begin, end):
+                t0, t1 = b * block, min((b + 1) * block, tiles)
+                image = (G * C * H * W, H, W)
+                transform_inputs(
+                    x, g * C * H * W, C, image, origin, step, t0, t1, TH, TW, lanes, strip, columns, v, v_plane, cols
+                )
+                image, base = (G * O * Ho * Wo, Ho, Wo), g * O * Ho * Wo
+                _spread_outputs(
+                    y, base, first, last, image, step, t0, t1, TH, TW, lanes, strip, columns, z, z_plane, z_pitch
+                )
+                K, n = t1 - t0, last - first
+                fresh = b == begin
+                _add_products(
+                    z, z_plane, z_pitch, v, v_plane, offsets, K, flat, u0, u_plane, n, cols, 2 * lanes, fresh, zeros
+                )
+            if begin == end:
+                u[part, g, s] = 0
+
+
+@njit(parallel=True, cache=True)
+def _gather_kernels(u, w, O, C, lanes, T):
+    """w[g, o, c] = G' u G, with the threads' sums added up."""
+    parts, G, shares, _, rows, cols = u.shape
+    flat, share, plane = u.reshape(-1), -(-O // shares), rows * cols
+    for t in prange(T):
+        part, column = np.empty(36 * lanes, w.dtype), np.empty(18 * lanes, w.dtype)
+        for task in range(t * G * O // T, (t + 1) * G * O // T):
+            g, o = task // O, task % O
+            row = (g * shares + o // share) * 36 * plane + o % share * cols
+            for c in range(0, C, lanes):
+                for f in range(36):
+                    total = load(flat, row + f * plane + c)
+                    for p in range(1, parts):
+                        total = total + load(flat, row + f * plane + c + p * G * shares * 36 * plane)
+                    store(part, f * lanes, total)
+                for q in range(6):
+                    j = q * lanes
+                    k = gather_line(
+                        load(part, j),
+                        load(part, j + 6 * lanes),
+                        load(part, j + 12 * lanes),
+                        load(part, j + 18 * lanes),
+                        load(part, j + 24 * lanes),
+                        load(part, j + 30 * lanes),
+                    )
+                    for r in range(3):
+                        store(column, (r * 6 + q) * lanes, k[r])
+                for r in range(3):
+                    j = r * 6 * lanes
+                    k = gather_line(
+                        load(column, j),
+                        load(column, j + lanes),
+                        load(column, j + 2 * lanes),
+                        load(column, j + 3 * lanes),
+                        load(column, j + 4 * lanes),
+                        load(column, j + 5 * lanes),
+                    )
+                    for q in range(3):
+                        store(part, (r * 3 + q) * lanes, k[q])
+                for i in range(min(lanes, C - c)):
+                    for k in range(9):
+                        w[task, c + i, k] = part[k * lanes + i]
+
+
+def conv2d_weight(x, y, geometry):
+    """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i + k d - p, j + l d - p] for 3x3 kernels of stride 1 and equal dilations."""
+    G, step, lanes, threads = geometry.groups, geometry.dilation[0], width(x.dtype) // 2, get_num_threads()
+    N, C, O = x.shape[0], x.shape[1] // G, y.shape[1] // G
+    TH, TW = (-(-(-(-n // step)) // 4) for n in y.shape[2:])
+    tiles, cols = N * step * step * TH * TW, -(-C // (2 * lanes)) * 2 * lanes
+    shares = max(1, min(threads, O // 64)) if 36 * O * cols * x.itemsize > SHARED_BYTES else 1
+    parts = max(1, threads // shares)
+    rows = panels(-(-O // shares))[1]
+    block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1))
+    u = np.empty((parts, G, shares, 36, rows, cols), x.dtype)
+    origin = -geometry.padding[0], -geometry.padding[1]
+    sizes = C, O, x.shape[2:], y.shape[2:], N, origin, step, TH, TW, min(block, max(tiles, 1))
+    _accumulate(x.reshape(-1), y.reshape(-1), *sizes, shares, lanes, u)
+    w = np.empty((G * O, C, 9), x.dtype)
+    _gather_kernels(u, w, O, C, lanes, threads)
+    return w.reshape(G * O, C, 3, 3)
