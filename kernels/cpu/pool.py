@@ -1,7 +1,8 @@
 """Pooling in Numba. Work is cut by rows of the result; the inner loop runs along a row, at a constant stride.
 
 A window is taken apart into taps: tap (k, l) of all windows of an output row is one strided row of the input, so the
-loops over taps are outside and the loop that LLVM turns into vector instructions is inside.
+loops over taps are outside and the loop that LLVM turns into vector instructions is inside. Whole arrays and positions
+are passed down, not rows: cutting a row out of an array counts references, which costs more than pooling a short one.
 """
 
 import numpy as np
@@ -11,82 +12,121 @@ from .team import team
 
 
 @njit(cache=True)
-def _tap(l, W, Wo, stride, padding, dilation):
-    """(first, last + 1) output column whose tap l lies in the image, and the input column of the first."""
-    start = l * dilation - padding
-    lo, hi = max(0, -(start // stride)), min(Wo, -((start - W) // stride))
-    return lo, max(hi, lo), min(start + lo * stride, W)
+def _larger_of_four(x, p, i, y, index):
+    """Row i of 2x2 stride 2 pooling in one sweep."""
+    W = x.shape[2]
+    for j in range(y.shape[2]):
+        m, k = x[p, 2 * i, 2 * j], np.int32(2 * i * W + 2 * j)
+        v = x[p, 2 * i, 2 * j + 1]
+        better = (v > m) | (v != v)
+        m, k = v if better else m, np.int32(2 * i * W + 2 * j + 1) if better else k
+        v = x[p, 2 * i + 1, 2 * j]
+        better = (v > m) | (v != v)
+        m, k = v if better else m, np.int32(2 * i * W + W + 2 * j) if better else k
+        v = x[p, 2 * i + 1, 2 * j + 1]
+        better = (v > m) | (v != v)
+        y[p, i, j] = v if better else m
+        index[p, i, j] = np.int32(2 * i * W + W + 2 * j + 1) if better else k
 
 
 @njit(cache=True)
-def _keep_larger(out, at, row, place, step):
-    for j in range(out.size):
-        v, m, k = row[j * step], out[j], at[j]
-        better = (v > m) | (v != v) | (k < 0)
-        out[j] = v if better else m
-        at[j] = np.int32(place + j * step) if better else k
+def _keep_larger(line, start, step, column, best, place, slot):
+    start, step = np.uintp(start), np.uintp(step)  # a signed index would be tested for being negative: no vectors
+    for j in range(np.uintp(best.shape[1])):
+        v, m, k = line[start + j * step], best[slot, j], place[slot, j]
+        better = (v > m) | (v != v)
+        best[slot, j] = v if better else m
+        place[slot, j] = np.int32(np.int32(column) + np.int32(j * step)) if better else k
 
 
 @njit(cache=True)
-def _larger_of_four(out, at, upper, lower, place, W):
-    for j in range(out.size):
-        m, k = upper[2 * j], np.int32(place + 2 * j)
-        v = upper[2 * j + 1]
-        better = (v > m) | (v != v)
-        m, k = v if better else m, np.int32(place + 2 * j + 1) if better else k
-        v = lower[2 * j]
-        better = (v > m) | (v != v)
-        m, k = v if better else m, np.int32(place + W + 2 * j) if better else k
-        v = lower[2 * j + 1]
-        better = (v > m) | (v != v)
-        out[j] = v if better else m
-        at[j] = np.int32(place + W + 2 * j + 1) if better else k
+def _row_maxima(x, p, h, line, first, best, place, slot, kernel, stride, padding, dilation):
+    """best[slot], place[slot] = the maximum of row h under every window, and its column."""
+    middle = line[padding : padding + x.shape[2]]
+    for j in range(middle.size):
+        middle[j] = x[p, h, j]
+    for j in range(first.size):
+        best[slot, j] = -np.inf
+        place[slot, j] = first[j]
+    for l in range(kernel):
+        start = l * dilation
+        if stride == 1:  # a constant step lets each of the three calls vectorise on its own
+            _keep_larger(line, start, 1, start - padding, best, place, slot)
+        elif stride == 2:
+            _keep_larger(line, start, 2, start - padding, best, place, slot)
+        else:
+            _keep_larger(line, start, stride, start - padding, best, place, slot)
 
 
 @njit(cache=True)
-def _max_rows(begin, end, x, y, index, kernel, stride, padding, dilation):
+def _max_rows(begin, end, x, y, index, first, kernel, stride, padding, dilation):
+    """Output rows begin .. end: maxima along rows, held while later windows need them, then down the columns.
+
+    In this order a tie keeps the upper row, and within it the left column: the first maximum. `line` is a row of x with
+    -inf where windows hang over its ends; `first` holds the column of every window's first tap in the image.
+    """
     (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
+    line = np.full((Wo - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1, -np.inf, x.dtype)
+    ring = (kernel[0] - 1) * dilation[0] + 1
+    best, place = np.empty((ring, Wo), x.dtype), np.empty((ring, Wo), np.int32)
+    held = np.full(ring, -1)  # the row, counted over all planes, that each slot holds
     halves = kernel == (2, 2) and stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)
     halves = halves and 2 * Ho <= H and 2 * Wo <= W
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
-        out, at = y[p, i], index[p, i]
         if halves:
-            _larger_of_four(out, at, x[p, 2 * i], x[p, 2 * i + 1], 2 * i * W, W)
+            _larger_of_four(x, p, i, y, index)
             continue
-        out[:] = -np.inf
-        at[:] = -1
+        empty = True
         for k in range(kernel[0]):
             h = i * stride[0] + k * dilation[0] - padding[0]
             if h < 0 or h >= H:
                 continue
-            for l in range(kernel[1]):
-                lo, hi, c = _tap(l, W, Wo, stride[1], padding[1], dilation[1])
-                if stride[1] == 1:  # the constant lets each of the three vectorise on its own
-                    _keep_larger(out[lo:hi], at[lo:hi], x[p, h, c:], h * W + c, 1)
-                elif stride[1] == 2:
-                    _keep_larger(out[lo:hi], at[lo:hi], x[p, h, c:], h * W + c, 2)
-                else:
-                    _keep_larger(out[lo:hi], at[lo:hi], x[p, h, c:], h * W + c, stride[1])
+            slot = h % ring
+            if held[slot] != p * H + h:
+                args = kernel[1], stride[1], padding[1], dilation[1]
+                _row_maxima(x, p, h, line, first, best, place, slot, *args)
+                held[slot] = p * H + h
+            if empty:
+                for j in range(Wo):
+                    y[p, i, j] = best[slot, j]
+                    index[p, i, j] = np.int32(h * W) + place[slot, j]
+            else:
+                for j in range(Wo):
+                    v, m, k0 = best[slot, j], y[p, i, j], index[p, i, j]
+                    better = (v > m) | (v != v)
+                    y[p, i, j] = v if better else m
+                    index[p, i, j] = np.int32(h * W) + place[slot, j] if better else k0
+            empty = False
+        for j in range(Wo):
+            if empty or first[j] < 0:
+                y[p, i, j], index[p, i, j] = -np.inf, -1
 
 
 @njit(parallel=True, cache=True)
-def _max_pool(T, x, y, index, kernel, stride, padding, dilation):
+def _max_pool(T, x, y, index, first, kernel, stride, padding, dilation):
     R = y.shape[0] * y.shape[1]
     for t in prange(T):
-        _max_rows(t * R // T, (t + 1) * R // T, x, y, index, kernel, stride, padding, dilation)
+        _max_rows(t * R // T, (t + 1) * R // T, x, y, index, first, kernel, stride, padding, dilation)
+
+
+def _first_taps(W, Wo, geometry):
+    """Column of the first tap of every window that lies in the image, -1 where a dilated window has none."""
+    start = np.arange(Wo) * geometry.stride[1] - geometry.padding[1]
+    step = geometry.dilation[1]
+    first = np.where(start < 0, start + -(start // step) * step, start)
+    return np.where(first < np.minimum(start + geometry.extent[1], W), first, -1).astype(np.int32)
 
 
 def max_pool2d(x, geometry, output_size):
-    """(y, index) of every window, tap by tap; 2x2 stride 2 in one sweep of four strided loads."""
-    x = np.ascontiguousarray(x)
+    """(y, index): maxima along rows, then down columns, kh + kw comparisons; 2x2 stride 2 in one sweep."""
+    x, g = np.ascontiguousarray(x), geometry
     N, C, H, W = x.shape
     y = np.empty((N, C, *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
-    g = geometry
-    planes = (N * C, *output_size)
-    x, flat = x.reshape(N * C, H, W), index.reshape(planes)
-    _max_pool(team(x.size), x, y.reshape(planes), flat, g.kernel, g.stride, g.padding, g.dilation)
+    arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
+    first = _first_taps(W, output_size[1], g)
+    _max_pool(team(x.size), *arrays, first, g.kernel, g.stride, g.padding, g.dilation)
     return y, index
 
 
@@ -124,69 +164,76 @@ def adaptive_max_pool2d(x, output_size):
 
 
 @njit(cache=True)
-def _add_tap(out, row, step):
-    for j in range(out.size):
-        out[j] += row[j * step]
+def _add_tap(out, line, start, step):
+    start, step = np.uintp(start), np.uintp(step)
+    for j in range(np.uintp(out.size)):
+        out[j] += line[start + j * step]
 
 
 @njit(cache=True)
 def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
+    """Output rows begin .. end: a window's rows are summed into one line with zeros at its ends, then the line's taps."""
     (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
-    column = np.empty(W, x.dtype)
+    left = padding[1]
+    reach = (Wo - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1
+    line, out = np.zeros(max(left + W, reach), x.dtype), np.empty(Wo, x.dtype)
+    middle = line[left : left + W]
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
-        column[:] = 0
+        middle[:] = 0
         for k in range(kernel[0]):
             h = i * stride[0] + k * dilation[0] - padding[0]
             if 0 <= h < H:
-                _add_tap(column, x[p, h], 1)
-        out = y[p, i]
+                for j in range(W):
+                    middle[j] += x[p, h, j]
         out[:] = 0
         for l in range(kernel[1]):
-            lo, hi, c = _tap(l, W, Wo, stride[1], padding[1], dilation[1])
             if stride[1] == 1:
-                _add_tap(out[lo:hi], column[c:], 1)
+                _add_tap(out, line, l * dilation[1], 1)
             elif stride[1] == 2:
-                _add_tap(out[lo:hi], column[c:], 2)
+                _add_tap(out, line, l * dilation[1], 2)
             else:
-                _add_tap(out[lo:hi], column[c:], stride[1])
+                _add_tap(out, line, l * dilation[1], stride[1])
         for j in range(Wo):
-            out[j] *= scale[i, j]
-
-
-@njit(cache=True)
-def _spread_tap(row, out, step):
-    for j in range(out.size):
-        row[j * step] += out[j]
+            y[p, i, j] = scale[i, j] * out[j]
 
 
 @njit(cache=True)
 def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation):
-    (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
-    tall = np.empty(Wo, y.dtype)  # sum of scale * y over the output rows whose windows hold this input row
+    """Input rows begin .. end: scale * y summed over the output rows that hold one, then spread along its columns.
+
+    Column s u + q takes part in window j = u + (q + padding - l dilation) / s wherever that is whole: for each of the s
+    phases q the taps are contiguous in u.
+    """
+    (H, W), (Ho, Wo), (sh, sw) = x.shape[1:], y.shape[1:], stride
+    U, left = (W + sw - 1) // sw, (kernel[1] - 1) * dilation[1]
+    line = np.zeros(left + max(Wo, U + (sw - 1 + padding[1]) // sw), y.dtype)
+    middle, phase = line[left : left + Wo], np.empty((sw, U), y.dtype)
     for r in range(begin, end):
         p, h = r // H, r % H
-        tall[:] = 0
+        middle[:] = 0
         for k in range(kernel[0]):
             top = h + padding[0] - k * dilation[0]
-            i = top // stride[0]
-            if top == i * stride[0] and 0 <= i < Ho:
+            i = top // sh
+            if top == i * sh and 0 <= i < Ho:
                 for j in range(Wo):
-                    tall[j] += scale[i, j] * y[p, i, j]
-        row = x[p, h]
-        if kernel[1] == 2 and stride[1] == 2 and padding[1] == 0 and dilation[1] == 1 and 2 * Wo <= W:
-            for j in range(Wo):
-                row[2 * j] = tall[j]
-                row[2 * j + 1] = tall[j]
-            row[2 * Wo :] = 0
-            continue
-        row[:] = 0
-        for l in range(kernel[1]):
-            lo, hi, c = _tap(l, W, Wo, stride[1], padding[1], dilation[1])
-            if stride[1] == 1:
-                _spread_tap(row[c:], tall[lo:hi], 1)
-            else:
-                _spread_tap(row[c:], tall[lo:hi], stride[1])
+                    middle[j] += scale[i, j] * y[p, i, j]
+        for q in range(sw):
+            phase[q] = 0
+            for l in range(kernel[1]):
+                shift = q + padding[1] - l * dilation[1]
+                if shift % sw == 0:
+                    _add_tap(phase[q], line, left + shift // sw, 1)
+        if sw == 2:
+            for u in range(W // 2):
+                x[p, h, 2 * u] = phase[0, u]
+                x[p, h, 2 * u + 1] = phase[1, u]
+            if W % 2:
+                x[p, h, W - 1] = phase[0, U - 1]
+        else:
+            for q in range(sw):
+                for u in range((W - q + sw - 1) // sw):
+                    x[p, h, sw * u + q] = phase[q, u]
 
 
 @njit(parallel=True, cache=True)
@@ -221,20 +268,21 @@ def avg_pool2d_adjoint(y, geometry, scale, size):
 
 @njit(cache=True)
 def _window_rows(begin, end, x, y, rows, cols):
-    column = np.empty(x.shape[2], x.dtype)
-    Ho = y.shape[1]
+    line, Ho = np.empty(x.shape[2], x.dtype), y.shape[1]
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
         if r > begin and i > 0 and rows[i, 0] == rows[i - 1, 0] and rows[i, 1] == rows[i - 1, 1]:
-            y[p, i] = y[p, i - 1]
+            for j in range(y.shape[2]):
+                y[p, i, j] = y[p, i - 1, j]
             continue
-        column[:] = 0
+        line[:] = 0
         for h in range(rows[i, 0], rows[i, 1]):
-            _add_tap(column, x[p, h], 1)
+            for j in range(line.size):
+                line[j] += x[p, h, j]
         for j in range(y.shape[2]):
-            total = column[cols[j, 0]]
-            for w in range(cols[j, 0] + 1, cols[j, 1]):
-                total += column[w]
+            total = x.dtype.type(0)
+            for w in range(cols[j, 0], cols[j, 1]):
+                total += line[w]
             y[p, i, j] = total
 
 
