@@ -1,0 +1,80 @@
+"""Rounds and medians: the libraries take turns, so that whatever else the machine does falls on all of them alike."""
+
+import math
+from dataclasses import dataclass, field
+from statistics import median
+
+from .peers import OURS
+
+LEAST = 0.01  # seconds that one measurement takes
+HOPELESS = 1.6  # a variant that took this many times the best's time in three trials is not timed further
+TOLERANCE = 1e-3
+
+
+@dataclass
+class Result:
+    """Seconds per operation of a case, round by round, of each library's best variant, and the ratios to ours."""
+
+    case: object
+    seconds: dict = field(default_factory=dict)  # {library: [seconds]}
+    variant: dict = field(default_factory=dict)  # {library: name}
+    disagrees: list = field(default_factory=list)  # libraries whose results are not ours
+
+    def time(self, library=OURS):
+        """Median over the rounds."""
+        return median(self.seconds[library])
+
+    def ratio(self, library):
+        """Median over the rounds of their time over ours: both times of a ratio saw the machine in one state."""
+        return median(theirs / ours for theirs, ours in zip(self.seconds[library], self.seconds[OURS]))
+
+
+def measure(case, peers, rounds):
+    """Build the case in every process, choose how many calls make up a measurement, then take turns."""
+    request = {"op": case.op, "part": case.part, "params": case.params}
+    built = {peer: peer.ask("build", **request)["variants"] for peer in peers}
+    result = Result(case)
+    ours = built[peers[0]]
+    for peer, variants in built.items():
+        if not case.chance and not all(
+            _agree(prints, reference) for prints in variants.values() for reference in ours.values()
+        ):
+            result.disagrees.append(peer.name)
+    turns = [turn for peer in peers for turn in _calibrate(peer, built[peer], case.clock)]
+    times = {(peer.name, variant): [] for peer, variant, _ in turns}
+    for k in range(rounds):
+        for peer, variant, calls in turns if k % 2 == 0 else turns[::-1]:
+            seconds = peer.ask("time", variant=variant, calls=calls)[case.clock]
+            times[peer.name, variant].append(seconds / calls / case.count)
+    for name, variant in times:
+        if name not in result.seconds or median(times[name, variant]) < result.time(name):
+            result.seconds[name], result.variant[name] = times[name, variant], variant
+    return result
+
+
+def _calibrate(peer, variants, clock):
+    """(peer, variant, calls per measurement) of the variants that have a chance to be the best."""
+    best = {}
+    for variant in variants:
+        seconds = peer.ask("time", variant=variant, calls=1)["wall"]
+        if seconds < LEAST:  # enough calls that the clock's own cost and resolution do not matter
+            calls = max(1, int(LEAST / 3 / max(seconds, 1e-6)))
+            seconds = min(peer.ask("time", variant=variant, calls=calls)["wall"] / calls for _ in range(2))
+        elif seconds < 1:
+            seconds = min(seconds, *(peer.ask("time", variant=variant, calls=1)["wall"] for _ in range(2)))
+        best[variant] = seconds
+    kept = {v: s for v, s in best.items() if s < HOPELESS * min(best.values())}
+    peer.ask("keep", variants=[*kept])
+    return [(peer, variant, max(1, math.ceil(LEAST / seconds))) for variant, seconds in kept.items()]
+
+
+def _agree(one, other):
+    """Whether two fingerprints are those of equal results, up to rounding."""
+    if len(one) != len(other):
+        return False
+    scale = [max(abs(rms), 1e-12) for _, rms in other]
+    return all(abs(a - b) <= TOLERANCE * s for s, pair, twin in zip(scale, one, other) for a, b in zip(pair, twin))
+
+
+def geometric_mean(ratios):
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))

@@ -1,0 +1,226 @@
+"""How minidl does each case: kernels of the cpu column on arrays; whole steps through nn, models and optim.
+
+Every function takes (params, part) and returns {variant: call}; `call()` does the work once and returns its results.
+"""
+
+import numpy as np
+
+from .. import functional as F
+from .. import models, nn, no_grad, optim, tensor
+from ..functional.resize import _taps
+from ..kernels import cpu as K
+from .cases import BACKWARD, DATA, FORWARD, WEIGHT
+from .inputs import conv_arrays, geometry, images, labels, parameter
+
+ONLY = "NCHW"
+
+
+def set_threads(count):
+    """Numba's threads; those of BLAS were set by the environment."""
+    import numba
+
+    numba.set_num_threads(count)
+
+
+def numbers(results):
+    """The results of a call as NumPy arrays."""
+    results = results if isinstance(results, tuple) else (results,)
+    return [getattr(r, "data", r) if not isinstance(r, np.ndarray) else r for r in results if r is not None]
+
+
+def conv(p, part):
+    g, (x, w, b, y) = geometry(p), conv_arrays(p)
+    size = x.shape[2:]
+    return {
+        ONLY: {
+            FORWARD: lambda: K.conv2d(x, w, b, g),
+            DATA: lambda: K.conv_transpose2d(y, w, None, size, g),
+            WEIGHT: lambda: K.conv2d_weight(x, y, g),
+        }[part]
+    }
+
+
+def conv_transpose(p, part):
+    g, (x, w, b, y) = geometry(p), conv_arrays(p)
+    b, size = np.resize(b, p["C"]), x.shape[2:]
+    return {
+        ONLY: {
+            FORWARD: lambda: K.conv_transpose2d(y, w, b, size, g),
+            DATA: lambda: K.conv2d(x, w, None, g),
+            WEIGHT: lambda: K.conv2d_weight(x, y, g),
+        }[part]
+    }
+
+
+def separable(p, part):
+    depth, point = geometry(p), geometry({"kernel": 1})
+    x, w, _, _ = conv_arrays(p | {"O": p["C"]})
+    _, v, _, y = conv_arrays(p | {"kernel": 1, "padding": 0, "dilation": 1, "groups": 1})
+    size, middle = x.shape[2:], K.conv2d(x, w, None, depth)
+
+    def backward():
+        g = K.conv_transpose2d(y, v, None, y.shape[2:], point)
+        dv, dw = K.conv2d_weight(middle, y, point), K.conv2d_weight(x, g, depth)
+        return K.conv_transpose2d(g, w, None, size, depth), dw, dv
+
+    return {ONLY: (lambda: K.conv2d(K.conv2d(x, w, None, depth), v, None, point)) if part == FORWARD else backward}
+
+
+def max_pool(p, part):
+    x, g = images(p, 0), geometry(p)
+    size = g.output_size(x.shape[2:])
+    index, y = K.max_pool2d(x, g, size)[1], images(p, 1, size=size)
+    if part == BACKWARD:
+        return {ONLY: lambda: K.plane_scatter(y, index, x.shape[2:])}
+    return {ONLY: lambda: K.max_pool2d(x, g, size)[0]}
+
+
+def max_unpool(p, part):
+    x, g = images(p, 0), geometry(p)
+    size = g.output_size(x.shape[2:])
+    index, y = K.max_pool2d(x, g, size)[1], images(p, 1, size=size)
+    if part == BACKWARD:
+        return {ONLY: lambda: K.plane_gather(x, index)}
+    return {ONLY: lambda: K.plane_scatter(y, index, x.shape[2:])}
+
+
+def avg_pool(p, part):
+    x, g = images(p, 0), geometry(p)
+    size = g.output_size(x.shape[2:])
+    y, scale = images(p, 1, size=size), np.full(size, 1 / p["kernel"] ** 2, np.float32)
+    if part == BACKWARD:
+        return {ONLY: lambda: K.avg_pool2d_adjoint(y, g, scale, x.shape[2:])}
+    return {ONLY: lambda: K.avg_pool2d(x, g, scale)}
+
+
+def _resize(mode):
+    def build(p, part):
+        x, S = images(p, 0), p["size"]
+        y = images(p, 1, size=(S, S))
+        rows, cols = (_taps(n, S, None, mode, None, x.dtype) for n in x.shape[2:])
+        if part == BACKWARD:
+            return {ONLY: lambda: K.resize2d_adjoint(y, rows, cols, x.shape[2:])}
+        return {ONLY: lambda: K.resize2d(x, rows, cols)}
+
+    return build
+
+
+def batch_norm_relu(p, part):
+    rows = (p["N"], p["C"], p["H"] * p["W"])
+    x, g = images(p, 0).reshape(rows), images(p, 1).reshape(rows)
+    w, b = np.linspace(0.5, 2, p["C"], dtype=np.float32), np.linspace(-1, 1, p["C"], dtype=np.float32)
+
+    def forward():
+        mean, var = K.moments(x)
+        return K.normalize(x, mean, 1 / np.sqrt(var + 1e-5), w, b, True)
+
+    mean, var = K.moments(x)
+    invstd = 1 / np.sqrt(var + 1e-5)
+    return {ONLY: forward if part == FORWARD else lambda: K.normalize_backward(g, x, mean, invstd, w, b, True)}
+
+
+def cross_entropy(p, part):
+    x, t = tensor(images(p, 0)), tensor(labels(p, p["C"]))
+    if part == FORWARD:
+        return {ONLY: lambda: F.cross_entropy(x, t)}
+    x.requires_grad = True
+
+    def both():
+        x.grad = None
+        loss = F.cross_entropy(x, t)
+        loss.backward()
+        return loss, x.grad
+
+    return {ONLY: both}
+
+
+def _optimizer(make):
+    def build(p, part):
+        params = [nn.Parameter(parameter(f"p{k}", shape)) for k, shape in enumerate(p["shapes"])]
+        for k, q in enumerate(params):
+            q.grad = tensor(parameter(f"g{k}", q.shape))
+        optimizer = make(params)
+
+        def step():
+            optimizer.step()
+            return tuple(params)
+
+        return {ONLY: step}
+
+    return build
+
+
+def load(model):
+    """The recipe's parameters into a network."""
+    for name, p in model.named_parameters():
+        p.data[...] = parameter(name, p.shape)
+    return model
+
+
+def _training(model, p):
+    x, t = tensor(images(p, 0)), tensor(labels(p, p["classes"]))
+    optimizer = optim.SGD(model.parameters(), lr=1e-3)
+
+    def step():
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x)["out"], t)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return {ONLY: step}
+
+
+def unet(p, part):
+    return _training(load(models.UNet(p["C"], p["classes"], p["depth"], p["base"])), p)
+
+
+def fcn8s(p, part):
+    backbone = models.VGG(p["blocks"], None, input_channels=p["C"])
+    model = load(models.FCN(backbone, p["classes"], (32, 16, 8), p["hidden"], dropout=p["dropout"]))
+    if part != "inference":
+        return _training(model, p)
+    x = tensor(images(p, 0))
+    model.eval()
+
+    def infer():
+        with no_grad():
+            return model(x)["out"]
+
+    return {ONLY: infer}
+
+
+def tape(p, part):
+    x = tensor(np.ones(4, np.float32), requires_grad=True)
+    w = tensor(np.full(4, 0.999, np.float32), requires_grad=p["both"])
+
+    g = tensor(np.ones(4, np.float32))
+
+    def chain():
+        x.grad = w.grad = None
+        y = x
+        for _ in range(p["length"]):
+            y = y * w
+        y.backward(g)
+        return x.grad
+
+    return {ONLY: chain}
+
+
+OPS = {
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "separable": separable,
+    "max_pool": max_pool,
+    "max_unpool": max_unpool,
+    "avg_pool": avg_pool,
+    "bilinear": _resize("bilinear"),
+    "nearest": _resize("nearest"),
+    "batch_norm_relu": batch_norm_relu,
+    "cross_entropy": cross_entropy,
+    "sgd": _optimizer(lambda params: optim.SGD(params, lr=1e-3, momentum=0.9, weight_decay=1e-4)),
+    "adam": _optimizer(lambda params: optim.Adam(params)),
+    "unet": unet,
+    "fcn8s": fcn8s,
+    "tape": tape,
+}

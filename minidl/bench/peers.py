@@ -1,0 +1,77 @@
+"""The other end of the pipes: one process per library, asked one at a time."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib import metadata
+from importlib.util import find_spec
+
+OURS = "minidl"
+PEERS = {"torch": "PyTorch"}
+BLAS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def check(peers):
+    """Refuse peers that are unknown or not installed."""
+    for name in peers:
+        if name not in PEERS:
+            raise ValueError(f"bench: --peer {name} is unknown; there are {', '.join(PEERS)}")
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(
+                f"bench: {PEERS[name]} is not installed (pip install {name}); leave out --peer {name} to time minidl alone"
+            )
+
+
+def environment(threads):
+    """This process's environment with the number of threads in every name that a library reads."""
+    return os.environ | {name: str(threads) for name in (*BLAS, "NUMBA_NUM_THREADS")}
+
+
+class Peer:
+    """A library in a process of its own; `ask` sends a request and waits for the answer."""
+
+    def __init__(self, name, threads):
+        self.name = name
+        command = [sys.executable, "-m", "minidl.bench.worker", name, str(threads)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen(command, env=environment(threads), text=True, bufsize=1, **pipes)
+        self._answer()
+
+    def ask(self, do, **request):
+        """The answer to a request; a failure in the worker is an error here."""
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+            return self._answer()
+        except BrokenPipeError:
+            self._died()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self._died()
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"bench: {self.name}: {answer['error']}")
+        return answer
+
+    def _died(self):
+        raise RuntimeError(f"bench: the process of {self.name} ended with exit code {self.process.wait()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def versions(peers):
+    """ "minidl 0.1.0, numpy 2.4, ..." of what takes part."""
+    names = ("minidl", "numpy", "numba", "scipy", *peers)
+    return ", ".join(f"{name} {metadata.version(name)}" for name in names)

@@ -1,0 +1,112 @@
+"""The table, the verdicts, the CSV file and the points of the roofline."""
+
+import csv
+import platform
+import time
+
+from .cases import GROUPS
+from .costs import cost
+from .measure import geometric_mean
+from .peers import OURS, PEERS, versions
+
+
+def machine(threads):
+    """Processor, cores and system in one line."""
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            model = next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass  # not Linux, or a processor without a name
+    return f"{model}, {threads} threads, {platform.platform(terse=True)}, Python {platform.python_version()}"
+
+
+def header(threads, peers, one, many):
+    """What was measured where, with what."""
+    roofs = f"sgemm {one.sgemm / 1e9:.0f} GFLOP/s with 1 thread, {many.sgemm / 1e9:.0f} with {threads}; "
+    roofs += f"copy {one.copy / 1e9:.1f} GB/s with 1, {many.copy / 1e9:.1f} with {threads} (read + write)"
+    return "\n".join([time.strftime("%Y-%m-%d  ") + machine(threads), versions(peers), roofs])
+
+
+def row(result, floors):
+    """One line of the table as a dictionary; rates are of the definition's arithmetic and least traffic."""
+    case, seconds = result.case, result.time()
+    flops, moved = cost(case)
+    arithmetic = floors.bound_by_arithmetic(flops, moved)
+    row = {
+        "group": case.group,
+        "case": case.label,
+        "ms": seconds * 1e3,
+        "rate": (flops if arithmetic else moved) / seconds / 1e9,
+        "unit": "GFLOP/s" if arithmetic else "GB/s",
+        "roof": floors.seconds(flops, moved) / seconds,
+        "flops": flops,
+        "bytes": moved,
+    }
+    for name in list(result.seconds)[1:]:
+        row |= {
+            f"{name} ms": result.time(name) * 1e3,
+            f"{name} variant": result.variant[name],
+            f"{name} ratio": result.ratio(name),
+            f"{name} agrees": name not in result.disagrees,
+        }
+    return row
+
+
+def title(peers):
+    columns = f"{'':58}{'ms':>9}{'rate':>16}{'roof':>6}"
+    return columns + "".join(f"{PEERS[name] + ' ms':>14} {'variant':13} ratio" for name in peers)
+
+
+def line(row, peers):
+    """A row as text; times of the tape's operations are microseconds in all but name: 0.0023 ms."""
+    text = f"{row['case']:58}{_number(row['ms']):>9}{row['rate']:8.1f} {row['unit']:<7}{row['roof']:6.0%}"
+    for name in peers:
+        text += f"{_number(row[f'{name} ms']):>14} {row[f'{name} variant']:13} {row[f'{name} ratio']:5.2f}"
+        text += "" if row[f"{name} agrees"] else "  RESULTS DIFFER"
+    return text
+
+
+def _number(ms):
+    return f"{ms:.2f}" if ms >= 0.1 else f"{ms:.5f}"
+
+
+def verdict(results, group, peer):
+    """Geometric mean and least ratio of a group beside their targets; for whole steps each case has its own."""
+    ratios = {result.case.label: result.ratio(peer) for result in results if result.case.group == group}
+    worst = min(ratios, key=ratios.get)
+    mean, least = geometric_mean(ratios.values()), ratios[worst]
+    target = GROUPS[group]
+    text = f"{group}: {PEERS[peer]} time / ours, geometric mean {mean:.2f}, least {least:.2f} ({worst})"
+    own = {r.case.label: r.case.target for r in results if r.case.group == group and r.case.target}
+    if own:
+        met = [f"{label}: {ratios[label]:.2f} of {goal} {_met(ratios[label] >= goal)}" for label, goal in own.items()]
+        return "\n  ".join([text, *met])
+    goal = f"target {target.mean} and {target.least}"
+    return f"{text}; {goal}: {_met(mean >= target.mean and least >= target.least)}"
+
+
+def _met(reached):
+    return "met" if reached else "NOT MET"
+
+
+def memory_table(memory):
+    """Peaks of the U-Net training step: what a step adds to the imported library, and all of it."""
+    lines = [f"peak memory of the U-Net training step{'beyond imports':>24}{'all':>9}  (MB)"]
+    for name, used in memory.items():
+        extra = used["peak"] - used["imported"]
+        lines.append(f"  {PEERS.get(name, name):36}{extra / 1e6:24.0f}{used['peak'] / 1e6:9.0f}")
+    for name in list(memory)[1:]:
+        theirs, ours = (memory[n]["peak"] - memory[n]["imported"] for n in (name, OURS))
+        lines.append(f"  {PEERS[name]} / ours {theirs / ours:.2f} of 1.0 {_met(theirs >= ours)}")
+    return "\n".join(lines)
+
+
+def write_csv(path, rows, where):
+    """All columns of all rows; the machine stands in each, so that files can be joined."""
+    from ..checkpoint import replacing
+
+    with replacing(path) as part, open(part, "w", newline="") as file:
+        writer = csv.DictWriter(file, [*rows[0], "machine"])
+        writer.writeheader()
+        writer.writerows(row | {"machine": where} for row in rows)

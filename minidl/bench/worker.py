@@ -1,0 +1,91 @@
+"""A process that holds one library and runs what it is told: JSON lines in, JSON lines out.
+
+    {"do": "build", "op": ..., "part": ..., "params": ...}    variants and fingerprints of their results
+    {"do": "time", "variant": ..., "calls": n}                seconds of n calls, "wall" and "cpu"
+    {"do": "memory", "op": ..., ...}                          bytes of resident memory at most, in a fresh process
+
+Start: python -m minidl.bench.worker LIBRARY THREADS.
+"""
+
+import importlib
+import json
+import os
+import sys
+import time
+
+from .inputs import fingerprint
+
+MODULES = {"minidl": "minidl.bench.ours", "torch": "minidl.bench.torch_peer"}
+
+
+class Worker:
+    """One library, and the case that was built last."""
+
+    def __init__(self, name, threads):
+        self.library = importlib.import_module(MODULES[name])
+        self.library.set_threads(threads)
+        self.calls = {}
+
+    def build(self, op, part, params):
+        self.calls = {}  # what the last case held goes first
+        self.calls = self.library.OPS[op](params, part)
+        return {"variants": {name: fingerprint(self.library.numbers(call())) for name, call in self.calls.items()}}
+
+    def time(self, variant, calls):
+        call = self.calls[variant]
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(calls):
+            call()
+        seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+        settle()
+        return seconds
+
+    def keep(self, variants):
+        self.calls = {name: self.calls[name] for name in variants}
+        return {}
+
+    def memory(self, op, part, params, steps=3):
+        """Peaks with the library imported only, and after some steps; the first of its variants."""
+        imported = peak_memory()
+        call = next(iter(self.library.OPS[op](params, part).values()))
+        for _ in range(steps):
+            call()
+        return {"imported": imported, "peak": peak_memory()}
+
+
+def settle(limit=0.2, nap=0.002):
+    """Wait until this process's threads have stopped looking for work, so that the other libraries get all cores."""
+    end = time.perf_counter() + limit
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(nap)
+        if time.process_time() - before < nap / 10:
+            return
+
+
+def peak_memory():
+    """The most bytes that were ever resident in this process."""
+    if os.path.exists("/proc/self/status"):  # ru_maxrss begins with the parent's there
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def main(name, threads):
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    worker = Worker(name, int(threads))
+    answers.write(json.dumps({"ready": name}) + "\n")
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(worker, request.pop("do"))(**request)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,112 @@
+"""`minidl bench`: kernels and training steps on this machine, beside other libraries, with the floors and the targets."""
+
+import argparse
+import os
+
+from ..bench.cases import GROUPS
+from ..bench.peers import PEERS
+
+EXAMPLES = """examples:
+  minidl bench --quick --peer torch                 two minutes, a few cases of every group
+  minidl bench --peer torch --csv bench.csv --plot roofline.png
+  minidl bench --group conv3x3 dilated --filter 65² --rounds 15
+  minidl bench --group steps --filter U-Net
+
+groups: {groups}
+
+ms is the median of the rounds, in which the libraries take turns; ratio is the median of the rounds' ratios, their time
+over ours: above 1, minidl is faster. Of a library's variants (memory layouts) the best is its figure. rate counts the
+definition's arithmetic or the least traffic, whichever binds; roof is the share of what the machine's matrix product
+or copy would reach, and exceeds 100 % where an algorithm multiplies less or data stays in the cache.
+"""
+
+
+def register(subparsers):
+    about = "".join(f"\n  {name:12}{target.about}" for name, target in GROUPS.items())
+    parser = subparsers.add_parser(
+        "bench",
+        help="time kernels and networks on this machine",
+        description="Measure this machine's floors, then kernels and whole training steps, float32.",
+        epilog=EXAMPLES.format(groups=about),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--peer", nargs="+", default=[], metavar="NAME", help=f"compare with {', '.join(PEERS)}")
+    parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
+    parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
+    parser.add_argument("--rounds", type=int, default=7, help="how often the libraries take turns (7)")
+    parser.add_argument("--threads", type=int, help="threads of every library (all processors)")
+    parser.add_argument("--quick", action="store_true", help="a few cases of every group, under two minutes")
+    parser.add_argument("--csv", metavar="FILE", help="write the table")
+    parser.add_argument("--plot", metavar="FILE", help="write a roofline figure")
+
+
+def run(args):
+    from ..bench import cases, peers, report
+
+    if args.rounds < 1:
+        raise ValueError(f"bench: --rounds {args.rounds}; needed at least 1")
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = processors if args.threads is None else args.threads
+    if not 1 <= threads <= processors:
+        raise ValueError(f"bench: --threads {threads}; needed 1 to {processors}, the processors of this machine")
+    chosen = cases.select(args.group, args.filter, args.quick)
+    peers.check(args.peer)
+    rows, roofs = _measure(chosen, list(dict.fromkeys(args.peer)), threads, args.rounds)
+    if args.csv:
+        report.write_csv(args.csv, rows, report.machine(threads))
+    if args.plot:
+        _plot(args.plot, rows, roofs)
+
+
+def _measure(chosen, names, threads, rounds):
+    """Print group by group as they are done; the table's rows and the floors by number of threads."""
+    from contextlib import ExitStack
+
+    from tqdm import tqdm
+
+    from ..bench import cases, floors, measure, report
+    from ..bench.peers import OURS, Peer
+
+    roofs = {count: floors.floors(count) for count in dict.fromkeys((1, threads))}
+    print(report.header(threads, names, roofs[1], roofs[threads]))
+    rows = []
+    with ExitStack() as stack, tqdm(total=len(chosen), disable=None, leave=False, unit="case") as bar:
+        libraries = [stack.enter_context(Peer(name, threads)) for name in (OURS, *names)]
+        for group in [g for g in cases.GROUPS if any(case.group == g for case in chosen)]:
+            tqdm.write(f"\n{cases.GROUPS[group].about}\n{report.title(names)}")
+            results = []
+            for case in (case for case in chosen if case.group == group):
+                bar.set_description(case.label)
+                results.append(measure.measure(case, libraries, rounds))
+                rows.append(report.row(results[-1], roofs[threads]))
+                tqdm.write(report.line(rows[-1], names))
+                bar.update()
+            for name in names:
+                tqdm.write(report.verdict(results, group, name))
+    if cases.UNET_STEP in chosen:
+        print("\n" + report.memory_table(_memory((OURS, *names), threads)))
+    return rows, roofs
+
+
+def _memory(names, threads):
+    """{library: peaks} of the U-Net training step, in fresh processes one after the other."""
+    from ..bench.cases import UNET_STEP
+    from ..bench.peers import Peer
+
+    memory = {}
+    for name in names:
+        with Peer(name, threads) as peer:
+            memory[name] = peer.ask("memory", op=UNET_STEP.op, part=UNET_STEP.part, params=UNET_STEP.params)
+    return memory
+
+
+def _plot(path, rows, roofs):
+    from .. import plot
+
+    points = {}
+    for row in rows:
+        if row["flops"]:
+            point = (row["flops"] / max(row["bytes"], 1), row["flops"] / row["ms"] / 1e6)
+            points.setdefault(row["group"], []).append(point)
+    lines = {f"{n} thread{'s' if n > 1 else ''}": (f.sgemm / 1e9, f.copy / 1e9) for n, f in roofs.items()}
+    plot.save(plot.roofline(points, lines), path)
