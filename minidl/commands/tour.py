@@ -1,0 +1,146 @@
+"""`minidl tour`: four small networks learn to segment handwriting over photographs, and one page shows what came out."""
+
+import argparse
+import time
+from pathlib import Path
+
+EPILOG = """examples:
+  minidl tour                    about four minutes on two cores, after the kernels are compiled; then open tour/index.html
+  minidl tour --quick            one minute: less training, so worse networks
+  minidl tour --out my_tour --seed 1
+"""
+NETWORKS = {"FCN-32s": "fcn32s_small", "FCN-16s": "fcn16s_small", "FCN-8s": "fcn8s_small", "U-Net": "unet_small"}
+SCENES = {"size": 64, "classes": 3, "digits": (1, 3), "scales": (0.4, 0.8)}  # large digits: even stride 32 can see one
+BATCH, EPOCHS, SHOWN = 8, 6, 5
+
+
+def register(subparsers):
+    parser = subparsers.add_parser(
+        "tour",
+        help="train four small networks on generated scenes and write one page of pictures",
+        description="Train FCN-32s, FCN-16s, FCN-8s and a U-Net on DigitScenes, built from nothing but this library, "
+        "and write a page with their scores and predictions, a checkerboard and receptive fields.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", default="tour", metavar="DIR", help="where the page and its pictures go (tour)")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the training")
+    parser.add_argument("--seed", type=int, default=0, help="of scenes, weights and order (0)")
+
+
+def run(args):
+    from .. import plot
+    from .tour_page import write_page
+
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / ".writable").write_text("")  # better now than after four minutes
+    (out / ".writable").unlink()
+    start = time.perf_counter()
+    train, val = _loaders(args)
+    print(
+        f"Four networks, {len(train.dataset)} scenes of {SCENES['size']} x {SCENES['size']} pixels, {EPOCHS} epochs each."
+    )
+    print("The very first run also compiles the kernels, once: that takes a few minutes more.\n")
+    rows, histories, columns = [], {}, {"truth": [val.dataset[i][1] for i in range(SHOWN)]}
+    for name, builder in NETWORKS.items():
+        row, model, histories[name] = _train(name, builder, train, val, args.seed)
+        rows.append(row)
+        columns[name] = [_predict(model, val.dataset[i][0]) for i in range(SHOWN)]
+    table = _table(rows)
+    print(table)
+    images = [val.dataset[i][0] for i in range(SHOWN)]
+    best = max(rows, key=lambda row: row["iou"])
+    figures = {
+        "predictions": plot.comparison(
+            images,
+            columns,
+            val.dataset.classes,
+            val.dataset.colors,
+            "The finer the skips, the finer the borders",
+            background=0,
+        ),
+        "scores": plot.scores(histories, f"{best['name']} ends highest, with a mean IoU of {best['iou']:.2f}"),
+        "checkerboard": _checkerboard(plot),
+        "receptive_field": _receptive_field(plot, args.seed),
+    }
+    for name, figure in figures.items():
+        plot.save(figure, out / f"{name}.png")
+    page = write_page(out, rows, time.perf_counter() - start, list(figures))
+    print(f"\nOpen {page} in a browser for the pictures.")
+    print(_next())
+
+
+def _loaders(args):
+    from ..data import DataLoader, DigitScenes
+    from ..data.transforms import Compose, Normalize
+
+    length = 160 if args.quick else 800
+    train = DigitScenes(length=length, seed=args.seed, **SCENES)
+    val = DigitScenes(length=64, seed=args.seed, split="val", **SCENES)
+    normal = Compose([Normalize()])
+    return DataLoader(train, BATCH, True, seed=args.seed, transform=normal), DataLoader(val, 32, transform=normal)
+
+
+def _train(name, builder, train, val, seed):
+    """(row of the table, model, history)"""
+    from .. import models, optim, random, training
+
+    random.manual_seed(seed)
+    model = getattr(models, builder)(num_classes=len(train.dataset.classes))
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    count = sum(p.numel() for p in model.parameters())
+    print(f"{name}, {count:,} parameters")
+    optimizer = optim.AdamW(parameters, lr=3e-3, weight_decay=1e-4)
+    schedule = optim.LinearWarmup(optim.PolyLR(optimizer, EPOCHS * len(train) - 20), 20)
+    history = training.fit(model, train, val, optimizer=optimizer, schedule=schedule, epochs=EPOCHS, clip=5.0)
+    seconds = sum(row["seconds"] for row in history)
+    last = history[-1]
+    row = {"name": name, "iou": last["val_iou"], "accuracy": last["val_accuracy"], "parameters": count}
+    return row | {"seconds": seconds, "rate": EPOCHS * len(train.dataset) / seconds}, model.eval(), history
+
+
+def _predict(model, image):
+    """H x W labels."""
+    import numpy as np
+
+    from ..data.loader import to_chw
+    from ..data.transforms import Normalize
+    from ..engine import no_grad
+    from ..tensor import Tensor
+
+    ready, _ = Normalize()(image, None)
+    with no_grad():
+        return model(Tensor(to_chw(ready)[None]))["out"].data[0].argmax(axis=0).astype(np.uint8)
+
+
+def _table(rows):
+    lines = ["", "network   mean IoU   pixels right   parameters   seconds   images/s"]
+    for r in rows:
+        scores = f"{r['name']:8}    {r['iou']:.3f}         {r['accuracy']:6.1%}"
+        lines.append(f"{scores}      {r['parameters']:>7,}    {r['seconds']:6.1f}     {r['rate']:6.1f}")
+    return "\n".join(lines)
+
+
+def _checkerboard(plot):
+    from ..analysis.checkerboard import overlap_map
+
+    maps = {f"kernel {k}, stride 2": overlap_map({"kernel_size": k, "stride": 2}, (9, 9)) for k in (3, 5, 4)}
+    return plot.overlaps(maps, "A transposed convolution paints evenly only if its stride divides its kernel")
+
+
+def _receptive_field(plot, seed):
+    from ..analysis.receptive_field import receptive_field
+    from ..data import DigitScenes
+    from ..models import backbones
+
+    scene, _ = DigitScenes(96, 1, SCENES["classes"], seed, split="val")[0]
+    return plot.receptive_fields(scene, receptive_field(backbones.vgg_small().pyramid, (3, 96, 96)))
+
+
+def _next():
+    """What to open now: the first notebook, if this is a checkout that has them."""
+    lessons = Path(__file__).resolve().parents[2] / "lessons"
+    notebooks = sorted(lessons.glob("[0-9][0-9]_*.ipynb"))
+    first = f"jupyter lab {notebooks[0]}" if notebooks else "the notebooks in the folder lessons/ of the project"
+    return f"Next: {first}; then your own images: minidl train --help"

@@ -1,0 +1,105 @@
+"""Masks over images: one in detail, or predictions side by side."""
+
+import numpy as np
+
+from ..overlay import paint
+from .style import INK, halo, new_figure, styled
+
+
+def _enlarged(array, least=320):
+    """Whole-number enlargement, so that a border one pixel wide is a thin line on small images."""
+    factor = max(1, -(-least // max(array.shape[:2])))
+    return array.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def _draw_mask(ax, image, mask, classes, colors, background, alpha=0.55):
+    big = _enlarged(mask)
+    ax.imshow(paint(_enlarged(image), big, colors, alpha, background))
+    for label in np.unique(mask):
+        if label == background or label >= len(classes):
+            continue
+        share, y, x = _heart(big == label)
+        if share > 0.012:  # the name, where there is room for it
+            ax.text(x, y, classes[label], ha="center", va="center", fontsize=7, color="white", path_effects=halo())
+
+
+def _heart(region):
+    """(share of the picture, y, x) of the point deepest inside the region."""
+    from scipy.ndimage import distance_transform_edt
+
+    depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
+    return (region.mean(), *np.unravel_index(depth.argmax(), depth.shape))
+
+
+def _blank(ax, title=None):
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    if title:
+        ax.set_title(title)
+
+
+def _legend(figure, labels, classes, colors, background):
+    from matplotlib.patches import Patch
+
+    handles = [
+        Patch(facecolor=np.asarray(colors[k]) / 255, edgecolor=INK, linewidth=0.5, label=classes[k])
+        for k in labels
+        if k < len(classes) and k != background
+    ]
+    if handles:
+        columns = max(1, min(len(handles), int(figure.get_figwidth() * 1.1)))
+        figure.legend(handles=handles, loc="outside lower left", ncols=columns, fontsize=8)
+
+
+@styled
+def overlay(image, mask, classes, colors, title=None, background=None):
+    """The image beside itself with the mask on top: tints, borders, names in the regions, and a legend.
+
+    image: H x W x 3 uint8; mask: H x W labels, those outside `classes` (K names; colors K x 3) are left blank.
+    """
+    image, mask = np.asarray(image), np.asarray(mask)
+    H, W = mask.shape
+    figure = new_figure(8, 4 * H / W + 0.9, title)
+    left, right = figure.subplots(1, 2)
+    left.imshow(_enlarged(image))
+    _draw_mask(right, image, mask, classes, colors, background)
+    _blank(left, "image")
+    _blank(right, _shares(mask, classes))
+    _legend(figure, np.unique(mask), classes, colors, background)
+    return figure
+
+
+def _shares(mask, classes):
+    labels, counts = np.unique(mask[mask < len(classes)], return_counts=True)
+    order = counts.argsort()[::-1][:3]
+    return (
+        "mostly " + ", ".join(f"{classes[labels[k]]} {counts[k] / mask.size:.0%}" for k in order) if len(labels) else ""
+    )
+
+
+@styled
+def comparison(images, columns, classes, colors, title=None, background=None, ignore_index=255):
+    """A row per image: the image, then each of `columns` ({title: masks}), the first of which is the truth.
+
+    Under every other mask stands its mean IoU with the truth, over the classes that occur in either.
+    """
+    from ..metrics import ConfusionMatrix
+
+    names = list(columns)
+    truth = columns[names[0]]
+    H, W = np.shape(images[0])[:2]
+    cell = 1.7
+    figure = new_figure(cell * (len(names) + 1) + 0.2, (cell * H / W + 0.22) * len(images) + 0.9, title)
+    axes = figure.subplots(len(images), len(names) + 1, squeeze=False)
+    for i, image in enumerate(images):
+        axes[i][0].imshow(_enlarged(np.asarray(image)))
+        _blank(axes[i][0], "image" if i == 0 else None)
+        for ax, name in zip(axes[i][1:], names):
+            _draw_mask(ax, np.asarray(image), np.asarray(columns[name][i]), classes, colors, background, alpha=0.8)
+            _blank(ax, name if i == 0 else None)
+            if name != names[0]:
+                matrix = ConfusionMatrix(len(classes), ignore_index).update(columns[name][i], truth[i])
+                ax.set_xlabel(f"IoU {matrix.mean_iou():.2f}", fontsize=8, labelpad=2)
+    present = np.unique(np.concatenate([np.ravel(masks) for masks in columns.values()]))
+    _legend(figure, present, classes, colors, background)
+    return figure

@@ -1,0 +1,157 @@
+"""Figures: what they contain, what they say, that grey print keeps it, and that no window or global state is touched."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minidl import backend, models, plot
+from minidl.analysis.checkerboard import overlap_map
+from minidl.analysis.receptive_field import receptive_field
+from minidl.overlay import paint
+
+CLASSES = ("background", "square", "stripe")
+COLORS = np.array([(0, 0, 0), (230, 25, 75), (60, 180, 75)], np.uint8)
+
+
+def scene():
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
+    mask = np.zeros((24, 32), np.uint8)
+    mask[4:14, 4:16] = 1
+    mask[18:22] = 2
+    return image, mask
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    return [t.get_text() for t in figure.findobj(Text) if t.get_text()]
+
+
+def drawn(figure, tmp_path):
+    """The figure as pixels, having been written."""
+    plot.save(figure, tmp_path / "f.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
+    return np.array(Image.open(tmp_path / "f.png").convert("RGB"))
+
+
+def test_paint():
+    image, mask = scene()
+    before = image.copy()
+    out = paint(image, mask, COLORS, alpha=0.5, background=0)
+    assert out.dtype == np.uint8 and np.array_equal(image, before)
+    assert np.array_equal(out[0], image[0])  # background is left alone
+    assert np.array_equal(out[8, 8], (0.5 * image[8, 8] + 0.5 * COLORS[1] + 0.5).astype(np.uint8))
+    assert (out[8, 15] == 255).all() and (out[3, 8] == 255).all()  # borders
+    assert np.array_equal(paint(image, np.full_like(mask, 7), COLORS), image)  # labels without a colour
+    with pytest.raises(ValueError, match=r"paint: image is uint8 \(24, 32, 3\), mask \(4, 4\)"):
+        paint(image, mask[:4, :4], COLORS)
+    with pytest.raises(ValueError, match="float64"):
+        paint(image / 255, mask, COLORS)
+
+
+def test_overlay_names_what_it_shows(tmp_path):
+    image, mask = scene()
+    figure = plot.overlay(image, mask, CLASSES, COLORS, "A scene", background=0)
+    said = texts(figure)
+    assert "A scene" in said and said.count("square") == 2 and said.count("stripe") == 2  # in the region and the legend
+    assert any(t.startswith("mostly background 68%") for t in said)
+    assert drawn(figure, tmp_path).std() > 10
+
+
+def test_comparison_scores_each_prediction(tmp_path):
+    image, mask = scene()
+    half = mask.copy()
+    half[mask == 2] = 0
+    figure = plot.comparison(
+        [image, image], {"truth": [mask] * 2, "good": [mask] * 2, "half": [half] * 2}, CLASSES, COLORS
+    )
+    said = texts(figure)
+    background = (24 * 32 - 120 - 128) / (24 * 32 - 120)
+    assert said.count("IoU 1.00") == 2 and said.count(f"IoU {(background + 1 + 0) / 3:.2f}") == 2
+    assert len(figure.axes) == 8 and {"image", "truth", "good", "half"} <= set(said)
+    drawn(figure, tmp_path)
+
+
+def test_curves_state_the_best_epoch(tmp_path):
+    history = [
+        {"epoch": e, "train_loss": 1 / e, "train_iou": 1 - 1 / e, "val_loss": 1.1 / e, "val_iou": iou}
+        for e, iou in ((1, 0.2), (2, 0.6), (3, 0.5))
+    ]
+    figure = plot.curves(history)
+    assert any("best after epoch 2: 0.600" in t for t in texts(figure))
+    left, right = figure.axes
+    assert (left.get_xlabel(), left.get_ylabel(), right.get_ylabel()) == ("epoch", "loss", "mean IoU")
+    dashes = {line.get_linestyle() for line in left.lines}
+    assert dashes == {"-", "--"}  # told apart without colour
+    drawn(figure, tmp_path)
+    alone = plot.curves([{"epoch": 1, "train_loss": 1.0, "train_iou": 0.3}])
+    assert any("on training data" in t for t in texts(alone))
+    with pytest.raises(ValueError, match="empty"):
+        plot.curves([])
+    several = plot.scores({"a": history, "b": history}, "Title")
+    assert {"a", "b", "Title"} <= set(texts(several)) and len({x.get_linestyle() for x in several.axes[0].lines}) == 2
+
+
+def test_overlaps_and_spectra(tmp_path):
+    maps = {k: overlap_map({"kernel_size": k, "stride": 2}, (10, 10)) for k in (3, 4)}
+    figure = plot.overlaps(maps | {"line": overlap_map({"kernel_size": 3, "stride": 2}, 10)}, "Uneven")
+    said = texts(figure)
+    assert "3\n4 against 1 times" in said and "4\neven" in said and "line\n2 against 1 times" in said
+    drawn(figure, tmp_path)
+    noise = np.random.default_rng(0).standard_normal((32, 32))
+    spectrum = plot.spectra({"noise": noise, "stripes": noise + np.arange(32) % 2})
+    assert spectrum.axes[0].get_xlabel() == "frequency (cycles per pixel)" and "noise" in texts(spectrum)
+
+
+def test_receptive_fields_are_centred_and_say_their_size(tmp_path):
+    with backend.use("reference"):
+        fields = receptive_field(models.backbones.vgg_small(base=2).pyramid, (3, 64, 64))
+    image = np.zeros((64, 64, 3), np.uint8)
+    figure = plot.receptive_fields(image, fields)
+    from matplotlib.patches import Rectangle
+
+    boxes = [p for p in figure.axes[0].patches if isinstance(p, Rectangle)]
+    widths = sorted({p.get_width() for p in boxes})
+    assert widths == [max(f.size) for f in fields.values()]
+    for p in boxes:
+        assert abs(p.get_x() + p.get_width() / 2 - 32) <= 16  # within half a cell of the coarsest map
+    assert any("pool5" in t and "more than the image" in t for t in texts(figure))
+    drawn(figure, tmp_path)
+
+
+def test_class_colours_need_not_be_seen(tmp_path):
+    """In grey, the names and the borders of the regions are still there."""
+    image, mask = scene()
+    grey = np.full_like(image, 128)
+    same = np.array([(128, 128, 128)] * 3, np.uint8)
+    with_border = paint(grey, mask, same)
+    assert (with_border == 255).any()
+
+
+def test_nothing_global_changes_and_matplotlib_waits():
+    code = """
+import sys, numpy as np
+import minidl.plot
+assert "matplotlib" not in sys.modules
+import matplotlib
+from minidl.plot.style import STYLE
+before = {name: matplotlib.rcParams[name] for name in STYLE}
+figure = minidl.plot.curves([{"epoch": 1, "train_loss": 1.0, "train_iou": 0.3}])
+assert figure._repr_png_()[:4] == b"\\x89PNG"
+assert {name: matplotlib.rcParams[name] for name in STYLE} == before != STYLE
+assert "matplotlib.pyplot" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_figure_that_cannot_be_written(tmp_path):
+    figure = plot.curves([{"epoch": 1, "train_loss": 1.0, "train_iou": 0.3}])
+    with pytest.raises(ValueError, match="xyz"):
+        plot.save(figure, tmp_path / "f.xyz")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        plot.save(figure, tmp_path / "no" / "f.png")
