@@ -15,7 +15,7 @@ from numba import get_num_threads, njit, prange
 
 from .microkernel import outer_tile_4, outer_tile_6, width
 from .tiled import panels
-from .vector import fill, load, store
+from .vector import load, store
 from .winograd import input_tiles, kernel_line, output_tiles, read_strip, write_strip
 
 SEGMENT = 8  # tiles that are transformed at a time: their pixels stay in the first-level cache
@@ -53,7 +53,7 @@ def transform_kernels(w, strides, turned, O, C, lanes, out, T):
 
 @njit(cache=True)
 def place(t, TH, TW, step):
-    """Tile number t -> image, row and column of its first result, tiles left in its row. Order: image, sub-image, row, column."""
+    """Tile t in the order image, sub-image, row, column -> image, row and column of its first result, tiles left in its row."""
     tx, ty, ab = t % TW, t // TW % TH, t // (TW * TH) % (step * step)
     return t // (TW * TH * step * step), 4 * ty * step + ab // step, 4 * tx * step + ab % step, TW - tx
 
@@ -140,7 +140,7 @@ def _run(x, w, bias, y, G, strides, turned, origin, step):
     b = np.zeros((G, R * lanes), x.dtype)
     if bias is not None:
         b[:, :O] = bias.reshape(G, O)
-    TH, TW = (-(-(-(-n // step)) // 4) for n in y.shape[2:])
+    TH, TW = ((n + 4 * step - 1) // (4 * step) for n in y.shape[2:])
     block = block_size(N * step * step * TH * TW, C + O, x.itemsize, threads, G)
     _winograd(
         x.reshape(-1), u, b.reshape(-1), y.reshape(-1), C, O, x.shape[2:], y.shape[2:], N, origin, step,

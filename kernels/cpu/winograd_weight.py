@@ -147,7 +147,7 @@ def conv2d_weight(x, y, geometry):
     """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i + k d - p, j + l d - p] for 3x3 kernels of stride 1 and equal dilations."""
     G, step, lanes, threads = geometry.groups, geometry.dilation[0], width(x.dtype) // 2, get_num_threads()
     N, C, O = x.shape[0], x.shape[1] // G, y.shape[1] // G
-    TH, TW = (-(-(-(-n // step)) // 4) for n in y.shape[2:])
+    TH, TW = ((n + 4 * step - 1) // (4 * step) for n in y.shape[2:])
     tiles, cols = N * step * step * TH * TW, -(-C // (2 * lanes)) * 2 * lanes
     shares = max(1, min(threads, O // 64)) if 36 * O * cols * x.itemsize > SHARED_BYTES else 1
     parts = max(1, threads // shares)
