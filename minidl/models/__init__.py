@@ -38,25 +38,26 @@ from .deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small
 from .deeplab_v2 import DeepLabV2, deeplab_v2, deeplab_v2_small, deeplab_v2_vgg16
 from .deeplab_v3 import (
     DeepLabV3,
-    deeplabv3_cascade,
+    deeplab_v3_cascade,
+    deeplab_v3_small,
     deeplabv3_resnet50,
     deeplabv3_resnet101,
-    deeplabv3_small,
     fcn_resnet50,
     fcn_resnet_small,
 )
 from .deeplab_v3plus import (
     DeepLabV3Plus,
-    deeplabv3plus,
-    deeplabv3plus_mobilenet_v2,
-    deeplabv3plus_resnet101,
-    deeplabv3plus_small,
+    deeplab_v3plus,
+    deeplab_v3plus_mobilenet_v2,
+    deeplab_v3plus_resnet101,
+    deeplab_v3plus_small,
 )
 from .enet import ENet, enet, enet_small
 from .erfnet import ERFNet, erfnet, erfnet_small
 from .espnet import ESPNet, espnet, espnet_small
 from .fcn import FCN, fcn8s, fcn8s_small, fcn16s, fcn16s_small, fcn32s, fcn32s_small
 from .liteseg import LiteSeg, liteseg, liteseg_darknet19, liteseg_shufflenet, liteseg_small
+from .multiscale import predict_multiscale
 from .pspnet import PSPNet, pspnet, pspnet_small
 from .rtseg import (
     DilationDecoder,
@@ -74,3 +75,24 @@ from .rtseg import (
 from .segmentation import SegmentationNetwork
 from .tiling import predict_tiled
 from .unet import UNet, unet, unet_paper, unet_small
+
+# Constructors of segmentation networks by name; each takes `num_classes`.
+NETWORKS = (
+    "fcn32s", "fcn16s", "fcn8s", "fcn32s_small", "fcn16s_small", "fcn8s_small",
+    "unet", "unet_paper", "unet_small",
+    "deeplab_v1", "deeplab_v1_small", "deeplab_v2", "deeplab_v2_vgg16", "deeplab_v2_small",
+    "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplab_v3_cascade", "deeplab_v3_small",
+    "deeplab_v3plus", "deeplab_v3plus_resnet101", "deeplab_v3plus_mobilenet_v2", "deeplab_v3plus_small",
+    "fcn_resnet50", "fcn_resnet_small", "pspnet", "pspnet_small",
+    "liteseg", "liteseg_shufflenet", "liteseg_darknet19", "liteseg_small",
+    "erfnet", "erfnet_small", "espnet", "espnet_small", "enet", "enet_small",
+    "skipnet_mobilenet", "skipnet_shufflenet", "skipnet_small",
+    "unet_mobilenet", "unet_shufflenet", "unet_mobilenet_small",
+    "dilation_mobilenet", "dilation_shufflenet", "dilation_small",
+)  # fmt: skip
+
+# Constructors of classifiers by name; each takes `num_classes`.
+CLASSIFIERS = (
+    "alexnet", "vgg16", "vgg16_bn", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v1", "mobilenet_v2",
+    "shufflenet_v1", "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "darknet19", "xception41", "xception65",
+)  # fmt: skip

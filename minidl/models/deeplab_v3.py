@@ -101,14 +101,14 @@ def deeplabv3_resnet101(num_classes=21, aux_loss=False, output_stride=16, multi_
     return DeepLabV3(backbone, num_classes, aux_loss=aux_loss)
 
 
-def deeplabv3_cascade(num_classes=21, output_stride=16, multi_grid=(1, 2, 1)):
+def deeplab_v3_cascade(num_classes=21, output_stride=16, multi_grid=(1, 2, 1)):
     """Going deeper instead of wider: blocks 5 to 7 on ResNet-50, multi-grid (1, 2, 1) (section 4.1)."""
     backbone = backbones.resnet50(None, output_stride=output_stride, multi_grid=multi_grid)
     head = CascadeHead(backbone.stages["layer4"].channels, num_classes, backbone.plan, multi_grid)
     return DilatedNetwork(backbone, head, num_classes)
 
 
-def deeplabv3_small(num_classes, aux_loss=False):
+def deeplab_v3_small(num_classes, aux_loss=False):
     """For lessons: `resnet_small` at output stride 8, rates 2, 4, 6."""
     return DeepLabV3(backbones.resnet_small(output_stride=8), num_classes, (1, 2, 3), aux_loss, width=64)
 

@@ -35,25 +35,25 @@ class DeepLabV3Plus(OnBackbone):
         return {"out": self.score(self.refine(F.cat([resize_to(deep, low), low], 1)))}
 
 
-def deeplabv3plus(num_classes=21, output_stride=16):
+def deeplab_v3plus(num_classes=21, output_stride=16):
     """On aligned Xception-65, the paper's strongest encoder (table 5)."""
     backbone = backbones.xception65(None, output_stride=output_stride)
     return DeepLabV3Plus(backbone, num_classes, low="entry2.units.1")
 
 
-def deeplabv3plus_resnet101(num_classes=21, output_stride=16):
+def deeplab_v3plus_resnet101(num_classes=21, output_stride=16):
     """On ResNet-101 (table 3)."""
     backbone = backbones.resnet101(None, output_stride=output_stride)
     return DeepLabV3Plus(backbone, num_classes, backbone.at_stride(4))
 
 
-def deeplabv3plus_mobilenet_v2(num_classes=21, output_stride=16):
+def deeplab_v3plus_mobilenet_v2(num_classes=21, output_stride=16):
     """On MobileNetV2."""
     backbone = backbones.mobilenet_v2(None, output_stride=output_stride)
     return DeepLabV3Plus(backbone, num_classes, backbone.at_stride(4))
 
 
-def deeplabv3plus_small(num_classes):
+def deeplab_v3plus_small(num_classes):
     """For lessons: `mobilenet_v2_small` at output stride 8, 64 channels, rates 2, 4, 6."""
     backbone = backbones.mobilenet_v2_small(output_stride=8)
     return DeepLabV3Plus(backbone, num_classes, backbone.at_stride(4), (1, 2, 3), width=64, reduced=16, dropout=0.1)

@@ -5,6 +5,8 @@ a skip at every stride, features instead of scores. Dilation: strides 16 and 32 
 stride 8.
 """
 
+from itertools import pairwise
+
 from .. import functional as F
 from .. import nn
 from . import backbones
@@ -21,7 +23,7 @@ class UNetDecoder(OnBackbone):
         self.names = [backbone.at_stride(s) for s in (32, 16, 8, 4, 2)]
         channels = [backbone.stages[name].channels for name in self.names]
         self.up = nn.ModuleList(
-            [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in zip(channels, channels[1:])]
+            [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in pairwise(channels)]
         )
         self.merge = nn.ModuleList([nn.Sequential(*[ConvBNReLU(c, c, 3) for _ in range(convs)]) for c in channels[1:]])
         self.score = nn.Conv2d(channels[-1], num_classes, 1)

@@ -1,0 +1,3 @@
+"""Writing networks for other programs to run."""
+
+from .onnx import export_onnx

@@ -1,0 +1,207 @@
+"""What each function is in ONNX: (graph, result, arguments) -> name of the value, or names."""
+
+from itertools import pairwise
+
+import numpy as np
+
+
+def _pair(v):
+    return (v, v) if isinstance(v, int) else tuple(v)
+
+
+def _window(kernel, stride, padding, dilation):
+    p = _pair(padding)
+    return {
+        "kernel_shape": _pair(kernel),
+        "strides": _pair(kernel if stride is None else stride),
+        "pads": (*p, *p),
+        "dilations": _pair(dilation),
+    }
+
+
+def conv2d(g, out, input, weight, bias, stride, padding, dilation, groups):
+    kernel = weight.data.shape[2:]
+    if padding == "same":
+        total = [d * (k - 1) for d, k in zip(_pair(dilation), kernel)]
+        pads = (*[t // 2 for t in total], *[t - t // 2 for t in total])
+    else:
+        pads = (0,) * 4 if padding == "valid" else _pair(padding) * 2
+    window = _window(kernel, stride, 0, dilation) | {"pads": pads}
+    return g.node("Conv", input, weight, *([] if bias is None else [bias]), group=groups, **window)
+
+
+def conv_transpose2d(g, out, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    window = _window(weight.data.shape[2:], stride, padding, dilation)
+    inputs = [input, weight, *([] if bias is None else [bias])]
+    return g.node("ConvTranspose", *inputs, group=groups, output_padding=_pair(output_padding), **window)
+
+
+def batch_norm(g, out, input, running_mean, running_var, weight, bias, training, momentum, eps, relu):
+    if training:
+        raise ValueError("export: batch norm is in training mode; call model.eval()")
+    ones = np.ones(out.shape[1], np.float32)
+    scale, shift = ones if weight is None else weight, 0 * ones if bias is None else bias
+    y = g.node("BatchNormalization", input, scale, shift, running_mean, running_var, epsilon=float(eps))
+    return g.node("Relu", y) if relu else y
+
+
+def max_pool2d(g, out, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    window = _window(kernel_size, stride, padding, dilation)
+    return g.node("MaxPool", input, outputs=1 + return_indices, ceil_mode=int(ceil_mode), **window)
+
+
+def max_unpool2d(g, out, input, indices, kernel_size, stride, padding, output_size):
+    if output_size is not None:
+        raise NotImplementedError("export: max_unpool2d with output_size has no ONNX form here")
+    window = _window(kernel_size, stride, padding, 1)
+    del window["dilations"]
+    return g.node("MaxUnpool", input, indices, **window)
+
+
+def avg_pool2d(g, out, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None):
+    if divisor_override is not None:
+        raise NotImplementedError("export: avg_pool2d with divisor_override has no ONNX form here")
+    window = _window(kernel_size, stride, padding, 1)
+    del window["dilations"]
+    return g.node("AveragePool", input, ceil_mode=int(ceil_mode), count_include_pad=int(count_include_pad), **window)
+
+
+def adaptive_avg_pool2d(g, out, input, output_size):
+    if out.shape[2:] == (1, 1):
+        return g.node("GlobalAveragePool", input)
+    rows, columns = (_bins(g, input.shape[axis], out.shape[axis]) for axis in (2, 3))
+    y = g.node("MatMul", rows, input)  # (bins, H) x (N, C, H, W)
+    return g.node("MatMul", y, g.node("Transpose", columns, perm=(1, 0)))
+
+
+def _bins(g, n, m):
+    """(m, n) matrix of averages over floor(i n / m) ... ceil((i + 1) n / m) - 1."""
+    i = np.arange(m)[:, None]
+    start = g.node("Div", g.node("Mul", i, n), np.array([m]))
+    end = g.node("Div", g.node("Add", g.node("Mul", i + 1, n), np.array([m - 1])), np.array([m]))
+    j = g.node("Range", np.array(0), g.node("Squeeze", n), np.array(1))
+    inside = g.node("And", g.node("GreaterOrEqual", j, start), g.node("Less", j, end))
+    FLOAT = 1
+    return g.node("Div", g.node("Cast", inside, to=FLOAT), g.node("Cast", g.node("Sub", end, start), to=FLOAT))
+
+
+def interpolate(g, out, input, size, scale_factor, mode, align_corners):
+    if mode not in ("bilinear", "nearest"):
+        raise NotImplementedError(f"export: interpolate in mode {mode!r} has no ONNX form here")
+    N, C, H, W = input.shape
+    if size is None:
+        factors = _pair(int(scale_factor)) if isinstance(scale_factor, float | int) else tuple(map(int, scale_factor))
+        if out.shape[2:] != (H * factors[0], W * factors[1]):
+            raise NotImplementedError(f"export: interpolate by {scale_factor}; needed whole factors")
+        size = (H * factors[0], W * factors[1])
+    where = "align_corners" if align_corners else "half_pixel" if mode == "bilinear" else "asymmetric"
+    attributes = {"mode": "linear" if mode == "bilinear" else "nearest", "coordinate_transformation_mode": where}
+    attributes |= {"nearest_mode": "floor"} if mode == "nearest" else {}
+    return g.node("Resize", input, "", "", g.vector((N, C, *_pair(size))), **attributes)
+
+
+def pad(g, out, x, pad, mode, value):
+    pairs = [*zip(pad[::2], pad[1::2])]
+    pairs = [(0, 0)] * (out.ndim - len(pairs)) + pairs[::-1]
+    widths = g.vector([a for a, _ in pairs] + [b for _, b in pairs])
+    names = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    extra = [np.float32(value)] if mode == "constant" else []
+    return g.node("Pad", x, widths, *extra, mode=names[mode])
+
+
+def crop(g, out, x, top, left, height, width):
+    return _slice(g, x, (top, left), (top + height, left + width), (2, 3))
+
+
+def _slice(g, x, starts, ends, axes):
+    return g.node("Slice", x, g.vector(starts), g.vector(ends), np.array(axes))
+
+
+def chunk(g, out, x, chunks, dim):
+    stops = np.cumsum([0, *(o.shape[dim] for o in out)])
+    return [_slice(g, x, (a,), (b,), (dim,)) for a, b in pairwise(stops)]
+
+
+def reshape(g, out, x, shape):
+    return g.node("Reshape", x, g.vector(shape))
+
+
+def transpose(g, out, x, dim0, dim1):
+    perm = list(range(out.ndim))
+    perm[dim0], perm[dim1] = perm[dim1], perm[dim0]
+    return g.node("Transpose", x, perm=perm)
+
+
+def flatten(g, out, x, start_dim, end_dim):
+    if start_dim != 1 or end_dim not in (-1, x.ndim - 1):
+        raise NotImplementedError("export: flatten keeps the first axis only")
+    return g.node("Flatten", x, axis=1)
+
+
+def expand(g, out, x, shape):
+    return g.node("Expand", x, g.vector([1 if isinstance(n, int) and n == -1 else n for n in shape]))
+
+
+def mean(g, out, x, dim, keepdim):
+    return g.node("ReduceMean", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
+
+
+def linear(g, out, x, weight, bias):
+    return g.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
+
+
+def prelu(g, out, x, weight):
+    slopes = weight.data.reshape(-1, *[1] * (out.ndim - 2)) if out.ndim > 2 else weight.data
+    return g.node("PRelu", x, slopes)
+
+
+def _number(v):
+    return np.float32(v) if isinstance(v, float | int) else v
+
+
+def _elementwise(op):
+    return lambda g, out, a, b: g.node(op, _number(a), _number(b))
+
+
+EMIT = {
+    "conv2d": conv2d,
+    "conv_transpose2d": conv_transpose2d,
+    "batch_norm": batch_norm,
+    "max_pool2d": max_pool2d,
+    "max_unpool2d": max_unpool2d,
+    "avg_pool2d": avg_pool2d,
+    "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "interpolate": interpolate,
+    "pad": pad,
+    "crop": crop,
+    "chunk": chunk,
+    "cat": lambda g, out, tensors, dim: g.node("Concat", *tensors, axis=dim),
+    "reshape": reshape,
+    "transpose": transpose,
+    "flatten": flatten,
+    "expand": expand,
+    "mean": mean,
+    "linear": linear,
+    "prelu": prelu,
+    "add": _elementwise("Add"),
+    "sub": _elementwise("Sub"),
+    "mul": _elementwise("Mul"),
+    "div": _elementwise("Div"),
+    "maximum": _elementwise("Max"),
+    "relu": lambda g, out, x: g.node("Relu", x),
+    "relu6": lambda g, out, x: g.node("Clip", x, np.float32(0), np.float32(6)),
+    "sigmoid": lambda g, out, x: g.node("Sigmoid", x),
+    "tanh": lambda g, out, x: g.node("Tanh", x),
+    "softmax": lambda g, out, x, dim: g.node("Softmax", x, axis=dim),
+    "elu": lambda g, out, x, alpha: g.node("Elu", x, alpha=float(alpha)),
+    "hardswish": lambda g, out, x: g.node("HardSwish", x),
+    "leaky_relu": lambda g, out, x, negative_slope: g.node("LeakyRelu", x, alpha=float(negative_slope)),
+    "dropout": lambda g, out, input, p, training: _off(input, training),
+    "dropout2d": lambda g, out, input, p, training: _off(input, training),
+}
+
+
+def _off(input, training):
+    if training:
+        raise ValueError("export: dropout is in training mode; call model.eval()")
+    return input

@@ -1,0 +1,56 @@
+"""ONNX: a network as a file that other programs run, for images of any height and width."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..checkpoint import replacing
+from ..engine import no_grad
+from ..tensor import Tensor
+from .graph import Graph
+from .trace import Traced, recording
+
+OPSET = 18
+
+
+@no_grad()
+def export_onnx(model, path, size=(97, 129), input_channels=None):
+    """Write `model`, in evaluation mode, to `path` (opset 18); batch, height and width stay free; returns the path.
+
+    The input is called "image" (N, C, H, W), the outputs "out" and, where there is one, "aux". The network is run once on
+    an image of `size` and its functions are recorded; sizes that follow from the image's are written as computations. What
+    the network decides by comparing sizes is decided as for `size`: it should be as odd as real images are.
+    Raises ImportError without the onnx package, NotImplementedError for a function without an ONNX form here.
+    """
+    try:
+        import onnx
+        from onnx import helper, numpy_helper
+    except ImportError as error:
+        raise ImportError('export_onnx needs the onnx package: pip install "minidl[onnx]"') from error
+    channels = input_channels or getattr(model, "input_channels", 3)
+    named = [*model.named_parameters(), *model.named_buffers()]
+    graph = Graph({id(tensor): (name, tensor) for name, tensor in named})
+    was_training = model.training
+    model.eval()
+    try:
+        with recording():
+            x = Traced(Tensor(np.zeros((1, channels, *size), np.float32)), graph, "image")
+            result = model(x)
+    finally:
+        model.train(was_training)
+    outputs = result if isinstance(result, dict) else {"out": result}
+    declared = []
+    for name, y in outputs.items():
+        graph.nodes.append(helper.make_node("Identity", [y.name], [name]))
+        free = ["N", y.data.shape[1], f"{name}_H", f"{name}_W"][: y.ndim]
+        declared.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, free))
+    image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["N", channels, "H", "W"])
+    arrays = [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in graph.arrays.items()]
+    body = helper.make_graph(graph.nodes, type(model).__name__, [image], declared, arrays)
+    exported = helper.make_model(
+        body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9
+    )
+    onnx.checker.check_model(exported, full_check=True)
+    with replacing(Path(path)) as part:
+        part.write_bytes(exported.SerializeToString())
+    return Path(path)

@@ -1,0 +1,123 @@
+"""Running a network on a tensor that remembers every function it goes through.
+
+While `recording` is active, a function of `minidl.functional` that is given a Traced tensor also calls
+`graph.record(name, out, **arguments)`, which describes the call and returns what stands for its result. Sizes of a Traced
+tensor are integers that remember how they were computed, so that what is true of one image size stays true of others.
+"""
+
+import contextlib
+import functools
+import inspect
+
+from .. import functional as F
+from ..tensor import Tensor
+
+
+class Size(int):
+    """An integer whose value at run time is the graph's value `name`; arithmetic with integers is recorded too."""
+
+    def __new__(cls, value, graph, name):
+        size = super().__new__(cls, value)
+        size.graph, size.name = graph, name
+        return size
+
+    def _binary(self, value, op, left, right):
+        return Size(value, self.graph, self.graph.node(op, self.graph.scalar(left), self.graph.scalar(right)))
+
+    def __add__(self, other):
+        return self._binary(int(self) + int(other), "Add", self, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other):
+        return self._binary(int(self) - int(other), "Sub", self, other)
+
+    def __rsub__(self, other):
+        return self._binary(int(other) - int(self), "Sub", other, self)
+
+    def __mul__(self, other):
+        return self._binary(int(self) * int(other), "Mul", self, other)
+
+    __rmul__ = __mul__
+
+    def __neg__(self):
+        return self._binary(-int(self), "Mul", self, -1)
+
+    def __mod__(self, other):
+        return self._binary(int(self) % int(other), "Mod", self, other)
+
+    def __floordiv__(self, other):
+        if int(self) < 0:
+            raise ValueError(f"export: {int(self)} // {int(other)} of a negative size has no ONNX form")
+        return self._binary(int(self) // int(other), "Div", self, other)
+
+
+class Traced(Tensor):
+    """A Tensor that is the value `name` of a graph; its channels are fixed, its other sizes may differ at run time."""
+
+    __slots__ = ("graph", "name")
+
+    def __init__(self, tensor, graph, name):
+        super().__init__(tensor.data)
+        self.graph, self.name = graph, name
+
+    @property
+    def shape(self):
+        return tuple(
+            n if axis == 1 else Size(n, self.graph, self.graph.size_of(self.name, axis))
+            for axis, n in enumerate(self.data.shape)
+        )
+
+
+_OPERATORS = {
+    "__add__": "add",
+    "__sub__": "sub",
+    "__mul__": "mul",
+    "__truediv__": "div",
+    "__getitem__": "getitem",
+}
+_OPERATORS |= {"__radd__": "add", "__rmul__": "mul"}  # both commute
+
+
+def _wrap(name, function):
+    """`function`, which records itself when one of its arguments is traced."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        flat = [v for a in (*args, *kwargs.values()) for v in (a if isinstance(a, list | tuple) else (a,))]
+        graph = next((v.graph for v in flat if isinstance(v, Traced)), None)
+        if graph is None:
+            return function(*args, **kwargs)
+        out = function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return graph.record(name, out, bound.arguments)
+
+    return wrapper
+
+
+def _plain(value):
+    if isinstance(value, Traced):
+        return Tensor(value.data)
+    if isinstance(value, Size):
+        return int(value)
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return value
+
+
+@contextlib.contextmanager
+def recording():
+    """Within this block, functions of traced tensors are recorded."""
+    originals = {name: f for name, f in vars(F).items() if inspect.isfunction(f)}
+    wrapped = {name: _wrap(name, f) for name, f in originals.items()}
+    for method, name in _OPERATORS.items():
+        setattr(Traced, method, wrapped[name])
+    try:
+        vars(F).update(wrapped)
+        yield
+    finally:
+        vars(F).update(originals)
+        for method in _OPERATORS:
+            delattr(Traced, method)
