@@ -22,12 +22,12 @@ class detect_anomaly:
     """
 
     def __enter__(self):
-        self.before = engine.anomaly
-        engine.anomaly = self
+        self.before = engine.observer
+        engine.observer = self
         return self
 
     def __exit__(self, *error):
-        engine.anomaly = self.before
+        engine.observer = self.before
 
     def forward(self, op, args, metadata, result):
         """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""

@@ -22,7 +22,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
-anomaly = None  # set by detect_anomaly and analysis: sees every operation and every gradient
+observer = None  # of every operation and every gradient: detect_anomaly, or the receptive-field analysis
 clock = itertools.count(1)
 
 
@@ -157,8 +157,8 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
                         continue
                     if result.data.shape != node.shapes[edge]:
                         result = _fit(node, k, result, node.shapes[edge])
-                    if anomaly:
-                        anomaly.backward(node, k, result)
+                    if observer:
+                        observer.backward(node, k, result)
                     index = target.index
                     if index in pending:
                         pending[index][1] = pending[index][1] + result

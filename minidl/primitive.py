@@ -134,8 +134,8 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
                     given = ((args,) if variadic else args, (out,), extra, [metadata[k] for k in keywords])
                     saved = plan.keep((*itertools.chain(*given), *((sizes,) if variadic else sizes)))
                 result.node = Node(plan, edges, shapes, saved)
-        if engine.anomaly:
-            engine.anomaly.forward(op, args, metadata, result)
+        if engine.observer:
+            engine.observer.forward(op, args, metadata, result)
         return (result, *extra) if aux else result
 
     def rules(**by_argument):

@@ -133,7 +133,7 @@ PIECES = {
     "sub-pixels": lambda: after(nn.Conv2d(1, 4, 1), shuffled),
     "super-pixels": lambda: after(nn.Conv2d(16, 4, 1), unshuffled),
     "unfold": lambda: unfolded,
-    "slices": lambda: lambda x: x[:, :, ::2] + x[:, :, 0::2],
+    "slices": lambda: lambda x: x[:, :, ::2] + x[..., ::2, :],
     "transposed twice": lambda: lambda x: F.permute(F.roll(F.permute(x, (3, 0, 1, 2)), 1, 2), (1, 2, 3, 0)),
     "reflect": lambda: lambda x: F.avg_pool2d(F.pad(x, (1, 1, 1, 1), "reflect"), 3, 1),
 }
@@ -146,12 +146,12 @@ def test_boxes_are_the_support_of_the_gradient(names, H, W):
 
     def f(x):
         for piece in net:
+            assume(min(x.shape[2:]) > 5 and max(x.shape[2:]) < 100)
             x = piece(x)
         return x
 
     x = minidl.tensor(np.random.default_rng(0).random((1, 4, H, W), np.float32) + np.float32(0.1), requires_grad=True)
     shape = f(x.detach()).shape
-    assume(max(shape) < 150)
     field = receptive_field(f, (4, H, W))
     for i in {0, shape[2] // 2, shape[2] // 2 + 1} & set(range(shape[2])):
         for j in {0, shape[3] // 2} & set(range(shape[3])):
@@ -294,4 +294,4 @@ def test_errors():
         receptive_field(nn.ReLU(), (4, 4))
     from minidl import engine
 
-    assert engine.anomaly is None and engine.is_grad_enabled()
+    assert engine.observer is None and engine.is_grad_enabled()

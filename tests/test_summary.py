@@ -59,7 +59,7 @@ def test_the_model_is_left_as_it_was():
     failing = nn.Sequential(nn.Conv2d(4, 1, 1))
     with pytest.raises(ValueError):
         minidl.summary(failing, (3, 8, 8))
-    assert not failing[0]._hooks and minidl.engine.anomaly is None
+    assert not failing[0]._hooks and minidl.engine.observer is None
 
 
 class Twice(nn.Module):

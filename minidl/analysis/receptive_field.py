@@ -66,11 +66,11 @@ class FieldTracer:
         self.strict, self.fields, self.misaligned, self.unknown = strict, {}, [], []
 
     def __enter__(self):
-        self.before, engine.anomaly = engine.anomaly, self
+        self.before, engine.observer = engine.observer, self
         return self
 
     def __exit__(self, *error):
-        engine.anomaly = self.before
+        engine.observer = self.before
 
     def watch(self, tensor):
         """Take a tensor (N, C, H, W) as the image."""
