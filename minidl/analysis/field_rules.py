@@ -111,9 +111,13 @@ def crop(fields, args, metadata, result):
 def getitem(fields, args, metadata, result):
     f, key = fields[0], metadata["key"]
     ends = np.stack([ends[key] for ends in f.full(args[0].shape)])
-    place = key if isinstance(key, tuple) else (key,)
-    step = place[f.axis] if len(place) == 4 or (... in place[:1] and len(place) > -f.axis) else None
-    step = step.step if isinstance(step, slice) and step.step else 1
+    place = list(key) if isinstance(key, tuple) else [key]
+    if any(k is ... for k in place):
+        gap = next(d for d, k in enumerate(place) if k is ...)
+        place[gap : gap + 1] = [slice(None)] * (args[0].ndim - len(place) + 1)
+    place += [slice(None)] * (args[0].ndim - len(place))
+    step = place[f.axis].step if isinstance(place[f.axis], slice) else None
+    step = 1 if step is None else step
     return Field(ends, f.axis, f.jump * abs(step), f.length)
 
 
