@@ -16,6 +16,7 @@ from .activation import (
 )
 from .container import Identity, ModuleDict, ModuleList, Sequential
 from .conv import Conv2d, ConvTranspose2d, Fold, Unfold
+from .crf import CRF
 from .dropout import Dropout, Dropout2d
 from .linear import Flatten, Linear
 from .loss import (
