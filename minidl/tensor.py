@@ -119,6 +119,13 @@ class Tensor:
             made = f", grad_fn=<{self.node.op.__name__}>"
         return f"tensor({body}{dtype}{made})"
 
+    def __reduce__(self):  # a copy, or a pickle for another process, is a leaf with its own place on the tape
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"copy: the result of {self.node.op.__name__} is part of a tape; use detach() or clone()"
+            )
+        return _rebuild, (self.data, self.requires_grad)
+
     # -- the tape --------------------------------------------------------------------------------------------------
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False):
@@ -259,6 +266,10 @@ class Tensor:
     def argmin(self, dim=None):
         """Position of the (first) minimum along `dim`, or in the flattened tensor."""
         return Tensor(np.asarray(self.data.argmin(dim)))
+
+
+def _rebuild(data, requires_grad):
+    return Tensor(data).requires_grad_(requires_grad)
 
 
 def _one_or_many(values):

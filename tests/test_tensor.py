@@ -1,6 +1,8 @@
 """Tensor: dtypes, indexing, comparison, conversion, in-place writes."""
 
+import copy
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -114,6 +116,18 @@ def test_repr():
     assert repr(x) == "tensor([1., 2.], requires_grad=True)"
     assert repr(x * 2) == "tensor([2., 4.], grad_fn=<mul>)"
     assert repr(tensor(np.array([1.0]))) == "tensor([1.], dtype=float64)"
+
+
+def test_copies_have_their_own_place_on_the_tape():
+    x = tensor([1.0, 2.0], requires_grad=True)
+    y = copy.deepcopy(x)
+    (y * 3).sum().backward()
+    assert x.grad is None
+    assert y.grad.tolist() == [3.0, 3.0]
+    assert not np.shares_memory(x.data, y.data)
+    assert pickle.loads(pickle.dumps(x)).requires_grad
+    with pytest.raises(RuntimeError, match="part of a tape"):
+        copy.deepcopy(x * 2)
 
 
 def test_setitem_and_versions():
