@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png --mask labels.png --figure figure.png
   minidl predict runs/camvid photos/ -o painted/          a folder of images; painted/ is made
   minidl predict runs/camvid huge.png -o out.png --tile 512
+  minidl predict --weights deeplabv3.safetensors --arch deeplabv3_resnet50 photo.jpg -o out.png
 """
 
 
@@ -22,19 +23,30 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run_folder", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint")
+    parser.add_argument(
+        "run_folder", nargs="?", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint"
+    )
     parser.add_argument("image", metavar="IMAGE", help="an image, or a folder of images")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the picture, or for a folder the folder")
     parser.add_argument("--mask", metavar="PNG", help="also the labels, as a palette PNG (for a folder: a folder)")
     parser.add_argument("--figure", metavar="PNG", help="also a figure with names and legend (for a folder: a folder)")
     parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
+    parser.add_argument("--weights", metavar="FILE", help="instead of RUN: published weights, as safetensors")
+    parser.add_argument("--arch", metavar="NAME", help="the network of --weights, such as deeplabv3_resnet50")
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
 
 
 def run(args):
     if not 0 <= args.alpha <= 1:
         raise ValueError(f"--alpha {args.alpha}; needed 0 to 1")
-    model, config, _ = building.open_run(args.run_folder)
+    if (args.run_folder is None) == (args.weights is None) or (args.weights is None) != (args.arch is None):
+        raise ValueError("needed either RUN, or --weights FILE with --arch NAME")
+    if args.weights is None:
+        model, config, _ = building.open_run(args.run_folder)
+    else:
+        from ..weights import open_published
+
+        model, config = open_published(args.arch, args.weights)
     source = Path(args.image)
     if not source.is_dir():
         _one(model, config, args, source, Path(args.output), _path(args.mask), _path(args.figure))
@@ -118,6 +130,8 @@ def predict(model, config, image, tile=None):
     from ..training import scores_of
 
     size = image.shape[:2]
+    if "shorter_side" in config:
+        config = config | {"size": [max(1, round(n * config["shorter_side"] / min(size))) for n in size]}
     ready, _ = building.build_transform(config, False)(image, np.zeros(size, np.uint8), None)
     x = to_chw(ready)[None]
     with no_grad():
