@@ -34,7 +34,8 @@ def drawn(figure, tmp_path):
     """The figure as pixels, having been written."""
     plot.save(figure, tmp_path / "f.png")
     assert [p.name for p in tmp_path.iterdir()] == ["f.png"]
-    return np.array(Image.open(tmp_path / "f.png").convert("RGB"))
+    with Image.open(tmp_path / "f.png") as picture:
+        return np.array(picture.convert("RGB"))
 
 
 def test_paint():

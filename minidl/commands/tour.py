@@ -11,6 +11,7 @@ EPILOG = """examples:
 """
 NETWORKS = {"FCN-32s": "fcn32s_small", "FCN-16s": "fcn16s_small", "FCN-8s": "fcn8s_small", "U-Net": "unet_small"}
 SCENES = {"size": 64, "classes": 3, "digits": (1, 3), "scales": (0.4, 0.8)}  # large digits: even stride 32 can see one
+LENGTH, QUICK_LENGTH, JUDGED = 800, 160, 64  # scenes per epoch, and to validate on
 BATCH, EPOCHS, SHOWN = 8, 6, 5
 
 
@@ -75,9 +76,8 @@ def _loaders(args):
     from ..data import DataLoader, DigitScenes
     from ..data.transforms import Compose, Normalize
 
-    length = 160 if args.quick else 800
-    train = DigitScenes(length=length, seed=args.seed, **SCENES)
-    val = DigitScenes(length=64, seed=args.seed, split="val", **SCENES)
+    train = DigitScenes(length=QUICK_LENGTH if args.quick else LENGTH, seed=args.seed, **SCENES)
+    val = DigitScenes(length=JUDGED, seed=args.seed, split="val", **SCENES)
     normal = Compose([Normalize()])
     return DataLoader(train, BATCH, True, seed=args.seed, transform=normal), DataLoader(val, 32, transform=normal)
 
@@ -92,7 +92,7 @@ def _train(name, builder, train, val, seed):
     count = sum(p.numel() for p in model.parameters())
     print(f"{name}, {count:,} parameters")
     optimizer = optim.AdamW(parameters, lr=3e-3, weight_decay=1e-4)
-    schedule = optim.LinearWarmup(optim.PolyLR(optimizer, EPOCHS * len(train) - 20), 20)
+    schedule = optim.LinearWarmup(optim.PolyLR(optimizer, max(EPOCHS * len(train) - 20, 1)), 20)
     history = training.fit(model, train, val, optimizer=optimizer, schedule=schedule, epochs=EPOCHS, clip=5.0)
     seconds = sum(row["seconds"] for row in history)
     last = history[-1]

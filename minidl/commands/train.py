@@ -1,6 +1,8 @@
 """`minidl train`: a network on a data set, into a run folder that can be resumed."""
 
 import argparse
+import math
+import time
 from pathlib import Path
 
 from . import building
@@ -165,19 +167,26 @@ def _train(folder, config, given):
         resume=(folder / LAST).exists(),
         save_every=config["save_every"],
         config=config,
-        on_epoch=lambda history: _report(folder, history),
+        on_epoch=_Report(folder, config["epochs"]),
     )
 
 
-def _report(folder, history):
-    """One line and the curves."""
-    from tqdm import tqdm
+class _Report:
+    """After each epoch one line, and the curves, which take a moment to draw: at most every ten seconds, and at the end."""
 
-    from .. import plot
+    def __init__(self, folder, epochs):
+        self.folder, self.epochs, self.drawn = folder, epochs, -math.inf
 
-    row = history[-1]
-    tqdm.write(
-        f"epoch {row['epoch']:3d}  loss {row['train_loss']:.4f}  IoU {row['train_iou']:.4f}  val loss {row['val_loss']:.4f}  "
-        f"val IoU {row['val_iou']:.4f}  {row['images_per_second']:.1f} images/s"
-    )
-    plot.save(plot.curves(history), folder / CURVES)
+    def __call__(self, history):
+        from tqdm import tqdm
+
+        from .. import plot
+
+        row = history[-1]
+        tqdm.write(
+            f"epoch {row['epoch']:3d}  loss {row['train_loss']:.4f}  IoU {row['train_iou']:.4f}  "
+            f"val loss {row['val_loss']:.4f}  val IoU {row['val_iou']:.4f}  {row['images_per_second']:.1f} images/s"
+        )
+        if row["epoch"] == self.epochs or time.monotonic() - self.drawn > 10:
+            plot.save(plot.curves(history), self.folder / CURVES)
+            self.drawn = time.monotonic()
