@@ -4,20 +4,22 @@ import numpy as np
 from numba import njit, prange
 
 from .tiles import copy_row
+from .vector import clear_run
 
 
 @njit(parallel=True, cache=True)
-def _im2col(x, cols, kernel, stride, padding, dilation):
-    planes, H, _ = x.shape
+def _im2col(x, size, cols, out_size, kernel, stride, padding, dilation):
+    (planes, H, W), (Ho, Wo) = size, out_size
     for p in prange(planes):
         for tap in range(kernel[0] * kernel[1]):
             k, l = tap // kernel[1], tap % kernel[1]
-            for i in range(cols.shape[2]):
+            for i in range(Ho):
+                at = ((p * kernel[0] * kernel[1] + tap) * Ho + i) * Wo
                 h = i * stride[0] + k * dilation[0] - padding[0]
                 if 0 <= h < H:
-                    copy_row(x[p, h], cols[p, tap, i], stride[1], l * dilation[1] - padding[1])
+                    copy_row(x, (p * H + h) * W, W, cols, at, Wo, stride[1], l * dilation[1] - padding[1])
                 else:
-                    cols[p, tap, i] = 0
+                    clear_run(cols, at, Wo)
 
 
 def im2col(x, geometry):
@@ -26,7 +28,8 @@ def im2col(x, geometry):
     (N, C, H, W), (Ho, Wo) = x.shape, g.output_size(x.shape[2:])
     taps = g.kernel[0] * g.kernel[1]
     cols = np.empty((N, C * taps, Ho * Wo), x.dtype)
-    _im2col(x.reshape(N * C, H, W), cols.reshape(N * C, taps, Ho, Wo), g.kernel, g.stride, g.padding, g.dilation)
+    sizes = (N * C, H, W), (Ho, Wo)
+    _im2col(x.reshape(-1), sizes[0], cols.reshape(-1), sizes[1], g.kernel, g.stride, g.padding, g.dilation)
     return cols
 
 

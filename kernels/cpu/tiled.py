@@ -10,11 +10,14 @@
 The same loop serves conv_transpose2d, whose result falls into s x s phases, each a convolution of its own.
 """
 
+from functools import partial
+
 import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .microkernel import outer_tile_4, outer_tile_6, width
-from .tiles import adjoint_taps, copy_tile, sub_images, tile_size, window_taps
+from .tiles import adjoint_taps, copy_tile, layout, tile_size, window_taps
+from .vector import clear_run, copy_run
 
 
 @njit(cache=True)
@@ -27,7 +30,7 @@ def panels(M):
 
 @njit(parallel=True, cache=True)
 def pack_weights(w, strides, numbers, starts, C, M, out):
-    """out[g][phase][panel][c, tap][row] = w[g, row, c, numbers[tap]]: the order in which outer_tile reads."""
+    """out[g][phase][panel][tap, c][row] = w[g, row, c, numbers[tap]]: the order in which outer_tile reads."""
     tall, padded = panels(M)
     G, F, P = out.shape[0], starts.size - 1, padded // 2
     for task in prange(G * F * P):
@@ -36,8 +39,8 @@ def pack_weights(w, strides, numbers, starts, C, M, out):
         if (row if row < tall else row - tall) % height == 0:
             T = starts[f + 1] - starts[f]
             at = padded * C * starts[f] + row * C * T
-            for c in range(C):
-                for t in range(T):
+            for t in range(T):
+                for c in range(C):
                     source = g * strides[0] + row * strides[1] + c * strides[2] + numbers[starts[f] + t]
                     for r in range(height):
                         out[g, at + r] = w[source + r * strides[1]] if row + r < M else 0
@@ -45,21 +48,21 @@ def pack_weights(w, strides, numbers, starts, C, M, out):
 
 
 @njit(cache=True)
-def _write(strip, length, y, o, count, i0, j0, rows, cols, pitch, step, phase):
-    """y[o + r, (i0 + i) s + a, (j0 + j) s + b] = strip[r, i pitch + j], for as much of the tile as lies in y."""
-    _, H, W = y.shape
+def _write(strip, length, pitch, y, start, size, count, i0, j0, rows, cols, step, phase):
+    """y[r, (i0 + i) s + a, (j0 + j) s + b] = strip[r, i pitch + j], for as much of the tile as lies in y."""
+    H, W = size
+    v = j0 * step[1] + phase[1]
+    n = min(cols, (W - v + step[1] - 1) // step[1])
     for r in range(count):
         for i in range(rows):
-            h, v = (i0 + i) * step[0] + phase[0], j0 * step[1] + phase[1]
-            if h < H and v < W:
-                source = strip[r * length + i * pitch :]
-                row = y[o + r, h, v:]
+            h = (i0 + i) * step[0] + phase[0]
+            if h < H and n > 0:
+                s, t = r * length + i * pitch, start + (r * H + h) * W + v
                 if step[1] == 1:
-                    n = min(cols, row.size)
-                    row[:n] = source[:n]
+                    copy_run(strip, s, y, t, n)
                 else:
-                    for j in range(min(cols, (row.size + step[1] - 1) // step[1])):
-                        row[j * step[1]] = source[j]
+                    for j in range(n):
+                        y[t + j * step[1]] = strip[s + j]
 
 
 @njit(cache=True)
@@ -72,37 +75,53 @@ def _panel(a, a0, height, copy, offsets, k0, K, bias, o, runs, strip, length):
             outer_tile_4(a, a0, 4, 1, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
 
 
+@njit(cache=True)
+def _seen(tap_rows, start, stop, i0, rows, step, H):
+    """The taps between start and stop that see rows of the image, not just padding, from some window of the tile."""
+    first, last = i0 * step, (i0 + rows - 1) * step
+    while start < stop and (last + tap_rows[start] < 0 or first + tap_rows[start] >= H):
+        start += 1
+    while start < stop and (last + tap_rows[stop - 1] < 0 or first + tap_rows[stop - 1] >= H):
+        stop -= 1
+    return start, stop
+
+
 @njit(parallel=True, cache=True)
 def _correlate(
-    x, a, bias, y, which, offsets, starts, plane, pitch, rows, cols, spread, step, origin, up, runs, lanes, T
+    x, C, size, a, bias, y, M, out_size, N, images, tap_rows, offsets, starts, tile, step, up, runs, lanes, T
 ):
-    N, G, C = x.shape[:3]
-    M, H, W = y.shape[2:]
+    plane, pitch, rows, cols, spread = tile
+    (H, W), G = out_size, a.shape[0]
     tall, padded = panels(M)
-    F = starts.size - 1
     down, across = -(-H // (up[0] * rows)), -(-W // (up[1] * cols))
     tasks = N * G * down * across
     parts = 1 if tasks >= T else -(-T // max(tasks, 1))  # few tiles: the rows o are shared out as well
     length = plane + lanes
     for t in prange(T):
-        copy = np.empty(C * which.shape[0] * plane + lanes, x.dtype)
-        copy[copy.size - lanes :] = 0
+        copy = np.empty(C * images.shape[0] * plane + lanes, x.dtype)
+        clear_run(copy, copy.size - lanes, lanes)
         strip = np.empty(6 * length, x.dtype)
         for task in range(t * tasks * parts // T, (t + 1) * tasks * parts // T):
-            part, tile = task % parts, task // parts
-            n, g = tile // (across * down) // G, tile // (across * down) % G
-            i0, j0 = tile // across % down * rows, tile % across * cols
-            copy_tile(x[n, g], copy, which, plane, pitch, i0, j0, rows + spread, step, origin)
-            for f in range(F):
-                K = C * (starts[f + 1] - starts[f])
+            part, n, g = task % parts, task // parts // (across * down) // G, task // parts // (across * down) % G
+            i0, j0 = task // parts // across % down * rows, task // parts % across * cols
+            image = (n * G + g) * C * size[0] * size[1]
+            copy_tile(x, image, (C, size[0], size[1]), copy, images, plane, pitch, i0, j0, rows + spread, step)
+            for f in range(starts.size - 1):
+                begin, end = _seen(tap_rows, starts[f], starts[f + 1], i0, rows, step[0], size[0])
                 row = 0
                 while row < padded:
                     height = 6 if row < tall else 4
                     if row * parts // padded == part:
-                        a0 = padded * C * starts[f] + row * K
-                        _panel(a[g], a0, height, copy, offsets, C * starts[f], K, bias[g], row, runs, strip, length)
-                        count, phase = min(height, M - row), (f // up[1], f % up[1])
-                        _write(strip, length, y[n, g], row, count, i0, j0, rows, cols, pitch, up, phase)
+                        a0 = padded * C * starts[f] + row * C * (starts[f + 1] - starts[f])
+                        a0 += height * C * (begin - starts[f])
+                        K, o = C * (end - begin), g * padded + row
+                        _panel(a[g], a0, height, copy, offsets, C * begin, K, bias, o, runs, strip, length)
+                        count, phase, target = (
+                            min(height, M - row),
+                            (f // up[1], f % up[1]),
+                            ((n * G + g) * M + row) * H * W,
+                        )
+                        _write(strip, length, pitch, y, target, out_size, count, i0, j0, rows, cols, up, phase)
                     row += height
 
 
@@ -113,25 +132,27 @@ def _runs(rows, cols, pitch, lanes):
     return min(by_row, through, key=len)
 
 
-def correlate(x, w, strides, bias, groups, taps, y, up):
+def correlate(x, w, strides, bias, groups, taps_of, y, up):
     """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W), `up` apart; w[g, row, c, tap] lies at `strides`."""
     N, C, M = x.shape[0], x.shape[1] // groups, y.shape[1] // groups
     lanes, threads = width(x.dtype), get_num_threads()
     size = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
+    taps = taps_of(False)
     rows, cols = tile_size(C, taps, size, x.itemsize, N * groups, threads)
-    which, at, plane, pitch = sub_images(taps, rows, cols, lanes)
-    channel = np.arange(C)[:, None] * (which.shape[0] * plane)
-    offsets = [(channel + at[a:b]).reshape(-1) for a, b in zip(taps.starts, taps.starts[1:])]
+    if max(taps.spread) > 8 or taps.spread[0] > 4 * rows:
+        taps = taps_of(True)
+        rows, cols = tile_size(C, taps, size, x.itemsize, N * groups, threads)
+    at, plane, pitch = layout(taps, rows, cols, lanes)
+    offsets = (at[:, None] + np.arange(C) * (len(taps.images) * plane)).reshape(-1)
     padded = panels(M)[1]
     a = np.empty((groups, padded * C * len(taps.table)), x.dtype)
     pack_weights(w.reshape(-1), strides, taps.table[:, 0].copy(), taps.starts, C, M, a)
     rows_of_bias = np.zeros((groups, padded), x.dtype)
     if bias is not None:
         rows_of_bias[:, :M] = bias.reshape(groups, M)
-    x, y = x.reshape(N, groups, C, *x.shape[2:]), y.reshape(N, groups, M, *y.shape[2:])
-    runs = _runs(rows, cols, pitch, lanes)
-    tile = plane, pitch, rows, cols, taps.spread[0], taps.step, taps.origin, up, runs, lanes, threads
-    _correlate(x, a, rows_of_bias, y, which, np.concatenate(offsets), taps.starts, *tile)
+    tile, runs = (plane, pitch, rows, cols, taps.spread[0]), _runs(rows, cols, pitch, lanes)
+    flat = x.reshape(-1), C, x.shape[2:], a, rows_of_bias.reshape(-1), y.reshape(-1), M, y.shape[2:], N
+    _correlate(*flat, taps.images, taps.rows, offsets, taps.starts, tile, taps.step, up, runs, lanes, threads)
 
 
 def conv2d(x, w, bias, geometry):
@@ -139,7 +160,7 @@ def conv2d(x, w, bias, geometry):
     O, C, kh, kw = w.shape
     y = np.empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
     strides = O // geometry.groups * C * kh * kw, C * kh * kw, kh * kw
-    correlate(x, w, strides, bias, geometry.groups, window_taps(geometry), y, (1, 1))
+    correlate(x, w, strides, bias, geometry.groups, partial(window_taps, geometry), y, (1, 1))
     return y
 
 
@@ -148,5 +169,5 @@ def conv_transpose2d(y, w, bias, size, geometry):
     O, C, kh, kw = w.shape
     x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
     strides = O // geometry.groups * C * kh * kw, kh * kw, C * kh * kw
-    correlate(y, w, strides, bias, geometry.groups, adjoint_taps(geometry), x, geometry.stride)
+    correlate(y, w, strides, bias, geometry.groups, partial(adjoint_taps, geometry), x, geometry.stride)
     return x

@@ -14,7 +14,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .microkernel import DOT_COLUMNS, DOT_ROWS, dot_tile, width
-from .tiles import copy_tile, sub_images, tile_size, window_taps
+from .tiles import copy_tile, layout, tile_size, window_taps
 
 SHARED_BYTES = 8 * 1024 * 1024  # of weights; above, each thread computes rows of its own
 
@@ -35,8 +35,8 @@ def _copy_rows(y, out, length, i0, j0, rows, cols, pitch):
 
 
 @njit(parallel=True, cache=True)
-def _accumulate(x, y, which, offsets, plane, pitch, rows, cols, spread, step, origin, shares, lanes, sums):
-    (N, G, C), (O, H, W) = x.shape[:3], y.shape[2:]
+def _accumulate(x, C, size, y, images, offsets, plane, pitch, rows, cols, spread, step, shares, lanes, sums):
+    N, G, O, H, W = y.shape
     parts, _, padded, K = sums.shape
     length = -(-rows * pitch // lanes) * lanes
     down, across = -(-H // rows), -(-W // cols)
@@ -45,14 +45,15 @@ def _accumulate(x, y, which, offsets, plane, pitch, rows, cols, spread, step, or
     for t in prange(parts * shares):
         part, first = t // shares, t % shares * share
         last = min(first + share, O)
-        windows = np.zeros(C * which.shape[0] * plane + length + lanes, x.dtype)
+        windows = np.zeros(C * images.shape[0] * plane + length + lanes, x.dtype)
         pixels = np.zeros(padded * length, x.dtype)
         at = np.arange(padded) * length
         for g in range(G):
             sums[part, g, first : first + share] = 0
             for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
                 n, i0, j0 = tile // (across * down), tile // across % down * rows, tile % across * cols
-                copy_tile(x[n, g], windows, which, plane, pitch, i0, j0, rows + spread, step, origin)
+                image = (n * G + g) * C * size[0] * size[1]
+                copy_tile(x, image, (C, size[0], size[1]), windows, images, plane, pitch, i0, j0, rows + spread, step)
                 _copy_rows(y[n, g, first:last], pixels, length, i0, j0, rows, cols, pitch)
                 for o in range(0, last - first, DOT_ROWS):
                     for k in range(0, K, DOT_COLUMNS):
@@ -64,16 +65,16 @@ def conv2d_weight(x, y, geometry):
     """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
     G, taps, lanes, threads = geometry.groups, window_taps(geometry), width(x.dtype) // 2, get_num_threads()
     N, C, O, K = x.shape[0], x.shape[1] // G, y.shape[1] // G, x.shape[1] // G * len(taps.table)
-    x, y = x.reshape(N, G, C, *x.shape[2:]), y.reshape(N, G, O, *y.shape[2:])
+    y = y.reshape(N, G, O, *y.shape[2:])
     shares = threads if G * O * K * x.itemsize > SHARED_BYTES and DOT_ROWS * threads <= O else 1
     rows, cols = tile_size(C, taps, y.shape[3:], x.itemsize, N, threads // shares)
-    which, at, plane, pitch = sub_images(taps, rows, cols, lanes)
-    offsets = (np.arange(C)[:, None] * (which.shape[0] * plane) + at).reshape(-1)
+    at, plane, pitch = layout(taps, rows, cols, lanes)
+    offsets = (np.arange(C)[:, None] * (len(taps.images) * plane) + at).reshape(-1)
     full = -(-K // DOT_COLUMNS) * DOT_COLUMNS
     offsets = np.append(offsets, np.zeros(full - K, np.int64))
     rows_o = -(-O // (DOT_ROWS * shares)) * DOT_ROWS * shares
     sums = np.empty((threads // shares, G, rows_o, full), x.dtype)
-    tile = plane, pitch, rows, cols, taps.spread[0], taps.step, taps.origin, shares, lanes
-    _accumulate(x, y, which, offsets, *tile, sums)
+    tile = plane, pitch, rows, cols, taps.spread[0], taps.step, shares, lanes
+    _accumulate(x.reshape(-1), C, x.shape[2:], y, taps.images, offsets, *tile, sums)
     w = sums[0] if len(sums) == 1 else sums.sum(0)
     return np.ascontiguousarray(w[:, :O, :K]).reshape(G * O, C, *geometry.kernel)

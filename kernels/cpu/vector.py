@@ -11,6 +11,7 @@ import operator
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 from .microkernel import VECTOR_BYTES
@@ -125,3 +126,29 @@ def transpose(typing, a, a0, a_pitch, b, b0, b_pitch):
 
     i = types.intp
     return types.void(a, i, i, b, i, i), codegen
+
+
+@intrinsic
+def copy_run(typing, source, s, target, t, count):
+    """target[t : t + count] = source[s : s + count] of flat arrays: the C library's memcpy."""
+
+    def codegen(context, builder, signature, args):
+        a = builder.gep(context.make_array(source)(context, builder, args[0]).data, [args[1]])
+        b = builder.gep(context.make_array(target)(context, builder, args[2]).data, [args[3]])
+        cgutils.raw_memcpy(builder, b, a, args[4], source.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp, types.intp), codegen
+
+
+@intrinsic
+def clear_run(typing, target, t, count):
+    """target[t : t + count] = 0 of a flat array."""
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.gep(context.make_array(target)(context, builder, args[0]).data, [args[1]])
+        size = builder.mul(args[2], ir.Constant(args[2].type, target.dtype.bitwidth // 8))
+        cgutils.memset(builder, pointer, size, 0)
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, types.intp), codegen
