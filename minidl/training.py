@@ -5,6 +5,8 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
+
 from . import functional as F
 from .engine import no_grad
 from .metrics import ConfusionMatrix
@@ -24,17 +26,19 @@ def fitted(target, size):
     return target[:, top : top + size[0], left : left + size[1]]
 
 
-def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4):
+def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=None):
     """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
 
     output: scores N x K x h x w or a dictionary of them (auxiliary heads: Zhao et al. 2017, section 3.3); target: labels
-    N x H x W, cropped centrally where a network without padding gives h < H. 0 where no pixel has a label.
+    N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
+    counts. 0 where no pixel has a label.
     """
     total = 0.0
     for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
         labels = fitted(target, scores.shape[2:])
-        count = max(int((labels != ignore_index).sum()), 1)
-        term = F.cross_entropy(scores, labels, ignore_index=ignore_index, reduction="sum") / count
+        kept = labels[labels != ignore_index]
+        count = float(kept.size if weight is None else np.asarray(weight)[kept].sum()) or 1.0
+        term = F.cross_entropy(scores, labels, weight, ignore_index=ignore_index, reduction="sum") / count
         total = total + (term if name == "out" else aux_weight * term)
     return total
 
