@@ -88,8 +88,10 @@ def test_one_command_segments_a_photograph(tmp_path, capsys, monkeypatch):
     Image.fromarray(photo).save(tmp_path / "photo.png")
     command = ["predict", "--weights", str(path), "--arch", "fcn_resnet50", str(tmp_path / "photo.png")]
     assert main([*command, "-o", str(tmp_path / "out.png"), "--mask", str(tmp_path / "mask.png")]) == 0
-    assert Image.open(tmp_path / "mask.png").size == (90, 60)
-    assert any(name in capsys.readouterr().out for name in weights.VOC.classes)
+    with Image.open(tmp_path / "mask.png") as mask:
+        assert mask.size == (90, 60)
+    said = capsys.readouterr().out
+    assert any(name in said for name in weights.VOC.classes)
     assert main(["predict", "--weights", str(path), str(tmp_path / "photo.png"), "-o", str(tmp_path / "out.png")]) == 1
     assert "--weights FILE with --arch NAME" in capsys.readouterr().err
     command[4] = "deeplabv9"

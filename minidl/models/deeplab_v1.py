@@ -35,6 +35,6 @@ def deeplab_v1(num_classes=21, rate=12, hidden=1024):
     return DeepLabV1(backbones.vgg16(None, output_stride=8), num_classes, rate, hidden)
 
 
-def deeplab_v1_small(num_classes):
+def deeplab_v1_small(num_classes=11):
     """For lessons: `vgg_small` at stride 8, rate 4."""
     return DeepLabV1(backbones.vgg_small(output_stride=8), num_classes, rate=4, hidden=128, dropout=0.1)

@@ -52,6 +52,6 @@ def deeplab_v2_vgg16(num_classes=21, rates=ASPP_L):
     return DeepLabV2(backbones.vgg16(None, output_stride=8), num_classes, rates, hidden=1024)
 
 
-def deeplab_v2_small(num_classes):
+def deeplab_v2_small(num_classes=11):
     """For lessons: `resnet_small` at stride 8, rates that fit 96 pixels."""
     return DeepLabV2(backbones.resnet_small(output_stride=8), num_classes, (1, 2, 3, 5))

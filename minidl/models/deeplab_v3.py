@@ -108,7 +108,7 @@ def deeplab_v3_cascade(num_classes=21, output_stride=16, multi_grid=(1, 2, 1)):
     return DilatedNetwork(backbone, head, num_classes)
 
 
-def deeplab_v3_small(num_classes, aux_loss=False):
+def deeplab_v3_small(num_classes=11, aux_loss=False):
     """For lessons: `resnet_small` at output stride 8, rates 2, 4, 6."""
     return DeepLabV3(backbones.resnet_small(output_stride=8), num_classes, (1, 2, 3), aux_loss, width=64)
 
@@ -120,7 +120,7 @@ def fcn_resnet50(num_classes=21, aux_loss=False):
     return DilatedNetwork(backbone, FCNHead(2048, num_classes), num_classes, aux)
 
 
-def fcn_resnet_small(num_classes, aux_loss=False):
+def fcn_resnet_small(num_classes=11, aux_loss=False):
     """For lessons: the same on `resnet_small`."""
     aux = FCNHead(64, num_classes) if aux_loss else None
     return DilatedNetwork(backbones.resnet_small(output_stride=8), FCNHead(128, num_classes), num_classes, aux)

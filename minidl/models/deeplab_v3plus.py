@@ -53,7 +53,7 @@ def deeplab_v3plus_mobilenet_v2(num_classes=21, output_stride=16):
     return DeepLabV3Plus(backbone, num_classes, backbone.at_stride(4))
 
 
-def deeplab_v3plus_small(num_classes):
+def deeplab_v3plus_small(num_classes=11):
     """For lessons: `mobilenet_v2_small` at output stride 8, 64 channels, rates 2, 4, 6."""
     backbone = backbones.mobilenet_v2_small(output_stride=8)
     return DeepLabV3Plus(backbone, num_classes, backbone.at_stride(4), (1, 2, 3), width=64, reduced=16, dropout=0.1)

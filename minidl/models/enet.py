@@ -137,6 +137,6 @@ def enet(num_classes=19):
     return ENet(num_classes)
 
 
-def enet_small(num_classes):
+def enet_small(num_classes=11):
     """For lessons: one round of shorter stages, little dropout."""
     return ENet(num_classes, (16, 48, 96), 2, STAGE[:4], (0.0, 0.05))

@@ -84,6 +84,6 @@ def erfnet(num_classes=20):
     return ERFNet(num_classes)
 
 
-def erfnet_small(num_classes):
+def erfnet_small(num_classes=11):
     """For lessons: half as wide, fewer blocks."""
     return ERFNet(num_classes, (16, 32, 64), shallow=2, dilations=(1, 2, 4, 2), dropout=(0.0, 0.05))

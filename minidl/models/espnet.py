@@ -96,6 +96,6 @@ def espnet(num_classes=20, p=2, q=8):
     return ESPNet(num_classes, p, q)
 
 
-def espnet_small(num_classes):
+def espnet_small(num_classes=11):
     """For lessons: four rates, shallow, two thirds as wide."""
     return ESPNet(num_classes, 1, 3, (16, 48, 96), RATES[:4])

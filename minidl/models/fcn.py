@@ -120,16 +120,16 @@ def _small(num_classes, strides):
     return FCN(backbones.vgg_small(), num_classes, strides, hidden=128, kernel=3, dropout=0.1)
 
 
-def fcn32s_small(num_classes):
+def fcn32s_small(num_classes=11):
     """For lessons: FCN-32s on `vgg_small`."""
     return _small(num_classes, (32,))
 
 
-def fcn16s_small(num_classes):
+def fcn16s_small(num_classes=11):
     """For lessons: FCN-16s on `vgg_small`."""
     return _small(num_classes, (32, 16))
 
 
-def fcn8s_small(num_classes):
+def fcn8s_small(num_classes=11):
     """For lessons: FCN-8s on `vgg_small`."""
     return _small(num_classes, (32, 16, 8))

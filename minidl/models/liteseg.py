@@ -85,7 +85,7 @@ def liteseg_darknet19(num_classes=19):
     return LiteSeg(backbones.darknet19(None, output_stride=16), num_classes, low="block3", reduced=32)
 
 
-def liteseg_small(num_classes):
+def liteseg_small(num_classes=11):
     """For lessons: `mobilenet_v2_small` at output stride 8, 48 channels, rates 1, 2, 3."""
     backbone = backbones.mobilenet_v2_small(output_stride=8)
     return LiteSeg(backbone, num_classes, backbone.at_stride(4), width=48, rates=(1, 2, 3))

@@ -44,6 +44,6 @@ def pspnet(num_classes=21, aux_loss=True):
     return PSPNet(backbones.resnet50(None, output_stride=8), num_classes, aux_loss=aux_loss)
 
 
-def pspnet_small(num_classes, aux_loss=True):
+def pspnet_small(num_classes=11, aux_loss=True):
     """For lessons: `resnet_small`, 64 channels."""
     return PSPNet(backbones.resnet_small(output_stride=8), num_classes, width=64, aux_loss=aux_loss)

@@ -87,16 +87,16 @@ def dilation_shufflenet(num_classes=20):
     return DilationDecoder(backbones.shufflenet_v1(None, output_stride=8), num_classes)
 
 
-def skipnet_small(num_classes):
+def skipnet_small(num_classes=11):
     """For lessons: SkipNet on `mobilenet_small`."""
     return FCN(backbones.mobilenet_small(), num_classes, hidden=0)
 
 
-def unet_mobilenet_small(num_classes):
+def unet_mobilenet_small(num_classes=11):
     """For lessons: the U-Net decoder on `mobilenet_small`, one 3x3 a level."""
     return UNetDecoder(backbones.mobilenet_small(), num_classes, convs=1)
 
 
-def dilation_small(num_classes):
+def dilation_small(num_classes=11):
     """For lessons: the dilation decoder on `shufflenet_v1_small` at stride 8."""
     return DilationDecoder(backbones.shufflenet_v1_small(output_stride=8), num_classes)

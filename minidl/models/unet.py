@@ -149,6 +149,6 @@ def unet_paper(in_channels=1, num_classes=2):
     return UNet(in_channels, num_classes, padding="valid", dropout=0.5)
 
 
-def unet_small(num_classes, in_channels=3):
+def unet_small(num_classes=11, in_channels=3):
     """For lessons: depth 3, base 16, batch norm."""
     return UNet(in_channels, num_classes, depth=3, base=16, batch_norm=True)

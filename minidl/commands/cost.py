@@ -1,0 +1,69 @@
+"""`minidl cost`: what networks cost, counted and measured, as a table and as a scatter plot."""
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  minidl cost enet erfnet espnet liteseg --size 512 1024
+  minidl cost enet liteseg runs/camvid --plot cost.png      a run brings its mean IoU
+  minidl cost mobilenet_v1 vgg16 --size 224 224 --repeats 0
+"""
+
+
+def register(subparsers):
+    parser = subparsers.add_parser(
+        "cost",
+        help="parameters, multiply-adds, memory and milliseconds of networks",
+        description="Parameters, multiply-adds, activation memory, receptive field, output stride and measured time of "
+        "networks, for one image.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="a network by name, or a run folder")
+    parser.add_argument(
+        "--size", nargs=2, type=int, default=(224, 224), metavar=("H", "W"), help="of the image (224 224)"
+    )
+    parser.add_argument("--classes", type=int, help="number of classes (each network's default)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs, of which the median counts; 0 for none (3)")
+    parser.add_argument("--plot", metavar="PNG", help="a scatter plot: accuracy (of runs) or parameters against cost")
+
+
+def run(args):
+    from ..analysis.cost import cost, table
+
+    if min(args.size) < 1 or args.repeats < 0:
+        raise ValueError(f"--size {args.size}, --repeats {args.repeats}; needed positive sizes and at least 0 repeats")
+    if args.plot and not Path(args.plot).absolute().parent.is_dir():
+        raise FileNotFoundError(f"{Path(args.plot).parent} is not a folder: {args.plot} cannot be written")
+    costs, accuracy = [], {}
+    for name in args.models:
+        model, miou = _open(name, args.classes)
+        costs.append(cost(model, args.size, name, args.repeats))
+        if miou is not None:
+            accuracy[name] = miou
+    print(f"one image of {args.size[0]}x{args.size[1]}")
+    print(table(costs))
+    for name, miou in accuracy.items():
+        print(f"{name}: mean IoU {miou:.3f}")
+    if args.plot:
+        from .. import plot
+
+        plot.save(plot.costs(costs, accuracy), args.plot)
+        print(args.plot)
+
+
+def _open(name, classes):
+    """(network, mean IoU if it is a run that has one)."""
+    from .. import models
+
+    if name in models.NETWORKS + models.CLASSIFIERS:
+        return getattr(models, name)(**{"num_classes": classes} if classes else {}), None
+    if Path(name).exists():
+        from .. import checkpoint
+        from . import building
+
+        model, _, path = building.open_run(name)
+        return model, checkpoint.load(path)[1].get("scores", {}).get("val_iou")
+    raise ValueError(
+        f"{name} is neither a folder nor a network; networks are {', '.join(models.NETWORKS + models.CLASSIFIERS)}"
+    )
