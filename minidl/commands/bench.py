@@ -101,7 +101,8 @@ def _memory(names, threads):
 
 
 def _plot(path, rows, roofs):
-    from .. import plot
+    from ..plot.roofline import roofline
+    from ..plot.style import save
 
     points = {}
     for row in rows:
@@ -109,4 +110,4 @@ def _plot(path, rows, roofs):
             point = (row["flops"] / max(row["bytes"], 1), row["flops"] / row["ms"] / 1e6)
             points.setdefault(row["group"], []).append(point)
     lines = {f"{n} thread{'s' if n > 1 else ''}": (f.sgemm / 1e9, f.copy / 1e9) for n, f in roofs.items()}
-    plot.save(plot.roofline(points, lines), path)
+    save(roofline(points, lines), path)
