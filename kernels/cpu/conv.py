@@ -1,36 +1,115 @@
-"""The three convolutions of the CPU column, and the choice among their algorithms."""
+"""The three convolutions of the CPU column, and the choice among their algorithms.
+
+| algorithm | serves | is |
+|---|---|---|
+| winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
+| depthwise | groups = channels in and out | rows added up, no product (depthwise) |
+| tiled     | everything | register tiles on cached copies (tiled, tiled_weight) |
+| im2col    | everything | the reference column: the whole matrix of windows, then NumPy's product |
+
+Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones, relative to the largest; a result is the same
+bit for bit whenever the number of threads is the same.
+"""
+
+from contextvars import ContextVar
 
 import numpy as np
 
-from . import tiled, tiled_weight, winograd_conv, winograd_weight
+from ..reference import conv as im2col
+from . import depthwise, tiled, tiled_weight, winograd_conv, winograd_weight
+
+ALGORITHMS = ("auto", "winograd", "depthwise", "tiled", "im2col")
+override = ContextVar("algorithm", default="auto")
+
+FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
+LARGEST_WASTE = (
+    1.75  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
+)
 
 
-def _wino(C, O, g, dtype):
+def _winograd_serves(geometry, dtype):
+    """None, or why Winograd cannot serve."""
+    if geometry.kernel != (3, 3) or geometry.stride != (1, 1):
+        return "Winograd needs a 3x3 kernel of stride 1"
+    if geometry.dilation[0] != geometry.dilation[1]:
+        return "Winograd needs equal dilations"
+    if dtype != np.float32:
+        return "Winograd would round float64 too coarsely"
+
+
+def _depthwise_serves(geometry, C, O):
+    if geometry.groups != C or C != O or C == 1:
+        return "not depthwise: groups, input and output channels differ"
+
+
+def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
+    """(algorithm, reason) for one of the three convolutions; direction is "forward", "data" or "weight".
+
+    x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction.
+    """
+    (N, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
+    asked = override.get()
+    no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
+    if asked == "tiled" or asked == "im2col":
+        return asked, "asked for by conv_algorithm"
+    if asked == "winograd" and not no_winograd:
+        return asked, "asked for by conv_algorithm"
+    if asked == "depthwise" and not no_depthwise:
+        return asked, "asked for by conv_algorithm"
+    if not no_depthwise:
+        return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
+    if no_winograd:
+        return "tiled", no_winograd
+    if min(C, O) // G < FEWEST_CHANNELS:
+        return "tiled", f"fewer than {FEWEST_CHANNELS} channels: Winograd's transforms would cost more than they save"
+    size = (H, W) if direction == "data" else geometry.output_size((H, W))
+    waste = np.prod([-(-n // (4 * d)) * 4 * d / n for n in size])
+    if waste > LARGEST_WASTE:
+        return "tiled", f"tiles of 4x4 on {d * d} sub-images compute {waste:.1f} times the results needed"
     return (
-        g.kernel == (3, 3)
-        and g.stride == (1, 1)
-        and g.dilation[0] == g.dilation[1]
-        and dtype == np.float32
-        and min(C, O) // g.groups >= 16
+        "winograd",
+        f"3x3, stride 1, float32: 36 multiplications for 16 results, not 144; tiles waste {waste - 1:.0%}",
     )
 
 
+FORWARD = {
+    "winograd": winograd_conv.conv2d,
+    "depthwise": depthwise.conv2d,
+    "tiled": tiled.conv2d,
+    "im2col": im2col.conv2d,
+}
+DATA = {
+    "winograd": winograd_conv.conv_transpose2d,
+    "depthwise": depthwise.conv_transpose2d,
+    "tiled": tiled.conv_transpose2d,
+    "im2col": im2col.conv_transpose2d,
+}
+WEIGHT = {
+    "winograd": winograd_weight.conv2d_weight,
+    "depthwise": depthwise.conv2d_weight,
+    "tiled": tiled_weight.conv2d_weight,
+    "im2col": im2col.conv2d_weight,
+}
+
+
 def conv2d(x, w, bias, geometry):
+    """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
-    if _wino(x.shape[1], w.shape[0], geometry, x.dtype):
-        return winograd_conv.conv2d(x, w, bias, geometry)
-    return tiled.conv2d(x, w, bias, geometry)
+    algorithm, _ = choose(x.shape, w.shape, geometry, x.dtype)
+    return FORWARD[algorithm](x, w, bias, geometry)
 
 
 def conv_transpose2d(y, w, bias, size, geometry):
+    """x[n,c,h,v] = b[c] + sum of w[o,c,k,l] y[n,o,i,j] over all (i, k), (j, l) with h = i s + k d - p, v = j s + l d - p."""
     y, w = np.ascontiguousarray(y), np.ascontiguousarray(w)
-    if _wino(y.shape[1], w.shape[1] * geometry.groups, geometry, y.dtype):
-        return winograd_conv.conv_transpose2d(y, w, bias, size, geometry)
-    return tiled.conv_transpose2d(y, w, bias, size, geometry)
+    shape = y.shape[0], w.shape[1] * geometry.groups, *size
+    algorithm, _ = choose(shape, w.shape, geometry, y.dtype, "data")
+    return DATA[algorithm](y, w, bias, size, geometry)
 
 
 def conv2d_weight(x, y, geometry):
+    """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    if _wino(x.shape[1], y.shape[1], geometry, x.dtype):
-        return winograd_weight.conv2d_weight(x, y, geometry)
-    return tiled_weight.conv2d_weight(x, y, geometry)
+    shape = y.shape[1], x.shape[1] // geometry.groups, *geometry.kernel
+    algorithm, _ = choose(x.shape, shape, geometry, x.dtype, "weight")
+    return WEIGHT[algorithm](x, y, geometry)

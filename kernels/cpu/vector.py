@@ -129,6 +129,21 @@ def transpose(typing, a, a0, a_pitch, b, b0, b_pitch):
 
 
 @intrinsic
+def total(typing, vector, start):
+    """start + the sum of a vector's lanes, added in pairs."""
+
+    def codegen(context, builder, signature, args):
+        kind = context.get_value_type(vector)
+        name = f"llvm.vector.reduce.fadd.v{vector.lanes}f{vector.dtype.bitwidth}"
+        reduce = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind.element, [kind.element, kind]), name
+        )
+        return builder.call(reduce, [args[1], args[0]], fastmath=("reassoc",))
+
+    return vector.dtype(vector, vector.dtype), codegen
+
+
+@intrinsic
 def copy_run(typing, source, s, target, t, count):
     """target[t : t + count] = source[s : s + count] of flat arrays: the C library's memcpy."""
 

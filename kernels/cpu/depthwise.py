@@ -1,0 +1,125 @@
+"""Depthwise convolution: every channel has a filter of its own, so there is no product, only rows added to rows.
+
+    for image, channel:                                           # cut evenly among the threads
+        copy the channel with its padding, in s x s sub-images (tiles.copy_tile)
+        for every row of the result, runs of 4 vectors of pixels:
+            y[row, run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
+
+As in tiled.py the windows' taps are contiguous runs of the copy. The arithmetic is a few operations a pixel: reading and
+writing the images once is what it costs. Sums stay in registers over all taps; the transposed convolution is the same loop
+over its s x s phases, and the weight gradient a dot product of the same runs with y.
+"""
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from .microkernel import width
+from .tiles import adjoint_taps, copy_tile, layout, window_taps
+from .vector import clear_run, copy_run, fill, load, store, total
+
+
+@njit(cache=True)
+def _filter(copy, offsets, w, w0, numbers, begin, end, bias, m, lanes, line, n):
+    """line[q] = bias + sum over taps of w[tap] copy[offset(tap) + m + q], for q < n rounded up to four vectors."""
+    for q in range(0, n, 4 * lanes):
+        s0 = fill(copy, bias)
+        s1, s2, s3 = s0, s0, s0
+        for t in range(begin, end):
+            a, j = fill(copy, w[w0 + numbers[t]]), offsets[t] + m + q
+            s0 = s0 + a * load(copy, j)
+            s1 = s1 + a * load(copy, j + lanes)
+            s2 = s2 + a * load(copy, j + 2 * lanes)
+            s3 = s3 + a * load(copy, j + 3 * lanes)
+        store(line, q, s0)
+        store(line, q + lanes, s1)
+        store(line, q + 2 * lanes, s2)
+        store(line, q + 3 * lanes, s3)
+
+
+@njit(parallel=True, cache=True)
+def _correlate(x, size, w, bias, y, C, out_size, planes, images, numbers, offsets, starts, tile, step, up, lanes, T):
+    plane, pitch, rows, cols = tile
+    (h, v), (H, W) = size, out_size
+    taps = numbers.size
+    for t in prange(T):
+        copy = np.empty(images.shape[0] * plane + 4 * lanes, x.dtype)
+        clear_run(copy, copy.size - 4 * lanes, 4 * lanes)
+        line = np.empty(-(-cols // (4 * lanes)) * 4 * lanes, x.dtype)
+        for p in range(t * planes // T, (t + 1) * planes // T):
+            copy_tile(x, p * h * v, (1, h, v), copy, images, plane, pitch, 0, 0, rows, step)
+            for f in range(starts.size - 1):
+                a, b = f // up[1], f % up[1]
+                n = (W - b + up[1] - 1) // up[1]
+                for i in range((H - a + up[0] - 1) // up[0]):
+                    begin, end = starts[f], starts[f + 1]
+                    _filter(copy, offsets, w, p % C * taps, numbers, begin, end, bias[p % C], i * pitch, lanes, line, n)
+                    at = (p * H + i * up[0] + a) * W + b
+                    if up[1] == 1:
+                        copy_run(line, 0, y, at, n)
+                    else:
+                        for j in range(n):
+                            y[at + j * up[1]] = line[j]
+
+
+def _run(x, w, bias, taps, y, up):
+    (N, C), lanes = x.shape[:2], width(x.dtype) // 2
+    rows, cols = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
+    offsets, plane, pitch = layout(taps, rows, cols, lanes)
+    tile = plane, pitch, rows + taps.spread[0], cols
+    bias = np.zeros(C, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    numbers, flat = taps.table[:, 0].copy(), (x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1))
+    shifts = taps.images, numbers, offsets, taps.starts
+    _correlate(*flat, C, y.shape[2:], N * C, *shifts, tile, taps.step, up, lanes, get_num_threads())
+    return y
+
+
+def conv2d(x, w, bias, geometry):
+    """y[n,c,i,j] = b[c] + sum_kl w[c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
+    y = np.empty((*x.shape[:2], *geometry.output_size(x.shape[2:])), x.dtype)
+    return _run(x, w, bias, window_taps(geometry), y, (1, 1))
+
+
+def conv_transpose2d(y, w, bias, size, geometry):
+    """x[n,c,h,v] = b[c] + sum_kl w[c,k,l] y[n, c, (h + p - k d) / s, (v + p - l d) / s] where that is whole."""
+    x = np.empty((*y.shape[:2], *size), y.dtype)
+    return _run(y, w, bias, adjoint_taps(geometry), x, geometry.stride)
+
+
+@njit(parallel=True, cache=True)
+def _weight(x, size, y, out_size, N, images, offsets, tile, step, lanes, w, T):
+    plane, pitch, rows = tile
+    (h, v), (H, W), (C, taps) = size, out_size, w.shape
+    n = -(-((H - 1) * pitch + W) // lanes) * lanes
+    for t in prange(T):
+        copy, pixels = np.zeros(images.shape[0] * plane + 2 * lanes, x.dtype), np.zeros(n + pitch, x.dtype)
+        sums = np.empty(taps * lanes, x.dtype)
+        for c in range(t * C // T, (t + 1) * C // T):
+            clear_run(sums, 0, sums.size)
+            for p in range(c, N * C, C):
+                copy_tile(x, p * h * v, (1, h, v), copy, images, plane, pitch, 0, 0, rows, step)
+                for i in range(H):  # the gaps of `pitch` stay zero
+                    copy_run(y, (p * H + i) * W, pixels, i * pitch, W)
+                for first in range(0, n, 64 * lanes):
+                    last = min(first + 64 * lanes, n)
+                    for k in range(taps):
+                        s0 = load(sums, k * lanes)
+                        s1 = s0 - s0
+                        for q in range(first, last - lanes, 2 * lanes):
+                            s0 = s0 + load(pixels, q) * load(copy, offsets[k] + q)
+                            s1 = s1 + load(pixels, q + lanes) * load(copy, offsets[k] + q + lanes)
+                        if (last - first) // lanes % 2:
+                            s0 = s0 + load(pixels, last - lanes) * load(copy, offsets[k] + last - lanes)
+                        store(sums, k * lanes, s0 + s1)
+            for k in range(taps):
+                w[c, k] = total(load(sums, k * lanes), w.dtype.type(0))
+
+
+def conv2d_weight(x, y, geometry):
+    """w[c,k,l] = sum_nij y[n,c,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
+    (N, C), taps, lanes = x.shape[:2], window_taps(geometry), width(x.dtype) // 2
+    offsets, plane, pitch = layout(taps, *y.shape[2:], lanes)
+    w = np.empty((C, len(offsets)), x.dtype)
+    tile = plane, pitch, y.shape[2] + taps.spread[0]
+    flat = x.reshape(-1), x.shape[2:], y.reshape(-1), y.shape[2:]
+    _weight(*flat, N, taps.images, offsets, tile, taps.step, lanes, w, get_num_threads())
+    return w.reshape(C, 1, *geometry.kernel)
