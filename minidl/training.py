@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -156,7 +157,8 @@ def fit(
     run.begin(resume)
     per_epoch = _images(train)
     done = run.epoch * per_epoch + run.tally.images
-    bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress)
+    rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
+    bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
     with bar, interruptible() as interrupted:
         while run.epoch < epochs:
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")

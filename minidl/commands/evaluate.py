@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from . import building
+from . import building, notice
 
 EXAMPLES = """examples:
   minidl evaluate runs/camvid
@@ -30,6 +30,7 @@ def run(args):
     from .. import training
     from ..data import DataLoader
 
+    notice.announce_compilation()
     model, config, path = building.open_run(args.run_folder)
     config = config | ({"root": args.root} if args.root else {})
     dataset = building.build_dataset(config, int(args.split == "val"))

@@ -33,18 +33,20 @@ def register(subparsers):
 
 def run(args):
     from .. import plot
+    from .notice import announce_compilation
     from .tour_page import write_page
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / ".writable").write_text("")  # better now than after four minutes
     (out / ".writable").unlink()
+    announce_compilation()
     start = time.perf_counter()
     train, val = _loaders(args)
     print(
         f"Four networks, {len(train.dataset)} scenes of {SCENES['size']} x {SCENES['size']} pixels, {EPOCHS} epochs each."
     )
-    print("The very first run also compiles the kernels, once: that takes a few minutes more.\n")
+    print()
     rows, histories, columns = [], {}, {"truth": [val.dataset[i][1] for i in range(SHOWN)]}
     for name, builder in NETWORKS.items():
         row, model, histories[name] = _train(name, builder, train, val, args.seed)

@@ -5,7 +5,7 @@ import math
 import time
 from pathlib import Path
 
-from . import building
+from . import building, notice
 
 EXAMPLES = """examples:
   minidl train --model unet_small --data digits --out runs/digits
@@ -86,6 +86,7 @@ def run(args):
         return
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
+    notice.announce_compilation()
     folder = Path(args.out)
     config = _resumed(folder, given) if args.resume else _fresh(folder, given)
     history = _train(folder, config, given)
