@@ -5,6 +5,7 @@ Classes are told apart by colour and by name, lines by dashes and markers, count
 """
 
 from .expense import costs
+from .answers import answers
 from .masks import comparison, overlay
 from .progress import curves, scores
 from .roofline import roofline
