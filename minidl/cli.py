@@ -12,6 +12,8 @@ COMMANDS = {
     "train": "train a network on a data set",
     "predict": "segment an image or a folder of images with a trained network",
     "evaluate": "score a trained network on its data set",
+    "lessons": "open, copy or run the lessons",
+    "exercises": "list the exercises, show one, check an answer",
     "info": "versions, kernels, threads, GPU, compiler",
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",

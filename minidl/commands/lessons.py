@@ -1,0 +1,76 @@
+"""`minidl lessons`: open the notebooks, copy them, or execute them all."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+EPILOG = """examples:
+  minidl lessons                    open Jupyter at the lessons
+  minidl lessons --copy my_lessons  a copy of your own to write in; then: jupyter lab my_lessons
+  minidl lessons --run              execute every notebook and say how long each took
+"""
+
+
+def register(subparsers):
+    parser = subparsers.add_parser(
+        "lessons",
+        help="open, copy or run the lessons",
+        description="The lessons are notebooks in the folder lessons/ of the project.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--copy", metavar="DIR", help="copy lessons, exercises and solutions to a new folder")
+    what.add_argument("--run", action="store_true", help="execute all, each in a new kernel; nothing is written")
+    parser.add_argument("--timeout", type=int, default=600, metavar="S", help="seconds for each with --run (600)")
+
+
+def run(args):
+    source = Path(__file__).resolve().parents[2] / "lessons"
+    if not source.is_dir():
+        raise FileNotFoundError(
+            "the lessons are not part of the installed package: clone the project, and install it -e"
+        )
+    if args.copy:
+        return _copy(source, Path(args.copy))
+    return _run(source, args.timeout) if args.run else _open(source)
+
+
+def _copy(source, target):
+    if target.exists():
+        raise FileExistsError(f"{target} exists already; name a new folder")
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    print(f"copied to {target}; open it with: jupyter lab {target}")
+
+
+def _open(source):
+    for module, command in (("jupyterlab", "lab"), ("notebook", "notebook")):
+        if find_spec(module):
+            return subprocess.call([sys.executable, "-m", "jupyter", command, str(source)])
+    raise ImportError('Jupyter is not installed: pip install "minidl[lessons]"')
+
+
+def _run(source, timeout):
+    """Execute all notebooks; the exit code is 1 if any of them fails."""
+    if not find_spec("nbclient"):
+        raise ImportError('nbclient is not installed: pip install "minidl[lessons]"')
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+    notebooks, failed, total = sorted(source.glob("*.ipynb")), 0, 0
+    for path in notebooks:
+        start, outcome = time.perf_counter(), "done"
+        client = NotebookClient(nbformat.read(path, 4), timeout=timeout, resources={"metadata": {"path": source}})
+        try:
+            client.execute()
+        except (CellExecutionError, CellTimeoutError) as error:
+            failed, outcome = failed + 1, str(error).strip().splitlines()[-1]
+        total += time.perf_counter() - start
+        print(f"{path.name:40} {time.perf_counter() - start:6.1f} s  {outcome}", flush=True)
+    print(f"{len(notebooks) - failed} of {len(notebooks)} ran through, in {total:.0f} s")
+    return 1 if failed else 0

@@ -1,0 +1,68 @@
+"""Exercises that check themselves: `check("conv2d_backward", my_function)`, `draw(...)`, `hint("conv2d_backward", 1)`."""
+
+from . import convolutions, pooling, progress, smoothing, structure, tape, windows
+from .cause import agree
+from .progress import solved
+from .report import Report, examine, expect, guilty, run
+
+EXERCISES = {
+    exercise.name: exercise
+    for exercise in sorted(
+        (e for part in (tape, windows, convolutions, pooling, smoothing, structure) for e in part.EXERCISES),
+        key=lambda e: e.lesson,
+    )
+}
+
+
+def find(name):
+    """The Exercise of that name, or an error that lists all."""
+    if name not in EXERCISES:
+        raise ValueError(f"there is no exercise {name!r}; there are {', '.join(EXERCISES)}")
+    return EXERCISES[name]
+
+
+def check(name, function):
+    """Try `function` on every case of the exercise `name`; print and return a Report, which is true if all is right.
+
+    A wrong answer is shown with its place and its likely cause; for gradients the numerical value (centred difference in
+    float64) stands beside the analytic one. Relative errors above 1e-2 mean wrong, below 1e-7 right.
+    """
+    report = examine(find(name), function)
+    print(report.text)
+    if report:
+        try:
+            progress.record(name)
+        except (OSError, ValueError) as error:
+            print(f"  (not noted as solved: {error})")
+    return report
+
+
+def hint(name, level=1):
+    """Print hint 1, 2 or 3 of the exercise `name`, each saying more than the one before."""
+    hints = find(name).hints
+    if level not in range(1, len(hints) + 1):
+        raise ValueError(f"hint: {name} has hints 1 to {len(hints)}, not {level!r}")
+    print(f"{name}, hint {level} of {len(hints)}: {hints[level - 1]}")
+
+
+def draw(name, function):
+    """A Figure of the first wrong case (or the first): input, expected and returned array, wrong cells crossed out."""
+    from ..plot import answers
+
+    exercise = find(name)
+    shown = None
+    for arguments in exercise.cases:
+        got, problem = run(exercise, function, arguments)
+        if problem:
+            raise ValueError(f"draw: {name}: {problem[0]}")
+        right = expect(exercise, arguments)
+        k = next((k for k in range(len(right)) if not agree(got[k], right[k])), None)
+        if shown is None or k is not None:
+            shown = (arguments, got[k or 0], right[k or 0], exercise.returns[k or 0])
+        if k is not None:
+            break
+    arguments, got, right, what = shown
+    what = f"the gradient in {what}" if exercise.forward else what
+    source = exercise.draws or next(iter(arguments))
+    at = guilty(got, right)[:-2] if got.shape == right.shape else (0,) * max(right.ndim - 2, 0)
+    return answers(f"input {source}", arguments[source], what, right, got, at)
