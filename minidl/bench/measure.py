@@ -6,7 +6,7 @@ from statistics import median
 
 from .peers import OURS
 
-LEAST = 0.01  # seconds that one measurement takes
+LEAST = 0.02  # seconds that one measurement takes at least
 HOPELESS = 1.6  # a variant that took this many times the best's time in three trials is not timed further
 TOLERANCE = 1e-3
 
@@ -40,7 +40,7 @@ def measure(case, peers, rounds):
             _agree(prints, reference) for prints in variants.values() for reference in ours.values()
         ):
             result.disagrees.append(peer.name)
-    turns = [turn for peer in peers for turn in _calibrate(peer, built[peer], case.clock)]
+    turns = _equal([turn for peer in peers for turn in _calibrate(peer, built[peer])])
     times = {(peer.name, variant): [] for peer, variant, _ in turns}
     for k in range(rounds):
         for peer, variant, calls in turns if k % 2 == 0 else turns[::-1]:
@@ -52,8 +52,8 @@ def measure(case, peers, rounds):
     return result
 
 
-def _calibrate(peer, variants, clock):
-    """(peer, variant, calls per measurement) of the variants that have a chance to be the best."""
+def _calibrate(peer, variants):
+    """(peer, variant, seconds per call) of the variants that have a chance to be the best."""
     best = {}
     for variant in variants:
         seconds = peer.ask("time", variant=variant, calls=1)["wall"]
@@ -65,7 +65,13 @@ def _calibrate(peer, variants, clock):
         best[variant] = seconds
     kept = {v: s for v, s in best.items() if s < HOPELESS * min(best.values())}
     peer.ask("keep", variants=[*kept])
-    return [(peer, variant, max(1, math.ceil(LEAST / seconds))) for variant, seconds in kept.items()]
+    return [(peer, variant, seconds) for variant, seconds in kept.items()]
+
+
+def _equal(turns):
+    """(peer, variant, calls) such that all measurements last alike: a busy machine interrupts long ones more often."""
+    span = max(LEAST, *(seconds for *_, seconds in turns))
+    return [(peer, variant, max(1, round(span / seconds))) for peer, variant, seconds in turns]
 
 
 def _agree(one, other):

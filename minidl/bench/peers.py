@@ -1,5 +1,6 @@
 """The other end of the pipes: one process per library, asked one at a time."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -62,7 +63,8 @@ class Peer:
         return self
 
     def __exit__(self, *error):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(5)
         except subprocess.TimeoutExpired:

@@ -1,10 +1,11 @@
 """The table, the verdicts, the CSV file and the points of the roofline."""
 
 import csv
+import os
 import platform
 import time
 
-from .cases import GROUPS
+from .cases import CASES, GROUPS
 from .costs import cost
 from .measure import geometric_mean
 from .peers import OURS, PEERS, versions
@@ -18,7 +19,8 @@ def machine(threads):
             model = next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
     except (OSError, StopIteration):
         pass  # not Linux, or a processor without a name
-    return f"{model}, {threads} threads, {platform.platform(terse=True)}, Python {platform.python_version()}"
+    system = f"{platform.platform(terse=True)}, Python {platform.python_version()}"
+    return f"{model}, {threads} threads on {os.cpu_count()} processors, {system}"
 
 
 def header(threads, peers, one, many):
@@ -59,7 +61,7 @@ def title(peers):
 
 
 def line(row, peers):
-    """A row as text; times of the tape's operations are microseconds in all but name: 0.0023 ms."""
+    """A row as text."""
     text = f"{row['case']:58}{_number(row['ms']):>9}{row['rate']:8.1f} {row['unit']:<7}{row['roof']:6.0%}"
     for name in peers:
         text += f"{_number(row[f'{name} ms']):>14} {row[f'{name} variant']:13} {row[f'{name} ratio']:5.2f}"
@@ -68,17 +70,22 @@ def line(row, peers):
 
 
 def _number(ms):
-    return f"{ms:.2f}" if ms >= 0.1 else f"{ms:.5f}"
+    return f"{ms:.2f}" if ms >= 1 else f"{ms:.3g}"
 
 
 def verdict(results, group, peer):
     """Geometric mean and least ratio of a group beside their targets; for whole steps each case has its own."""
-    ratios = {result.case.label: result.ratio(peer) for result in results if result.case.group == group}
+    results = [result for result in results if result.case.group == group]
+    ratios = {result.case.label: result.ratio(peer) for result in results}
+    differ = [result.case.label for result in results if peer in result.disagrees]
     worst = min(ratios, key=ratios.get)
-    mean, least = geometric_mean(ratios.values()), ratios[worst]
-    target = GROUPS[group]
-    text = f"{group}: {PEERS[peer]} time / ours, geometric mean {mean:.2f}, least {least:.2f} ({worst})"
-    own = {r.case.label: r.case.target for r in results if r.case.group == group and r.case.target}
+    mean, least, target = geometric_mean(ratios.values()), ratios[worst], GROUPS[group]
+    whole = sum(case.group == group for case in CASES)
+    text = f"{group}, {len(results)} of {whole} cases: {PEERS[peer]}'s time / ours, geometric mean {mean:.2f}, "
+    text += f"least {least:.2f} ({worst})"
+    if differ:
+        return f"{text}; no verdict: results differ in {', '.join(differ)}"
+    own = {result.case.label: result.case.target for result in results if result.case.target}
     if own:
         met = [f"{label}: {ratios[label]:.2f} of {goal} {_met(ratios[label] >= goal)}" for label, goal in own.items()]
         return "\n  ".join([text, *met])

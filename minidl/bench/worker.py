@@ -10,6 +10,7 @@ Start: python -m minidl.bench.worker LIBRARY THREADS.
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 
@@ -74,6 +75,7 @@ def peak_memory():
 
 
 def main(name, threads):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but it is for the parent to end us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
     worker = Worker(name, int(threads))
