@@ -39,8 +39,10 @@ def replacing(path):
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = os.fspath(path)  # a full disk does not say which file it was
         raise
     with contextlib.suppress(OSError):  # the rename itself; not every system can sync a folder
         folder = os.open(path.parent, os.O_RDONLY)

@@ -40,7 +40,7 @@ OPTIONS = {
     "folder_classes": (None, "for --data folder: names of labels 0, 1, ..., or how many", {"nargs": "+", "metavar": "NAME"}),
     "folder_ignore": (255, "for --data folder: the label that does not count", {"type": int}),
     "length": (1000, "for --data digits: scenes per epoch", {"type": int}),
-    "digit_classes": (10, "for --data digits: how many digits there are to tell apart", {"type": int}),
+    "digit_classes": (5, "for --data digits: how many digits there are to tell apart", {"type": int}),
     "digit_size": (96, "for --data digits: pixels a side", {"type": int}),
     "epochs": (20, "passes over the data", {"type": int}),
     "batch_size": (8, "images per step", {"type": int}),
