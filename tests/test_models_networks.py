@@ -8,6 +8,7 @@ import pytest
 from goldens import recipe
 
 import minidl
+import minidl.crf
 from minidl import functional as F
 from minidl import models
 from minidl.models import backbones
@@ -162,3 +163,23 @@ def test_errors_say_what_came_and_what_is_needed(name):
         with pytest.raises(ValueError, match=rf"input is 64x{net.least - 1}; needed at least {net.least}x{net.least}"):
             net(image(1, 3, 64, net.least - 1))
     net(image(1, 3, net.least, net.least))
+
+
+def test_the_crf_follows_the_picture():
+    """A score map shifted by two pixels is pulled back to the edge that the picture shows."""
+
+    class Shifted(minidl.nn.Module):
+        def forward(self, x):
+            scores = np.zeros((1, 2, *x.shape[2:]), np.float32)
+            scores[:, 1] = -1
+            scores[:, 1, :, : x.shape[3] // 2 + 2] = 1
+            return {"out": minidl.tensor(scores)}
+
+    picture = np.zeros((1, 3, 32, 40), np.uint8)
+    picture[..., :20] = 200
+    terms = [minidl.crf.Bilateral(sxy=10, srgb=10, compat=10)]
+    beliefs = models.predict_crf(Shifted(), image(1, 3, 32, 40), picture, terms=terms)
+    assert beliefs.shape == (1, 2, 32, 40)
+    np.testing.assert_array_equal(beliefs.argmax(1), picture[:, 0] > 0)
+    with pytest.raises(ValueError, match="predict_crf: images are"):
+        models.predict_crf(Shifted(), image(1, 3, 32, 40), picture[..., :30])

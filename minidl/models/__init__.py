@@ -34,7 +34,7 @@ from .backbones import (
     xception65,
 )
 from .convolutionalize import convolutionalize
-from .deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small
+from .deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small, predict_crf
 from .deeplab_v2 import DeepLabV2, deeplab_v2, deeplab_v2_small, deeplab_v2_vgg16
 from .deeplab_v3 import (
     DeepLabV3,

@@ -2,10 +2,11 @@
 
 The last two pools no longer stride, conv5 is dilated by 2: scores at stride 8 instead of 32, from the same weights. The
 7x7 fc6 becomes 3x3 at rate 12 with 1024 channels: a field of view of 224, a sixth of the parameters. A fully connected
-CRF (section 4.2) sharpens what comes out: `minidl.crf`.
+CRF (section 4.2) sharpens what comes out: `predict_crf`.
 """
 
 from .. import nn
+from ..engine import no_grad
 from . import backbones
 from .segmentation import OnBackbone
 
@@ -28,6 +29,21 @@ class DeepLabV1(OnBackbone):
     def logits(self, x):
         """Scores at the output stride."""
         return {"out": self.classifier(self.backbone.pyramid(x)[self.backbone.last])}
+
+
+@no_grad()
+def predict_crf(model, x, images, iterations=10, terms=None):
+    """Class probabilities (N, classes, H, W) of `model`, sharpened along edges by a fully connected CRF, as an array.
+
+    x: the normalised batch; images: the same pictures (N, 3, H, W) in colours 0 to 255; `iterations` of mean field, 10
+    as in section 5.1; `terms` of `minidl.crf.DenseCRF`, its defaults if None.
+    """
+    from ..crf import DenseCRF, from_logits  # scores alone need no CRF
+
+    if images.shape[2:] != x.shape[2:] or len(images) != x.shape[0]:
+        raise ValueError(f"predict_crf: images are {images.shape}; needed those of the batch {x.shape}")
+    unary = from_logits(model(x)["out"].data)
+    return DenseCRF(images, *([] if terms is None else [terms])).inference(unary, iterations)
 
 
 def deeplab_v1(num_classes=21, rate=12, hidden=1024):
