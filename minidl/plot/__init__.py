@@ -4,8 +4,9 @@ Every function returns a matplotlib Figure that belongs to no window: it shows i
 Classes are told apart by colour and by name, lines by dashes and markers, counts by a scale that darkens evenly.
 """
 
-from .expense import costs
 from .answers import answers
+from .expense import costs
+from .general import dependencies, images, lines
 from .masks import comparison, overlay
 from .progress import curves, scores
 from .roofline import roofline

@@ -1,0 +1,90 @@
+"""Figures that any lesson may need: pictures side by side, lines, and a graph of what depends on what."""
+
+import numpy as np
+
+from .style import INK, new_figure, styled
+
+DASHES, MARKERS = ("-", "--", "-.", ":"), "osD^v"
+
+
+@styled
+def images(pictures, title=None, columns=4, limits=None, colorbar=None, height=2.6):
+    """{caption: array} side by side: H x W x 3 as colours, H x W as brightness between `limits` (its own by default).
+
+    With `colorbar`, a label, every brightness gets a scale.
+    """
+    rows = -(-len(pictures) // columns)
+    columns = min(columns, len(pictures))
+    figure = new_figure(height * columns * (1.2 if colorbar else 1) + 0.2, (height + 0.2) * rows + 0.4, title)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in axes[len(pictures) :]:
+        ax.set_visible(False)
+    for ax, (caption, picture) in zip(axes, pictures.items()):
+        low, high = limits or (None, None)
+        shown = ax.imshow(np.asarray(picture), vmin=low, vmax=high)
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(caption)
+        ax.spines[:].set_visible(False)
+        if colorbar and np.ndim(picture) == 2:
+            figure.colorbar(shown, ax=ax, label=colorbar, shrink=0.75)
+    return figure
+
+
+@styled
+def lines(series, xlabel, ylabel, title=None, log="", fit=()):
+    """{name: (x, y)} as lines told apart by dashes and markers; `log` names the axes ("x", "y", "xy") to draw so.
+
+    Series named in `fit` are drawn thin and without markers, as guides.
+    """
+    figure = new_figure(6.5, 3.4, title)
+    ax = figure.subplots()
+    for k, (name, (x, y)) in enumerate(series.items()):
+        shade = f"{0.6 * k / max(len(series) - 1, 1):.2f}"  # black to grey
+        guide = name in fit
+        style = {"lw": 0.9, "ls": ":"} if guide else {"ls": DASHES[k % 4], "marker": MARKERS[k % 5], "ms": 4}
+        ax.plot(x, y, color=shade, label=name, **style)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if "x" in log:
+        ax.set_xscale("log", base=2)
+    if "y" in log:
+        ax.set_yscale("log")
+    ax.legend()
+    return figure
+
+
+@styled
+def dependencies(links, title=None, labels=None):
+    """A graph drawn from left to right: {node: nodes it was made from}, with `labels` for nodes where given."""
+    depth = {}
+    for node in _inputs_first(links):
+        depth[node] = 1 + max((depth[parent] for parent in links[node]), default=-1)
+    levels = [[n for n in depth if depth[n] == d] for d in range(max(depth.values()) + 1)]
+    tallest = max(map(len, levels))
+    figure = new_figure(1.35 * len(levels) + 0.6, 0.75 * tallest + 0.7, title)
+    ax = figure.subplots()
+    place = {n: (d, (len(level) - 1) / 2 - i) for d, level in enumerate(levels) for i, n in enumerate(level)}
+    for node, parents in links.items():
+        for parent in dict.fromkeys(parents):
+            arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 15, "shrinkB": 17, "lw": 1}
+            if depth[node] - depth[parent] > 1:  # around the levels between
+                arrow["connectionstyle"] = "arc3,rad=0.25"
+            ax.annotate("", place[node], place[parent], arrowprops=arrow)
+    for node, (x, y) in place.items():
+        look = {"boxstyle": "round" if links[node] else "square", "fc": "white" if links[node] else "0.85", "ec": INK}
+        ax.text(x, y, (labels or {}).get(node, node), ha="center", va="center", bbox=look, fontsize=8)
+    ax.set(xlim=(-0.6, len(levels) - 0.4), ylim=(-tallest / 2 - 0.2, tallest / 2 + 0.2))
+    ax.axis("off")
+    return figure
+
+
+def _inputs_first(links):
+    """Nodes so that each comes after those it was made from."""
+    done, stack = {}, list(links)
+    while stack:
+        node = stack[-1]
+        waiting = [p for p in links[node] if p not in done]
+        if waiting and node not in done:
+            stack += waiting
+        else:
+            done[stack.pop()] = True
+    return done
