@@ -1,0 +1,41 @@
+"""How much each pixel matters: effective receptive fields by gradient, and the grids that dilation leaves."""
+
+import numpy as np
+
+from .. import functional as F
+from ..engine import grad
+from ..tensor import Tensor
+
+
+def effective_receptive_field(model, inputs):
+    """H x W: the mean |d y / d x| over images and channels, for the unit y at the centre of the output, channels summed.
+
+    model: a Module or any function of a Tensor that returns one Tensor (N, C, h, w); inputs: (N, C, H, W), an array or a
+    Tensor. With random weights the field of a deep chain of convolutions is a Gaussian, whose width grows as the square
+    root of the depth only (Luo et al. 2016, section 2).
+    """
+    x = Tensor(np.array(inputs.data if isinstance(inputs, Tensor) else inputs)).requires_grad_()
+    if x.ndim != 4:
+        raise ValueError(f"effective_receptive_field: inputs have shape {x.shape}; needed (N, C, H, W)")
+    y = model(x)
+    if not isinstance(y, Tensor) or y.ndim != 4:
+        raise TypeError("effective_receptive_field: the model must return one Tensor of four axes")
+    h, w = y.shape[2:]
+    (g,) = grad(F.sum(y[:, :, h // 2, w // 2]), x)
+    return np.abs(g.data).mean((0, 1))
+
+
+def gridding(dilations, kernel_size=3):
+    """S x S int64: in how many ways one unit reaches each pixel of its receptive field through a chain of dilated layers.
+
+    Zeros inside are pixels that the unit cannot see: the gridding pattern (Wang et al. 2018, "Understanding convolution
+    for semantic segmentation", section 3.2).
+    """
+    counts = np.ones(1, np.int64)
+    for d in dilations:
+        if d < 1:
+            raise ValueError(f"gridding: dilation is {d}; needed at least 1")
+        taps = np.zeros(d * (kernel_size - 1) + 1, np.int64)
+        taps[::d] = 1
+        counts = np.convolve(counts, taps)
+    return np.multiply.outer(counts, counts)
