@@ -41,5 +41,6 @@ filter      permutohedral_lattice(features)             (d, N) points, d = 1..8 
             gaussian_sum(values, features)              out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j]: exact, self-adjoint
 crf         mean_field(unary, terms, iterations, history)   beliefs (C, N), or scores and beliefs of every iteration;
                                                         a term is (lattice, before (N,), after (N,), compat (C, C))
-optim       sgd_step(...), adam_step(...)               in place
+optim       sgd_step(param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov)   in place; velocity may be None
+            adam_step(param, grad, m, v, step, lr, beta1, beta2, eps, weight_decay, decoupled)   in place
 """

@@ -4,10 +4,12 @@ Zeros are written with their type: beside an integer 0, Numba computes a float32
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .team import kernel
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _relu(x, y):
     zero = x.dtype.type(0)
     for j in prange(x.size):
@@ -15,7 +17,7 @@ def _relu(x, y):
         y[j] = zero if v <= zero else v
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _relu_backward(g, y, dx):
     zero = y.dtype.type(0)
     for j in prange(g.size):

@@ -5,15 +5,15 @@ tile of 21 classes (21 KB) stays in the first-level cache while it is read for t
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from .exponential import exp_below_zero, log_above_one
-from .team import team
+from .team import inner, kernel, team
 
 TILE = 1024
 
 
-@njit(cache=True)
+@inner
 def _maximum(x, a, m):
     """m = largest class of every pixel of the tile x[:, a : a + m.size]; a NaN is left to the sum that follows."""
     m[:] = x[0, a : a + m.size]
@@ -23,7 +23,7 @@ def _maximum(x, a, m):
             m[j] = row[j] if row[j] > m[j] else m[j]
 
 
-@njit(cache=True)
+@inner
 def _log_sum(x, a, m, s):
     """m = log sum_c exp(x) of every pixel of the tile; s is scratch."""
     _maximum(x, a, m)
@@ -36,7 +36,7 @@ def _log_sum(x, a, m, s):
         m[j] += log_above_one(s[j])
 
 
-@njit(cache=True)
+@inner
 def _exponentials(x, a, y, m, s):
     """y = exp(x - max), s = sum_c y, for every pixel of the tile."""
     _maximum(x, a, m)
@@ -49,7 +49,7 @@ def _exponentials(x, a, y, m, s):
             s[j] += e
 
 
-@njit(cache=True)
+@inner
 def _scale(y, a, s):
     for c in range(y.shape[0]):
         row = y[c, a : a + s.size]
@@ -57,7 +57,7 @@ def _scale(y, a, s):
             row[j] *= s[j]
 
 
-@njit(cache=True)
+@inner
 def _softmax_tile(x, a, y, log, m, s):
     if log:
         _log_sum(x, a, m, s)
@@ -73,7 +73,7 @@ def _softmax_tile(x, a, y, log, m, s):
         _scale(y, a, s)
 
 
-@njit(cache=True)
+@inner
 def _softmax_backward_tile(g, y, a, dx, log, s):
     s[:] = 0
     for c in range(g.shape[0]):
@@ -90,7 +90,7 @@ def _softmax_backward_tile(g, y, a, dx, log, s):
                 down[j] = out[j] * (up[j] - s[j])
 
 
-@njit(cache=True)
+@inner
 def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
     """Returns whether a label is out of range; such a pixel counts as ignored until the caller raises."""
     _log_sum(x, a, m, s)
@@ -103,7 +103,7 @@ def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
     return bad
 
 
-@njit(cache=True)
+@inner
 def _loss_backward_tile(g, x, a, target, weight, ignore_index, dx, m, s):
     _exponentials(x, a, dx, m, s)
     bad, zero = False, x.dtype.type(0)
@@ -120,7 +120,7 @@ def _loss_backward_tile(g, x, a, target, weight, ignore_index, dx, m, s):
     return bad
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _softmax(T, x, y, log):
     N, _, L = x.shape
     S = (L + TILE - 1) // TILE
@@ -132,7 +132,7 @@ def _softmax(T, x, y, log):
             _softmax_tile(x[n], a, y[n], log, scratch[0, :size], scratch[1, :size])
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _softmax_backward(T, g, y, dx, log):
     N, _, L = g.shape
     S = (L + TILE - 1) // TILE
@@ -143,7 +143,7 @@ def _softmax_backward(T, g, y, dx, log):
             _softmax_backward_tile(g[n], y[n], a, dx[n], log, scratch[: min(TILE, L - a)])
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _cross_entropy(T, g, x, target, weight, ignore_index, out, bad, backward):
     """out is the loss as (N, 1, L), or dx as (N, C, L) if backward; bad gets a flag per thread."""
     N, _, L = x.shape

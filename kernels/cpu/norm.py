@@ -5,15 +5,14 @@ long row feeds all threads and the result does not depend on how many there are.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from .team import team
+from .team import inner, kernel, summing, team
 
 SEGMENT = 8192
-REORDER = {"reassoc", "contract"}  # sums may run in vector lanes; NaN and infinity stay what they are
 
 
-@njit(cache=True, fastmath=REORDER)
+@summing
 def _segment_moments(x):
     """Mean and sum of squared distances from it. Shifted by x[0], a value of the data: a large mean cannot cancel."""
     shift, total, square = np.float64(x[0]), 0.0, 0.0
@@ -24,14 +23,14 @@ def _segment_moments(x):
     return shift + total / x.size, max(square - total * total / x.size, 0.0)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _moments(T, x, C, mean, var):
     R, L = x.shape
     S = (L + SEGMENT - 1) // SEGMENT
     part = np.empty((R * S, 2))
     for t in prange(T):
         for k in range(t * R * S // T, (t + 1) * R * S // T):
-            part[k] = _segment_moments(x[k // S, k % S * SEGMENT : (k % S + 1) * SEGMENT])
+            part[k, 0], part[k, 1] = _segment_moments(x[k // S, k % S * SEGMENT : (k % S + 1) * SEGMENT])
     M = R // C * L
     for c in range(C):
         total = 0.0
@@ -57,7 +56,7 @@ def moments(x):
     return mean, var
 
 
-@njit(cache=True)
+@inner
 def _affine(x, y, shift, scale, offset, relu):
     zero = x.dtype.type(0)
     for j in range(x.size):
@@ -65,7 +64,7 @@ def _affine(x, y, shift, scale, offset, relu):
         y[j] = zero if relu and v <= zero else v
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _normalize(T, x, y, shift, scale, offset, relu):
     (R, L), C = x.shape, shift.size
     S = (L + SEGMENT - 1) // SEGMENT
@@ -96,7 +95,7 @@ def normalize(x, mean, invstd, weight, bias, relu):
     return y
 
 
-@njit(cache=True, fastmath=REORDER)
+@summing
 def _backward_sums(g, x, shift, scale, offset, relu):
     """sum g and sum g (x - shift), over what the ReLU let pass."""
     total, moment, zero = 0.0, 0.0, x.dtype.type(0)
@@ -108,7 +107,7 @@ def _backward_sums(g, x, shift, scale, offset, relu):
     return total, moment
 
 
-@njit(cache=True)
+@inner
 def _backward_affine(g, x, dx, shift, scale, offset, relu, slope, level):
     zero = x.dtype.type(0)
     for j in range(x.size):
@@ -117,7 +116,7 @@ def _backward_affine(g, x, dx, shift, scale, offset, relu, slope, level):
         dx[j] = v * scale + (d * slope + level)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _backward(T, g, x, dx, shift, scale, offset, rest, invstd, relu, dweight, dbias):
     (R, L), C = x.shape, shift.size
     S = (L + SEGMENT - 1) // SEGMENT
@@ -127,7 +126,7 @@ def _backward(T, g, x, dx, shift, scale, offset, rest, invstd, relu, dweight, db
         for k in range(t * R * S // T, (t + 1) * R * S // T):
             r, a = k // S, k % S * SEGMENT
             c, b = r % C, a + SEGMENT
-            part[k] = _backward_sums(g[r, a:b], x[r, a:b], shift[c], scale[c], offset[c], relu)
+            part[k, 0], part[k, 1] = _backward_sums(g[r, a:b], x[r, a:b], shift[c], scale[c], offset[c], relu)
     slope, level = np.empty(C, x.dtype), np.empty(C, x.dtype)
     for c in range(C):
         total, moment = 0.0, 0.0

@@ -1,10 +1,12 @@
 """Optimiser steps in Numba, in place: every array is read and written once."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .team import kernel
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _sgd(param, grad, velocity, lr, momentum, keep, weight_decay, nesterov):
     for j in prange(param.size):
         d = grad[j] + weight_decay * param[j]
@@ -13,13 +15,13 @@ def _sgd(param, grad, velocity, lr, momentum, keep, weight_decay, nesterov):
         param[j] -= lr * (d + momentum * v if nesterov else v)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _sgd_plain(param, grad, lr, weight_decay):
     for j in prange(param.size):
         param[j] -= lr * (grad[j] + weight_decay * param[j])
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _adam(param, grad, m, v, keep1, beta2, keep2, eps, rate, root, weight_decay, shrink):
     for j in prange(param.size):
         p = param[j] * shrink

@@ -6,12 +6,12 @@ are passed down, not rows: cutting a row out of an array counts references, whic
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from .team import team
+from .team import inner, kernel, team
 
 
-@njit(cache=True)
+@inner
 def _larger_of_four(x, p, i, y, index):
     """Row i of 2x2 stride 2 pooling in one sweep."""
     W = x.shape[2]
@@ -29,21 +29,21 @@ def _larger_of_four(x, p, i, y, index):
         index[p, i, j] = np.int32(2 * i * W + W + 2 * j + 1) if better else k
 
 
-@njit(cache=True)
-def _larger_tap(line, start, step, ramp, shift, best, place, source, target):
-    """Row target of (best, place) = row source or the tap line[start::step] at ramp + shift, whichever is larger.
+@inner
+def _larger_tap(line, start, ramp, shift, best, place, source, target):
+    """Row target of (best, place) = row source or the tap line[start:] at ramp + shift, whichever is larger.
 
     source is not target: LLVM would turn "keep what is there" into masked stores, which are slow.
     """
-    start, step = np.uintp(start), np.uintp(step)  # a signed index would be tested for being negative: no vectors
+    start = np.uintp(start)  # a signed index would be tested for being negative: no vectors
     for j in range(np.uintp(ramp.size)):
-        v, m, k, at = line[start + j * step], best[source, j], place[source, j], np.int32(ramp[j] + shift)
+        v, m, k, at = line[start + j], best[source, j], place[source, j], np.int32(ramp[j] + shift)
         better = (v > m) | (v != v)
         best[target, j] = v if better else m
         place[target, j] = at if better else k
 
 
-@njit(cache=True)
+@inner
 def _larger_row(best, place, a, b, target):
     """Row target = row a, or row b where that is larger."""
     for j in range(best.shape[1]):
@@ -53,40 +53,52 @@ def _larger_row(best, place, a, b, target):
         place[target, j] = at if better else k
 
 
-@njit(cache=True)
+@inner
+def _copy(x, p, h, c, step, line, at, count):
+    """line[at : at + count] = x[p, h, c::step]."""
+    c = np.uintp(c)
+    if step == 1:  # the constants let each of the three loops vectorise on its own
+        for j in range(count):
+            line[at + j] = x[p, h, c + j]
+    elif step == 2:
+        for j in range(count):
+            line[at + j] = x[p, h, c + np.uintp(2) * j]
+    else:
+        for j in range(count):
+            line[at + j] = x[p, h, c + np.uintp(step) * j]
+
+
+@inner
 def _row_maxima(x, group, h, line, ramp, first, best, place, slot, kernel, stride, padding, dilation):
     """Row slot of (best, place) = the maximum of row h of some planes under every window, and its flat position."""
     begin, end, pitch = group
     W, spare = x.shape[2], best.shape[0] - 3
     for p in range(begin, end):
-        at = np.uintp((p - begin) * pitch * stride + padding)
-        for j in range(np.uintp(min(W, pitch * stride - padding))):
-            line[at + j] = x[p, h, j]
+        for q in range(stride):  # phase q of the padded row: every stride-th element, so that taps are contiguous
+            c = (q - padding) % stride
+            at = np.uintp(q * (line.size // stride) + (p - begin) * pitch + (c + padding) // stride)
+            count = max(0, (min(W, pitch * stride - padding) - c + stride - 1) // stride)
+            _copy(x, p, h, c, stride, line, at, np.uintp(count))
     source = spare + 2  # -inf, at the first tap in the image
     for j in range(first.size):
         place[source, j] = np.int32(first[j] + h * W)
     for l in range(kernel):
-        start, target = l * dilation, slot if l == kernel - 1 else spare + l % 2
-        shift = h * W + start - padding
-        if stride == 1:  # a constant step lets each of the three calls vectorise on its own
-            _larger_tap(line, start, 1, ramp, shift, best, place, source, target)
-        elif stride == 2:
-            _larger_tap(line, start, 2, ramp, shift, best, place, source, target)
-        else:
-            _larger_tap(line, start, stride, ramp, shift, best, place, source, target)
+        column, target = l * dilation, slot if l == kernel - 1 else spare + l % 2
+        start = column % stride * (line.size // stride) + column // stride
+        _larger_tap(line, start, ramp, h * W + column - padding, best, place, source, target)
         source = target
 
 
-@njit(cache=True)
+@inner
 def _max_rows(begin, end, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
     """Rows begin .. end of groups of G planes: maxima along rows, held while windows need them, then down the columns.
 
     In this order a tie keeps the upper row, and within it the left column: the first maximum. `line` is a row of x with
     -inf where windows hang over its ends. Narrow planes lie side by side in it, so that vectors are filled.
     """
-    (P, H, W), (Ho, Wo) = x.shape, y.shape[1:]
+    (P, H, _), (Ho, Wo) = x.shape, y.shape[1:]
     ring, pitch = (kernel[0] - 1) * dilation[0] + 1, ramp.size // G
-    line = np.full(ramp.size * stride[1] + (kernel[1] - 1) * dilation[1], -np.inf, x.dtype)
+    line = np.full(stride[1] * (ramp.size + (kernel[1] - 1) * dilation[1] // stride[1]), -np.inf, x.dtype)
     best, place = np.full((ring + 3, ramp.size), -np.inf, x.dtype), np.empty((ring + 3, ramp.size), np.int32)
     held = np.full(ring, -1)  # the row, counted over all groups, that each slot holds
     for r in range(begin, end):
@@ -115,7 +127,7 @@ def _max_rows(begin, end, x, y, index, ramp, first, G, kernel, stride, padding, 
                         y[p, i, j], index[p, i, j] = -np.inf, -1
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _max_pool(T, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
     P, Ho, Wo = y.shape
     by_halves = kernel == (2, 2) and stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)
@@ -143,7 +155,7 @@ def _columns(P, W, Wo, geometry):
 def max_pool2d(x, geometry, output_size):
     """(y, index): maxima along rows, then down columns, kh + kw comparisons; 2x2 stride 2 in one sweep."""
     x, g = np.ascontiguousarray(x), geometry
-    N, C, H, W = x.shape
+    N, C, _, W = x.shape
     y = np.empty((N, C, *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
     arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
@@ -157,7 +169,7 @@ def _edges(size, count):
     return np.stack([i * size // count, -(-(i + 1) * size // count)], 1)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _adaptive_max(x, y, index, rows, cols):
     W = x.shape[2]
     for p in prange(x.shape[0]):
@@ -184,14 +196,14 @@ def adaptive_max_pool2d(x, output_size):
     return y, index
 
 
-@njit(cache=True)
+@inner
 def _add_tap(out, line, start, step):
     start, step = np.uintp(start), np.uintp(step)
     for j in range(np.uintp(out.size)):
         out[j] += line[start + j * step]
 
 
-@njit(cache=True)
+@inner
 def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
     """Output rows begin .. end: a window's rows are summed into one line with zeros at its ends, then the line's taps."""
     (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
@@ -219,7 +231,7 @@ def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
             y[p, i, j] = scale[i, j] * out[j]
 
 
-@njit(cache=True)
+@inner
 def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation):
     """Input rows begin .. end: scale * y summed over the output rows that hold one, then spread along its columns.
 
@@ -257,7 +269,7 @@ def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation
                     x[p, h, sw * u + q] = phase[q, u]
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _avg_pool(T, x, y, scale, kernel, stride, padding, dilation, adjoint):
     R = x.shape[0] * (x.shape[1] if adjoint else y.shape[1])
     for t in prange(T):
@@ -287,7 +299,7 @@ def avg_pool2d_adjoint(y, geometry, scale, size):
     return x
 
 
-@njit(cache=True)
+@inner
 def _window_rows(begin, end, x, y, rows, cols):
     line, Ho = np.empty(x.shape[2], x.dtype), y.shape[1]
     for r in range(begin, end):
@@ -307,7 +319,7 @@ def _window_rows(begin, end, x, y, rows, cols):
             y[p, i, j] = total
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _window_sums(T, x, y, rows, cols):
     R = y.shape[0] * y.shape[1]
     for t in prange(T):

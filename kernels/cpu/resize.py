@@ -1,16 +1,16 @@
 """Separable resizing in Numba: along columns once per input row, then rows are mixed in contiguous loops."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from .team import team
+from .team import inner, kernel, team
 
 COPY, TWICE, DOUBLE, MIX = 0, 1, 2, 3  # one tap; one tap at twice the size; two taps at twice the size; two taps
 
 
-@njit(cache=True)
-def _stretch(x, p, h, cols, out, q, i, mode):
-    """out[q, i] = row x[p, h] resized along its columns. The modes are one formula; the shorter ones vectorise.
+@inner
+def _stretch(x, p, h, cols, out, i, mode):
+    """out[i] = row x[p, h] resized along its columns. The modes are one formula; the shorter ones vectorise.
 
     (Whole arrays and positions come in, not rows: cutting a row out costs more than resizing a short one.)
     """
@@ -18,69 +18,52 @@ def _stretch(x, p, h, cols, out, q, i, mode):
     n = x.shape[2]
     if mode == TWICE:
         for j in range(n):
-            out[q, i, 2 * j] = x[p, h, j]
-            out[q, i, 2 * j + 1] = x[p, h, j]
+            out[i, 2 * j] = x[p, h, j]
+            out[i, 2 * j + 1] = x[p, h, j]
     elif mode == COPY:
         for j in range(lo.size):
-            out[q, i, j] = x[p, h, lo[j]]
+            out[i, j] = x[p, h, lo[j]]
     elif mode == DOUBLE:
         s, t = near[2], far[2]
         for j in range(n - 2):
-            out[q, i, 2 * j + 2] = s * x[p, h, j] + t * x[p, h, j + 1]
-            out[q, i, 2 * j + 3] = t * x[p, h, j + 1] + s * x[p, h, j + 2]
+            out[i, 2 * j + 2] = s * x[p, h, j] + t * x[p, h, j + 1]
+            out[i, 2 * j + 3] = t * x[p, h, j + 1] + s * x[p, h, j + 2]
         for j in (0, 1, 2 * n - 2, 2 * n - 1):
-            out[q, i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
+            out[i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
     else:
         for j in range(lo.size):
-            out[q, i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
+            out[i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
 
 
-@njit(cache=True)
-def _enlarge(begin, end, x, y, rows, cols, modes):
-    """Output rows begin .. end: columns first. The two stretched rows are held, since the next output row needs them."""
+@inner
+def _rows(begin, end, x, y, rows, cols, modes):
+    """Output rows begin .. end. Two stretched input rows are held, since the next output row mostly needs them again."""
     lo, hi, near, far = rows
     Ho, Wo = y.shape[1:]
-    held, first, second = np.empty((1, 2, Wo), x.dtype), -1, -1  # input rows (counted over all planes) that are held
+    held, first, second = np.empty((2, Wo), x.dtype), -1, -1  # input rows (counted over all planes) that are held
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
-        base = p * x.shape[1]
-        a = 1 if second == base + lo[i] else 0
-        if a == 0 and first != base + lo[i]:
-            _stretch(x, p, lo[i], cols, held, 0, 0, modes[1])
-            first = base + lo[i]
+        base, a = p * x.shape[1], 0
+        for tap in range(1 if modes[0] <= TWICE else 2):
+            h = hi[i] if tap else lo[i]
+            slot = 1 - a if tap else (1 if second == base + h else 0)
+            if (second if slot else first) != base + h:
+                _stretch(x, p, h, cols, held, slot, modes[1])
+                if slot:
+                    second = base + h
+                else:
+                    first = base + h
+            a = a if tap else slot
+        s, t = near[i], far[i]
         if modes[0] <= TWICE:
             for j in range(Wo):
-                y[p, i, j] = held[0, a, j]
-            continue
-        if (first if a else second) != base + hi[i]:
-            _stretch(x, p, hi[i], cols, held, 0, 1 - a, modes[1])
-            if a:
-                first = base + hi[i]
-            else:
-                second = base + hi[i]
-        s, t = near[i], far[i]
-        for j in range(Wo):
-            y[p, i, j] = s * held[0, a, j] + t * held[0, 1 - a, j]
+                y[p, i, j] = held[a, j]
+        else:
+            for j in range(Wo):
+                y[p, i, j] = s * held[a, j] + t * held[1 - a, j]
 
 
-@njit(cache=True)
-def _reduce(begin, end, x, y, rows, cols, modes):
-    """Output rows begin .. end: rows first, since no two output rows share an input row."""
-    lo, hi, near, far = rows
-    Ho, W = y.shape[1], x.shape[2]
-    mixed = np.empty((1, 1, W), x.dtype)
-    for r in range(begin, end):
-        p, i = r // Ho, r % Ho
-        if modes[0] <= TWICE:
-            _stretch(x, p, lo[i], cols, y, p, i, modes[1])
-            continue
-        s, t, h, l = near[i], far[i], lo[i], hi[i]
-        for j in range(W):
-            mixed[0, 0, j] = s * x[p, h, j] + t * x[p, l, j]
-        _stretch(mixed, 0, 0, cols, y, p, i, modes[1])
-
-
-@njit(cache=True)
+@inner
 def _shrink(tall, cols, inverse, x, p, h, mode):
     """x[p, h] = adjoint of `_stretch` applied to tall."""
     (lo, hi, near, far), (start, at, weight) = cols, inverse
@@ -110,7 +93,7 @@ def _shrink(tall, cols, inverse, x, p, h, mode):
                 x[p, h, hi[j]] += far[j] * tall[j]
 
 
-@njit(cache=True)
+@inner
 def _adjoint_rows(begin, end, y, x, rows, cols, inverse, mode):
     """Input rows begin .. end: the output rows that used one are summed, then the sum shrinks along its columns."""
     start, at, weight = rows
@@ -126,17 +109,14 @@ def _adjoint_rows(begin, end, y, x, rows, cols, inverse, mode):
         _shrink(tall, cols, inverse, x, p, h, mode)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _resize(T, x, y, rows, cols, modes):
     R = y.shape[0] * y.shape[1]
     for t in prange(T):
-        if y.shape[1] < x.shape[1]:
-            _reduce(t * R // T, (t + 1) * R // T, x, y, rows, cols, modes)
-        else:
-            _enlarge(t * R // T, (t + 1) * R // T, x, y, rows, cols, modes)
+        _rows(t * R // T, (t + 1) * R // T, x, y, rows, cols, modes)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _adjoint(T, y, x, rows, cols, inverse, mode):
     R = x.shape[0] * x.shape[1]
     for t in prange(T):

@@ -1,10 +1,23 @@
-"""How many threads share a piece of work.
+"""How kernels are compiled, and how many threads share a piece of work.
 
-Kernels take the number as their argument T and cut the work themselves: `for t in prange(T)` over equal shares.
+Kernels take the number of threads as their argument T and cut the work themselves: `for t in prange(T)`, equal shares.
 (Asked inside a kernel, Numba's thread count is a pointer into this process, and the kernel cannot be cached on disk.)
 """
 
-from numba import get_num_threads
+from numba import get_num_threads, njit
+
+# "numpy": a division by zero gives infinity. Python's error would be a branch, and a loop with a way out has no vectors.
+kernel = njit(parallel=True, cache=True, error_model="numpy")
+# What only kernels call needs no way in from Python: that halves its compile time.
+inner = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# Sums may run in vector lanes; NaN and infinity stay what they are.
+summing = njit(
+    cache=True,
+    error_model="numpy",
+    no_cpython_wrapper=True,
+    no_cfunc_wrapper=True,
+    fastmath={"reassoc", "contract"},
+)
 
 
 def team(elements):

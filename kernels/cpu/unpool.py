@@ -1,10 +1,12 @@
 """Gather and scatter inside a plane by flat positions: the two directions of max-pooling, in Numba."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from .team import kernel
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _gather(x, index, y, bad):
     for p in prange(x.shape[0]):
         for j in range(index.shape[1]):
@@ -15,7 +17,7 @@ def _gather(x, index, y, bad):
             y[p, j] = x[p, at] if at >= 0 else 0
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _scatter(y, index, x, bad):
     for p in prange(x.shape[0]):
         x[p] = 0
