@@ -24,7 +24,8 @@ SECTIONS = {
         "What they see",
         "Scenes that no network was trained on: other handwriting, other photographs. FCN-32s decides once per 32 pixels and "
         "can only enlarge that; FCN-16s and FCN-8s add the scores of finer layers; U-Net carries features of every "
-        "resolution across, down to the single pixel. Under each picture stands its mean IoU with the truth.",
+        "resolution across, down to the single pixel. Under each picture stands its IoU with the truth, in the mean over "
+        "the classes that are there.",
     ),
     "scores": (
         "How they learnt",
@@ -38,9 +39,9 @@ SECTIONS = {
     ),
     "receptive_field": (
         "How far a unit sees",
-        "Each pooling doubles the step, so the window of the image that one unit depends on grows faster and faster. The last "
-        "units of this network see nearly the whole scene, which is how they tell digits apart, and why they cannot say "
-        "where the border runs.",
+        "Each pooling doubles the step from one unit to the next, so the window of the image that a unit depends on grows "
+        "faster and faster. The last units of this network see nearly the whole scene, which is how they tell digits apart; "
+        "but they stand 32 pixels apart, and cannot say where a border runs. Skips bring that back.",
     ),
 }
 

@@ -81,7 +81,7 @@ def _shares(mask, classes):
 def comparison(images, columns, classes, colors, title=None, background=None, ignore_index=255):
     """A row per image: the image, then each of `columns` ({title: masks}), the first of which is the truth.
 
-    Under every other mask stands its mean IoU with the truth, over the classes that occur in either.
+    Under every other mask stands its IoU with the truth, in the mean over the classes that occur there.
     """
     from ..metrics import ConfusionMatrix
 
@@ -99,7 +99,8 @@ def comparison(images, columns, classes, colors, title=None, background=None, ig
             _blank(ax, name if i == 0 else None)
             if name != names[0]:
                 matrix = ConfusionMatrix(len(classes), ignore_index).update(columns[name][i], truth[i])
-                ax.set_xlabel(f"IoU {matrix.mean_iou():.2f}", fontsize=8, labelpad=2)
+                iou = matrix.iou()[matrix.counts.any(axis=1)].mean()
+                ax.set_xlabel(f"IoU {iou:.2f}", fontsize=8, labelpad=2)
     present = np.unique(np.concatenate([np.ravel(masks) for masks in columns.values()]))
     _legend(figure, present, classes, colors, background)
     return figure
