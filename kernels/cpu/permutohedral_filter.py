@@ -55,11 +55,11 @@ def to_rows(values, fill, width):
     C, N = values.shape
     rows = np.empty((N, width), values.dtype)
     for block in prange((N + 63) // 64):
-        for i in range(64 * block, min(64 * block + 64, N)):
-            for c in range(C):
+        start, stop = 64 * block, min(64 * block + 64, N)
+        rows[start:stop, C:] = fill
+        for c in range(C):
+            for i in range(start, stop):
                 rows[i, c] = values[c, i]
-            for c in range(C, width):
-                rows[i, c] = fill
     return rows
 
 
