@@ -47,7 +47,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 
     x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction.
     """
-    (N, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
+    (_, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
     asked = override.get()
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
     if asked == "tiled" or asked == "im2col":

@@ -2,8 +2,9 @@
 
     for image, channel:                                           # cut evenly among the threads
         copy the channel with its padding, in s x s sub-images (tiles.copy_tile)
-        for every row of the result, runs of 4 vectors of pixels:
-            y[row, run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
+        for runs of 4 vectors of pixels, straight through the gaps between rows:
+            line[run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
+        y = line without the gaps
 
 As in tiled.py the windows' taps are contiguous runs of the copy. The arithmetic is a few operations a pixel: reading and
 writing the images once is what it costs. Sums stay in registers over all taps; the transposed convolution is the same loop
@@ -19,13 +20,13 @@ from .vector import clear_run, copy_run, fill, load, store, total
 
 
 @njit(cache=True)
-def _filter(copy, offsets, w, w0, numbers, begin, end, bias, m, lanes, line, n):
-    """line[q] = bias + sum over taps of w[tap] copy[offset(tap) + m + q], for q < n rounded up to four vectors."""
+def _filter(copy, offsets, w, w0, numbers, begin, end, bias, lanes, line, n):
+    """line[q] = bias + sum over taps of w[tap] copy[offset(tap) + q], for q < n rounded up to four vectors."""
     for q in range(0, n, 4 * lanes):
         s0 = fill(copy, bias)
         s1, s2, s3 = s0, s0, s0
         for t in range(begin, end):
-            a, j = fill(copy, w[w0 + numbers[t]]), offsets[t] + m + q
+            a, j = fill(copy, w[w0 + numbers[t]]), offsets[t] + q
             s0 = s0 + a * load(copy, j)
             s1 = s1 + a * load(copy, j + lanes)
             s2 = s2 + a * load(copy, j + 2 * lanes)
@@ -38,34 +39,36 @@ def _filter(copy, offsets, w, w0, numbers, begin, end, bias, m, lanes, line, n):
 
 @njit(parallel=True, cache=True)
 def _correlate(x, size, w, bias, y, C, out_size, planes, images, numbers, offsets, starts, tile, step, up, lanes, T):
-    plane, pitch, rows, cols = tile
+    plane, pitch, rows = tile
     (h, v), (H, W) = size, out_size
     taps = numbers.size
     for t in prange(T):
         copy = np.empty(images.shape[0] * plane + 4 * lanes, x.dtype)
         clear_run(copy, copy.size - 4 * lanes, 4 * lanes)
-        line = np.empty(-(-cols // (4 * lanes)) * 4 * lanes, x.dtype)
+        line = np.empty(plane + 4 * lanes, x.dtype)
         for p in range(t * planes // T, (t + 1) * planes // T):
             copy_tile(x, p * h * v, (1, h, v), copy, images, plane, pitch, 0, 0, rows, step)
             for f in range(starts.size - 1):
                 a, b = f // up[1], f % up[1]
-                n = (W - b + up[1] - 1) // up[1]
-                for i in range((H - a + up[0] - 1) // up[0]):
-                    begin, end = starts[f], starts[f + 1]
-                    _filter(copy, offsets, w, p % C * taps, numbers, begin, end, bias[p % C], i * pitch, lanes, line, n)
+                m, n = (H - a + up[0] - 1) // up[0], (W - b + up[1] - 1) // up[1]
+                begin, end = starts[f], starts[f + 1]
+                _filter(
+                    copy, offsets, w, p % C * taps, numbers, begin, end, bias[p % C], lanes, line, (m - 1) * pitch + n
+                )
+                for i in range(m):
                     at = (p * H + i * up[0] + a) * W + b
                     if up[1] == 1:
-                        copy_run(line, 0, y, at, n)
+                        copy_run(line, i * pitch, y, at, n)
                     else:
                         for j in range(n):
-                            y[at + j * up[1]] = line[j]
+                            y[at + j * up[1]] = line[i * pitch + j]
 
 
 def _run(x, w, bias, taps, y, up):
     (N, C), lanes = x.shape[:2], width(x.dtype) // 2
     rows, cols = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
     offsets, plane, pitch = layout(taps, rows, cols, lanes)
-    tile = plane, pitch, rows + taps.spread[0], cols
+    tile = plane, pitch, rows + taps.spread[0]
     bias = np.zeros(C, x.dtype) if bias is None else np.ascontiguousarray(bias)
     numbers, flat = taps.table[:, 0].copy(), (x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1))
     shifts = taps.images, numbers, offsets, taps.starts

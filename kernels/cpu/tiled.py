@@ -20,7 +20,7 @@ from .tiles import adjoint_taps, copy_tile, layout, tile_size, window_taps
 from .vector import clear_run, copy_run
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def panels(M):
     """(rows in panels of 6, rows in all panels): M rounded up to 6 + ... + 6 + 4 + ... + 4."""
     even = max(4, M + M % 2)
@@ -65,7 +65,7 @@ def _write(strip, length, pitch, y, start, size, count, i0, j0, rows, cols, step
                         y[t + j * step[1]] = strip[s + j]
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _panel(a, a0, height, copy, offsets, k0, K, bias, o, runs, strip, length):
     """One panel of weights against every run of pixels: the register tiles of one strip."""
     for n in range(runs.size):

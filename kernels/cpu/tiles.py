@@ -15,6 +15,7 @@ from numba import njit
 from .vector import clear_run, copy_run
 
 TILE_BYTES = 192 * 1024  # of a tile's copy: under half of a second-level cache
+LEAST_PIXELS = 160  # of a tile, even if its copy is larger: each number of the weights is read once for so many
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def tile_size(channels, taps, size, itemsize, others, threads):
     cols = W
     while (1 + U) * (cols + V) > budget and cols > 64:
         cols = -(-cols // 2)
-    rows = min(H, max(1, budget // (cols + V) - U))
+    rows = min(H, max(1, budget // (cols + V) - U, -(-LEAST_PIXELS // cols)))
     across, down = -(-W // cols), -(-H // rows)
     while others * across * down % threads and others * across * down < 8 * threads and down < H:
         down += 1
@@ -103,7 +104,7 @@ def layout(taps, rows, cols, lanes):
     return taps.image * plane + taps.table[:, 1] * pitch + taps.table[:, 2], plane, pitch
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def copy_row(x, start, W, out, at, count, step, first):
     """out[at + q] = x[start + first + q step] for q < count, zero outside the row's W pixels; both arrays are flat."""
     lo = min(max(0, -(first // step)), count)

@@ -10,7 +10,7 @@ reads six rows and writes six is beyond its proofs, so such code says itself wha
 import operator
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
@@ -36,6 +36,16 @@ class _VectorModel(models.PrimitiveModel):
 def _address(context, builder, array_type, array, start):
     pointer = builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
     return builder.bitcast(pointer, context.get_value_type(Vector(array_type.dtype)).as_pointer())
+
+
+@intrinsic
+def lanes_of(typing, array):
+    """How many of the array's elements a vector holds."""
+
+    def codegen(context, builder, signature, args):
+        return ir.Constant(ir.IntType(64), Vector(array.dtype).lanes)
+
+    return types.intp(array), codegen
 
 
 @intrinsic
@@ -143,27 +153,28 @@ def total(typing, vector, start):
     return vector.dtype(vector, vector.dtype), codegen
 
 
-@intrinsic
-def copy_run(typing, source, s, target, t, count):
-    """target[t : t + count] = source[s : s + count] of flat arrays: the C library's memcpy."""
+@njit(cache=True, forceinline=True)
+def copy_run(source, s, target, t, count):
+    """target[t : t + count] = source[s : s + count] of flat arrays; the last vector overlaps the one before it."""
+    lanes = lanes_of(target)
+    if count < lanes:
+        for q in range(count):
+            target[t + q] = source[s + q]
+    else:
+        for q in range(0, count - lanes, lanes):
+            store(target, t + q, load(source, s + q))
+        store(target, t + count - lanes, load(source, s + count - lanes))
 
-    def codegen(context, builder, signature, args):
-        a = builder.gep(context.make_array(source)(context, builder, args[0]).data, [args[1]])
-        b = builder.gep(context.make_array(target)(context, builder, args[2]).data, [args[3]])
-        cgutils.raw_memcpy(builder, b, a, args[4], source.dtype.bitwidth // 8)
-        return context.get_dummy_value()
 
-    return types.void(source, types.intp, target, types.intp, types.intp), codegen
-
-
-@intrinsic
-def clear_run(typing, target, t, count):
+@njit(cache=True, forceinline=True)
+def clear_run(target, t, count):
     """target[t : t + count] = 0 of a flat array."""
-
-    def codegen(context, builder, signature, args):
-        pointer = builder.gep(context.make_array(target)(context, builder, args[0]).data, [args[1]])
-        size = builder.mul(args[2], ir.Constant(args[2].type, target.dtype.bitwidth // 8))
-        cgutils.memset(builder, pointer, size, 0)
-        return context.get_dummy_value()
-
-    return types.void(target, types.intp, types.intp), codegen
+    lanes = lanes_of(target)
+    if count < lanes:
+        for q in range(count):
+            target[t + q] = 0
+    else:
+        zero = fill(target, 0)
+        for q in range(0, count - lanes, lanes):
+            store(target, t + q, zero)
+        store(target, t + count - lanes, zero)

@@ -13,7 +13,7 @@ from numba import njit
 from .vector import load, store, transpose
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def input_line(d0, d1, d2, d3, d4, d5):
     """B' d."""
     a, b = d4 - 4 * d2, d3 - 4 * d1
@@ -21,21 +21,21 @@ def input_line(d0, d1, d2, d3, d4, d5):
     return 4 * d0 - 5 * d2 + d4, a + b, a - b, c + e, c - e, 4 * d1 - 5 * d3 + d5
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def output_line(m0, m1, m2, m3, m4, m5):
     """A' m: from products to results."""
     s, d, p, q = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     return m0 + s + p, d + 2 * q, s + 4 * p, d + 8 * q + m5
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def spread_line(y0, y1, y2, y3):
     """A y: the adjoint of output_line."""
     s, d, p, q = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
     return y0, s + d, s - d, p + q, p - q, y3
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def kernel_line(g0, g1, g2):
     """G g."""
     s, p = (g0 + g2) * (-1 / 6), g0 * (1 / 24) + g2 * (1 / 6)
@@ -43,7 +43,7 @@ def kernel_line(g0, g1, g2):
     return 0.25 * g0, s - d, s + d, p + q, p - q, g2
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def gather_line(u0, u1, u2, u3, u4, u5):
     """G' u: the adjoint of kernel_line."""
     s, d, p, q = u1 + u2, u2 - u1, u3 + u4, u3 - u4

@@ -51,7 +51,7 @@ def transform_kernels(w, strides, turned, O, C, lanes, out, T):
                         store(flat, at + l * plane, u[l])
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def place(t, TH, TW, step):
     """Tile t in the order image, sub-image, row, column -> image, row and column of its first result, tiles left in its row."""
     tx, ty, ab = t % TW, t // TW % TH, t // (TW * TH) % (step * step)
