@@ -151,7 +151,7 @@ def _receptive_field(plot, seed):
 
 def _next():
     """What to open now: the first notebook, if this is a checkout that has them."""
-    lessons = Path(__file__).resolve().parents[2] / "lessons"
-    notebooks = sorted(lessons.glob("[0-9][0-9]_*.ipynb"))
-    first = f"jupyter lab {notebooks[0]}" if notebooks else "the notebooks in the folder lessons/ of the project"
-    return f"Next: {first}; then your own images: minidl train --help"
+    from .tour_page import lesson
+
+    first = lesson("01")
+    return f"Next: {f'jupyter lab {first}; then ' if first else ''}your own images: minidl train --help"

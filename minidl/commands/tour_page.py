@@ -2,6 +2,7 @@
 
 import base64
 import html
+from pathlib import Path
 
 STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #222; background: #fff }
@@ -45,13 +46,22 @@ SECTIONS = {
     ),
 }
 
+LESSONS = {  # number: what it is about; listed where the checkout has it
+    "01": "the tape: a 60-line autograd engine, then the same numbers from minidl",
+    "05": "upsampling and checkerboards: a pattern that is there before any training",
+    "20": "FCN: a classifier becomes a segmentation network",
+}
 NEXT = [
-    ("lessons/01", "the tape: a 60-line autograd engine, then the same numbers from minidl"),
-    ("lessons/05", "upsampling and checkerboards: a pattern that is there before any training"),
-    ("lessons/20", "FCN: a classifier becomes a segmentation network"),
     ("minidl train --help", "train a network on your own folder of images and masks"),
     ("minidl info", "which kernels run on this machine, and on how many threads"),
 ]
+
+
+def lesson(number):
+    """The path of a notebook from the root of the checkout, or None where there is none."""
+    root = Path(__file__).resolve().parents[2]
+    found = sorted(root.glob(f"lessons/{number}_*.ipynb"))
+    return str(found[0].relative_to(root)) if found else None
 
 
 def write_page(out, rows, seconds, figures):
@@ -77,7 +87,8 @@ def write_page(out, rows, seconds, figures):
         title, text = SECTIONS[name]
         data = base64.b64encode((out / f"{name}.png").read_bytes()).decode()
         body.append(f"<h2>{title}</h2><p>{text}</p><img alt='{title}' src='data:image/png;base64,{data}'>")
-    items = "".join(f"<li><code>{html.escape(what)}</code> {html.escape(why)}</li>" for what, why in NEXT)
+    steps = [(lesson(number), why) for number, why in LESSONS.items() if lesson(number)] + NEXT
+    items = "".join(f"<li><code>{html.escape(what)}</code> {html.escape(why)}</li>" for what, why in steps)
     body.append(f"<h2>Open next</h2><ul>{items}</ul><footer>minidl {__version__}</footer>")
     page = out / "index.html"
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
