@@ -1,5 +1,7 @@
 """Figures that any lesson may need: pictures side by side, lines, and a graph of what depends on what."""
 
+from textwrap import fill
+
 import numpy as np
 
 from .style import INK, new_figure, styled
@@ -15,7 +17,8 @@ def images(pictures, title=None, columns=4, limits=None, colorbar=None, height=2
     """
     rows = -(-len(pictures) // columns)
     columns = min(columns, len(pictures))
-    figure = new_figure(height * columns * (1.2 if colorbar else 1) + 0.2, (height + 0.2) * rows + 0.4, title)
+    width = height * columns * (1.2 if colorbar else 1) + 0.2
+    figure = new_figure(_least_width(width, title), (height + 0.2) * rows + 0.4, title)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(pictures) :]:
         ax.set_visible(False)
@@ -23,7 +26,7 @@ def images(pictures, title=None, columns=4, limits=None, colorbar=None, height=2
         low, high = limits or (None, None)
         shown = ax.imshow(np.asarray(picture), vmin=low, vmax=high)
         ax.set(xticks=[], yticks=[])
-        ax.set_title(caption)
+        ax.set_title(fill(str(caption), round(height * 12)))
         ax.spines[:].set_visible(False)
         if colorbar and np.ndim(picture) == 2:
             figure.colorbar(shown, ax=ax, label=colorbar, shrink=0.75)
@@ -36,7 +39,7 @@ def lines(series, xlabel, ylabel, title=None, log="", fit=()):
 
     Series named in `fit` are drawn thin and without markers, as guides.
     """
-    figure = new_figure(6.5, 3.4, title)
+    figure = new_figure(_least_width(6.5, title), 3.4, title)
     ax = figure.subplots()
     for k, (name, (x, y)) in enumerate(series.items()):
         shade = f"{0.6 * k / max(len(series) - 1, 1):.2f}"  # black to grey
@@ -45,7 +48,8 @@ def lines(series, xlabel, ylabel, title=None, log="", fit=()):
         ax.plot(x, y, color=shade, label=name, **style)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if "x" in log:
-        ax.set_xscale("log", base=2)
+        whole = all((np.asarray(x) % 1 == 0).all() for x, _ in series.values())
+        ax.set_xscale("log", base=2 if whole else 10)
     if "y" in log:
         ax.set_yscale("log")
     ax.legend()
@@ -60,18 +64,20 @@ def dependencies(links, title=None, labels=None):
         depth[node] = 1 + max((depth[parent] for parent in links[node]), default=-1)
     levels = [[n for n in depth if depth[n] == d] for d in range(max(depth.values()) + 1)]
     tallest = max(map(len, levels))
-    figure = new_figure(1.35 * len(levels) + 0.6, 0.75 * tallest + 0.7, title)
+    figure = new_figure(_least_width(1.6 * len(levels) + 0.4, title), 0.75 * tallest + 0.7, title)
     ax = figure.subplots()
     place = {n: (d, (len(level) - 1) / 2 - i) for d, level in enumerate(levels) for i, n in enumerate(level)}
+    boxes = {}
+    for node, (x, y) in place.items():
+        look = {"boxstyle": "round" if links[node] else "square", "fc": "white" if links[node] else "0.85", "ec": INK}
+        text = ax.text(x, y, (labels or {}).get(node, node), ha="center", va="center", bbox=look, fontsize=8, zorder=3)
+        boxes[node] = text.get_bbox_patch()
     for node, parents in links.items():
         for parent in dict.fromkeys(parents):
-            arrow = {"arrowstyle": "-|>", "color": INK, "shrinkA": 15, "shrinkB": 17, "lw": 1}
+            arrow = {"arrowstyle": "-|>", "color": INK, "lw": 1, "patchA": boxes[parent], "patchB": boxes[node]}
             if depth[node] - depth[parent] > 1:  # around the levels between
                 arrow["connectionstyle"] = "arc3,rad=0.25"
             ax.annotate("", place[node], place[parent], arrowprops=arrow)
-    for node, (x, y) in place.items():
-        look = {"boxstyle": "round" if links[node] else "square", "fc": "white" if links[node] else "0.85", "ec": INK}
-        ax.text(x, y, (labels or {}).get(node, node), ha="center", va="center", bbox=look, fontsize=8)
     ax.set(xlim=(-0.6, len(levels) - 0.4), ylim=(-tallest / 2 - 0.2, tallest / 2 + 0.2))
     ax.axis("off")
     return figure
@@ -88,3 +94,8 @@ def _inputs_first(links):
         else:
             done[stack.pop()] = True
     return done
+
+
+def _least_width(width, title):
+    """Inches, at least as many as the title takes."""
+    return max(width, 0.098 * len(title or "") + 0.2)
