@@ -8,30 +8,13 @@ DATA = ("digits", "camvid", "voc", "pets", "folder")
 SPLITS = {"camvid": ("train", "val"), "voc": ("train", "val"), "pets": ("trainval", "test"), "digits": ("train", "val")}
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("poly", "cosine", "step", "constant")
-NETWORKS = (
-    "unet",
-    "unet_small",
-    "unet_mobilenet",
-    "unet_mobilenet_small",
-    "unet_shufflenet",
-    "fcn32s",
-    "fcn16s",
-    "fcn8s",
-)
-NETWORKS += ("fcn32s_small", "fcn16s_small", "fcn8s_small", "fcn_resnet50", "fcn_resnet_small")
-NETWORKS += ("hypercolumn", "hypercolumn_small", "deeplab_v1", "deeplab_v1_small", "deeplab_v2", "deeplab_v2_small")
-NETWORKS += ("deeplab_v2_vgg16", "deeplab_v3_cascade", "deeplab_v3_small", "deeplabv3_resnet50", "deeplabv3_resnet101")
-NETWORKS += ("deeplab_v3plus", "deeplab_v3plus_small", "deeplab_v3plus_mobilenet_v2", "deeplab_v3plus_resnet101")
-NETWORKS += ("pspnet", "pspnet_small", "enet", "enet_small", "erfnet", "erfnet_small", "espnet", "espnet_small")
-NETWORKS += ("liteseg", "liteseg_small", "liteseg_darknet19", "liteseg_shufflenet", "skipnet_mobilenet")
-NETWORKS += ("skipnet_shufflenet", "skipnet_small", "dilation_mobilenet", "dilation_shufflenet", "dilation_small")
 
 
 def networks():
-    """The names of NETWORKS that `minidl.models` offers."""
+    """The names of the networks that `minidl.models` offers."""
     from .. import models
 
-    return [name for name in NETWORKS if hasattr(models, name)]
+    return list(models.NETWORKS)
 
 
 def build_model(config):
@@ -87,6 +70,8 @@ def _folder(config, part):
     if (root / "train").is_dir():
         return data.SegmentationFolder(root / ("train", "val")[part], **options)
     whole = data.SegmentationFolder(root, **options)
+    if len(whole) < 5:
+        raise ValueError(f"{root} holds {len(whole)} images; needed at least 5, or folders train/ and val/")
     chosen = [pair for k, pair in enumerate(whole.pairs) if (k % 5 == 4) == bool(part)]
     return data.SegmentationPairs(chosen, **options)
 
@@ -110,6 +95,10 @@ def build_loaders(config, workers=0, skip_broken=False):
     from ..data import DataLoader
 
     train, val = build_dataset(config, 0), build_dataset(config, 1)
+    if config["data"] in ("voc", "pets") and config["batch_size"] > 1 and not (config["crop"] or config["size"]):
+        raise ValueError(
+            f"--data {config['data']} has images of many sizes; needed --crop H W, --size H W or --batch-size 1"
+        )
     options = {"num_workers": workers, "skip_broken": skip_broken}
     batch = config["batch_size"]
     one_size = config["size"] or config["data"] in ("digits", "camvid")
