@@ -58,8 +58,6 @@ class Published:
 
 VOC = Published(tuple(VOC_CLASSES))
 PUBLISHED = {"fcn_resnet50": VOC, "deeplabv3_resnet50": VOC, "deeplabv3_resnet101": VOC}
-# torchvision's ResNet-101 strides less than the paper's: output stride 8, no multi-grid.
-OPTIONS = {"deeplabv3_resnet101": {"output_stride": 8, "multi_grid": None}}
 
 
 def open_published(arch, path):
@@ -73,7 +71,7 @@ def open_published(arch, path):
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} is not a file")
     aux = any(name.startswith("aux_classifier.") for name in checkpoint.load(path)[0])
-    model = getattr(models, arch)(len(known.classes), aux_loss=aux, **OPTIONS.get(arch, {}))
+    model = getattr(models, arch)(len(known.classes), aux_loss=aux)
     load_weights(model, path)
     config = {"model": arch, "classes": list(known.classes), "colors": voc_palette(len(known.classes)).tolist()}
     return model.eval(), config | {"size": None, "shorter_side": known.shorter_side}

@@ -84,3 +84,14 @@ def test_command_export(tmp_path, capsys):
     assert "needed either --run RUN or --arch NAME" in capsys.readouterr().err
     assert main(["export", str(path), "--arch", "nonet"]) == 1
     assert "there is no network nonet" in capsys.readouterr().err
+
+
+def test_a_run_brings_its_accuracy(tmp_path, capsys):
+    from minidl import checkpoint
+
+    model = models.enet_small(num_classes=3)
+    config = {"model": "enet_small", "model_options": {}, "classes": ["a", "b", "c"]}
+    checkpoint.save(tmp_path / "best.safetensors", model.state_dict(), config=config, scores={"val_iou": 0.625})
+    command = ["cost", str(tmp_path), "--size", "64", "64", "--repeats", "0", "--plot", str(tmp_path / "cost.png")]
+    assert main(command) == 0
+    assert "mean IoU 0.625" in capsys.readouterr().out

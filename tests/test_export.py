@@ -64,6 +64,13 @@ def test_the_papers_border(tmp_path):
     compare(net, tmp_path / "border.onnx", [(1, 33, 50)])
 
 
+def test_classifier_with_adaptive_pooling_and_linear_layers(tmp_path):
+    net = backbones.VGG(((4,), (4,), (4,), (4,), (4,)), None)
+    net.num_classes, net.avgpool = 5, nn.AdaptiveAvgPool2d((7, 7))
+    net.classifier = nn.Sequential(nn.Linear(4 * 49, 8), nn.ReLU(), nn.Dropout(), nn.Linear(8, 5))
+    compare(net.eval(), tmp_path / "vgg.onnx", [(1, 96, 64), (2, 321, 250)])
+
+
 class Functions(nn.Module):
     """Functions that the networks here do not use, but that are exported."""
 

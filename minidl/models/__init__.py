@@ -38,6 +38,7 @@ from .deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small, predict_crf
 from .deeplab_v2 import DeepLabV2, deeplab_v2, deeplab_v2_small, deeplab_v2_vgg16
 from .deeplab_v3 import (
     DeepLabV3,
+    deeplab_v3,
     deeplab_v3_cascade,
     deeplab_v3_small,
     deeplabv3_resnet50,
@@ -79,9 +80,9 @@ from .unet import UNet, unet, unet_paper, unet_small
 # Constructors of segmentation networks by name; each takes `num_classes`.
 NETWORKS = (
     "fcn32s", "fcn16s", "fcn8s", "fcn32s_small", "fcn16s_small", "fcn8s_small",
-    "unet", "unet_paper", "unet_small",
+    "unet", "unet_small",
     "deeplab_v1", "deeplab_v1_small", "deeplab_v2", "deeplab_v2_vgg16", "deeplab_v2_small",
-    "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplab_v3_cascade", "deeplab_v3_small",
+    "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplab_v3", "deeplab_v3_cascade", "deeplab_v3_small",
     "deeplab_v3plus", "deeplab_v3plus_resnet101", "deeplab_v3plus_mobilenet_v2", "deeplab_v3plus_small",
     "fcn_resnet50", "fcn_resnet_small", "pspnet", "pspnet_small",
     "liteseg", "liteseg_shufflenet", "liteseg_darknet19", "liteseg_small",

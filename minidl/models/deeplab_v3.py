@@ -95,10 +95,15 @@ def deeplabv3_resnet50(num_classes=21, aux_loss=False, output_stride=8, multi_gr
     return DeepLabV3(backbone, num_classes, aux_loss=aux_loss)
 
 
-def deeplabv3_resnet101(num_classes=21, aux_loss=False, output_stride=16, multi_grid=(1, 2, 4)):
-    """The paper's best model: ASPP, multi-grid (1, 2, 4), output stride 16 in training (section 4.2)."""
+def deeplabv3_resnet101(num_classes=21, aux_loss=False, output_stride=8, multi_grid=None):
+    """DeepLabv3 on ResNet-101 as torchvision has it."""
     backbone = backbones.resnet101(None, output_stride=output_stride, multi_grid=multi_grid)
     return DeepLabV3(backbone, num_classes, aux_loss=aux_loss)
+
+
+def deeplab_v3(num_classes=21, output_stride=16):
+    """The paper's best model: ResNet-101, multi-grid (1, 2, 4), trained at output stride 16, tested at 8 (section 4.2)."""
+    return deeplabv3_resnet101(num_classes, output_stride=output_stride, multi_grid=(1, 2, 4))
 
 
 def deeplab_v3_cascade(num_classes=21, output_stride=16, multi_grid=(1, 2, 1)):
@@ -114,7 +119,7 @@ def deeplab_v3_small(num_classes=11, aux_loss=False):
 
 
 def fcn_resnet50(num_classes=21, aux_loss=False):
-    """FCN on a dilated ResNet-50 with torchvision's parameter names; 32.95 M parameters, 35.32 M with aux."""
+    """FCN on a dilated ResNet-50 with torchvision's parameter names; 32.96 M parameters, 35.32 M with aux."""
     backbone = backbones.resnet50(None, output_stride=8)
     aux = FCNHead(1024, num_classes) if aux_loss else None
     return DilatedNetwork(backbone, FCNHead(2048, num_classes), num_classes, aux)

@@ -140,7 +140,7 @@ def _initialise(module):
 
 
 def unet(in_channels=3, num_classes=21, depth=4, base=64, up="transposed", padding="same", batch_norm=False):
-    """U-Net with same padding: any size in, the same size out; 31.04 M parameters at base 64."""
+    """U-Net with same padding: any size in, the same size out; 31.03 M parameters at base 64."""
     return UNet(in_channels, num_classes, depth, base, up, padding, batch_norm)
 
 

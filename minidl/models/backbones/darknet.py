@@ -52,7 +52,7 @@ class Darknet(Backbone):
 
 
 def darknet19(num_classes=1000, output_stride=32):
-    """Darknet-19; 20.85 M parameters."""
+    """Darknet-19; 20.84 M parameters."""
     return Darknet(BLOCKS, num_classes, output_stride)
 
 
