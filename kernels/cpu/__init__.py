@@ -12,20 +12,15 @@ from .loss import (
     softmax,
     softmax_backward,
 )
+from .max_pool import adaptive_max_pool2d, max_pool2d
 from .mean_field import mean_field
 from .norm import moments, normalize, normalize_backward
 from .optim import adam_step, sgd_step
 from .permutohedral import permutohedral_lattice
 from .permutohedral_filter import permutohedral_filter
-from .pool import (
-    adaptive_avg_pool2d,
-    adaptive_avg_pool2d_adjoint,
-    adaptive_max_pool2d,
-    avg_pool2d,
-    avg_pool2d_adjoint,
-    max_pool2d,
-)
+from .pool import adaptive_avg_pool2d, adaptive_avg_pool2d_adjoint, avg_pool2d, avg_pool2d_adjoint
 from .resize import resize2d, resize2d_adjoint
+from .threads import keep_memory, protect
 from .unpool import plane_gather, plane_scatter
 
 __all__ = [
@@ -62,3 +57,6 @@ __all__ = [
     "softmax",
     "softmax_backward",
 ]
+
+keep_memory()
+protect(globals(), __all__)

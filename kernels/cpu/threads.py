@@ -1,0 +1,75 @@
+"""Threads and memory of the CPU column: one knob, and what to do where Numba's threads cannot cope.
+
+No kernel here calls a BLAS library, so Numba's number of threads is the only one, and NumPy keeps its own. Numba starts its
+threads in one of three ways, `tbb`, `omp` or `workqueue`; whichever is installed, in this order. Two of them have limits:
+
+- `workqueue` aborts the process when two Python threads run kernels at once: there a lock lets them in one by one.
+- GNU `omp` ends a process that was forked after a kernel ran: there every kernel raises an error that names the way out.
+"""
+
+import ctypes
+import functools
+import os
+import sys
+import threading
+import warnings
+
+import numba
+
+
+def set_num_threads(n):
+    """Lets kernels that this thread calls use n threads, from 1 to the number that Numba started with."""
+    most = numba.config.NUMBA_NUM_THREADS
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= most:
+        raise ValueError(f"set_num_threads: n must be a whole number from 1 to {most}, not {n!r}")
+    numba.set_num_threads(n)
+
+
+def get_num_threads():
+    """The number of threads that kernels called from this thread use."""
+    return numba.get_num_threads()
+
+
+def protect(namespace, names):
+    """Makes the kernels `names` of a module safe with Python threads and after a fork, as far as the layer asks for it."""
+    numba.get_num_threads()  # starts the threads
+    layer = numba.threading_layer()
+    if layer == "workqueue":
+        warnings.warn(
+            "Numba found neither TBB nor OpenMP and uses its slow workqueue: kernels run one at a time (pip install tbb)",
+            stacklevel=3,
+        )
+        lock = threading.RLock()
+        for name in names:
+            namespace[name] = _one_at_a_time(namespace[name], lock)
+    if layer == "omp" and sys.platform == "linux":
+        os.register_at_fork(after_in_child=lambda: namespace.update({name: _refuse(name) for name in names}))
+
+
+def _one_at_a_time(kernel, lock):
+    @functools.wraps(kernel)
+    def locked(*args):
+        with lock:
+            return kernel(*args)
+
+    return locked
+
+
+def _refuse(name):
+    def refused(*args):
+        raise RuntimeError(
+            f"{name}: this process was forked from one that had loaded the CPU kernels, and OpenMP's threads do not survive"
+            ' a fork; start processes with multiprocessing.get_context("spawn"), or compute with backend.use("reference")'
+        )
+
+    return refused
+
+
+def keep_memory():
+    """Asks glibc to keep freed arrays up to 1 GB for the next ones: a fresh page costs more than the sum that fills it."""
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            m_trim_threshold, m_mmap_threshold = -1, -3  # malloc.h
+            libc.mallopt(m_mmap_threshold, 1 << 30)
+            libc.mallopt(m_trim_threshold, 1 << 30)

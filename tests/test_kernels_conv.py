@@ -1,0 +1,295 @@
+"""The convolution rows of the kernel table: both columns, every algorithm, all geometries."""
+
+import multiprocessing
+import os
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minidl.kernels import cpu, reference
+from minidl.kernels.cpu import conv, depthwise, tiled, tiled_weight, winograd_conv, winograd_weight
+from minidl.kernels.geometry import Geometry
+
+import minidl
+
+
+def rand(seed, *shape, dtype=np.float64):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def loops(x, w, geometry):
+    """The formula of the kernel table, one multiplication at a time."""
+    (N, _, H, W), (O, Cg, kh, kw), g = x.shape, w.shape, geometry
+    y = np.zeros((N, O, *g.output_size((H, W))))
+    for n, o, i, j in np.ndindex(y.shape):
+        for c, k, l in np.ndindex(Cg, kh, kw):
+            h, v = (
+                i * g.stride[0] + k * g.dilation[0] - g.padding[0],
+                j * g.stride[1] + l * g.dilation[1] - g.padding[1],
+            )
+            if 0 <= h < H and 0 <= v < W:
+                y[n, o, i, j] += w[o, c, k, l] * x[n, o // (O // g.groups) * Cg + c, h, v]
+    return y
+
+
+def near(came, needed, tolerance):
+    assert came.shape == needed.shape
+    if came.size:
+        assert np.abs(came - needed).max() <= tolerance * max(np.abs(needed).max(), 1e-30)
+
+
+pairs = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@st.composite
+def problems(draw, kernel=None, stride=None, dilation=None, depthwise=False, most=7):
+    """(seed, N, C, O, size, geometry), sizes from one row on, channels off every multiple of a vector."""
+    groups = draw(st.integers(2, 9) if depthwise else st.integers(1, 3))
+    C = groups if depthwise else groups * draw(st.integers(1, most))
+    O = groups if depthwise else groups * draw(st.integers(1, most))
+    geometry = Geometry(
+        kernel or draw(pairs(1, 5)),
+        stride or draw(pairs(1, 3)),
+        draw(pairs(0, 4)),
+        draw(st.integers(1, 3).map(lambda d: (d, d))) if dilation == "equal" else draw(pairs(1, 3)),
+        groups,
+    )
+    size = draw(pairs(1, 37).filter(lambda s: min(geometry.output_size(s)) >= 1))
+    return draw(st.integers(0, 99)), draw(st.integers(0, 3)), C, O, size, geometry
+
+
+def compare(problem, forward, data, weight, dtype, tolerance):
+    """The three convolutions against the reference column in float64."""
+    seed, N, C, O, size, g = problem
+    x, w, b, c = (
+        rand(seed, N, C, *size),
+        rand(seed + 1, O, C // g.groups, *g.kernel),
+        rand(seed + 2, O),
+        rand(seed + 3, C),
+    )
+    x, w, b, c = (a.astype(dtype) for a in (x, w, b, c))
+    wide = lambda *arrays: (a.astype(np.float64) for a in arrays)
+    near(forward(x, w, b, g), reference.conv2d(*wide(x, w, b), g), tolerance)
+    y = rand(seed + 4, N, O, *g.output_size(size)).astype(dtype)
+    near(data(y, w, c, size, g), reference.conv_transpose2d(*wide(y, w, c), size, g), tolerance)
+    near(weight(x, y, g), reference.conv2d_weight(*wide(x, y), g), tolerance)
+
+
+exact = pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 1e-5)])
+sweep = settings(deadline=None, max_examples=40)
+
+
+@exact
+@sweep
+@given(problems())
+def test_tiled(dtype, tolerance, problem):
+    compare(problem, tiled.conv2d, tiled.conv_transpose2d, tiled_weight.conv2d_weight, dtype, tolerance)
+
+
+@exact
+@sweep
+@given(problems(depthwise=True))
+def test_depthwise(dtype, tolerance, problem):
+    compare(problem, depthwise.conv2d, depthwise.conv_transpose2d, depthwise.conv2d_weight, dtype, tolerance)
+
+
+@sweep
+@given(problems(kernel=(3, 3), stride=(1, 1), dilation="equal", most=21))
+def test_winograd(problem):
+    kernels = winograd_conv.conv2d, winograd_conv.conv_transpose2d, winograd_weight.conv2d_weight
+    compare(problem, *kernels, np.float32, 1e-4)
+
+
+@sweep
+@given(problems())
+def test_column_as_it_chooses(problem):
+    compare(problem, cpu.conv2d, cpu.conv_transpose2d, cpu.conv2d_weight, np.float64, 1e-12)
+
+
+@pytest.mark.parametrize("case", [(1, 40, 150, (9, 11), 1), (2, 128, 130, (13, 5), 1), (1, 33, 65, (70, 70), 6)])
+def test_winograd_with_many_channels(case):
+    N, C, O, size, d = case
+    kernels = winograd_conv.conv2d, winograd_conv.conv_transpose2d, winograd_weight.conv2d_weight
+    compare((5, N, C, O, size, Geometry((3, 3), (1, 1), (d, d), (d, d))), *kernels, np.float32, 1e-4)
+
+
+@pytest.mark.parametrize("dilation", [5, 12, 18])
+def test_dilation_beyond_a_tile(dilation):
+    g = Geometry((3, 3), (1, 1), (dilation, dilation), (dilation, dilation))
+    compare(
+        (3, 1, 5, 6, (33, 33), g), tiled.conv2d, tiled.conv_transpose2d, tiled_weight.conv2d_weight, np.float64, 1e-12
+    )
+
+
+def test_weights_larger_than_a_cache():
+    g = Geometry((7, 7), (1, 1), (3, 3))
+    compare(
+        (3, 1, 90, 130, (6, 9), g), tiled.conv2d, tiled.conv_transpose2d, tiled_weight.conv2d_weight, np.float64, 1e-12
+    )
+
+
+@settings(deadline=None, max_examples=15)
+@given(problems(most=3).filter(lambda p: p[4][0] * p[4][1] < 120))
+def test_reference_against_loops(problem):
+    seed, N, C, O, size, g = problem
+    x, w = rand(seed, N, C, *size), rand(seed + 1, O, C // g.groups, *g.kernel)
+    near(reference.conv2d(x, w, None, g), loops(x, w, g), 1e-13)
+
+
+@sweep
+@given(problems())
+def test_reference_against_torch(problem):
+    torch = pytest.importorskip("torch")
+    seed, N, C, O, size, g = problem
+    N = max(N, 1)
+    x, w, b = rand(seed, N, C, *size), rand(seed + 1, O, C // g.groups, *g.kernel), rand(seed + 2, O)
+    y = torch.nn.functional.conv2d(*map(torch.tensor, (x, w, b)), g.stride, g.padding, g.dilation, g.groups)
+    near(reference.conv2d(x, w, b, g), y.numpy(), 1e-12)
+
+
+@sweep
+@given(problem=problems())
+def test_adjoints(problem):
+    seed, N, C, O, size, g = problem
+    x, w = rand(seed, N, C, *size), rand(seed + 1, O, C // g.groups, *g.kernel)
+    y = rand(seed + 2, N, O, *g.output_size(size))
+    for column in (reference, cpu):
+        product = np.vdot(column.conv2d(x, w, None, g), y)
+        scale = np.linalg.norm(x) * np.linalg.norm(w) * np.linalg.norm(y) + 1
+        assert abs(product - np.vdot(x, column.conv_transpose2d(y, w, None, size, g))) < 1e-10 * scale
+        assert abs(product - np.vdot(w, column.conv2d_weight(x, y, g))) < 1e-10 * scale
+        cols = column.im2col(x, g)
+        other = rand(seed + 3, *cols.shape)
+        assert abs(np.vdot(cols, other) - np.vdot(x, column.col2im(other, size, g))) < 1e-10 * (
+            1 + np.linalg.norm(other)
+        )
+
+
+@sweep
+@given(problems())
+def test_im2col_columns_agree(problem):
+    seed, N, C, _, size, g = problem
+    x = rand(seed, N, C, *size)
+    cols = reference.im2col(x, g)
+    assert np.array_equal(cpu.im2col(x, g), cols)
+    near(cpu.col2im(cols, size, g), reference.col2im(cols, size, g), 1e-13)
+
+
+def test_im2col_by_hand(column):
+    x = np.arange(9.0).reshape(1, 1, 3, 3)
+    cols = column.im2col(x, Geometry((2, 2)))
+    assert cols.tolist() == [[[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]]
+    assert column.col2im(np.ones((1, 4, 4)), (3, 3), Geometry((2, 2))).tolist() == [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_non_contiguous_arguments(column, dtype):
+    g = Geometry((3, 3), padding=(1, 1))
+    x = rand(0, 9, 2, 16, 10, dtype=dtype).transpose(1, 2, 0, 3)[:, :, :, ::2]
+    w, b = rand(1, 3, 3, 16, 17, dtype=dtype).transpose(3, 2, 0, 1), rand(2, 34, dtype=dtype)[::2]
+    y = column.conv2d(x, w, b, g)
+    assert y.dtype == dtype and y.flags.c_contiguous
+    near(y, column.conv2d(x.copy(), w.copy(), b.copy(), g), 1e-6)
+    size, c = x.shape[2:], rand(3, 16, dtype=dtype)
+    y = y.transpose(3, 2, 1, 0).copy().T.transpose(0, 1, 2, 3)
+    near(column.conv_transpose2d(y, w, c, size, g), column.conv_transpose2d(y.copy(), w.copy(), c, size, g), 1e-6)
+    near(column.conv2d_weight(x, y, g), column.conv2d_weight(x.copy(), y.copy(), g), 1e-6)
+
+
+def test_choice_and_override():
+    x, w = rand(0, 1, 32, 20, 20, dtype=np.float32), rand(1, 32, 32, 3, 3, dtype=np.float32)
+    g = Geometry((3, 3), padding=(1, 1))
+    used = lambda: conv.choose(x.shape, w.shape, g, x.dtype)[0]
+    assert used() == "winograd"
+    results = {}
+    for name in ("auto", "winograd", "tiled", "im2col"):
+        with minidl.conv_algorithm(name):
+            assert used() == ("winograd" if name == "auto" else name)
+            results[name] = cpu.conv2d(x, w, None, g)
+    assert used() == "winograd"
+    assert np.array_equal(results["auto"], results["winograd"])
+    near(results["winograd"], results["im2col"], 1e-4)
+    near(results["tiled"], results["im2col"], 1e-5)
+    assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "tiled"
+    assert conv.choose((1, 8, 9, 9), (8, 1, 5, 5), Geometry((5, 5), groups=8), x.dtype)[0] == "depthwise"
+    with minidl.conv_algorithm("depthwise"):  # cannot serve here: the automatic choice does
+        assert used() == "winograd"
+    with (
+        pytest.raises(ValueError, match=r"conv_algorithm: name must be one of .* not 'fft'"),
+        minidl.conv_algorithm("fft"),
+    ):
+        pass
+
+
+def test_explain():
+    text = minidl.explain_conv((2, 64, 33, 33), (64, 64, 3, 3), padding=1)
+    assert [line.split("  ")[0].strip() for line in text.splitlines()] == ["conv2d", "gradient of x", "gradient of w"]
+    assert text.count("winograd") == 3
+    assert "few" in minidl.explain_conv((1, 3, 8, 8), (64, 3, 3, 3), padding=(1, 1))
+    with pytest.raises(ValueError, match="explain_conv: needs x_shape"):
+        minidl.explain_conv((1, 3, 8, 8), (64, 4, 3, 3))
+    with pytest.raises(ValueError, match="does not fit"):
+        minidl.explain_conv((1, 3, 2, 2), (64, 3, 3, 3))
+
+
+def test_deterministic_and_every_number_of_threads():
+    most = minidl.get_num_threads()
+    g = Geometry((3, 3), padding=(1, 1))
+    x, w, y = (
+        rand(s, *shape, dtype=np.float32) for s, shape in enumerate([(2, 33, 19, 23), (35, 33, 3, 3), (2, 35, 19, 23)])
+    )
+    run = lambda: (cpu.conv2d(x, w, None, g), cpu.conv_transpose2d(y, w, None, (19, 23), g), cpu.conv2d_weight(x, y, g))
+    try:
+        for n in range(1, most + 1):
+            minidl.set_num_threads(n)
+            first = run()
+            assert all(np.array_equal(a, b) for a, b in zip(first, run()))
+            near(first[2], reference.conv2d_weight(x, y, g), 1e-4)
+    finally:
+        minidl.set_num_threads(most)
+    for wrong in (0, most + 1, 1.5, True):
+        with pytest.raises(ValueError, match="set_num_threads: n must be a whole number"):
+            minidl.set_num_threads(wrong)
+
+
+def test_two_python_threads_at_once():
+    g = Geometry((3, 3), padding=(1, 1))
+    x, w = rand(0, 1, 20, 30, 30, dtype=np.float32), rand(1, 20, 20, 3, 3, dtype=np.float32)
+    needed, wrong = cpu.conv2d(x, w, None, g), []
+
+    def work():
+        for _ in range(20):
+            if not np.array_equal(cpu.conv2d(x, w, None, g), needed):
+                wrong.append(1)
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def _sum_of_a_convolution(queue):
+    g = Geometry((3, 3))
+    try:
+        queue.put(float(cpu.conv2d(np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), None, g).sum()))
+    except RuntimeError as error:
+        queue.put(str(error))
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_child_processes(method):
+    if method == "forkserver":
+        pytest.skip("forkserver's children start like spawn's")
+    cpu.conv2d(np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), None, Geometry((3, 3)))
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    child = context.Process(target=_sum_of_a_convolution, args=(queue,))
+    child.start()
+    answer = queue.get(timeout=120)
+    child.join()
+    assert answer == 18 * 18 or (method == "fork" and "spawn" in answer)
+    assert os.getpid() != child.pid and child.exitcode == 0
