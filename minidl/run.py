@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import math
+import os
 import signal
 import sys
 import threading
@@ -137,6 +138,7 @@ def interruptible():
         if pressed:
             raise KeyboardInterrupt
         pressed.append(signum)
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")  # print is not safe in a handler
 
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -201,12 +201,16 @@ def test_bad_input_is_one_line(trained, folder, tmp_path, capsys):
     checkpoint.save(other, models.fcn8s_small(2).state_dict(), config=config)
     (tmp_path / "file").write_text("")
     (tmp_path / "empty").mkdir()
+    for name in ("images", "masks"):
+        (tmp_path / "few" / name).mkdir(parents=True)
+        (tmp_path / "few" / name / "0.png").write_bytes((folder / name / "0.png").read_bytes())
     cases = [
         (["train", "--data", "camvid", "--out", tmp_path / "r"], "--data camvid needs --root"),
         (["train", *OPTIONS, "--root", tmp_path / "nowhere", "--out", tmp_path / "r"], "nowhere is not a folder"),
         (["train", *OPTIONS, "--root", tmp_path / "empty", "--out", tmp_path / "r"], "images is not a folder"),
+        (["train", *OPTIONS, "--root", tmp_path / "few", "--out", tmp_path / "r"], "holds 1 images; needed at least 5"),
         (["train", "--data", "folder", "--root", folder, "--out", tmp_path / "r"], "needs --folder-classes"),
-        (["train", "--model", "resnext", "--out", tmp_path / "r"], "there is no model 'resnext'; needed one of unet"),
+        (["train", "--model", "resnext", "--out", tmp_path / "r"], "there is no model 'resnext'; needed one of "),
         (["train", "--model-options", "bass=3", "--out", tmp_path / "r"], "unet_small has no option bass"),
         (["train", "--model-options", "base", "--out", tmp_path / "r"], "needed NAME=VALUE"),
         (["train", "--epochs", "0", "--out", tmp_path / "r"], "--epochs 0; needed at least 1"),
@@ -289,6 +293,9 @@ def test_model_options_and_lists(capsys):
     assert building.build_model(config).num_classes == 2
     config = {"model": "fcn8s", "model_options": {"backbone": "vgg_small", "hidden": 0}, "classes": ["a", "b"]}
     assert building.build_model(config).num_classes == 2
+    config["model_options"]["backbone"] = "vgg_smell"
+    with pytest.raises(ValueError, match=r"no backbone 'vgg_smell'; needed one of .*vgg_small"):
+        building.build_model(config)
 
 
 @pytest.mark.parametrize("optimizer", building.OPTIMIZERS)

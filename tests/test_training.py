@@ -208,3 +208,21 @@ def test_a_checkpoint_of_another_kind_is_not_resumed(tmp_path):
     checkpoint.save(tmp_path / LAST, nn.Conv2d(1, 1, 1).state_dict(), run={}, optimizer={})
     with pytest.raises(checkpoint.CheckpointError, match="not of this Net"):
         start(folder=tmp_path, resume=True)
+
+
+def test_another_number_of_threads_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("minidl.run.threads", lambda: 4)
+    start(1, folder=tmp_path)
+    monkeypatch.setattr("minidl.run.threads", lambda: 2)
+    with pytest.warns(UserWarning, match="used 4 threads and continues with 2"):
+        start(2, folder=tmp_path, resume=True)
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
+    """Epochs may be added when the schedule does not depend on them."""
+    start(1, folder=tmp_path / "a")
+    resumed, model = start(3, folder=tmp_path / "a", resume=True)
+    minidl.manual_seed(0)
+    whole, same = start(3, folder=tmp_path / "b")
+    assert [row["train_loss"] for row in resumed] == [row["train_loss"] for row in whole]
+    assert all(np.array_equal(w.data, same.state_dict()[n].data) for n, w in model.state_dict().items())

@@ -28,11 +28,19 @@ def build_model(config):
     known = inspect.signature(builder).parameters
     if unknown := options.keys() - known.keys():
         raise ValueError(f"model {name} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
-    if isinstance(
-        options.get("backbone"), str
-    ):  # features only: FCN wants hidden=0 of one without fully connected layers
-        options = options | {"backbone": getattr(models.backbones, options["backbone"])(None)}
+    if isinstance(options.get("backbone"), str):
+        options = options | {"backbone": _backbone(options["backbone"])}
     return builder(**{"num_classes": len(config["classes"])} | options)
+
+
+def _backbone(name):
+    """The features alone; an FCN on a backbone without fully connected layers also wants hidden=0."""
+    from ..models import backbones
+
+    if not inspect.isfunction(getattr(backbones, name, None)):
+        names = [n for n, f in vars(backbones).items() if inspect.isfunction(f) and not n.startswith("check")]
+        raise ValueError(f"there is no backbone {name!r}; needed one of {', '.join(names)}")
+    return getattr(backbones, name)(None)
 
 
 def build_dataset(config, part):
