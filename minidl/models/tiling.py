@@ -12,7 +12,7 @@ from ..tensor import Tensor
 
 @no_grad()
 def predict_tiled(model, x, tile=256, margin=None, multiple=None, labels=False, out=None):
-    """Logits (N, classes, H, W) float32, or with `labels` their argmax (N, H, W) uint8, as an array, tile by tile.
+    """Logits (N, classes, H, W) float32, or with `labels` their argmax (N, H, W), as an array, tile by tile.
 
     x: array or Tensor (N, C, H, W); an np.memmap is read one tile at a time. The result is written to `out` if given.
     tile: side of the square that each pass predicts, before rounding down to a `multiple`.
@@ -39,12 +39,12 @@ def predict_tiled(model, x, tile=256, margin=None, multiple=None, labels=False, 
         for top in range(0, H, step):
             for left in range(0, W, step):
                 rows, cols = _mirror(top - before, extent, H), _mirror(left - before, extent, W)
-                window = np.ascontiguousarray(x[:, :, rows][:, :, :, cols])
+                window = np.ascontiguousarray(x[:, :, rows[:, None], cols])  # reads no more than the tile
                 y = model(Tensor(window))["out"].data  # (N, K, extent - lost, extent - lost)
                 h, w = min(step, H - top), min(step, W - left)
                 inset = 0 if _valid(model) else before
                 y = y[:, :, inset : inset + h, inset : inset + w]
-                y = y.argmax(1).astype(np.uint8) if labels else y
+                y = y.argmax(1).astype(np.min_scalar_type(y.shape[1] - 1)) if labels else y
                 if out is None:
                     out = np.empty((*y.shape[:-2], H, W), y.dtype)
                 out[..., top : top + h, left : left + w] = y
