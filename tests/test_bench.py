@@ -198,6 +198,7 @@ def test_a_row_of_the_table():
     result.seconds["torch"][:3] = [1.0, 1.0, 1.0]
     row = report.row(result, floors.Floors(sgemm=2 * flops / 0.01, copy=moved * 1e6))
     assert row["ms"] == 10 and row["roof"] == pytest.approx(0.5) and row["torch ratio"] == pytest.approx(2)
+    assert result.fastest("torch") == pytest.approx(2) and row["torch fastest"] == pytest.approx(2)
     assert row["rate"] == pytest.approx(flops / 1e7) and row["unit"] == "GFLOP/s"
     slow_copy = report.row(result, floors.Floors(sgemm=flops * 1e6, copy=4 * moved / 0.01))
     assert slow_copy["unit"] == "GB/s" and slow_copy["roof"] == pytest.approx(0.25)

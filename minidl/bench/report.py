@@ -27,7 +27,11 @@ def header(threads, peers, one, many):
     """What was measured where, with what."""
     roofs = f"sgemm {one.sgemm / 1e9:.0f} GFLOP/s with 1 thread, {many.sgemm / 1e9:.0f} with {threads}; "
     roofs += f"copy {one.copy / 1e9:.1f} GB/s with 1, {many.copy / 1e9:.1f} with {threads} (read + write)"
-    return "\n".join([time.strftime("%Y-%m-%d  ") + machine(threads), versions(peers), roofs])
+    lines = [time.strftime("%Y-%m-%d  ") + machine(threads), versions(peers), roofs]
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0
+    if load > 1:
+        lines.append(f"other programs are running (load {load:.1f}): times are too long, and ratios are rough")
+    return "\n".join(lines)
 
 
 def row(result, floors):
@@ -50,6 +54,7 @@ def row(result, floors):
             f"{name} ms": result.time(name) * 1e3,
             f"{name} variant": result.variant[name],
             f"{name} ratio": result.ratio(name),
+            f"{name} fastest": result.fastest(name),
             f"{name} agrees": name not in result.disagrees,
         }
     return row
@@ -57,14 +62,15 @@ def row(result, floors):
 
 def title(peers):
     columns = f"{'':58}{'ms':>9}{'rate':>16}{'roof':>6}"
-    return columns + "".join(f"{PEERS[name] + ' ms':>14} {'variant':13} ratio" for name in peers)
+    return columns + "".join(f"{PEERS[name] + ' ms':>14} {'variant':13} ratio fastest" for name in peers)
 
 
 def line(row, peers):
     """A row as text."""
     text = f"{row['case']:58}{_number(row['ms']):>9}{row['rate']:8.1f} {row['unit']:<7}{row['roof']:6.0%}"
     for name in peers:
-        text += f"{_number(row[f'{name} ms']):>14} {row[f'{name} variant']:13} {row[f'{name} ratio']:5.2f}"
+        text += f"{_number(row[f'{name} ms']):>14} {row[f'{name} variant']:13} "
+        text += f"{row[f'{name} ratio']:5.2f}{row[f'{name} fastest']:8.2f}"
         text += "" if row[f"{name} agrees"] else "  RESULTS DIFFER"
     return text
 

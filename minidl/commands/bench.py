@@ -15,9 +15,10 @@ EXAMPLES = """examples:
 groups: {groups}
 
 ms is the median of the rounds, in which the libraries take turns; ratio is the median of the rounds' ratios, their time
-over ours: above 1, minidl is faster. Of a library's variants (memory layouts) the best is its figure. rate counts the
-definition's arithmetic or the least traffic, whichever binds; roof is the share of what the machine's matrix product
-or copy would reach, and exceeds 100 % where an algorithm multiplies less or data stays in the cache.
+over ours: above 1, minidl is faster; fastest is the same of each library's best round. Of a library's variants (memory
+layouts) the best is its figure. rate counts the definition's arithmetic or the least traffic, whichever binds; roof is
+the share of what the machine's matrix product or copy would reach, and exceeds 100 % where an algorithm multiplies less
+or data stays in the cache.
 """
 
 
