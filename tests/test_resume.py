@@ -88,7 +88,7 @@ def test_killed_at_random_moments(tmp_path, script, column):
         process = launch(script, broken, column)
         while process.poll() is None and (not (broken / LAST).exists() or (broken / LAST).stat().st_mtime_ns == before):
             time.sleep(0.002)  # until it has written something of its own
-        time.sleep(luck.uniform(0, 0.15))
+        time.sleep(luck.uniform(0, 0.1))
         process.kill()
         if process.wait() == 0:
             break  # it was quicker than we
