@@ -49,7 +49,7 @@ def examine(exercise, function):
     causes = {}
     for k, name in enumerate(exercise.returns):
         lines += _verdict(exercise, failing, k)
-        if any(r[1] is not None and not agree(r[1][k], r[2][k]) for r in results):
+        if not agree(failing[1][k], failing[2][k]):
             cause = likely_cause(exercise, results, k)
             causes[name] = cause
             label = f"likely cause for {name}" if len(exercise.returns) > 1 else "likely cause"
@@ -122,6 +122,8 @@ def _verdict(exercise, result, k):
     if agree(got, right):
         return lines or [f"{what} is right"]
     index = guilty(got, right)
+    if not right.shape:
+        return [*lines, f"{what} is {got:.6g}, and should be {right:.6g}"]
     if exercise.forward:
         unit = np.zeros_like(right)
         unit[index] = 1

@@ -47,8 +47,10 @@ def lines(series, xlabel, ylabel, title=None, log="", fit=()):
         style = {"lw": 0.9, "ls": ":"} if guide else {"ls": DASHES[k % 4], "marker": MARKERS[k % 5], "ms": 4}
         ax.plot(x, y, color=shade, label=name, **style)
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    whole = all((np.asarray(x) % 1 == 0).all() for x, _ in series.values())
+    if whole and "x" not in log:
+        ax.xaxis.get_major_locator().set_params(integer=True)
     if "x" in log:
-        whole = all((np.asarray(x) % 1 == 0).all() for x, _ in series.values())
         ax.set_xscale("log", base=2 if whole else 10)
     if "y" in log:
         ax.set_yscale("log")
