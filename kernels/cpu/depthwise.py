@@ -1,14 +1,14 @@
 """Depthwise convolution: every channel has a filter of its own, so there is no product, only rows added to rows.
 
     for image, channel:                                           # cut evenly among the threads
-        copy the channel with its padding, in s x s sub-images (tiles.copy_tile)
-        for runs of 4 vectors of pixels, straight through the gaps between rows:
+        copy the channel with its padding, in s x s sub-images    # tiles.copy_tile
+        for run of 4 vectors of pixels, straight through the gaps between rows:
             line[run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
         y = line without the gaps
 
-As in tiled.py the windows' taps are contiguous runs of the copy. The arithmetic is a few operations a pixel: reading and
-writing the images once is what it costs. Sums stay in registers over all taps; the transposed convolution is the same loop
-over its s x s phases, and the weight gradient a dot product of the same runs with y.
+As in tiled.py the windows' taps are contiguous runs of the copy, and sums stay in registers over all taps: a few operations a
+pixel, so that moving pixels is what it costs. (Reading x where it lies and summing windows at the edges one by one was slower.)
+The transposed convolution is the same loop over its s x s phases, the weight gradient a dot product of the same runs with y.
 """
 
 import numpy as np
@@ -19,42 +19,56 @@ from .tiles import adjoint_taps, copy_tile, layout, window_taps
 from .vector import clear_run, copy_run, fill, load, store, total
 
 
-@njit(cache=True)
-def _filter(copy, offsets, w, w0, numbers, begin, end, bias, lanes, line, n):
-    """line[q] = bias + sum over taps of w[tap] copy[offset(tap) + q], for q < n rounded up to four vectors."""
-    for q in range(0, n, 4 * lanes):
-        s0 = fill(copy, bias)
+@njit(cache=True, forceinline=True)
+def _filter(x, starts, scales, taps, bias, first, last, y, y0, lanes):
+    """y[y0 + q] = bias + sum over taps of scales[tap] x[starts[tap] + q], first <= q < last."""
+    q = first
+    while q + 4 * lanes <= last:
+        s0 = fill(x, bias)
         s1, s2, s3 = s0, s0, s0
-        for t in range(begin, end):
-            a, j = fill(copy, w[w0 + numbers[t]]), offsets[t] + q
-            s0 = s0 + a * load(copy, j)
-            s1 = s1 + a * load(copy, j + lanes)
-            s2 = s2 + a * load(copy, j + 2 * lanes)
-            s3 = s3 + a * load(copy, j + 3 * lanes)
-        store(line, q, s0)
-        store(line, q + lanes, s1)
-        store(line, q + 2 * lanes, s2)
-        store(line, q + 3 * lanes, s3)
+        for t in range(taps):
+            a, j = fill(x, scales[t]), starts[t] + q
+            s0 = s0 + a * load(x, j)
+            s1 = s1 + a * load(x, j + lanes)
+            s2 = s2 + a * load(x, j + 2 * lanes)
+            s3 = s3 + a * load(x, j + 3 * lanes)
+        store(y, y0 + q, s0)
+        store(y, y0 + q + lanes, s1)
+        store(y, y0 + q + 2 * lanes, s2)
+        store(y, y0 + q + 3 * lanes, s3)
+        q += 4 * lanes
+    if last - first >= lanes:
+        while q < last:
+            q = min(q, last - lanes)  # the last vector overlaps the one before it
+            s0 = fill(x, bias)
+            for t in range(taps):
+                s0 = s0 + scales[t] * load(x, starts[t] + q)
+            store(y, y0 + q, s0)
+            q += lanes
+    for j in range(q, last):
+        total = bias
+        for t in range(taps):
+            total += scales[t] * x[starts[t] + j]
+        y[y0 + j] = total
 
 
 @njit(parallel=True, cache=True)
-def _correlate(x, size, w, bias, y, C, out_size, planes, images, numbers, offsets, starts, tile, step, up, lanes, T):
+def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offsets, starts, tile, step, up, lanes, T):
     plane, pitch, rows = tile
     (h, v), (H, W) = size, out_size
-    taps = numbers.size
-    for t in prange(T):
-        copy = np.empty(images.shape[0] * plane + 4 * lanes, x.dtype)
-        clear_run(copy, copy.size - 4 * lanes, 4 * lanes)
-        line = np.empty(plane + 4 * lanes, x.dtype)
-        for p in range(t * planes // T, (t + 1) * planes // T):
+    for thread in prange(T):
+        copy, line = np.empty(images.shape[0] * plane, x.dtype), np.empty(plane, x.dtype)
+        scales = np.empty(numbers.size, w.dtype)
+        for p in range(thread * planes // T, (thread + 1) * planes // T):
             copy_tile(x, p * h * v, (1, h, v), copy, images, plane, pitch, 0, 0, rows, step)
+            for t in range(numbers.size):
+                scales[t] = w[p % C * numbers.size + numbers[t]]
             for f in range(starts.size - 1):
                 a, b = f // up[1], f % up[1]
                 m, n = (H - a + up[0] - 1) // up[0], (W - b + up[1] - 1) // up[1]
                 begin, end = starts[f], starts[f + 1]
-                _filter(
-                    copy, offsets, w, p % C * taps, numbers, begin, end, bias[p % C], lanes, line, (m - 1) * pitch + n
-                )
+                last = (m - 1) * pitch + n
+                _filter(copy, offsets[begin:end], scales[begin:end], end - begin, bias[p % C], 0, last, line, 0, lanes)
                 for i in range(m):
                     at = (p * H + i * up[0] + a) * W + b
                     if up[1] == 1:
@@ -65,14 +79,14 @@ def _correlate(x, size, w, bias, y, C, out_size, planes, images, numbers, offset
 
 
 def _run(x, w, bias, taps, y, up):
-    (N, C), lanes = x.shape[:2], width(x.dtype) // 2
+    (N, C), lanes, threads = x.shape[:2], width(x.dtype) // 2, get_num_threads()
+    bias = np.zeros(C, x.dtype) if bias is None else np.ascontiguousarray(bias)
+    numbers = taps.table[:, 0].copy()
+    flat = x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1), C, y.shape[2:], N * C
     rows, cols = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
     offsets, plane, pitch = layout(taps, rows, cols, lanes)
     tile = plane, pitch, rows + taps.spread[0]
-    bias = np.zeros(C, x.dtype) if bias is None else np.ascontiguousarray(bias)
-    numbers, flat = taps.table[:, 0].copy(), (x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1))
-    shifts = taps.images, numbers, offsets, taps.starts
-    _correlate(*flat, C, y.shape[2:], N * C, *shifts, tile, taps.step, up, lanes, get_num_threads())
+    _correlate(*flat, numbers, taps.images, offsets, taps.starts, tile, taps.step, up, lanes, threads)
     return y
 
 

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numba import njit
 
-from .vector import clear_run, copy_run
+from .vector import clear_run, copy_run, lanes_of, load_second, store
 
 TILE_BYTES = 192 * 1024  # of a tile's copy: under half of a second-level cache
 LEAST_PIXELS = 160  # of a tile, even if its copy is larger: each number of the weights is read once for so many
@@ -114,9 +114,14 @@ def copy_row(x, start, W, out, at, count, step, first):
     source = start + first
     if step == 1:
         copy_run(x, source + lo, out, at + lo, hi - lo)
-    elif step == 2:  # a constant step lets LLVM use vector shuffles
-        for q in range(lo, hi):
+    elif step == 2:
+        lanes, q = lanes_of(x), lo
+        while q + lanes < hi:  # not <=: the last vector reads one number more than it keeps
+            store(out, at + q, load_second(x, source + 2 * q))
+            q += lanes
+        while q < hi:
             out[at + q] = x[source + 2 * q]
+            q += 1
     else:
         for q in range(lo, hi):
             out[at + q] = x[source + step * q]

@@ -59,6 +59,23 @@ def load(typing, array, start):
 
 
 @intrinsic
+def load_second(typing, array, start):
+    """array[start : start + 2 lanes : 2]: two vectors read, every second number kept."""
+
+    def codegen(context, builder, signature, args):
+        kind, lanes = context.get_value_type(signature.return_type), signature.return_type.lanes
+        following = builder.add(args[1], ir.Constant(args[1].type, lanes))
+        pair = [
+            builder.load(_address(context, builder, signature.args[0], args[0], at), align=4)
+            for at in (args[1], following)
+        ]
+        even = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), list(range(0, 2 * lanes, 2)))
+        return builder.shuffle_vector(*pair, even)
+
+    return Vector(array.dtype)(array, types.intp), codegen
+
+
+@intrinsic
 def store(typing, array, start, value):
     """array[start : start + lanes] = value."""
 
