@@ -5,7 +5,7 @@ from numba import njit, prange
 
 from ..reference.mean_field import mean_field as reference
 from .exponential import exp_below_zero
-from .permutohedral_filter import blur, gather, slice_, splat, table_bands, to_planes, to_rows
+from .permutohedral_filter import blur, slice_, splat, table_bands, to_planes, to_rows
 from .rows import add_row, padded
 
 BLOCK = 256
@@ -73,14 +73,6 @@ def _mix(table, compat, message):
             add_row(message, m, compat, c, table[m, c])
 
 
-@njit(parallel=True, cache=True)
-def _scale(table, compat, message):
-    """_mix for a diagonal compatibility."""
-    for m in prange(len(table)):
-        for c in range(table.shape[1]):
-            message[m, c] = table[m, c] * compat[c, c]
-
-
 def mean_field(unary, terms, iterations, history):
     """Beliefs (C, N) after `iterations` parallel updates; see the reference column.
 
@@ -114,9 +106,8 @@ def mean_field(unary, terms, iterations, history):
         if last:
             return tuple(kept) if history else to_planes(q, C)
         for lattice, total, table, spare, message, mix in zip(lattices, sums, tables, spares, messages, mixes):
-            gather(total, table)
-            blurred = blur(table, spare, lattice.neighbour, False)
+            blurred = blur(total, table, spare, lattice, False)
             if np.count_nonzero(mix) == np.count_nonzero(mix.diagonal()):
-                _scale(blurred, mix, message)
+                np.multiply(blurred, mix.diagonal(), out=message)
             else:
                 _mix(blurred, mix, message)

@@ -12,6 +12,7 @@ from ..reference.permutohedral import check_features, elevation
 
 BLOCK = 64
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
+MIX = np.int64(0x2545F4914F6CDD1D)  # spreads the few bits of an order over 64
 RECENT = 12  # bits: how many simplices the shortcut remembers
 
 
@@ -36,7 +37,7 @@ def key_strides(features):
 
 @njit(parallel=True, cache=True)
 def _embed(features, scale, stride, code, order, weight, bands):
-    """Per point: code of the remainder-0 vertex, coordinates by rank, barycentric weights."""
+    """Per point: code of the remainder-0 vertex, coordinates by rank (4 bits each), barycentric weights."""
     D = len(stride)
     N = features.shape[1]
     up, down = np.float32(D), np.float32(1) / np.float32(D)
@@ -83,17 +84,19 @@ def _embed(features, scale, stride, code, order, weight, bands):
             for i in range(n):
                 b[:] = np.float32(0)
                 c = np.int64(0)
+                by_rank = np.int64(0)
                 for j in range(D):
                     r = rank[j, i]
                     v = (x[j, i] - origin[j, i]) * down
                     b[D - 1 - r] += v
                     b[D - r] -= v
-                    order[start + i, r] = j
+                    by_rank |= np.int64(j) << (4 * r)
                     c += np.int64(origin[j, i]) * stride[j]
                 b[0] += np.float32(1) + b[D]
                 for j in range(D):
                     weight[start + i, j] = b[j]
                 code[start + i] = c
+                order[start + i] = by_rank
 
 
 @njit(inline="always")
@@ -113,7 +116,7 @@ def _find(code, codes, table, bits):
 @njit(cache=True)
 def _number(code, order, stride, vertex):
     """Give every corner of every simplex its vertex number. Returns the vertices' codes and the hash table."""
-    N, D = order.shape
+    N, D = vertex.shape
     diagonal = stride.sum()
     bits, M = 12, 0
     table = np.full(1 << bits, -1, np.int32)
@@ -121,19 +124,12 @@ def _number(code, order, stride, vertex):
     recent = np.full(1 << RECENT, -1, np.int32)
     for i in range(N):
         c = code[i]
-        simplex = np.uint64(c)
-        for r in range(D):
-            simplex = simplex * GOLDEN + np.uint64(order[i, r])
-        s = _slot(simplex, RECENT)
+        s = _slot(c ^ (order[i] * MIX), RECENT)
         twin = recent[s]
-        if twin >= 0 and code[twin] == c:  # most points lie in a simplex that was met just before
-            same = True
+        if twin >= 0 and code[twin] == c and order[twin] == order[i]:  # a simplex that was met just before
             for r in range(D):
-                same &= order[twin, r] == order[i, r]
-            if same:
-                for r in range(D):
-                    vertex[i, r] = vertex[twin, r]
-                continue
+                vertex[i, r] = vertex[twin, r]
+            continue
         recent[s] = i
         if len(codes) < M + D:
             bits += 1
@@ -150,7 +146,7 @@ def _number(code, order, stride, vertex):
                 codes[M] = c
                 M += 1
             vertex[i, r] = table[h]
-            c += diagonal - D * stride[order[i, D - 1 - r]]
+            c += diagonal - D * stride[(order[i] >> (4 * (D - 1 - r))) & 15]
     return codes[:M].copy(), table, bits
 
 
@@ -174,7 +170,7 @@ def permutohedral_lattice(features):
     d, N = features.shape
     stride = key_strides(features)
     code = np.empty(N, np.int64)
-    order = np.empty((N, d + 1), np.int8)
+    order = np.empty(N, np.int64)
     weight = np.empty((N, d + 1), np.float32)
     vertex = np.empty((N, d + 1), np.int32)
     _embed(features, elevation(d), stride, code, order, weight, min(4 * get_num_threads(), N))

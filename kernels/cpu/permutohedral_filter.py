@@ -5,6 +5,8 @@ from numba import get_num_threads, njit, prange
 
 from .rows import blur_row, gather_row, padded, scatter_row
 
+ALONE = 2**20  # elements times axes
+
 
 @njit(cache=True)
 def splat(start, end, values, first, vertex, weight, scale, table):
@@ -23,30 +25,56 @@ def slice_(start, end, out, first, vertex, weight, scale, table):
         gather_row(out, i - first, table, vertex, weight, i, scale[i])
 
 
-@njit(parallel=True, cache=True)
-def gather(sums, table):
-    """Add the bands' sums (bands, M + 1, W) up into table (M + 1, W); its last row, the missing neighbour, is zero."""
-    M = len(table) - 1
-    for m in prange(M):
+@njit(cache=True)
+def _gather_rows(start, stop, sums, table):
+    for m in range(start, stop):
         for c in range(table.shape[1]):
             total = sums[0, m, c]
             for band in range(1, len(sums)):
                 total += sums[band, m, c]
             table[m, c] = total
-    table[M] = 0
+
+
+@njit(cache=True)
+def _blur_rows(start, stop, table, spare, neighbour):
+    for m in range(start, stop):
+        blur_row(spare, m, table, neighbour[m, 0], neighbour[m, 1])
+
+
+@njit(cache=True)
+def _blur_alone(sums, table, spare, neighbour, reverse):
+    D, M, _ = neighbour.shape
+    _gather_rows(0, M, sums, table)
+    table[M] = spare[M] = 0
+    for axis in range(D):
+        _blur_rows(0, M, table, spare, neighbour[D - 1 - axis if reverse else axis])
+        table, spare = spare, table
+    return table
 
 
 @njit(parallel=True, cache=True)
-def blur(table, spare, neighbour, reverse):
-    """Blur along every axis, swapping the two tables; returns the one that holds the result."""
+def _blur_together(sums, table, spare, neighbour, reverse, bands):
     D, M, _ = neighbour.shape
-    spare[M] = 0
+    for band in prange(bands):
+        _gather_rows(band * M // bands, (band + 1) * M // bands, sums, table)
+    table[M] = spare[M] = 0
     for axis in range(D):
         n = neighbour[D - 1 - axis if reverse else axis]
-        for m in prange(M):
-            blur_row(spare, m, table, n[m, 0], n[m, 1])
+        for band in prange(bands):
+            _blur_rows(band * M // bands, (band + 1) * M // bands, table, spare, n)
         table, spare = spare, table
     return table
+
+
+def blur(sums, table, spare, lattice, reverse):
+    """Add up the bands' sums (bands, M + 1, W) and blur along every axis, swapping table and spare, both (M + 1, W).
+
+    Returns the one that holds the result. A small lattice is blurred by one thread: waking the others took 60 us an axis,
+    longer than the work.
+    """
+    if table.size * lattice.dimension < ALONE:
+        return _blur_alone(sums, table, spare, lattice.neighbour, reverse)
+    return _blur_together(sums, table, spare, lattice.neighbour, reverse, get_num_threads())
 
 
 @njit(parallel=True, cache=True)
@@ -107,8 +135,7 @@ def permutohedral_filter(values, lattice, reverse):
     sums = np.empty((table_bands(lattice), lattice.vertices + 1, W))
     _splat_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), sums)
     table = np.empty(sums.shape[1:], dtype)
-    gather(sums, table)
-    table = blur(table, np.empty_like(table), lattice.neighbour, reverse)
+    table = blur(sums, table, np.empty_like(table), lattice, reverse)
     rows[:] = 0
     scale = np.full(N, 1 / (1 + 2.0**-lattice.dimension), dtype)
     _slice_bands(rows, lattice.vertex, lattice.weight, scale, table, get_num_threads())
