@@ -22,9 +22,7 @@ ALGORITHMS = ("auto", "winograd", "depthwise", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
-LARGEST_WASTE = (
-    1.75  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
-)
+LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
 
 
 def _winograd_serves(geometry, dtype):
