@@ -24,6 +24,4 @@ class Geometry:
 
     def output_size(self, size):
         """(H, W) of the input -> (Ho, Wo) of the output; values below 1 mean that the kernel does not fit."""
-        return tuple(
-            (n + 2 * p - e) // s + 1 for n, p, e, s in zip(size, self.padding, self.extent, self.stride)
-        )
+        return tuple((n + 2 * p - e) // s + 1 for n, p, e, s in zip(size, self.padding, self.extent, self.stride))

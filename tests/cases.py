@@ -108,6 +108,11 @@ CASES = [
         [(2, 3, 3, 4), (3, 2, 3, 3), (2,)],
     ),
     (
+        "conv_transpose2d_beyond",
+        lambda F, T, x, w, b: F.conv_transpose2d(x, w, b, (1, 2), 1, (2, 2), 1, 3),
+        [(2, 3, 3, 4), (3, 2, 2, 3), (2,)],
+    ),
+    (
         "conv_transpose2d_groups",
         lambda F, T, x, w: F.conv_transpose2d(x, w, None, 2, 1, 0, 2, 2),
         [(1, 4, 4, 3), (4, 3, 3, 3)],

@@ -20,7 +20,8 @@ def geometries(draw):
     axes = []
     for _ in range(2):
         k, s, d, p = (draw(st.integers(a, b)) for a, b in ((1, 4), (1, 3), (1, 3), (0, 3)))
-        n = draw(st.integers(max(1, d * (k - 1) + 1 - 2 * p), 9))
+        least = max(1, d * (k - 1) + 1 - 2 * p)
+        n = draw(st.integers(least, least + 8))
         axes.append((n, k, s, p, d))
     return [tuple(axis) for axis in zip(*axes)]
 

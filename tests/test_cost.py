@@ -67,7 +67,7 @@ def test_command_cost(tmp_path, capsys):
     assert "espnet_small" in out
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert main(["cost", "nonet"]) == 1
-    assert "nonet is neither a folder nor a network; networks are fcn32s" in capsys.readouterr().err
+    assert "nonet is neither a folder nor a network; networks are unet" in capsys.readouterr().err
     assert main(["cost", "enet_small", "--plot", str(tmp_path / "no" / "x.png")]) == 1
     assert "is not a folder" in capsys.readouterr().err
 

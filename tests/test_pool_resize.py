@@ -30,7 +30,8 @@ def test_max_pool2d(size, kernel, stride, padding, dilation, ceil_mode):
     y, index = F.max_pool2d(tensor(x), *options, return_indices=True)
     expected, where = torch.nn.functional.max_pool2d(torch.tensor(x), *options, return_indices=True)
     np.testing.assert_array_equal(y.data, expected.numpy())
-    np.testing.assert_array_equal(index.data, where.numpy())
+    empty = np.isinf(y.data)  # a dilated window may miss the image altogether: PyTorch's index then leaves the plane
+    np.testing.assert_array_equal(index.data, np.where(empty, -1, where.numpy()))
 
 
 @few

@@ -153,6 +153,9 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     )
     if min(size) < 1:
         raise ValueError(f"conv_transpose2d: the output would have size {size}; input is {input.shape}")
+    rows, cols = (m - n for m, n in zip(geometry.output_size(size), input.shape[2:]))
+    if rows or cols:  # output_padding of a stride or more: conv2d would see windows that the input has no pixel for
+        input = pad(input, (0, cols, 0, rows))
     return _conv_transpose(input, weight, bias, size=size, geometry=geometry)
 
 
