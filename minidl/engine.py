@@ -144,8 +144,10 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
                     reached[node] = g
                     if type(node) is Leaf:
                         continue
-                plan = node.plan
-                values = (g, *_saved(node, create_graph))
+                plan, saved = node.plan, node.saved
+                if saved is None or plan.out is not None or _last_write > node.index:
+                    saved = _checked(node, create_graph)
+                values = (g, *saved)
                 if plan.joint:
                     values = (plan.joint(values),)
                 for edge, k, rule, pick in plan.steps:
@@ -179,7 +181,7 @@ def _call_hooks(node, g):
     return g
 
 
-def _saved(node, create_graph):
+def _checked(node, create_graph):
     """What the rules of `node` need, checked to be still there and still the same."""
     saved, out = node.saved, node.plan.out
     if saved is None:

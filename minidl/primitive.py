@@ -63,7 +63,8 @@ def _pick(positions):
     """A function from a tuple to the tuple of its entries at `positions`."""
     if len(positions) > 1:
         return itemgetter(*positions)
-    return (lambda values: (values[positions[0]],)) if positions else (lambda values: ())
+    first = positions[0] if positions else 0
+    return itemgetter(slice(first, first + len(positions)))
 
 
 def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):

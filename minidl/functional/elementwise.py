@@ -13,7 +13,7 @@ _quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorc
 @primitive(broadcasts=True)
 def add(a, b):
     """a + b."""
-    return np.add(a, b)
+    return a + b
 
 
 add.rules(a=lambda g: g, b=lambda g: g)
@@ -22,7 +22,7 @@ add.rules(a=lambda g: g, b=lambda g: g)
 @primitive(broadcasts=True)
 def sub(a, b):
     """a - b."""
-    return np.subtract(a, b)
+    return a - b
 
 
 sub.rules(a=lambda g: g, b=lambda g: -g)
@@ -31,7 +31,7 @@ sub.rules(a=lambda g: g, b=lambda g: -g)
 @primitive(broadcasts=True)
 def mul(a, b):
     """a b."""
-    return np.multiply(a, b)
+    return a * b
 
 
 mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
@@ -41,7 +41,7 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 @_quiet
 def div(a, b):
     """a / b."""
-    return np.divide(a, b)
+    return a / b
 
 
 div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
