@@ -89,7 +89,8 @@ def test_a_damaged_file_is_fetched_again(server, tmp_path):
 
 
 def test_md5_works_too(server, tmp_path):
-    fetch(f"{server.url}/a.bin", tmp_path / "a.bin", "md5:" + hashlib.md5(BODY).hexdigest())
+    digest = "md5:" + hashlib.md5(BODY).hexdigest()
+    assert fetch(f"{server.url}/a.bin", tmp_path / "a.bin", digest).read_bytes() == BODY
 
 
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):

@@ -23,6 +23,7 @@ or data stays in the cache.
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     about = "".join(f"\n  {name:12}{target.about}" for name, target in GROUPS.items())
     parser = subparsers.add_parser(
         "bench",
@@ -42,6 +43,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from ..bench import cases, peers, report
 
     if args.rounds < 1:

@@ -11,6 +11,7 @@ EXAMPLES = """examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "cost",
         help="parameters, multiply-adds, memory and milliseconds of networks",
@@ -29,6 +30,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from ..analysis.cost import cost, table
 
     if min(args.size) < 1 or args.repeats < 0:

@@ -17,6 +17,7 @@ minidl crf-tune finds the parameters on validation data.
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "crf",
         help="sharpen a segmentation with a dense CRF",
@@ -84,6 +85,7 @@ def read_unary(path, args, size):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     import numpy as np
 
     from ..crf import Bilateral, DenseCRF, Gaussian

@@ -17,6 +17,7 @@ examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     from ..crf.tuning import COARSE
 
     parser = subparsers.add_parser(
@@ -71,6 +72,7 @@ def _by_stem(folder):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from tqdm import tqdm
 
     from ..crf import tune

@@ -13,6 +13,7 @@ EXAMPLES = """examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "evaluate",
         help="score a trained network on its data set",
@@ -27,6 +28,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from .. import training
     from ..data import DataLoader
 

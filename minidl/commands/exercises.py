@@ -13,6 +13,7 @@ EPILOG = """examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "exercises",
         help="list the exercises, show one, check an answer",
@@ -26,6 +27,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from ..exercises import check, find, hint
 
     if args.name is None:

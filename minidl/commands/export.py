@@ -11,6 +11,7 @@ EXAMPLES = """examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "export",
         help="write a trained network as ONNX",
@@ -37,6 +38,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from ..export import export_onnx
 
     output = Path(args.output)

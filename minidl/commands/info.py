@@ -12,6 +12,7 @@ COMPILERS = ("c++", "g++", "clang++")
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     subparsers.add_parser(
         "info",
         help="versions, kernels, threads, GPU, compiler",
@@ -21,6 +22,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from .. import __version__
 
     rows = {

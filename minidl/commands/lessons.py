@@ -16,6 +16,7 @@ EPILOG = """examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "lessons",
         help="open, copy or run the lessons",
@@ -30,6 +31,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     source = Path(__file__).resolve().parents[2] / "lessons"
     if not source.is_dir():
         raise FileNotFoundError(

@@ -16,6 +16,7 @@ EXAMPLES = """examples:
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "predict",
         help="segment an image or a folder of images with a trained network",
@@ -37,6 +38,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     if not 0 <= args.alpha <= 1:
         raise ValueError(f"--alpha {args.alpha}; needed 0 to 1")
     if (args.run_folder is None) == (args.weights is None) or (args.weights is None) != (args.arch is None):

@@ -18,6 +18,7 @@ BATCH, EPOCHS, SHOWN = 8, 5, 5
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "tour",
         help="train four small networks on generated scenes and write one page of pictures",
@@ -32,6 +33,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     from .. import plot
     from .notice import announce_compilation
     from .tour_page import write_page

@@ -63,6 +63,7 @@ OPTIONS = {
 
 
 def register(subparsers):
+    """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "train",
         help="train a network on a data set",
@@ -80,6 +81,7 @@ def register(subparsers):
 
 
 def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
     given = vars(args)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
