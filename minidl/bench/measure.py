@@ -87,4 +87,5 @@ def _agree(one, other):
 
 
 def geometric_mean(ratios):
+    """exp of the mean logarithm."""
     return math.exp(sum(map(math.log, ratios)) / len(ratios))

@@ -61,6 +61,7 @@ def row(result, floors):
 
 
 def title(peers):
+    """The line above the columns of a group."""
     columns = f"{'':58}{'ms':>9}{'rate':>16}{'roof':>6}"
     return columns + "".join(f"{PEERS[name] + ' ms':>14} {'variant':13} ratio fastest" for name in peers)
 

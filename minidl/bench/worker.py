@@ -75,6 +75,7 @@ def peak_memory():
 
 
 def main(name, threads):
+    """Answer requests, one JSON line each, until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but it is for the parent to end us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not get between the answers

@@ -66,6 +66,7 @@ def save(figure, path):
 
 
 def halo():
+    """An outline that keeps text readable on any picture."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=1.8, foreground=INK)]
