@@ -1,6 +1,9 @@
 """Columns of the kernel table: the array decides, `use` overrides, what is missing is said."""
 
 import importlib
+import os
+import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -68,3 +71,41 @@ def test_networks_give_the_same_in_both_columns():
     fast = run()
     with backend.use("reference"):
         np.testing.assert_allclose(run(), fast, atol=1e-12)
+
+
+def test_compilation_is_announced_once_and_only_for_our_kernels(tmp_path):
+    code = """
+import numba, numpy as np, minidl
+numba.njit(lambda x: x + 1)(1)
+for x in np.zeros((1, 1, 2, 2), np.float32), np.zeros((1, 1, 2, 2)):
+    minidl.tensor(x).relu()
+    numba.njit(lambda x: x + 2)(1)
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stderr
+        for _ in range(2)
+    ]
+    assert said == ["compiling kernels for this machine: once, for a minute or two ...\n", ""]
+
+
+def test_a_read_only_installation_keeps_compiled_code_elsewhere(tmp_path):
+    import minidl.kernels.cpu
+
+    package = pathlib.Path(minidl.__file__).parent
+    kernels = pathlib.Path(minidl.kernels.cpu.__file__).parents[1]
+    copy = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(package, tmp_path / "site/minidl", ignore=copy)
+    shutil.copytree(kernels, tmp_path / "site/minidl/kernels", ignore=copy)
+    (tmp_path / "site/minidl/kernels/cpu/__pycache__").write_text("a file here refuses a folder, also to root")
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    environment |= {"PYTHONPATH": str(tmp_path / "site"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    code = "import minidl; assert minidl.tensor([-1.0]).relu().item() == 0; print(minidl.__file__)"
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(str(tmp_path))
+    assert not done.stderr  # the second run finds what the first one compiled
+    assert list((tmp_path / "cache").rglob("activation.*.nbc"))

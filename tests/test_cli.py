@@ -267,24 +267,6 @@ def test_ctrl_c_exits_with_130_and_defects_say_so(monkeypatch, capsys):
     assert fails(capsys, "info") == "minidl info: two lines (while loading sample 3)\n"
 
 
-def test_compilation_is_announced_once(capsys):
-    numba = pytest.importorskip("numba")
-    from numba.core import event
-
-    from minidl.commands.notice import announce_compilation
-
-    before = {kind: list(listeners) for kind, listeners in event._registered.items()}
-    event._registered.clear()  # of what other tests' commands announced
-    announce_compilation()
-    try:
-        numba.njit(lambda x: x + 1)(1)
-        numba.njit(lambda x: x + 2)(1)
-    finally:
-        event._registered.clear()
-        event._registered.update(before)
-    assert capsys.readouterr().err.count("compiling kernels") == 1
-
-
 def test_model_options_and_lists(capsys):
     assert cli.main(["train", "--model", "help", "--out", "x"]) == 0
     listed = capsys.readouterr().out.split()

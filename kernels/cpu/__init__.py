@@ -15,6 +15,7 @@ from .loss import (
 from .max_pool import adaptive_max_pool2d, max_pool2d
 from .mean_field import mean_field
 from .norm import moments, normalize, normalize_backward
+from .notice import announce_compilation
 from .optim import adam_step, sgd_step
 from .permutohedral import permutohedral_lattice
 from .permutohedral_filter import permutohedral_filter
@@ -58,5 +59,6 @@ __all__ = [
     "softmax_backward",
 ]
 
+announce_compilation()
 keep_memory()
 protect(globals(), __all__)

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from . import building, notice
+from . import building
 
 EXAMPLES = """examples:
   minidl evaluate runs/camvid
@@ -32,7 +32,6 @@ def run(args):
     from .. import training
     from ..data import DataLoader
 
-    notice.announce_compilation()
     model, config, path = building.open_run(args.run_folder)
     config = config | ({"root": args.root} if args.root else {})
     dataset = building.build_dataset(config, int(args.split == "val"))

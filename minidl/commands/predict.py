@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import building, notice
+from . import building
 
 EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
@@ -43,7 +43,6 @@ def run(args):
         raise ValueError(f"--alpha {args.alpha}; needed 0 to 1")
     if (args.run_folder is None) == (args.weights is None) or (args.weights is None) != (args.arch is None):
         raise ValueError("needed either RUN, or --weights FILE with --arch NAME")
-    notice.announce_compilation()
     if args.weights is None:
         model, config, _ = building.open_run(args.run_folder)
     else:

@@ -35,14 +35,12 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from .. import plot
-    from .notice import announce_compilation
     from .tour_page import write_page
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / ".writable").write_text("")  # better now than after four minutes
     (out / ".writable").unlink()
-    announce_compilation()
     start = time.perf_counter()
     train, val = _loaders(args)
     print(

@@ -5,7 +5,7 @@ import math
 import time
 from pathlib import Path
 
-from . import building, notice
+from . import building
 
 EXAMPLES = """examples:
   minidl train --model unet_small --data digits --out runs/digits
@@ -88,7 +88,6 @@ def run(args):
         return
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
-    notice.announce_compilation()
     folder = Path(args.out)
     config = _resumed(folder, given) if args.resume else _fresh(folder, given)
     history = _train(folder, config, given)
