@@ -156,3 +156,24 @@ def test_a_figure_that_cannot_be_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(FileNotFoundError):
         plot.save(figure, tmp_path / "no" / "f.png")
+
+
+def test_beliefs_share_their_scales(tmp_path):
+    from minidl.crf import DenseCRF, Gaussian
+
+    unary = np.random.default_rng(0).random((2, 6, 8)).astype(np.float32)
+    trace = DenseCRF(None, [Gaussian()], exact=True).inference(unary, 4, history=True)
+    figure = plot.beliefs(trace, 1, (0, 1, 4), "Neighbours agree")
+    maps = [ax for ax in figure.axes if ax.images and not ax.get_ylabel()]
+    assert len(maps) == 6 and {"0 iterations", "1 iteration", "4 iterations", "score", "belief"} <= set(texts(figure))
+    for column, t in enumerate((0, 1, 4)):
+        for row, values in enumerate((trace.scores, trace.beliefs)):
+            assert np.array_equal(maps[3 * row + column].images[0].get_array(), values[t, 1])
+    assert len({ax.images[0].get_clim() for ax in maps[:3]}) == 1
+    assert {ax.images[0].get_clim() for ax in maps[3:]} == {(0, 1)}
+    drawn(figure, tmp_path)
+    for wrong in ({"label": 2}, {"iterations": (5,)}, {"iterations": ()}):
+        with pytest.raises(ValueError, match=r"beliefs: label .* labels 0..1 and iterations 0..4"):
+            plot.beliefs(trace, **({"label": 1, "iterations": (0,)} | wrong))
+    with pytest.raises(ValueError, match="of one image"):
+        plot.beliefs(DenseCRF(None, [Gaussian()], exact=True).inference(unary[None], 1, history=True), 1, (0,))
