@@ -89,7 +89,9 @@ def _loop(builder, stop, step, sums, body):
     return last
 
 
-def _outer_tile(height, accumulate):
+def outer_tile_of(height, accumulate=False):
+    """The register tile of `height` rows, as a function that Numba's functions can call; its own docstring says how."""
+
     @intrinsic
     def outer_tile(typing, a, a0, a_step, a_pitch, b, b0, offsets, k0, K, init, i0, c, c0, pitch):
         def codegen(context, builder, signature, args):
@@ -139,8 +141,8 @@ def _outer_tile(height, accumulate):
     return outer_tile
 
 
-outer_tile_6, outer_tile_4 = (_outer_tile(height, accumulate=False) for height in HEIGHTS)
-add_tile_6, add_tile_4 = (_outer_tile(height, accumulate=True) for height in HEIGHTS)
+outer_tile_6, outer_tile_4 = (outer_tile_of(height) for height in HEIGHTS)
+add_tile_6, add_tile_4 = (outer_tile_of(height, accumulate=True) for height in HEIGHTS)
 
 
 @intrinsic
