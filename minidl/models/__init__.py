@@ -1,10 +1,10 @@
-"""Networks: classifiers that serve as backbones, and the segmentation networks built on them.
+"""Networks: classifiers that serve as backbones, and the segmentation networks and detectors built on them.
 
 Every constructor NAME has the paper's configuration; NAME_small is its small one for lessons. Segmentation networks
-return {"out": logits} and, with an auxiliary head, {"out": ..., "aux": ...}.
+return {"out": logits} and, with an auxiliary head, {"out": ..., "aux": ...}; detectors, torchvision's dictionaries.
 """
 
-from . import backbones
+from . import backbones, detection
 from .backbones import (
     VGG,
     AlexNet,
@@ -53,6 +53,14 @@ from .deeplab_v3plus import (
     deeplab_v3plus_resnet101,
     deeplab_v3plus_small,
 )
+from .detection import (
+    Detector,
+    FasterRCNN,
+    MaskRCNN,
+    fasterrcnn_resnet50_fpn,
+    mask_rcnn_small,
+    maskrcnn_resnet50_fpn,
+)
 from .enet import ENet, enet, enet_small
 from .erfnet import ERFNet, erfnet, erfnet_small
 from .espnet import ESPNet, espnet, espnet_small
@@ -91,6 +99,9 @@ NETWORKS = (
     "unet_mobilenet", "unet_shufflenet", "unet_mobilenet_small",
     "dilation_mobilenet", "dilation_shufflenet", "dilation_small",
 )  # fmt: skip
+
+# Constructors of detectors by name; each takes `num_classes`, the background counted.
+DETECTORS = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "mask_rcnn_small")
 
 # Constructors of classifiers by name; each takes `num_classes`.
 CLASSIFIERS = (

@@ -1,0 +1,49 @@
+"""Anchors: the boxes that a detector begins with, the same few around every cell (Ren et al. 2015, section 3.1.1)."""
+
+import numpy as np
+
+
+class AnchorGenerator:
+    """`sizes[l]` side lengths (square roots of areas, in pixels) times `aspect_ratios[l]` (height / width) at level l.
+
+    The base boxes, `base[l]` (A, 4), are centred on 0 and rounded to whole pixels, aspect ratios outermost, as
+    torchvision's; level l has A of them around the corner (0, 0), (stride, 0), ... of every cell.
+    """
+
+    def __init__(self, sizes=((32,), (64,), (128,), (256,), (512,)), aspect_ratios=((0.5, 1.0, 2.0),)):
+        if len(aspect_ratios) == 1:
+            aspect_ratios = tuple(aspect_ratios) * len(sizes)
+        if len(sizes) != len(aspect_ratios) or not all(map(len, (*sizes, *aspect_ratios))):
+            raise ValueError(
+                f"AnchorGenerator: sizes {sizes} and aspect_ratios {aspect_ratios}; needed one list a level"
+            )
+        if min(v for row in (*sizes, *aspect_ratios) for v in row) <= 0:
+            raise ValueError(f"AnchorGenerator: sizes {sizes}, aspect_ratios {aspect_ratios}; needed positive numbers")
+        self.base = [base_anchors(s, r) for s, r in zip(sizes, aspect_ratios)]
+
+    @property
+    def per_cell(self):
+        """The number of anchors around one cell, per level."""
+        return [len(base) for base in self.base]
+
+    def __call__(self, grids, image_size):
+        """A list of (H W A, 4) float32 boxes for levels of `grids` [(H, W), ...] over an image of (height, width).
+
+        Cells row by row, within a cell the base boxes in order. The stride is image size // grid size, per axis.
+        """
+        if len(grids) != len(self.base):
+            raise ValueError(f"AnchorGenerator: {len(grids)} feature maps came for sizes of {len(self.base)} levels")
+        levels = []
+        for base, (H, W) in zip(self.base, grids):
+            y, x = np.meshgrid(np.arange(H) * (image_size[0] // H), np.arange(W) * (image_size[1] // W), indexing="ij")
+            corner = np.stack([x, y, x, y], axis=-1).reshape(-1, 1, 4).astype(np.float32)
+            levels.append((corner + base).reshape(-1, 4))
+        return levels
+
+
+def base_anchors(sizes, aspect_ratios):
+    """(R S, 4) boxes around 0: width s / sqrt(r), height s sqrt(r), corners rounded half to even."""
+    root = np.sqrt(np.asarray(aspect_ratios, np.float32))[:, None]
+    s = np.asarray(sizes, np.float32)
+    w, h = ((1 / root) * s).ravel(), (root * s).ravel()
+    return np.round(np.stack([-w, -h, w, h], axis=1) / 2)

@@ -1,0 +1,66 @@
+"""Fast R-CNN's head: what is in a box, and where its corners really are (Girshick 2015, figure 1, section 2.3)."""
+
+import numpy as np
+
+from ... import functional as F
+from ... import nn
+from ...tensor import Tensor
+from .boxes import clip, decode, encode, large, suppress
+
+WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # deltas are about a tenth and a fifth: these bring them to about 1
+
+
+class TwoMLPHead(nn.Module):
+    """(R, C, s, s) -> (R, width): two fully connected layers with ReLU (Lin et al. 2017, section 4.2)."""
+
+    def __init__(self, inputs, width=1024):
+        super().__init__()
+        self.fc6, self.fc7 = nn.Linear(inputs, width), nn.Linear(width, width)
+
+    def forward(self, x):
+        return F.relu(self.fc7(F.relu(self.fc6(F.flatten(x, 1)))))
+
+
+class FastRCNNPredictor(nn.Module):
+    """(R, width) -> class logits (R, K) and, for each class, four deltas: (R, 4 K)."""
+
+    def __init__(self, width, num_classes):
+        super().__init__()
+        self.cls_score, self.bbox_pred = nn.Linear(width, num_classes), nn.Linear(width, 4 * num_classes)
+
+    def forward(self, x):
+        return self.cls_score(x), self.bbox_pred(x)
+
+
+def box_losses(class_logits, box_regression, rois, labels, boxes):
+    """Cross-entropy of the class, and smooth L1 (beta 1/9) of the true class's deltas, over the number of boxes.
+
+    rois, boxes (R, 4): where each box is and where it should be; labels (R,), 0 background, which has no deltas.
+    """
+    R = len(labels)
+    positive = np.flatnonzero(labels)
+    wanted = encode(boxes[positive], rois[positive], WEIGHTS)
+    deltas = box_regression.reshape(R, -1, 4)[positive, labels[positive]]
+    count = max(R, 1)
+    return {
+        "loss_classifier": F.cross_entropy(class_logits, labels, reduction="sum") / count,
+        "loss_box_reg": F.smooth_l1_loss(deltas, wanted, beta=1 / 9, reduction="sum") / count,
+    }
+
+
+def detect(class_logits, box_regression, rois, size, score_thresh, nms_thresh, limit):
+    """One image's detections {"boxes", "labels", "scores"} from the logits (R, K) and deltas (R, 4 K) of its boxes.
+
+    Every class but the background is a candidate with its own box; those below `score_thresh` or thinner than 0.01 pixels
+    go, NMS runs within each class, the `limit` best remain. Arrays in, Tensors out.
+    """
+    R, K = class_logits.shape
+    scores = F.softmax(Tensor(class_logits), 1).data[:, 1:].ravel()
+    labels = np.tile(np.arange(1, K), R)
+    candidates = np.flatnonzero(scores > score_thresh)
+    which, label = candidates // max(K - 1, 1), labels[candidates]
+    boxes = clip(decode(box_regression.reshape(R, K, 4)[which, label], rois[which], WEIGHTS), size)
+    fine = np.flatnonzero(large(boxes, 1e-2))
+    kept = fine[suppress(boxes[fine], scores[candidates[fine]], label[fine], nms_thresh)][:limit]
+    chosen = {"boxes": boxes[kept], "labels": label[kept], "scores": scores[candidates[kept]]}
+    return {name: Tensor(value) for name, value in chosen.items()}

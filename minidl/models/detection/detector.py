@@ -1,0 +1,83 @@
+"""A two-stage detector: transform, features, proposals, regions, and back; with everything in between kept to look at."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import nn
+from ...tensor import Tensor
+from .roi_heads import Regions
+from .rpn import Proposed
+from .targets import check_targets
+
+
+@dataclass
+class Stages:
+    """All that a detector did with a batch, in order.
+
+    images: the batch (N, C, H, W), normalised and padded; sizes: (h, w) of each image in it; originals: as they came;
+    targets: checked and scaled (None in evaluation); features: {level: map}; proposed: what the first stage did (anchors,
+    proposals, assigned targets, samples); regions: what the second did (sampled boxes, class logits, masks per class);
+    losses: {name: Tensor} in training, else empty; detections: in the original images, None in training.
+    """
+
+    images: Tensor
+    sizes: list
+    originals: list
+    targets: list
+    features: dict
+    proposed: Proposed
+    regions: Regions
+    losses: dict
+    detections: list
+
+
+class Detector(nn.Module):
+    """`transform`, `backbone` (with pyramid), `rpn` and `roi_heads`, with torchvision's calling convention.
+
+    In training `model(images, targets)` is the dictionary of losses, to be summed. In evaluation `model(images)` is a list
+    of dictionaries, best detections first: boxes (D, 4), labels (D,), scores (D,) and, with a mask head, masks (D, 1, H, W)
+    of probabilities in the image, 0.5 being the border.
+
+    images: floats 0..1, a list of C x H x W of any sizes, or N x C x H x W; targets: one dictionary each of boxes (K, 4)
+    (x1, y1, x2, y2 in pixels), labels (K,) of 1..num_classes - 1 and masks (K, H, W) of 0 and 1. K may be 0.
+    """
+
+    def __init__(self, backbone, rpn, roi_heads, transform, num_classes):
+        super().__init__()
+        self.transform, self.backbone, self.rpn, self.roi_heads = transform, backbone, rpn, roi_heads
+        self.num_classes = num_classes
+
+    def forward(self, images, targets=None):
+        stages = self.stages(images, targets)
+        return stages.losses if self.training else stages.detections
+
+    def stages(self, images, targets=None):
+        """The same as calling the model, with every stage of it: see `Stages`."""
+        images = [check_image(k, image, self.backbone.input_channels) for k, image in enumerate(images)]
+        if not images:
+            raise ValueError("detector: no images came; needed at least one")
+        originals = [image.shape[1:] for image in images]
+        if self.training:
+            masks = self.roi_heads.mask_head is not None
+            targets = check_targets(targets, originals, self.num_classes, masks)
+        else:
+            targets = None
+        batch, sizes, targets = self.transform(images, targets)
+        features = self.backbone(batch)
+        proposed = self.rpn(features, batch.shape[2:], sizes, targets)
+        regions = self.roi_heads(features, proposed.boxes, sizes, targets)
+        losses, detections = regions.losses | proposed.losses, None
+        if not self.training:
+            detections = self.transform.restore(regions.detections, sizes, originals)
+        return Stages(batch, sizes, originals, targets, features, proposed, regions, losses, detections)
+
+
+def check_image(k, image, channels):
+    """Image k as a Tensor, refused if it is not floating C x H x W."""
+    image = image if isinstance(image, Tensor) else Tensor(np.asarray(image))
+    if image.ndim != 3 or image.shape[0] != channels or not min(image.shape[1:]):
+        raise ValueError(f"detector: image {k} has shape {image.shape}; needed ({channels}, H, W)")
+    if image.dtype.kind != "f":
+        raise TypeError(f"detector: image {k} is {image.dtype}; needed floats from 0 to 1 (divide uint8 by 255)")
+    return image

@@ -1,0 +1,117 @@
+"""Faster R-CNN: one network proposes boxes and classifies them (Ren et al. 2015, figure 2), here on a feature pyramid."""
+
+from .. import backbones
+from .anchors import AnchorGenerator
+from .box_head import FastRCNNPredictor, TwoMLPHead
+from .detector import Detector
+from .fpn import BackboneWithFPN
+from .frozen_norm import freeze_norms
+from .roi_heads import RoIHeads
+from .roi_pooling import MultiScaleRoIPool
+from .rpn import RegionProposalNetwork, RPNHead
+from .transform import DetectionTransform
+
+
+class FasterRCNN(Detector):
+    """The detector on any backbone with a pyramid; argument names and defaults are torchvision's.
+
+    num_classes counts the background, class 0. pooling, sampling_ratio, canonical_scale, canonical_level: see
+    `MultiScaleRoIPool`; pooled levels are all but "pool". box_width: of the two fully connected layers. What the options
+    of the two stages mean is said in `RegionProposalNetwork` and `RoIHeads`; min_size to size_divisible, in
+    `DetectionTransform`. roi_options: what is left for `RoIHeads`, Mask R-CNN's branch.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        num_classes,
+        min_size=800,
+        max_size=1333,
+        image_mean=None,
+        image_std=None,
+        size_divisible=32,
+        rpn_anchor_generator=None,
+        rpn_pre_nms_top_n_train=2000,
+        rpn_pre_nms_top_n_test=1000,
+        rpn_post_nms_top_n_train=2000,
+        rpn_post_nms_top_n_test=1000,
+        rpn_nms_thresh=0.7,
+        rpn_fg_iou_thresh=0.7,
+        rpn_bg_iou_thresh=0.3,
+        rpn_batch_size_per_image=256,
+        rpn_positive_fraction=0.5,
+        rpn_score_thresh=0.0,
+        box_score_thresh=0.05,
+        box_nms_thresh=0.5,
+        box_detections_per_img=100,
+        box_fg_iou_thresh=0.5,
+        box_bg_iou_thresh=0.5,
+        box_batch_size_per_image=512,
+        box_positive_fraction=0.25,
+        box_width=1024,
+        pooling="align",
+        sampling_ratio=2,
+        canonical_scale=224,
+        canonical_level=4,
+        **roi_options,
+    ):
+        if num_classes < 2:
+            raise ValueError(
+                f"{type(self).__name__}: num_classes is {num_classes}; needed at least 2, the background is one"
+            )
+        anchors = AnchorGenerator() if rpn_anchor_generator is None else rpn_anchor_generator
+        if len(anchors.base) != len(backbone.stages) or len(set(anchors.per_cell)) > 1:
+            raise ValueError(
+                f"{type(self).__name__}: {anchors.per_cell} anchors a cell on levels {list(backbone.stages)}; "
+                "needed one entry a level, all equal, since the head is shared"
+            )
+        rpn = RegionProposalNetwork(
+            anchors,
+            RPNHead(backbone.out_channels, anchors.per_cell[0]),
+            rpn_fg_iou_thresh,
+            rpn_bg_iou_thresh,
+            rpn_batch_size_per_image,
+            rpn_positive_fraction,
+            {"training": rpn_pre_nms_top_n_train, "testing": rpn_pre_nms_top_n_test},
+            {"training": rpn_post_nms_top_n_train, "testing": rpn_post_nms_top_n_test},
+            rpn_nms_thresh,
+            rpn_score_thresh,
+        )
+        names = [name for name in backbone.stages if name != "pool"]
+        roi_heads = RoIHeads(
+            MultiScaleRoIPool(names, 7, sampling_ratio, pooling, canonical_scale, canonical_level),
+            TwoMLPHead(backbone.out_channels * 7**2, box_width),
+            FastRCNNPredictor(box_width, num_classes),
+            box_fg_iou_thresh,
+            box_bg_iou_thresh,
+            box_batch_size_per_image,
+            box_positive_fraction,
+            box_score_thresh,
+            box_nms_thresh,
+            box_detections_per_img,
+            **roi_options,
+        )
+        transform = DetectionTransform(min_size, max_size, image_mean, image_std, size_divisible)
+        super().__init__(backbone, rpn, roi_heads, transform, num_classes)
+
+
+def resnet50_fpn(trainable_layers=5, norm_eps=1e-5):
+    """ResNet-50 with frozen batch norm and a pyramid of five levels, of strides 4 to 64 with 256 channels.
+
+    trainable_layers: how many of layer4, layer3, layer2, layer1 and the stem learn, from the deepest on; the rest is fixed.
+    """
+    if not 0 <= trainable_layers <= 5:
+        raise ValueError(f"resnet50_fpn: trainable_layers is {trainable_layers}; needed 0 to 5")
+    body = freeze_norms(backbones.resnet50(None), norm_eps)
+    learned = ("layer4", "layer3", "layer2", "layer1", "conv1")[:trainable_layers]
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad = name.startswith(learned)
+    return BackboneWithFPN(body)
+
+
+def fasterrcnn_resnet50_fpn(num_classes=91, trainable_backbone_layers=5, norm_eps=1e-5, **options):
+    """Faster R-CNN on ResNet-50-FPN with torchvision's parameter names; 41.76 M parameters.
+
+    Published COCO weights were trained with three trainable layers and want norm_eps=0. Options as `FasterRCNN`.
+    """
+    return FasterRCNN(resnet50_fpn(trainable_backbone_layers, norm_eps), num_classes, **options)

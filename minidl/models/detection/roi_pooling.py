@@ -1,0 +1,62 @@
+"""Fixed-size features of boxes of any size, each from the pyramid level that fits it (Lin et al. 2017, section 4.2)."""
+
+import numpy as np
+
+from ... import functional as F
+from ... import nn
+from ...tensor import Tensor
+from .boxes import with_image
+
+
+class MultiScaleRoIPool(nn.Module):
+    """Boxes in image pixels -> (R, C, output_size, output_size) from the levels `names`.
+
+    pooling: "align" (He et al. 2017, section 3: bilinear, `sampling_ratio`^2 samples a bin) or "pool" (Girshick 2015,
+    section 2.1: corners and bins rounded to whole cells, their maximum): the same network with either.
+
+    A box of area a belongs to level floor(canonical_level + log2(sqrt(a) / canonical_scale)), level l having stride 2^l,
+    or to the nearest there is: 224-pixel boxes, ImageNet's, to stride 16.
+    """
+
+    def __init__(self, names, output_size, sampling_ratio=2, pooling="align", canonical_scale=224, canonical_level=4):
+        super().__init__()
+        if pooling not in ("align", "pool"):
+            raise ValueError(f"MultiScaleRoIPool: pooling is {pooling!r}; needed 'align' or 'pool'")
+        self.names, self.pooling = list(names), pooling
+        self.output_size, self.sampling_ratio = output_size, sampling_ratio
+        self.canonical_scale, self.canonical_level = canonical_scale, canonical_level
+
+    def scales(self, features, sizes):
+        """Feature cells per pixel of each level, the nearest power of two, for images of `sizes`."""
+        H = max(h for h, _ in sizes)
+        return [2.0 ** np.round(np.log2(features[name].shape[2] / H)) for name in self.names]
+
+    def levels(self, boxes, scales):
+        """The position in `names` that each of the boxes (R, 4) is pooled from."""
+        side = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+        first, last = (-int(np.log2(scales[k])) for k in (0, -1))
+        level = np.floor(self.canonical_level + np.log2(np.maximum(side, 1e-9) / self.canonical_scale) + 1e-6)
+        return np.clip(level, first, last).astype(np.int64) - first
+
+    def forward(self, features, boxes, sizes):
+        """features {level: map}; boxes: a list of (R_n, 4) arrays, one per image; sizes: [(h, w)] of the images."""
+        rois, scales = with_image(boxes), self.scales(features, sizes)
+        level = self.levels(rois[:, 1:], scales)
+        order, pieces = [], []
+        for k, (name, scale) in enumerate(zip(self.names, scales)):
+            here = np.flatnonzero(level == k)
+            if len(here) or (k == 0 and not len(rois)):
+                order.append(here)
+                pieces.append(self.pool(features[name], Tensor(rois[here]), scale))
+        if len(pieces) == 1:
+            return pieces[0]
+        return F.cat(pieces)[np.argsort(np.concatenate(order))]
+
+    def pool(self, x, rois, scale):
+        """One level's features of `rois` (R, 5)."""
+        if self.pooling == "pool":
+            return F.roi_pool(x, rois, self.output_size, scale)
+        return F.roi_align(x, rois, self.output_size, scale, self.sampling_ratio)
+
+    def extra_repr(self):
+        return f"{self.names}, output_size={self.output_size}, pooling={self.pooling!r}"

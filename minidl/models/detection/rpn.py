@@ -1,0 +1,154 @@
+"""Region proposal network: at every anchor, is there an object, and where exactly? (Ren et al. 2015, figure 3, section 3.1)."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ... import functional as F
+from ... import nn, random
+from ...tensor import Tensor
+from .boxes import box_iou, clip, decode, encode, large, suppress
+from .matching import BETWEEN, match, sample
+
+
+@dataclass
+class Proposed:
+    """What the RPN did with a batch of N images; lists have one entry per image, boxes are in pixels of the batch.
+
+    anchors (A, 4), all levels one after the other, the same in every image; levels (A,) says of which level each is;
+    objectness (N, A) logits and deltas (N, A, 4), on the tape; boxes and scores: the proposals left after NMS, best
+    first. In training also: labels (A,), 1 object, 0 background, -1 neither; matched (A,), the object's number, or
+    negative; sampled, the (positive, negative) anchors that the losses look at; losses.
+    """
+
+    anchors: np.ndarray
+    levels: np.ndarray
+    objectness: Tensor
+    deltas: Tensor
+    boxes: list
+    scores: list
+    labels: list = None
+    matched: list = None
+    sampled: list = None
+    losses: dict = field(default_factory=dict)
+
+
+class RPNHead(nn.Module):
+    """A 3x3 convolution with ReLU, then two 1x1: one logit and four deltas per anchor of a cell; shared by all levels."""
+
+    def __init__(self, channels, anchors_per_cell):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU()))
+        self.cls_logits = nn.Conv2d(channels, anchors_per_cell, 1)
+        self.bbox_pred = nn.Conv2d(channels, 4 * anchors_per_cell, 1)
+        for layer in (self.conv[0][0], self.cls_logits, self.bbox_pred):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, features):
+        """Maps, finest first -> objectness (N, A) and deltas (N, A, 4), in the order of the anchors."""
+        hidden = [self.conv(x) for x in features]
+        logits = [per_anchor(self.cls_logits(x), 1) for x in hidden]
+        deltas = [per_anchor(self.bbox_pred(x), 4) for x in hidden]
+        return F.squeeze(F.cat(logits, 1), 2), F.cat(deltas, 1)
+
+
+def per_anchor(x, values):
+    """(N, A values, H, W) -> (N, H W A, values): cells row by row, the anchors of a cell together."""
+    N, C, H, W = x.shape
+    x = x.reshape(N, C // values, values, H, W).permute(0, 3, 4, 1, 2)
+    return x.reshape(N, -1, values)
+
+
+class RegionProposalNetwork(nn.Module):
+    """Anchors, head, proposals, and in training the two losses.
+
+    An anchor is an object from IoU `fg_iou_thresh` on, or where no other overlaps some object more; background below
+    `bg_iou_thresh`. Losses look at `batch_size_per_image` anchors, `positive_fraction` of them objects at most. For
+    proposals, the `pre_nms_top_n` best of each level, clipped, go through NMS within their level, and the `post_nms_top_n`
+    best of all remain; both are numbers {"training": n, "testing": n}, as torchvision has them.
+    """
+
+    def __init__(
+        self,
+        anchor_generator,
+        head,
+        fg_iou_thresh=0.7,
+        bg_iou_thresh=0.3,
+        batch_size_per_image=256,
+        positive_fraction=0.5,
+        pre_nms_top_n=None,
+        post_nms_top_n=None,
+        nms_thresh=0.7,
+        score_thresh=0.0,
+        min_size=1e-3,
+    ):
+        super().__init__()
+        self.anchor_generator, self.head = anchor_generator, head
+        self.fg_iou_thresh, self.bg_iou_thresh = fg_iou_thresh, bg_iou_thresh
+        self.batch_size_per_image, self.positive_fraction = batch_size_per_image, positive_fraction
+        self.pre_nms_top_n = {"training": 2000, "testing": 1000} if pre_nms_top_n is None else pre_nms_top_n
+        self.post_nms_top_n = {"training": 2000, "testing": 1000} if post_nms_top_n is None else post_nms_top_n
+        self.nms_thresh, self.score_thresh, self.min_size = nms_thresh, score_thresh, min_size
+
+    def forward(self, features, image_size, sizes, targets=None):
+        """features {level: map} of a batch of `image_size`, whose images have `sizes` -> Proposed."""
+        maps = list(features.values())
+        objectness, deltas = self.head(maps)
+        per_level = self.anchor_generator([x.shape[2:] for x in maps], image_size)
+        anchors = np.concatenate(per_level)
+        levels = np.repeat(np.arange(len(maps)), [len(a) for a in per_level])
+        if deltas.shape[1] != len(anchors):
+            raise ValueError(
+                f"RegionProposalNetwork: the head scores {deltas.shape[1]} anchors, the generator has {len(anchors)}"
+            )
+        found = Proposed(anchors, levels, objectness, deltas, [], [])
+        for logits, d, size in zip(objectness.data, deltas.data, sizes):
+            boxes, scores = self.propose(logits, d, anchors, levels, size)
+            found.boxes.append(boxes)
+            found.scores.append(scores)
+        if self.training:
+            self._learn(found, targets)
+        return found
+
+    def propose(self, logits, deltas, anchors, levels, size):
+        """One image's proposals, boxes (P, 4) and scores (P,), from what the head says of its anchors; no gradient."""
+        mode = "training" if self.training else "testing"
+        best = []
+        for level in range(levels[-1] + 1):
+            here = np.flatnonzero(levels == level)
+            best.append(here[np.argsort(-logits[here], kind="stable")[: self.pre_nms_top_n[mode]]])
+        best = np.concatenate(best)
+        scores = F.sigmoid(Tensor(logits[best])).data
+        boxes = clip(decode(deltas[best], anchors[best], (1.0, 1.0, 1.0, 1.0)), size)
+        fine = np.flatnonzero(large(boxes, self.min_size) & (scores >= self.score_thresh))
+        kept = fine[suppress(boxes[fine], scores[fine], levels[best][fine], self.nms_thresh)]
+        kept = kept[: self.post_nms_top_n[mode]]
+        return boxes[kept], scores[kept]
+
+    def assign(self, anchors, boxes):
+        """(labels, matched) of every anchor, for one image's objects."""
+        matched = match(box_iou(boxes, anchors), self.fg_iou_thresh, self.bg_iou_thresh, keep_best=True)
+        return np.where(matched >= 0, 1, np.where(matched == BETWEEN, -1, 0)), matched
+
+    def _learn(self, found, targets):
+        assigned = [self.assign(found.anchors, t["boxes"]) for t in targets]
+        found.labels, found.matched = (list(x) for x in zip(*assigned))
+        draw = (self.batch_size_per_image, self.positive_fraction, random.generator())
+        found.sampled = [sample(labels, *draw) for labels in found.labels]
+        A = len(found.anchors)
+        positive = np.concatenate([k * A + p for k, (p, _) in enumerate(found.sampled)])
+        negative = np.concatenate([k * A + n for k, (_, n) in enumerate(found.sampled)])
+        chosen = np.concatenate([positive, negative])
+        wanted = np.repeat([1.0, 0.0], [len(positive), len(negative)]).astype(np.float32)
+        deltas = [
+            encode(t["boxes"][matched[p]], found.anchors[p], (1.0, 1.0, 1.0, 1.0))
+            for t, matched, (p, _) in zip(targets, found.matched, found.sampled)
+        ]
+        found.losses = {
+            "loss_objectness": F.binary_cross_entropy_with_logits(F.flatten(found.objectness)[chosen], wanted),
+            "loss_rpn_box_reg": F.smooth_l1_loss(
+                found.deltas.reshape(-1, 4)[positive], np.concatenate(deltas), beta=1 / 9, reduction="sum"
+            )
+            / max(len(chosen), 1),
+        }

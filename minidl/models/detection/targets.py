@@ -1,0 +1,60 @@
+"""What a detector is told about its images, checked: boxes, labels, masks."""
+
+import numpy as np
+
+from ...tensor import Tensor
+
+
+def check_targets(targets, sizes, num_classes, masks):
+    """Copies of the dictionaries as arrays: boxes K x 4 float32, labels K int64 and, if `masks`, masks K x H x W uint8.
+
+    targets: one dictionary per image, of arrays or Tensors; sizes: (H, W) of each image. Boxes of any number type are
+    taken, also partly outside the image, and none at all: (0, 4). Errors name the image.
+    """
+    if targets is None:
+        raise ValueError("detector: targets are None; in training each image needs boxes and labels")
+    if len(targets) != len(sizes):
+        raise ValueError(f"detector: {len(targets)} targets came for {len(sizes)} images")
+    return [_check(k, target, size, num_classes, masks) for k, (target, size) in enumerate(zip(targets, sizes))]
+
+
+def _check(k, target, size, num_classes, masks):
+    needed = ("boxes", "labels", "masks")[: 3 if masks else 2]
+    if missing := [name for name in needed if name not in target]:
+        raise ValueError(f"detector: target of image {k} has no {' and no '.join(missing)}; it has {list(target)}")
+    arrays = {name: _array(target[name]) for name in needed}
+    boxes, labels = arrays["boxes"], arrays["labels"]
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
+        raise ValueError(f"detector: boxes of image {k} are {boxes.dtype} {boxes.shape}; needed (K, 4) numbers")
+    boxes = boxes.astype(np.float32)
+    wrong = ~((boxes[:, 2:] > boxes[:, :2]).all(axis=1) & np.isfinite(boxes).all(axis=1))  # a NaN compares false
+    if wrong.any():
+        box = boxes[wrong.argmax()].tolist()
+        raise ValueError(
+            f"detector: image {k} has the box {box}, number {wrong.argmax()}; needed finite x1 < x2 and y1 < y2"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != (len(boxes),):
+        raise ValueError(
+            f"detector: labels of image {k} are {labels.dtype} {labels.shape}; needed {len(boxes)} integers, one a box"
+        )
+    if labels.size and not 1 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(
+            f"detector: labels of image {k} are {labels.min()}..{labels.max()}; needed 1..{num_classes - 1} "
+            "(0 is the background)"
+        )
+    checked = {"boxes": boxes, "labels": labels.astype(np.int64)}
+    if masks:
+        m = arrays["masks"]
+        if m.shape != (len(boxes), *size) or m.dtype.kind not in "biuf":
+            raise ValueError(
+                f"detector: masks of image {k} are {m.dtype} {m.shape}; needed {(len(boxes), *size)}: one a box, "
+                "of the image's size"
+            )
+        if not ((m == 0) | (m == 1)).all():
+            raise ValueError(f"detector: masks of image {k} hold other values than 0 and 1")
+        checked["masks"] = m.astype(np.uint8)
+    return checked
+
+
+def _array(value):
+    return value.data if isinstance(value, Tensor) else np.asarray(value)
