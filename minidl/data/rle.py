@@ -1,0 +1,167 @@
+"""Masks as run lengths, as COCO keeps them, and polygons as masks (Lin et al. 2014; the file format of its annotations).
+
+A run-length code is {"size": (H, W), "counts": runs}: lengths of runs of 0, 1, 0, 1, ... down the columns, from left to
+right, starting with zeros (a first run of 0 where the first pixel is set). `counts` is an int64 array here; in files it
+is a list of integers, or a string of differences ("compressed"). Nothing here looks at pixels one by one.
+"""
+
+import numpy as np
+
+STEPS = 5  # polygon vertices are rounded to fifths of a pixel, as COCO's own rasteriser does
+MOST_STEPS = 50_000_000  # of a polygon's outline: 10 million pixels
+
+
+def encode(mask):
+    """The run-length code of a mask, H x W, of which anything but 0 is set."""
+    mask = np.asarray(mask)
+    if mask.ndim != 2:
+        raise ValueError(f"rle.encode: mask is {mask.shape}; needed H x W")
+    flat = (mask != 0).T.ravel()
+    return _code(np.flatnonzero(np.diff(flat, prepend=False)), mask.shape)
+
+
+def decode(code):
+    """The mask, H x W uint8, of a run-length code in any of its forms."""
+    (H, W), counts = check(code)
+    ones = np.arange(len(counts), dtype=np.uint8) & 1
+    return np.ascontiguousarray(np.repeat(ones, counts).reshape(W, H).T)
+
+
+def area(code):
+    """How many pixels are set."""
+    return int(check(code)[1][1::2].sum())
+
+
+def merge(codes, intersect=False):
+    """The union, or the intersection, of codes of one size, without decoding them.
+
+    How many codes cover a pixel only changes at the ends of their runs: +1 where ones start, -1 where they end.
+    """
+    codes = [check(code) for code in codes]
+    sizes = {size for size, _ in codes}
+    if len(sizes) != 1:
+        raise ValueError(f"rle.merge: sizes {sorted(sizes)}; needed one or more codes of one size")
+    (H, W), needed = sizes.pop(), (len(codes) if intersect else 1)
+    ends = np.concatenate([np.cumsum(counts)[: len(counts) // 2 * 2] for _, counts in codes])
+    change = np.concatenate([np.resize([1, -1], len(counts) // 2 * 2) for _, counts in codes])
+    order = ends.argsort(kind="stable")
+    at, change = ends[order], change[order]
+    last = np.append(at[1:] != at[:-1], True)[: len(at)]  # of the changes at one pixel, all have been made
+    at, covered = at[last], np.cumsum(change)[last] >= needed
+    turns = np.diff(covered, prepend=False)
+    return _code(at[turns & (at < H * W)], (H, W))
+
+
+def _code(turns, size):
+    """The code of a mask whose value turns at the places `turns`, in order, counted down the columns."""
+    return {"size": size, "counts": np.diff(turns, prepend=0, append=size[0] * size[1])}
+
+
+def check(code, size=None):
+    """((H, W), counts int64) of a run-length code in any form: counts as array, list, or compressed string.
+
+    ValueError where it is none: no size or counts, a size other than `size`, negative runs, runs that do not sum to H W.
+    """
+    if not isinstance(code, dict) or not {"size", "counts"} <= code.keys():
+        shown = sorted(code) if isinstance(code, dict) else type(code).__name__
+        raise ValueError(f"run-length code is {shown}; needed a dictionary with size and counts")
+    H, W = given = tuple(map(int, code["size"])) if np.shape(code["size"]) == (2,) else (-1, -1)
+    if min(given) < 0 or (size is not None and given != tuple(size)):
+        needed = "two sizes, not negative" if size is None else tuple(size)
+        raise ValueError(f"run-length code has size {code['size']}; needed {needed}")
+    counts = code["counts"]
+    counts = decompress(counts) if isinstance(counts, str | bytes) else np.asarray(counts)
+    if counts.ndim != 1 or (counts.size and counts.dtype.kind not in "iu"):
+        raise ValueError(f"run-length code has counts {counts.dtype} {counts.shape}; needed a list of integers")
+    counts = counts.astype(np.int64)
+    if counts.min(initial=0) < 0 or counts.sum() != H * W:
+        raise ValueError(
+            f"run-length code has {len(counts)} runs, the shortest of {counts.min(initial=0)}, that sum to "
+            f"{counts.sum()}; needed runs of 0 or more that sum to {H} x {W} = {H * W}"
+        )
+    return given, counts
+
+
+def compress(counts):
+    """The counts as COCO's string: from the fourth on differences to the run before the last, in digits of 5 bits.
+
+    The lowest digit comes first; bit 5 says that more follow, bit 4 of the last one is the sign; 48 is added.
+    """
+    counts = np.asarray(counts, np.int64)
+    numbers = counts.copy()
+    numbers[3:] -= counts[1:-2]
+    digit = np.arange(13)  # of 5 bits: more than 64
+    within = (-(1 << 5 * digit[:12] + 4) <= numbers[:, None]) & (numbers[:, None] < 1 << 5 * digit[:12] + 4)
+    length = within.argmax(axis=1)[:, None] + 1
+    bits = (numbers[:, None] >> np.minimum(5 * digit, 63)) & 31 | 32 * (digit < length - 1)
+    return (bits + 48)[digit < length].astype(np.uint8).tobytes().decode("ascii")
+
+
+def decompress(text):
+    """The counts in a string that `compress` made, int64."""
+    text = text.encode("ascii", "replace") if isinstance(text, str) else text
+    bits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if bits.size == 0:
+        return np.zeros(0, np.int64)
+    if bits.min() < 0 or bits.max() > 63 or bits[-1] & 32:
+        raise ValueError("compressed run-length code holds characters outside '0'..'o', or ends within a number")
+    last = bits & 32 == 0
+    first = np.flatnonzero(np.concatenate([[True], last[:-1]]))
+    length = np.diff(first, append=len(bits))
+    if length.max() > 12:
+        raise ValueError("compressed run-length code holds a number of more than 60 bits")
+    place = np.arange(len(bits)) - np.repeat(first, length)
+    counts = np.add.reduceat((bits & 31) << 5 * place, first)
+    counts -= ((bits[last] & 16) != 0) * (1 << 5 * length)
+    for start in (1, 2):
+        counts[start::2] = np.cumsum(counts[start::2])
+    return counts
+
+
+def from_polygon(points, size):
+    """The run-length code, of size (H, W), of the inside of a polygon: points M x 2 (x, y), pixel edges at whole numbers.
+
+    COCO's rule, to the pixel: vertices are rounded to fifths of a pixel and joined by lines of such steps; where a line
+    crosses the middle of a column, the column turns from outside to inside or back, below the middle of a fifth. Even
+    and odd decide, and what lies outside the image is cut off. ValueError for fewer than 3 points, or none finite.
+    """
+    points = np.asarray(points, np.float64)
+    H, W = size
+    if points.ndim != 2 or points.shape[1:] != (2,) or len(points) < 3:
+        raise ValueError(f"polygon has points {points.shape}; needed at least 3 x 2")
+    if not np.isfinite(points).all() or np.abs(points).max() > 1e8:
+        raise ValueError("polygon has coordinates that are not finite, or beyond 1e8")
+    u, v = _outline(np.trunc(STEPS * points + 0.5).astype(np.int64))
+    crossing = np.flatnonzero(u[1:] != u[:-1]) + 1
+    column = np.minimum(u[crossing], u[crossing - 1])  # left of the step, in fifths
+    middle = column % STEPS == STEPS // 2
+    x, y = column[middle] // STEPS, np.minimum(v[crossing], v[crossing - 1])[middle]
+    y = np.clip(np.ceil((y + 0.5) / STEPS - 0.5), 0, H).astype(np.int64)
+    inside = (x >= 0) & (x < W)
+    turns, times = np.unique(x[inside] * H + y[inside], return_counts=True)
+    return _code(turns[(times % 2 == 1) & (turns < H * W)], (H, W))
+
+
+def _outline(vertices):
+    """The closed line through whole-numbered vertices, in steps of at most 1 along both axes: u, v.
+
+    Along its longer axis an edge takes every step; the other coordinate is rounded, from the edge's lower end on.
+    """
+    start, end = vertices, np.roll(vertices, -1, axis=0)
+    extent = np.abs(end - start)
+    along = (extent[:, 0] < extent[:, 1]).astype(np.intp)  # the longer axis; x where both are as long
+    edge = np.arange(len(vertices))
+    backwards = start[edge, along] > end[edge, along]
+    low, high = np.where(backwards[:, None], end, start), np.where(backwards[:, None], start, end)
+    steps = extent.max(axis=1)
+    if steps.sum() > MOST_STEPS:
+        raise ValueError(
+            f"polygon's outline is {steps.sum() / STEPS:.0f} pixels long; needed at most {MOST_STEPS // STEPS}"
+        )
+    slope = (high - low)[edge, 1 - along] / np.maximum(steps, 1)
+    edge = np.repeat(edge, steps + 1)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(steps + 1) - (steps + 1), steps + 1)
+    step = np.where(backwards[edge], steps[edge] - step, step)
+    long = low[edge, along[edge]] + step
+    short = np.trunc(low[edge, 1 - along[edge]] + slope[edge] * step + 0.5).astype(np.int64)
+    return np.where(along[edge] == 0, long, short), np.where(along[edge] == 0, short, long)
