@@ -1,0 +1,48 @@
+"""The CUDA column: every row of the kernel table in CUDA C, run on a GPU or, as `cudasim`, on the CPU.
+
+One text runs three ways: NVRTC compiles it for the GPU when arrays are CuPy's, the machine's C++ compiler compiles it
+through `host/cudasim.h` when they are NumPy's (`backend.use("cudasim")`), and nvcc checks it in the tests.
+
+How to write a row
+------------------
+`name.cu` holds kernels, `name.py` allocates outputs with the array's own module and launches; no mathematics in Python.
+
+    // name.cu                                                    T is float or double
+    #include "minidl.cuh"
+    extern "C" __global__ void scale(const T *x, T *y, T factor, int n) {
+        const int i = thread_number();                             // only with threads=n
+        if (i < n) y[i] = factor * x[i];
+    }
+
+    # name.py
+    from .loader import Kernel, array_module, contiguous, i32
+    _scale = Kernel("name.cu", "scale")
+
+    def scale(x, factor):
+        x = contiguous(x)                                          # contiguous(a, b, None) gives a list
+        y = array_module(x).empty_like(x)
+        _scale(x, y, x.dtype.type(factor), *i32(x.size), threads=x.size)
+        return y
+
+- Kernels are written `extern "C" __global__ void name(...) {`, not made by macros. Parameters: T, float, double, int,
+  unsigned, long long, unsigned long long, signed char, unsigned char, bool, or one pointer to those. The call checks
+  every argument: arrays C-contiguous and of that type (None is a null pointer), numbers NumPy scalars of exactly that
+  type. A null T* takes T from the other arrays. Pass no empty tuple: `threads=0` launches nothing.
+- Shapes other than one thread a number: `kernel(..., grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)`;
+  `Kernel(file, name, options=("--fmad=false",))` gives NVRTC an option (float sums that must round as NumPy's).
+- Shared memory: `__shared__ T tile[32][33];`, one array a declaration; dynamic: `DYNAMIC_SHARED(T, tile);`.
+- A barrier must be reached by every thread of the block: no `return` before a `__syncthreads()`.
+- minidl.cuh has warp_sum, warp_max, block_sum, block_max, mma_tf32, to_tf32, copy_async, copy_async_commit and
+  copy_async_wait; the simulator also knows shuffles, votes, reductions, atomics, vector types, `_rn` arithmetic.
+- `#define` before an include of several files is not needed: "other.cuh" in this folder is written into the text.
+- Give float constants as T(0.5): a bare 0.5 is a double and slow on a GPU.
+- Blocks run in any order, several at a time; nothing may wait for another block.
+- With the environment variable MINIDL_CUDASIM=address the simulator watches every load and store.
+"""
+
+from .activation import relu, relu_backward
+
+__all__ = [
+    "relu",
+    "relu_backward",
+]

@@ -1,0 +1,5 @@
+"""`cudasim`: the kernels of this column compiled for the CPU and run on NumPy arrays."""
+
+from .run import launch
+
+__all__ = ["launch"]

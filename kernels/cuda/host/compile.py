@@ -1,0 +1,94 @@
+"""CUDA C through the host's C++ compiler; libraries are kept in the user's cache, named by all that went into them."""
+
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).parent
+HEADERS = ("cudasim.h", "types.h", "warp.h", "atomics.h", "arithmetic.h", "async.h")
+RUNTIME = ("cudasim.cpp", "switch.cpp", "checks.cpp")
+FLAGS = ["-std=gnu++17", "-fPIC", "-pthread", "-ffp-contract=off", "-w"]
+PLAIN = ["-O2"]
+WATCHED = [
+    "-O1",
+    "-g1",
+    "-fsanitize=thread",
+]  # every load and store calls checks.cpp, which stands in for the sanitizer
+
+
+@functools.cache
+def compiler():
+    """The C++ compiler: $CXX, else g++, else clang++."""
+    for name in (os.environ.get("CXX"), "g++", "clang++"):
+        if name and shutil.which(name):
+            return shutil.which(name)
+    raise RuntimeError(
+        "cudasim: no C++ compiler found (g++ or clang++, or the one that $CXX names); "
+        "install one with `apt install g++` or `xcode-select --install`"
+    )
+
+
+@functools.cache
+def _version():
+    return (
+        subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=True).stdout
+        + platform.machine()
+    )
+
+
+def cache_folder():
+    """Where compiled libraries are kept: $MINIDL_CUDASIM_CACHE, else the user's cache folder."""
+    given = os.environ.get("MINIDL_CUDASIM_CACHE")
+    if given:
+        return Path(given)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "minidl" / "cudasim"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minidl" / "cudasim"
+
+
+@functools.cache
+def runtime():
+    """The path of the compiled runtime."""
+    text = "".join((HERE / name).read_text("utf-8") for name in (*RUNTIME, "runtime.h", "fiber.h", "types.h"))
+    command = ["-O2", "-shared", *(str(HERE / name) for name in RUNTIME)]
+    return _build(text, command, "runtime", link=[])
+
+
+@functools.cache
+def library(code, real, watched, origin):
+    """The path of the compiled library of a CUDA C text that went through `signature.for_host`."""
+    text = "".join((HERE / name).read_text("utf-8") for name in HEADERS) + code
+    flags = [*(WATCHED if watched else PLAIN), "-DCUDASIM", f"-DREAL={real}", f"-I{HERE.parent}", "-fvisibility=hidden"]
+    return _build(text, [*flags, "-x", "c++", "-"], Path(origin).stem.replace(" ", "_"), link=[runtime()], source=code)
+
+
+def _build(text, flags, name, link, source=None):
+    if os.name != "posix":
+        raise RuntimeError("cudasim: runs on Linux and macOS (on Windows inside WSL)")
+    key = "\0".join([text, *FLAGS, *flags, *map(str, link), _version()])
+    path = cache_folder() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        if source is None:
+            _run([compiler(), *FLAGS, *flags, "-o", str(new)], name)
+        else:  # compiled and linked apart: a link with -fsanitize=thread would bring the sanitizer's own runtime
+            unit = new.with_suffix(".o")
+            _run([compiler(), *FLAGS, *flags, "-c", "-o", str(unit)], name, source)
+            _run([compiler(), "-shared", "-pthread", str(unit), *map(str, link), "-o", str(new)], name)
+        os.replace(new, path)
+    return path
+
+
+def _run(command, name, source=None):
+    done = subprocess.run(command, input=source, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"cudasim: {Path(command[0]).name} could not compile {name}:\n{done.stderr[-6000:]}")
