@@ -1,6 +1,10 @@
-"""Segmentation scores, all from one confusion matrix (Long, Shelhamer & Darrell 2015, section 5)."""
+"""Scores: of labels, all from one confusion matrix (Long, Shelhamer & Darrell 2015, section 5); of instances, AP."""
 
 import numpy as np
+
+from .average_precision import AveragePrecision
+
+__all__ = ["AveragePrecision", "ConfusionMatrix", "trimap"]
 
 
 class ConfusionMatrix:
