@@ -28,6 +28,18 @@ pool        max_pool2d(x, geometry, output_size)        (y, index): the first ma
           * adaptive_avg_pool2d_adjoint(y, size)
 resize      resize2d(x, rows, cols)                     two taps per axis: (1 - f) x[lo] + f x[hi]; rows, cols are (lo, hi, f)
           * resize2d_adjoint(y, rows, cols, size)
+boxes       roi_align(x, boxes, output_size, scale, ratio, aligned)   (K, C, ph, pw): the mean of ratio x ratio samples in
+                                                        each bin of a box; boxes (K, 5): image, x1, y1, x2, y2, x's dtype
+          * roi_align_adjoint(y, boxes, size, scale, ratio, aligned)   size is (N, H, W)
+            roi_align_max(x, boxes, output_size, scale, ratio, aligned)   (y, index, weight): the largest sample, and the
+                                                        positions and weights of its four neighbours, (K, C, ph, pw, 4)
+            roi_pool(x, boxes, output_size, scale)      (y, index): the largest pixel of each bin, boxes rounded to pixels
+            roi_gather(x, batch, index)                 y[k,c,...] = x[batch[k],c].flat[index[k,c,...]]; index -1 gives 0
+          * roi_scatter(y, batch, index, size)          adds y back at index
+            nms(boxes, scores, groups, threshold)       indices int64 that stay, by decreasing score (float64); boxes (L, 4)
+grid        grid_sample(x, points)                      y[n,c,i,j] = x[n,c] at points[n,i,j] = (x, y) in pixels, bilinear
+          * grid_sample_adjoint(y, points, size)
+            grid_sample_slope(y, x, points)             the derivative of <y, grid_sample(x, points)> in points, (N, Ho, Wo, 2)
 norm        moments(x)                                  mean and biased variance of each channel of (N, C, L), float64
             normalize(x, mean, invstd, weight, bias, relu)   per channel of (N, C, L); weight, bias may be None
             normalize_backward(g, x, mean, invstd, weight, bias, relu)   (dx, dweight, dbias), statistics being functions of x

@@ -1,5 +1,9 @@
 """The CPU column: every row of the kernel table in Numba, parallel and cached on disk."""
 
+from ..reference.grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
+from ..reference.nms import nms
+from ..reference.roi_align import roi_align, roi_align_adjoint, roi_align_max
+from ..reference.roi_pool import roi_gather, roi_pool, roi_scatter
 from .activation import relu, relu_backward
 from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .gaussian_sum import gaussian_sum
@@ -38,12 +42,16 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_backward",
     "gaussian_sum",
+    "grid_sample",
+    "grid_sample_adjoint",
+    "grid_sample_slope",
     "im2col",
     "log_softmax",
     "log_softmax_backward",
     "max_pool2d",
     "mean_field",
     "moments",
+    "nms",
     "normalize",
     "normalize_backward",
     "permutohedral_filter",
@@ -54,6 +62,12 @@ __all__ = [
     "relu_backward",
     "resize2d",
     "resize2d_adjoint",
+    "roi_align",
+    "roi_align_adjoint",
+    "roi_align_max",
+    "roi_gather",
+    "roi_pool",
+    "roi_scatter",
     "sgd_step",
     "softmax",
     "softmax_backward",
