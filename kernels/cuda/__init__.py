@@ -41,8 +41,11 @@ How to write a row
 """
 
 from .activation import relu, relu_backward
+from .im2col import col2im, im2col
 
 __all__ = [
+    "col2im",
+    "im2col",
     "relu",
     "relu_backward",
 ]
