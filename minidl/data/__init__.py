@@ -2,10 +2,13 @@
 
 A dataset is anything with `len(ds)`, `ds[i]` giving (image H x W x 3 uint8, mask H x W of integer labels), and
 `ds.classes` (names), `ds.colors` (K x 3 uint8), `ds.ignore_index`. Optional: `ds.name(i)`, what messages call sample i.
+Datasets of instances (`CocoInstances`, `DigitScenes(instances=True)`) give, instead of the mask, the dictionary that
+targets.py describes.
 """
 
 from . import transforms
 from .camvid import CamVid
+from .coco import CocoInstances
 from .digit_scenes import DigitScenes
 from .download import DownloadError, fetch, unpack
 from .folder import SegmentationFolder, SegmentationPairs
@@ -18,6 +21,7 @@ from .voc import VOCSegmentation
 __all__ = [
     "BrokenImageError",
     "CamVid",
+    "CocoInstances",
     "DataLoader",
     "DigitScenes",
     "DownloadError",

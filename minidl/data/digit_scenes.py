@@ -59,8 +59,8 @@ class DigitScenes:
     scales: smallest and largest height of a digit, as fractions of the shorter side.
     split: "train" and "val" share no handwriting sample and no photograph.
     photographs: False for smooth colour gradients behind the digits.
-    instances: instead of the mask, torchvision's detection target: boxes (K x 4 float32: x1, y1, x2, y2 at pixel
-        edges), labels (K int64), masks (K x H x W uint8) of what is visible of each digit.
+    instances: instead of the mask, torchvision's detection target (see targets.py), with masks of what is visible of
+        each digit; image_id is the index.
 
     Scene i depends on (seed, split, i) and the arguments alone, not on the order of access nor on the process. A pixel
     belongs to the digit that covers at least half of it; where digits overlap, to the one on top.
@@ -132,7 +132,9 @@ class DigitScenes:
         if not self.instances:
             return image, labels.astype(np.uint8)[ids]
         masks = (ids == np.arange(1, len(labels))[:, None, None]).astype(np.uint8)  # K x H x W
-        return image, {"boxes": mask_boxes(masks), "labels": labels[1:], "masks": masks}
+        target = {"boxes": mask_boxes(masks), "labels": labels[1:].astype(np.int64), "masks": masks}
+        target["iscrowd"], target["area"] = np.zeros(len(masks), np.int64), masks.sum(axis=(1, 2), dtype=np.float64)
+        return image, target | {"image_id": index}
 
     def _background(self, rng):
         """A random crop of a photograph, or a gradient between two colours: H x W x 3 float32, 0..255."""

@@ -69,7 +69,8 @@ def _by_stem(folder, suffixes):
     return found
 
 
-def _listed(stems):
+def listed(stems):
+    """The first of many names, for a message."""
     return ", ".join(stems[:8]) + (f", ... ({len(stems)} in all)" if len(stems) > 8 else "")
 
 
@@ -83,8 +84,8 @@ class SegmentationFolder(SegmentationPairs):
     def __init__(self, root, images="images", masks="masks", *, classes, ignore_index=255, colors=None):
         image_of, mask_of = _by_stem(Path(root) / images, IMAGE_SUFFIXES), _by_stem(Path(root) / masks, (".png",))
         alone, unseen = sorted(image_of.keys() - mask_of.keys()), sorted(mask_of.keys() - image_of.keys())
-        complaints = [f"images without a mask: {_listed(alone)}"] * bool(alone)
-        complaints += [f"masks without an image: {_listed(unseen)}"] * bool(unseen)
+        complaints = [f"images without a mask: {listed(alone)}"] * bool(alone)
+        complaints += [f"masks without an image: {listed(unseen)}"] * bool(unseen)
         if not image_of and not mask_of:
             complaints = ["no images and no masks"]
         if complaints:
@@ -105,5 +106,5 @@ def listed_pairs(list_file, image_of, mask_of):
     pairs = [(image_of(s), mask_of(s)) for s in (line.split()[0] for line in lines if line.strip() and line[0] != "#")]
     missing = [os.fspath(path) for pair in pairs for path in pair if not path.is_file()]
     if missing or not pairs:
-        raise FileNotFoundError(f"{list_file} lists {len(pairs)} samples; files missing: {_listed(missing) or 'none'}")
+        raise FileNotFoundError(f"{list_file} lists {len(pairs)} samples; files missing: {listed(missing) or 'none'}")
     return pairs

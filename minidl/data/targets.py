@@ -1,12 +1,14 @@
 """Targets that go with an image: a mask (H x W), or a dictionary of instances as torchvision's detectors take it.
 
-The dictionary: boxes (K x 4 float32: x1, y1, x2, y2 at pixel edges), labels (K), masks (K x H x W), each optional but
-one of boxes and masks, and anything else. Where there are masks, boxes follow them through every change of geometry.
+The dictionary: boxes (K x 4 float32: x1, y1, x2, y2 at pixel edges), labels (K int64), masks (K x H x W uint8), iscrowd
+(K int64), area (K float64: pixels), image_id; each optional but one of boxes and masks, and anything else. The datasets
+here give them all. Where there are masks, boxes follow them through every change of geometry; areas change as the
+masks' do, or the boxes'.
 """
 
 import numpy as np
 
-PER_INSTANCE = ("boxes", "labels", "masks", "iscrowd", "scores")
+PER_INSTANCE = ("boxes", "labels", "masks", "iscrowd", "area", "scores")
 
 
 def mask_boxes(masks):
@@ -23,6 +25,14 @@ def mask_boxes(masks):
     return np.stack([x1, y1, x2, y2], axis=1).astype(np.float32)
 
 
+def _pixels(target):
+    """K: the area of each mask, or of each box."""
+    if "masks" in target:
+        return np.count_nonzero(target["masks"], axis=(1, 2)).astype(np.float64)
+    x1, y1, x2, y2 = np.asarray(target["boxes"], np.float64).reshape(-1, 4).T
+    return (x2 - x1) * (y2 - y1)
+
+
 def change(target, labels, boxes):
     """The target after a change of geometry: `labels` maps ... x H x W label arrays, `boxes` K x 4 arrays.
 
@@ -30,12 +40,15 @@ def change(target, labels, boxes):
     """
     if not isinstance(target, dict):
         return labels(target)
-    target = dict(target)
+    target, before = dict(target), _pixels(target)
     if "masks" in target:
         target["masks"] = labels(target["masks"])
         target["boxes"] = mask_boxes(target["masks"])
     else:
         target["boxes"] = boxes(np.asarray(target["boxes"], np.float32).reshape(-1, 4)).astype(np.float32)
+    if "area" in target:
+        share = np.divide(_pixels(target), before, out=np.zeros(len(before)), where=before > 0)
+        target["area"] = np.asarray(target["area"], np.float64) * share
     x1, y1, x2, y2 = target["boxes"].T
     left = (x2 > x1) & (y2 > y1)
     return target | {key: np.asarray(target[key])[left] for key in PER_INSTANCE if key in target}
