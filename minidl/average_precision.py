@@ -160,7 +160,7 @@ def _column(source, key, name, default=None):
     """One number an instance; `default` zeros where the key may be missing and is."""
     _need(isinstance(source, dict), f"{name} is {type(source).__name__}; needed a dictionary")
     _need(key in source or default is not None, f"{name} has {', '.join(map(str, source))}; needed {key}")
-    column = np.asarray(source.get(key, np.zeros(default or 0)))
+    column = np.asarray(source.get(key, np.zeros(default or 0, np.int64)))
     _need(column.ndim == 1, f"{name} has {key} {column.shape}; needed one a detection or object")
     if key in ("scores", "area"):
         return column.astype(np.float64)

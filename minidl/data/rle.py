@@ -99,7 +99,7 @@ def compress(counts):
 
 def decompress(text):
     """The counts in a string that `compress` made, int64."""
-    text = text.encode("ascii", "replace") if isinstance(text, str) else text
+    text = text.encode() if isinstance(text, str) else text
     bits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
     if bits.size == 0:
         return np.zeros(0, np.int64)
