@@ -114,12 +114,13 @@ def contiguous(*arrays):
 
 def read(source):
     """(text, name for messages) of a file of this folder, a path, or CUDA C itself; own headers are written in."""
-    code, origin = (source, "CUDA C") if "\n" in str(source) else ((HERE / source).read_text("utf-8"), str(source))
-    return _INCLUDE.sub(lambda m: f'{(HERE / m[1]).read_text("utf-8")}#line {_line(code, m)} "{origin}"', code), origin
+    code, origin = (source, "text.cu") if "\n" in str(source) else ((HERE / source).read_text("utf-8"), str(source))
+    return _INCLUDE.sub(lambda m: _written_in(code, m, origin), code), origin
 
 
-def _line(code, match):
-    return code.count("\n", 0, match.start()) + 1
+def _written_in(code, include, origin):
+    line = code.count("\n", 0, include.start()) + 2
+    return f'#line 1 "{include[1]}"\n{(HERE / include[1]).read_text("utf-8")}#line {line} "{origin}"'
 
 
 def _three(sizes):

@@ -3,9 +3,11 @@
 
 template <class V> struct cudasim_Bits { typedef std::conditional_t<sizeof(V) == 8, uint64_t, uint32_t> type; };
 
-template <class V, class F> __attribute__((no_sanitize("thread"))) inline V cudasim_atomic(V *at, F change) {
+template <class V, class F> inline V cudasim_atomic(V *at, F change) {
     typedef typename cudasim_Bits<V>::type B;
-    cudasim_note_atomic(at, sizeof(V), __builtin_return_address(0));
+#ifdef CUDASIM_WATCHED
+    cudasim_note_atomic(at, sizeof(V));
+#endif
     B *bits = (B *)at, seen = __atomic_load_n(bits, __ATOMIC_RELAXED), wanted;
     V old, now;
     do {

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HEADERS = ("cudasim.h", "types.h", "warp.h", "atomics.h", "arithmetic.h", "async.h")
-RUNTIME = ("cudasim.cpp", "switch.cpp", "checks.cpp")
+RUNTIME = ("cudasim.cpp", "switch.cpp", "checks.cpp", "counts.cpp", "hooks.cpp")
 FLAGS = ["-std=gnu++17", "-fPIC", "-pthread", "-ffp-contract=off", "-w"]
 PLAIN = ["-O2"]
 WATCHED = [
@@ -55,7 +55,9 @@ def cache_folder():
 @functools.cache
 def runtime():
     """The path of the compiled runtime."""
-    text = "".join((HERE / name).read_text("utf-8") for name in (*RUNTIME, "runtime.h", "fiber.h", "types.h"))
+    text = "".join(
+        (HERE / name).read_text("utf-8") for name in (*RUNTIME, "runtime.h", "watch.h", "fiber.h", "types.h")
+    )
     command = ["-O2", "-shared", *(str(HERE / name) for name in RUNTIME)]
     return _build(text, command, "runtime", link=[])
 

@@ -34,8 +34,8 @@ static Worker *take_worker() {
     }
     Worker *w = new Worker();
     w->arena = (char *)reserve(ARENA);
-    char *stacks = (char *)reserve(STACK * 1024);
-    for (int i = 1023; i >= 0; i--) w->free_stacks.push_back(stacks + i * STACK);
+    w->stacks = (char *)reserve(STACK * 1024);
+    for (int i = 1023; i >= 0; i--) w->free_stacks.push_back(w->stacks + i * STACK);
     return w;
 }
 
@@ -96,20 +96,19 @@ static Thread *next_thread(Worker &w, const Thread &after) {
     return &w.threads[warp * 32 + first_from(w.warps[warp].runnable, warp == after.warp ? after.lane : 0)];
 }
 
-static const char *waits_for(const Thread &t) { return t.state == Thread::at_barrier ? "__syncthreads" : "a warp operation"; }
-
 [[noreturn]] static void deadlock(Worker &w) { // nobody can run, somebody waits
     const Thread *a = nullptr, *b = nullptr;
     for (unsigned i = 0; i < w.count; i++) {
         const Thread &t = w.threads[i];
-        if (t.state == Thread::at_warp && !a) a = &t;
-        if (t.state == Thread::at_barrier && !b) b = &t;
+        if (w.state[i] == at_warp && !a) a = &t;
+        if (w.state[i] == at_barrier && !b) b = &t;
     }
     cudasim_current = a ? a : b;
     if (a && b)
         fail("divergent: waits for the lanes of mask 0x%08x at line %d, while thread %s waits at the barrier of line %d",
              a->mask, a->line, place(b->index).text, b->line);
-    fail("divergent: waits at line %d for %s that other threads never reach", cudasim_current->line, waits_for(*cudasim_current));
+    fail("divergent: waits at line %d for %s that other threads never reach", cudasim_current->line,
+         a ? "a warp operation" : "a barrier");
 }
 
 static void run_fiber();
@@ -140,14 +139,14 @@ static void finish(Worker &w, Thread &me) {
         me.copies.clear();
         fail("returned with asynchronous copies that it did not wait for");
     }
-    me.state = Thread::finished;
+    w.state[me.number] = finished;
     w.done++;
     stop_running(w, me);
     Warp &warp = w.warps[me.warp];
     warp.alive &= ~(1u << me.lane);
     if (w.arrived) {
         for (unsigned i = 0; i < w.count; i++)
-            if (w.threads[i].state == Thread::at_barrier)
+            if (w.state[i] == at_barrier)
                 fail("divergent barrier: returned, while thread %s waits at the barrier of line %d",
                      place(w.threads[i].index).text, w.threads[i].line);
     }
@@ -189,20 +188,20 @@ extern "C" int cudasim_barrier(int line, int value, int kind) {
         w.barrier_sum = 0;
     } else if (w.barrier_line != line) {
         for (unsigned i = 0; i < w.count; i++)
-            if (w.threads[i].state == Thread::at_barrier)
+            if (w.state[i] == at_barrier)
                 fail("divergent barrier: waits at line %d, while thread %s waits at the barrier of line %d", line,
                      place(w.threads[i].index).text, w.barrier_line);
     }
     w.barrier_sum += value;
     if (++w.arrived < w.count) {
-        me.state = Thread::at_barrier;
+        w.state[me.number] = at_barrier;
         wait(w, me);
     } else { // the last one opens the barrier and goes on
         const int all = w.barrier_sum == (int)w.count, any = w.barrier_sum > 0;
         w.barrier_result = kind == 1 ? w.barrier_sum : kind == 2 ? all : any;
         w.arrived = 0;
         w.epoch++;
-        for (unsigned i = 0; i < w.count; i++) w.threads[i].state = Thread::ready;
+        memset(w.state, ready, w.count);
         for (unsigned i = 0; i * 32 < w.count; i++) set_runnable(w, i, w.warps[i].alive);
     }
     return w.barrier_result;
@@ -215,7 +214,7 @@ static void complete(Worker &w, Thread &me, uint32_t active) {
     for (uint32_t m = active; m; m &= m - 1) {
         Thread &t = threads[__builtin_ctz(m)];
         lanes[t.lane] = t.mine;
-        t.state = Thread::ready;
+        w.state[t.number] = ready;
         if (!me.all) t.warp_epoch++;
     }
     if (me.all) me.all(active, lanes);
@@ -258,7 +257,7 @@ extern "C" void cudasim_warp(unsigned mask, void *mine, void (*all)(unsigned, vo
     w.warps[me.warp].waiting |= 1u << me.lane;
     uint32_t active;
     if (is_complete(w, me, &active)) return complete(w, me, active);
-    me.state = Thread::at_warp;
+    w.state[me.number] = at_warp;
     wait(w, me);
 }
 
@@ -266,27 +265,27 @@ extern "C" void cudasim_syncwarp(int line, unsigned mask) { cudasim_warp(mask, n
 
 // -- shared memory -----------------------------------------------------------------------------------------------------------
 
-static char *allocate_shared(Worker &w, const void *tag, const char *name, size_t bytes, size_t grain) {
+static char *allocate_shared(Worker &w, const void *tag, const char *name, size_t bytes, size_t element) {
     const size_t room = (bytes + 127) / 128 * 128 + RED_ZONE;
     if (w.arena_used + room > ARENA || w.shared_count == 32) fail("more shared memory than any GPU has, at %s", name);
     char *begin = w.arena + w.arena_used;
     w.arena_used += room;
-    w.shared[w.shared_count++] = {tag, name, begin, bytes, grain};
+    w.shared[w.shared_count++] = {tag, name, begin, bytes, element, element % 4 ? 1u : 4u};
     w.counters.shared_bytes += bytes;
     memset(begin, 0xff, bytes); // a NaN in every floating type
     return begin;
 }
 
-extern "C" void *cudasim_shared(const void *tag, const char *name, size_t bytes, size_t grain) {
+extern "C" void *cudasim_shared(const void *tag, const char *name, size_t bytes, size_t element) {
     Worker &w = *cudasim_worker;
     for (unsigned i = 0; i < w.shared_count; i++)
         if (w.shared[i].tag == tag) return w.shared[i].begin;
-    return allocate_shared(w, tag, name, bytes, grain);
+    return allocate_shared(w, tag, name, bytes, element);
 }
 
-extern "C" void *cudasim_dynamic_shared(size_t grain) {
+extern "C" void *cudasim_dynamic_shared(size_t element) {
     static char tag;
-    return cudasim_shared(&tag, "dynamic shared memory", cudasim_worker->launch->dynamic_shared, grain);
+    return cudasim_shared(&tag, "dynamic shared memory", cudasim_worker->launch->dynamic_shared, element);
 }
 
 extern "C" void cudasim_copy_async(void *shared, const void *global, int bytes, int valid) {
@@ -316,8 +315,9 @@ extern "C" void cudasim_copy_wait(int pending) {
     me.copies.resize(kept);
 }
 
-extern "C" void cudasim_note_atomic(const void *at, size_t bytes, const void *caller) {
-    if (cudasim_worker->watch) watch_access(at, bytes, true, true, caller);
+extern "C" void cudasim_fence() {
+    cudasim_worker->fenced = true;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 // -- launching ---------------------------------------------------------------------------------------------------------------
@@ -333,7 +333,6 @@ static void run_block(Worker &w, uint64_t number) {
     for (unsigned i = 0; i < w.count; i++) {
         Thread &t = w.threads[i];
         t.stack_pointer = nullptr;
-        t.state = Thread::ready;
         t.warp_epoch = 0;
         t.copy_group = 0;
     }
@@ -342,6 +341,7 @@ static void run_block(Worker &w, uint64_t number) {
         w.warps[i] = {0, lanes >= 32 ? 0xffffffffu : (1u << lanes) - 1, 0};
         set_runnable(w, i, w.warps[i].alive);
     }
+    memset(w.state, ready, w.count);
     if (w.watch) watch_block(w);
     go(w, &w.host_stack_pointer, &w.threads[0]);
 }
@@ -356,6 +356,7 @@ static void work(const Launch &l, std::atomic<uint64_t> &next, uint64_t blocks, 
     w.count = l.block[0] * l.block[1] * l.block[2];
     w.counters = {};
     w.watch = nullptr;
+    w.fenced = false;
     for (unsigned i = 0; i < w.count; i++) {
         Thread &t = w.threads[i];
         t.index = {i % l.block[0], i / l.block[0] % l.block[1], i / l.block[0] / l.block[1]};

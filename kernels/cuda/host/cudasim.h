@@ -33,13 +33,14 @@ extern __thread const cudasim_Thread *cudasim_current CUDASIM_TLS; // the CUDA t
 int cudasim_barrier(int line, int value, int kind);   // kind 0 plain, 1 count, 2 and, 3 or
 void cudasim_warp(unsigned mask, void *mine, void (*all)(unsigned active, void **lanes), int line);
 void cudasim_syncwarp(int line, unsigned mask = 0xffffffffu);
-void *cudasim_shared(const void *tag, const char *name, size_t bytes, size_t grain);
-void *cudasim_dynamic_shared(size_t grain);
+void *cudasim_shared(const void *tag, const char *name, size_t bytes, size_t element);
+void *cudasim_dynamic_shared(size_t element);
 void cudasim_copy_async(void *shared, const void *global, int bytes, int valid);
 void cudasim_copy_commit(void);
 void cudasim_copy_wait(int pending);
 void cudasim_fail(const char *what, int line);
-void cudasim_note_atomic(const void *at, size_t bytes, const void *caller);
+void cudasim_note_atomic(const void *at, size_t bytes);
+void cudasim_fence(void);
 }
 
 #define threadIdx (cudasim_current->index)
@@ -55,20 +56,21 @@ static constexpr int warpSize = 32;
 #define __forceinline__ inline __attribute__((always_inline))
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
+#define __shared__ static_assert(false, "write `__shared__ V name[n];` or DYNAMIC_SHARED(V, name)");
 #define __align__(n) alignas(n)
 
 // -- shared memory ---------------------------------------------------------------------------------------------------------
 template <class A, int id> struct cudasim_Tag { static inline char here; };
-template <class A> constexpr size_t cudasim_grain = sizeof(std::remove_all_extents_t<A>) % 4 ? 1 : 4;
+template <class A> constexpr size_t cudasim_element = sizeof(std::remove_all_extents_t<A>);
 
 template <class A, int id> inline A &cudasim_shared_as(const char *name) {
-    return *(A *)cudasim_shared(&cudasim_Tag<A, id>::here, name, sizeof(A), cudasim_grain<A>);
+    return *(A *)cudasim_shared(&cudasim_Tag<A, id>::here, name, sizeof(A), cudasim_element<A>);
 }
 
 #define CUDASIM_SHARED(type, name, ...) \
     typedef type cudasim_type_##name __VA_ARGS__; \
     auto &name = cudasim_shared_as<cudasim_type_##name, __COUNTER__>(#name);
-#define DYNAMIC_SHARED(type, name) type *name = (type *)cudasim_dynamic_shared(cudasim_grain<type>)
+#define DYNAMIC_SHARED(type, name) type *name = (type *)cudasim_dynamic_shared(cudasim_element<type>)
 
 // -- barriers and warps ------------------------------------------------------------------------------------------------------
 #define __syncthreads() ((void)cudasim_barrier(__LINE__, 0, 0))
@@ -81,7 +83,7 @@ template <class A, int id> inline A &cudasim_shared_as(const char *name) {
 // -- atomics: real ones, since blocks run on several host threads --------------------------------------------------------------
 #include "atomics.h"
 
-static inline void __threadfence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static inline void __threadfence() { cudasim_fence(); }
 static inline void __threadfence_block() {}
 static inline void __trap() { cudasim_fail("__trap()", 0); }
 
@@ -89,18 +91,21 @@ static inline void __trap() { cudasim_fail("__trap()", 0); }
 #include "arithmetic.h"
 #include "async.h"
 
-// -- the entry that the loader calls -----------------------------------------------------------------------------------------
-template <class A> inline A &cudasim_argument(void *p) { return *(A *)p; }
+// -- the entry that the loader calls; its own reads are none of the kernel's ----------------------------------------------------
+#define CUDASIM_UNWATCHED __attribute__((no_sanitize("thread")))
+
+template <class A> CUDASIM_UNWATCHED inline A &cudasim_argument(void *p) { return *(A *)p; }
 
 template <class... A, size_t... I>
-inline void cudasim_apply(void (*kernel)(A...), void **args, std::index_sequence<I...>) {
+CUDASIM_UNWATCHED inline void cudasim_apply(void (*kernel)(A...), void **args, std::index_sequence<I...>) {
     kernel(cudasim_argument<std::remove_const_t<A>>(args[I])...);
 }
 
-#define CUDASIM_ENTRY(kernel) \
-    extern "C" __attribute__((visibility("default"))) void cudasim_entry_##kernel(void **args) { \
-        cudasim_call(kernel, args); \
-    }
-template <class... A> inline void cudasim_call(void (*kernel)(A...), void **args) {
+template <class... A> CUDASIM_UNWATCHED inline void cudasim_call(void (*kernel)(A...), void **args) {
     cudasim_apply(kernel, args, std::index_sequence_for<A...>{});
 }
+
+#define CUDASIM_ENTRY(kernel) \
+    extern "C" __attribute__((visibility("default"))) CUDASIM_UNWATCHED void cudasim_entry_##kernel(void **args) { \
+        cudasim_call(kernel, args); \
+    }
