@@ -41,10 +41,14 @@ How to write a row
 """
 
 from .activation import relu, relu_backward
+from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .im2col import col2im, im2col
 
 __all__ = [
     "col2im",
+    "conv2d",
+    "conv2d_weight",
+    "conv_transpose2d",
     "im2col",
     "relu",
     "relu_backward",

@@ -1,0 +1,52 @@
+// What the convolution kernels share: one formula for the forward pass and for its adjoint in the image.
+//
+//   y[n, o, r + up a] = bias[o] + sum over taps k and channels c of  w[k][o][c] x[n, c, down a + (r + shift + k step) / up]
+//
+// forward: down = stride, up = 1, shift = -padding, step = dilation. Adjoint: down = 1, up = stride, shift = padding,
+// step = -dilation; the outputs fall into up x up classes r, and only the taps whose division comes out even reach a
+// class, so a transposed convolution multiplies no zeros. All of one block's outputs belong to one class.
+#pragma once
+
+struct Axis { // along H or along W
+    int in, out, taps, down, up, shift, step;
+    __device__ bool meets(int r, int k) const { return (r + shift + k * step) % up == 0; }
+    __device__ int offset(int r, int k) const { return (r + shift + k * step) / up; }
+    __device__ int outputs(int r) const { return (out - r + up - 1) / up; } // of class r
+};
+
+// The walk over the depth of the product: channels in steps of `depth` inside, taps outside. Every thread of a block walks
+// alike, so the address of a pixel under a tap is computed once per tile.
+struct Walk {
+    Axis v, h;
+    int rv, rh, channels, depth, k, l, c;
+
+    __device__ void begin(int class_) {
+        rv = class_ / h.up;
+        rh = class_ % h.up;
+        k = c = 0;
+        l = -1;
+        next_tap();
+    }
+    __device__ void next_tap() {
+        do
+            if (++l == h.taps) {
+                l = 0;
+                k++;
+            }
+        while (k < v.taps && !(v.meets(rv, k) && h.meets(rh, l)));
+    }
+    __device__ void next() {
+        if ((c += depth) >= channels) {
+            c = 0;
+            next_tap();
+        }
+    }
+    __device__ bool done() const { return k >= v.taps; }
+    __device__ int tap() const { return k * h.taps + l; }
+};
+
+// An output pixel of a class, flat over images, rows and columns of that class.
+struct Pixel {
+    int n, a, b;
+    __device__ Pixel(int p, int rows, int cols) : n(p / (rows * cols)), a(p / cols % rows), b(p % cols) {}
+};
