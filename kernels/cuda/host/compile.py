@@ -67,14 +67,14 @@ def library(code, real, watched, origin):
     """The path of the compiled library of a CUDA C text that went through `signature.for_host`."""
     text = "".join((HERE / name).read_text("utf-8") for name in HEADERS) + code
     flags = [*(WATCHED if watched else PLAIN), "-DCUDASIM", f"-DREAL={real}", f"-I{HERE.parent}", "-fvisibility=hidden"]
-    return _build(text, [*flags, "-x", "c++", "-"], Path(origin).stem.replace(" ", "_"), link=[runtime()], source=code)
+    return _build(text, flags, Path(origin).name, link=[runtime()], source=code)
 
 
 def _build(text, flags, name, link, source=None):
     if os.name != "posix":
         raise RuntimeError("cudasim: runs on Linux and macOS (on Windows inside WSL)")
     key = "\0".join([text, *FLAGS, *flags, *map(str, link), _version()])
-    path = cache_folder() / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
+    path = cache_folder() / f"{Path(name).stem}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,14 +83,15 @@ def _build(text, flags, name, link, source=None):
         if source is None:
             _run([compiler(), *FLAGS, *flags, "-o", str(new)], name)
         else:  # compiled and linked apart: a link with -fsanitize=thread would bring the sanitizer's own runtime
-            unit = new.with_suffix(".o")
-            _run([compiler(), *FLAGS, *flags, "-c", "-o", str(unit)], name, source)
+            text, unit = Path(folder) / name, new.with_suffix(".o")
+            text.write_text(source, "utf-8")
+            _run([compiler(), *FLAGS, *flags, "-c", "-o", str(unit), "-x", "c++", str(text)], name)
             _run([compiler(), "-shared", "-pthread", str(unit), *map(str, link), "-o", str(new)], name)
         os.replace(new, path)
     return path
 
 
-def _run(command, name, source=None):
-    done = subprocess.run(command, input=source, capture_output=True, text=True)
+def _run(command, name):
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"cudasim: {Path(command[0]).name} could not compile {name}:\n{done.stderr[-6000:]}")

@@ -27,6 +27,6 @@ def _lookup(path, offset):
     done = subprocess.run(["addr2line", "-i", "-s", "-e", path, hex(offset)], capture_output=True, text=True)
     for frame in done.stdout.split("\n"):
         file, _, line = frame.split(" ")[0].rpartition(":")
-        if line.isdigit() and not file.endswith((".h", "<stdin>")):
+        if line.isdigit() and not file.endswith(".h"):
             return f"line {line} of {file}"
     return None

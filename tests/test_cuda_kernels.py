@@ -1,0 +1,131 @@
+"""Every row of the CUDA column against the reference: compiled for the CPU (`cudasim`), and on a GPU where there is one.
+
+A row of CASES draws its arguments from a random generator and a dtype; results, and arguments written in place, must agree.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from minidl.kernels import cuda, reference
+from minidl.kernels.geometry import Geometry
+
+needs_compiler = pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="cudasim needs g++ or clang++; neither is installed"
+)
+TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
+
+
+def normal(r, t, *shape):
+    return r.standard_normal(shape).astype(t)
+
+
+def window(r, t, channels=None, groups=1):
+    """(x, geometry) with at least one window."""
+    while True:
+        pair = lambda low, high: tuple(int(v) for v in r.integers(low, high + 1, 2))
+        geometry = Geometry(pair(1, 4), pair(1, 3), pair(0, 3), pair(1, 2), groups)
+        size = pair(1, 14)
+        if min(geometry.output_size(size)) >= 1:
+            return normal(r, t, r.integers(0, 3), channels or r.integers(1, 4), *size), geometry
+
+
+def case_im2col(r, t):
+    return window(r, t)
+
+
+def case_col2im(r, t):
+    x, geometry = window(r, t)
+    return normal(r, t, *reference.im2col(x, geometry).shape), x.shape[2:], geometry
+
+
+def case_relu(r, t):
+    x = normal(r, t, r.integers(0, 700))
+    x[::7] = np.nan
+    return (x,)
+
+
+def case_relu_backward(r, t):
+    n = r.integers(0, 700)
+    return normal(r, t, n), normal(r, t, n)
+
+
+CASES = {name.removeprefix("case_"): case for name, case in list(globals().items()) if name.startswith("case_")}
+
+
+def arrays(value):
+    """Every array in nested tuples and lists, in order."""
+    if isinstance(value, tuple | list):
+        return [a for part in value for a in arrays(part)]
+    return [value] if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic) else []
+
+
+def copied(value, array):
+    """The same nest with `array` applied to a copy of every array."""
+    if isinstance(value, tuple | list):
+        return type(value)(copied(part, array) for part in value)
+    return array(value.copy()) if isinstance(value, np.ndarray) else value
+
+
+def compare(name, seed, dtype, array=lambda a: a, back=lambda a: a):
+    """One drawn case of a row: the CUDA column on `array` of each argument against the reference."""
+    arguments = CASES[name](np.random.default_rng(seed), dtype)
+    ours, theirs = copied(arguments, array), copied(arguments, lambda a: a)
+    came, wanted = getattr(cuda, name)(*ours), getattr(reference, name)(*theirs)
+    came, wanted = arrays((came, ours)), arrays((wanted, theirs))
+    assert len(came) == len(wanted)
+    for a, b in zip(came, wanted):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        scale = max(np.abs(b[np.isfinite(b)]).max(initial=0), 1) if b.dtype.kind == "f" else 0
+        np.testing.assert_allclose(back(a), b, rtol=0, atol=scale * TOLERANCE[dtype])
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_cudasim_agrees_with_the_reference(name, dtype):
+    @settings(deadline=None, max_examples=25)
+    @given(st.integers(0, 2**32 - 1))
+    def sweep(seed):
+        compare(name, seed, dtype)
+
+    sweep()
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_watched_kernels_are_clean(name, monkeypatch):
+    """No access outside an array, no uninitialised read, no race."""
+    monkeypatch.setenv("MINIDL_CUDASIM", "address")
+    for seed in range(4):
+        compare(name, seed, np.float32)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_gpu_agrees_with_the_reference(name, dtype):
+    cupy = pytest.importorskip("cupy", reason="needs an NVIDIA GPU and CuPy; CuPy is not installed")
+    if not cupy.cuda.is_available():
+        pytest.skip("needs an NVIDIA GPU; there is none")
+    for seed in range(20):
+        compare(name, seed, dtype, cupy.asarray, cupy.asnumpy)
+
+
+def test_every_row_has_a_case():
+    assert set(cuda.__all__) == set(CASES)
+
+
+@pytest.mark.skipif(not shutil.which("nvcc"), reason="nvcc is not installed")
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("file", sorted(p.name for p in Path(cuda.__file__).parent.glob("*.cu")))
+def test_nvcc_has_nothing_to_say(file, real, architecture, tmp_path):
+    folder = Path(cuda.__file__).parent
+    command = ["nvcc", "-std=c++17", f"-arch={architecture}", f"-DREAL={real}", "-Werror", "all-warnings", "-cubin"]
+    done = subprocess.run([*command, "-o", tmp_path / "out", folder / file], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
