@@ -177,3 +177,55 @@ def test_beliefs_share_their_scales(tmp_path):
             plot.beliefs(trace, **({"label": 1, "iterations": (0,)} | wrong))
     with pytest.raises(ValueError, match="of one image"):
         plot.beliefs(DenseCRF(None, [Gaussian()], exact=True).inference(unary[None], 1, history=True), 1, (0,))
+
+
+def test_roi_samples_shows_what_is_read(tmp_path):
+    from matplotlib.patches import Rectangle
+
+    from minidl import functional as F
+    from minidl import tensor
+
+    features, box = np.arange(48.0).reshape(6, 8), (1.3, 0.6, 4.5, 3.4)
+    figure = plot.roi_samples(features, box, 2, 2, title="Between pixels")
+    pool, align = figure.axes
+    bins = [p for p in pool.patches if isinstance(p, Rectangle)][1:]
+    x = tensor(features[None, None])
+    with backend.use("reference"):
+        pooled = F.roi_pool(x, [np.array([box])], 2).data.ravel()
+        aligned = F.roi_align(x, [np.array([box])], 2, sampling_ratio=2, aligned=True).data.mean()
+    for p, value in zip(bins, pooled):
+        left, top = round(p.get_x() - 0.06), round(p.get_y() - 0.06)
+        width, height = round(p.get_width() + 0.12), round(p.get_height() + 0.12)
+        assert features[top : top + height, left : left + width].max() == value
+    px, py = align.lines[-1].get_data()
+    assert len(px) == 16 and np.isclose((8 * (py - 0.5) + px - 0.5).mean(), aligned)  # the map is linear
+    shifted = plot.roi_samples(features, box, 2, 2, aligned=False).axes[1].lines[-1].get_data()
+    assert np.allclose(shifted, np.add((px, py), 0.5))
+    drawn(figure, tmp_path)
+    with pytest.raises(ValueError, match=r"roi_samples: .*needed"):
+        plot.roi_samples(features, (3, 0, 1, 2))
+
+
+def test_instances_keep_what_is_sure(tmp_path):
+    from matplotlib.patches import Rectangle
+
+    image, mask = scene()
+    masks = np.stack([mask == 1, mask == 2]).astype(np.float32)
+    found = {
+        "boxes": np.array([[4, 4, 16, 14], [0, 18, 32, 22]]),
+        "labels": [1, 2],
+        "scores": [0.9, 0.4],
+        "masks": masks,
+    }
+    figure = plot.instances([image, image], [found, found | {"scores": [0.9, 0.8]}], CLASSES, "Found")
+    boxes = [[p for p in ax.patches if isinstance(p, Rectangle)] for ax in figure.axes]
+    assert [len(b) for b in boxes] == [1, 2] and boxes[0][0].get_bbox().bounds == (4, 4, 12, 10)
+    assert {"square 0.90", "stripe 0.80", "1 object", "2 objects"} <= set(texts(figure))
+    assert "stripe 0.40" not in texts(figure)
+    shown = figure.axes[0].images[0].get_array()
+    assert not np.array_equal(shown[80, 80], image[8, 8]) and np.array_equal(shown[200, 50], image[20, 5])
+    drawn(figure, tmp_path)
+    truth = {name: found[name] for name in ("boxes", "labels")}
+    assert "square" in texts(plot.instances([image], [truth], CLASSES))
+    with pytest.raises(ValueError, match="1 images and 0 detections"):
+        plot.instances([image], [], CLASSES)

@@ -10,6 +10,7 @@ from .expense import costs
 from .general import dependencies, images, lines
 from .masks import comparison, overlay
 from .progress import curves, scores
+from .regions import instances, roi_samples
 from .roofline import roofline
 from .structure import overlaps, receptive_fields, spectra
 from .style import save
