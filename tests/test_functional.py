@@ -123,10 +123,10 @@ def test_kinks_and_ties_follow_pytorch(name, function):
 @pytest.mark.parametrize("key", [([0, 3, 1],), ([0, -1, 3],), ([0, 0, 2], [1, -1, 0]), ([0, 2, -2], [1, 2, 2])])
 def test_an_index_that_names_a_place_twice_gathers_both_gradients(key):
     key = tuple(np.array(k) for k in key)
-    x = tensor(np.zeros((4, 3)), requires_grad=True)
+    x = minidl.tensor(np.zeros((4, 3)), requires_grad=True)
     y = x[key if len(key) > 1 else key[0]]
     g = np.arange(1.0, y.numel() + 1).reshape(y.shape)
-    y.backward(tensor(g))
+    y.backward(minidl.tensor(g))
     wanted = np.zeros((4, 3))
     for n, place in enumerate(zip(*key)):
         wanted[place] += g[n]
