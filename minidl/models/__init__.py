@@ -65,6 +65,14 @@ from .enet import ENet, enet, enet_small
 from .erfnet import ERFNet, erfnet, erfnet_small
 from .espnet import ESPNet, espnet, espnet_small
 from .fcn import FCN, fcn8s, fcn8s_small, fcn16s, fcn16s_small, fcn32s, fcn32s_small
+from .hypercolumn import (
+    BoxHypercolumn,
+    Hypercolumn,
+    box_hypercolumn,
+    box_hypercolumn_small,
+    hypercolumn,
+    hypercolumn_small,
+)
 from .liteseg import LiteSeg, liteseg, liteseg_darknet19, liteseg_shufflenet, liteseg_small
 from .multiscale import predict_multiscale
 from .pspnet import PSPNet, pspnet, pspnet_small
@@ -89,6 +97,7 @@ from .unet import UNet, unet, unet_paper, unet_small
 NETWORKS = (
     "unet", "unet_small",
     "fcn32s", "fcn16s", "fcn8s", "fcn32s_small", "fcn16s_small", "fcn8s_small",
+    "hypercolumn", "hypercolumn_small",
     "deeplab_v1", "deeplab_v1_small", "deeplab_v2", "deeplab_v2_vgg16", "deeplab_v2_small",
     "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplab_v3", "deeplab_v3_cascade", "deeplab_v3_small",
     "deeplab_v3plus", "deeplab_v3plus_resnet101", "deeplab_v3plus_mobilenet_v2", "deeplab_v3plus_small",

@@ -78,8 +78,8 @@ class FCN(OnBackbone):
         for conv, linear in ((self.fc6, first), (self.fc7, second)):
             if linear.weight.numel() != conv.weight.numel():
                 raise ValueError(
-                    f"FCN.load_classifier: a layer of {linear.weight.shape} does not fill one of {conv.weight.shape}; "
-                    "needed hidden and kernel as in the classifier"
+                    f"{type(self).__name__}.load_classifier: a layer of {linear.weight.shape} does not fill one of "
+                    f"{conv.weight.shape}; needed hidden and kernel as in the classifier"
                 )
             weight = linear.weight.data.reshape(conv.weight.shape)
             conv.load_state_dict({"weight": weight, "bias": linear.bias})

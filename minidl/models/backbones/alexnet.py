@@ -31,6 +31,7 @@ class AlexNet(Backbone):
             "conv1": Stage(4, 64, 3),
             "pool1": Stage(8, 64, 7),
             "pool2": Stage(16, 192, 15),
+            "conv4": Stage(16, 256, 15),
             "pool5": Stage(32, 256, 31),
         }
         if num_classes:
@@ -51,9 +52,9 @@ class AlexNet(Backbone):
             raise ValueError(f"AlexNet: input is {x.shape[2]}x{x.shape[3]}; needed at least 63x63 pixels")
 
     def pyramid(self, x):
-        """conv1, pool1, pool2, pool5."""
+        """conv1, pool1, pool2, conv4, pool5."""
         self.check_input(x)
-        ends = {1: "conv1", 2: "pool1", 5: "pool2", 12: "pool5"}  # index in `features` -> stage
+        ends = {1: "conv1", 2: "pool1", 5: "pool2", 9: "conv4", 12: "pool5"}  # index in `features` -> stage
         return collect(self.features, ends, x)
 
     def classify(self, x):
