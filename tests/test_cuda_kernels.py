@@ -1,6 +1,7 @@
 """Every row of the CUDA column against the reference: compiled for the CPU (`cudasim`), and on a GPU where there is one.
 
-A row of CASES draws its arguments from a random generator and a dtype; results, and arguments written in place, must agree.
+A row of CASES (cuda_cases.py) draws its arguments from a generator and a dtype; results, and arguments written in place,
+must agree.
 """
 
 import shutil
@@ -9,52 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cuda_cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cuda, reference
-from minidl.kernels.geometry import Geometry
 
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="cudasim needs g++ or clang++; neither is installed"
 )
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
-
-
-def normal(r, t, *shape):
-    return r.standard_normal(shape).astype(t)
-
-
-def window(r, t, channels=None, groups=1):
-    """(x, geometry) with at least one window."""
-    while True:
-        pair = lambda low, high: tuple(int(v) for v in r.integers(low, high + 1, 2))
-        geometry = Geometry(pair(1, 4), pair(1, 3), pair(0, 3), pair(1, 2), groups)
-        size = pair(1, 14)
-        if min(geometry.output_size(size)) >= 1:
-            return normal(r, t, r.integers(0, 3), channels or r.integers(1, 4), *size), geometry
-
-
-def case_im2col(r, t):
-    return window(r, t)
-
-
-def case_col2im(r, t):
-    x, geometry = window(r, t)
-    return normal(r, t, *reference.im2col(x, geometry).shape), x.shape[2:], geometry
-
-
-def case_relu(r, t):
-    x = normal(r, t, r.integers(0, 700))
-    x[::7] = np.nan
-    return (x,)
-
-
-def case_relu_backward(r, t):
-    n = r.integers(0, 700)
-    return normal(r, t, n), normal(r, t, n)
-
-
-CASES = {name.removeprefix("case_"): case for name, case in list(globals().items()) if name.startswith("case_")}
 
 
 def arrays(value):

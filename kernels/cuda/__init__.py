@@ -43,13 +43,33 @@ How to write a row
 from .activation import relu, relu_backward
 from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .im2col import col2im, im2col
+from .pool import (
+    adaptive_avg_pool2d,
+    adaptive_avg_pool2d_adjoint,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    avg_pool2d_adjoint,
+    max_pool2d,
+)
+from .resize import resize2d, resize2d_adjoint
+from .unpool import plane_gather, plane_scatter
 
 __all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool2d_adjoint",
+    "adaptive_max_pool2d",
+    "avg_pool2d",
+    "avg_pool2d_adjoint",
     "col2im",
     "conv2d",
     "conv2d_weight",
     "conv_transpose2d",
     "im2col",
+    "max_pool2d",
+    "plane_gather",
+    "plane_scatter",
     "relu",
     "relu_backward",
+    "resize2d",
+    "resize2d_adjoint",
 ]

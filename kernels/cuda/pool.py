@@ -1,0 +1,72 @@
+"""Pooling in CUDA C: one thread a pixel of the result, in both directions."""
+
+from .im2col import window
+from .loader import Kernel, array_module, contiguous, i32
+from .planes import over_planes
+
+_max = Kernel("max_pool.cu", "max_pool2d")
+_adaptive_max = Kernel("max_pool.cu", "adaptive_max_pool2d")
+_avg = Kernel("avg_pool.cu", "avg_pool2d")
+_avg_adjoint = Kernel("avg_pool.cu", "avg_pool2d_adjoint")
+_adaptive_avg = Kernel("avg_pool.cu", "adaptive_avg_pool2d")
+_adaptive_avg_adjoint = Kernel("avg_pool.cu", "adaptive_avg_pool2d_adjoint")
+
+
+def _run(kernel, arrays, shape, result, *integers):
+    """Launch over the planes of `result`; shape is (N, C, H, W) of the larger side, then Ho, Wo and more."""
+    planes, pixels = result.shape[0] * result.shape[1], result.shape[2] * result.shape[3]
+    kernel(*arrays, *i32(planes, *shape[2:], *integers), **over_planes(planes, pixels))
+    return result
+
+
+def _max_outputs(x, output_size):
+    xp, shape = array_module(x), (*x.shape[:2], *output_size)
+    return xp.empty(shape, x.dtype), xp.empty(shape, "int32")
+
+
+def max_pool2d(x, geometry, output_size):
+    """(y, index): the first maximum of every window and its flat position in the H x W plane."""
+    x = contiguous(x)
+    y, index = _max_outputs(x, output_size)
+    _run(_max, (x, y, index), x.shape, y, *output_size, *window(geometry))
+    return y, index
+
+
+def adaptive_max_pool2d(x, output_size):
+    """(y, index) over windows floor(i H / Ho) .. ceil((i + 1) H / Ho)."""
+    x = contiguous(x)
+    y, index = _max_outputs(x, output_size)
+    _run(_adaptive_max, (x, y, index), x.shape, y, *output_size)
+    return y, index
+
+
+def _scale(scale, x):
+    return array_module(x).ascontiguousarray(array_module(x).asarray(scale, x.dtype))
+
+
+def avg_pool2d(x, geometry, scale):
+    """y[n,c,i,j] = scale[i,j] * the sum of the window."""
+    x = contiguous(x)
+    y = array_module(x).empty((*x.shape[:2], *scale.shape), x.dtype)
+    return _run(_avg, (x, _scale(scale, x), y), x.shape, y, *scale.shape, *window(geometry))
+
+
+def avg_pool2d_adjoint(y, geometry, scale, size):
+    """x[n,c,h,v] = the sum of scale[i,j] y[n,c,i,j] over the windows that hold (h, v)."""
+    y = contiguous(y)
+    x = array_module(y).empty((*y.shape[:2], *size), y.dtype)
+    return _run(_avg_adjoint, (y, _scale(scale, y), x), x.shape, x, *scale.shape, *window(geometry))
+
+
+def adaptive_avg_pool2d(x, output_size):
+    """The mean over windows floor(i H / Ho) .. ceil((i + 1) H / Ho)."""
+    x = contiguous(x)
+    y = array_module(x).empty((*x.shape[:2], *output_size), x.dtype)
+    return _run(_adaptive_avg, (x, y), x.shape, y, *output_size)
+
+
+def adaptive_avg_pool2d_adjoint(y, size):
+    """Spreads every y[n,c,i,j] evenly over its window."""
+    y = contiguous(y)
+    x = array_module(y).empty((*y.shape[:2], *size), y.dtype)
+    return _run(_adaptive_avg_adjoint, (y, x), x.shape, x, *y.shape[2:])
