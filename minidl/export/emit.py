@@ -146,6 +146,10 @@ def mean(g, out, x, dim, keepdim):
     return g.node("ReduceMean", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
 
 
+def sum(g, out, x, dim, keepdim):
+    return g.node("ReduceSum", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
+
+
 def linear(g, out, x, weight, bias):
     return g.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
 
@@ -181,6 +185,7 @@ EMIT = {
     "flatten": flatten,
     "expand": expand,
     "mean": mean,
+    "sum": sum,
     "linear": linear,
     "prelu": prelu,
     "add": _elementwise("Add"),

@@ -80,13 +80,13 @@ _OPERATORS |= {"__radd__": "add", "__rmul__": "mul"}  # both commute
 
 
 def _wrap(name, function):
-    """`function`, which records itself when one of its arguments is traced."""
+    """`function`, which records itself when one of its arguments, or of its sizes, is traced."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
         flat = [v for a in (*args, *kwargs.values()) for v in (a if isinstance(a, list | tuple) else (a,))]
-        graph = next((v.graph for v in flat if isinstance(v, Traced)), None)
+        graph = next((v.graph for v in flat if isinstance(v, Traced | Size)), None)
         if graph is None:
             return function(*args, **kwargs)
         out = function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
