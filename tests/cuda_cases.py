@@ -140,4 +140,80 @@ def case_resize2d_adjoint(r, t):
     return normal(r, t, *x.shape[:2], len(rows[0]), len(cols[0])), rows, cols, x.shape[2:]
 
 
+def channels(r, t):
+    """(x (N, C, L) with large means, per-channel arrays (5, C))."""
+    N, C, L = (int(v) for v in (r.integers(0, 4), r.integers(1, 6), r.choice([1, 7, 300, 5000])))
+    return normal(r, t, N, C, L) + (30 * r.standard_normal(C)[:, None]).astype(t), normal(r, t, 5, C)
+
+
+def case_moments(r, t):
+    return (channels(r, t)[0],)
+
+
+def statistics(r, t):
+    """x and its mean, 1 / standard deviation, weight, bias and ReLU."""
+    x, (_, _, _, weight, bias) = channels(r, t)
+    mean, var = reference.moments(x)
+    affine = (weight, bias) if r.integers(2) else (None, None)
+    return x, mean, 1 / np.sqrt(var + 1e-5), *affine, False
+
+
+def case_normalize(r, t):
+    x, *rest, _ = statistics(r, t)
+    return x, *rest, bool(r.integers(2))
+
+
+def case_normalize_backward(r, t):
+    x, *rest, _ = statistics(r, t)
+    near = np.abs(reference.normalize(x, *rest, False)) < 1e-3  # the sign there hangs on rounding
+    return np.where(near, t(0), normal(r, t, *x.shape)), x, *rest, bool(r.integers(2))
+
+
+def scores(r, t):
+    return 5 * normal(r, t, r.integers(0, 3), r.integers(1, 9), r.integers(0, 300))
+
+
+def case_softmax(r, t):
+    return (scores(r, t),)
+
+
+def case_log_softmax(r, t):
+    return (scores(r, t),)
+
+
+def case_softmax_backward(r, t):
+    x = scores(r, t)
+    return normal(r, t, *x.shape), reference.softmax(x)
+
+
+def case_log_softmax_backward(r, t):
+    x = scores(r, t)
+    return normal(r, t, *x.shape), reference.log_softmax(x)
+
+
+def case_cross_entropy(r, t):
+    x = scores(r, t)
+    N, C, L = x.shape
+    target = r.integers(0, C, (N, L)).astype(r.choice([np.int32, np.int64]))
+    target[r.random((N, L)) < 0.2] = 255
+    return x, target, maybe(r, r.random(C) * (r.random(C) > 0.2)), 255
+
+
+def case_cross_entropy_backward(r, t):
+    arguments = case_cross_entropy(r, t)
+    return normal(r, t, *arguments[1].shape), *arguments
+
+
+def case_sgd_step(r, t):
+    param, grad, velocity = normal(r, t, 3, *pair(r, 0, 20))
+    settings = (0.1, 0.9, float(r.choice([0, 0.3])), float(r.choice([0, 0.02])), bool(r.integers(2)))
+    return (param, grad, velocity, *settings) if r.integers(2) else (param, grad, None, 0.1, 0, 0, settings[3], False)
+
+
+def case_adam_step(r, t):
+    param, grad, m, v = normal(r, t, 4, *pair(r, 0, 20))
+    step = int(r.integers(1, 50))
+    return param, grad, m, v**2, step, 0.01, 0.9, 0.999, 1e-8, float(r.choice([0, 0.1])), bool(r.integers(2))
+
+
 CASES = {name.removeprefix("case_"): case for name, case in list(globals().items()) if name.startswith("case_")}

@@ -43,6 +43,9 @@ How to write a row
 from .activation import relu, relu_backward
 from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .im2col import col2im, im2col
+from .loss import cross_entropy, cross_entropy_backward, log_softmax, log_softmax_backward, softmax, softmax_backward
+from .norm import moments, normalize, normalize_backward
+from .optim import adam_step, sgd_step
 from .pool import (
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_adjoint,
@@ -55,6 +58,7 @@ from .resize import resize2d, resize2d_adjoint
 from .unpool import plane_gather, plane_scatter
 
 __all__ = [
+    "adam_step",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool2d_adjoint",
     "adaptive_max_pool2d",
@@ -64,12 +68,22 @@ __all__ = [
     "conv2d",
     "conv2d_weight",
     "conv_transpose2d",
+    "cross_entropy",
+    "cross_entropy_backward",
     "im2col",
+    "log_softmax",
+    "log_softmax_backward",
     "max_pool2d",
+    "moments",
+    "normalize",
+    "normalize_backward",
     "plane_gather",
     "plane_scatter",
     "relu",
     "relu_backward",
     "resize2d",
     "resize2d_adjoint",
+    "sgd_step",
+    "softmax",
+    "softmax_backward",
 ]

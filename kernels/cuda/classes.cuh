@@ -1,0 +1,19 @@
+// The classes of one pixel of an array (N, C, L): values L apart.
+#pragma once
+
+__device__ inline long long first_class(int pixel, int C, int L) { return (long long)(pixel / L) * C * L + pixel % L; }
+
+struct Exponentials { // top = the largest value, sum = the sum of exp(x - top)
+    T top, sum;
+    __device__ Exponentials(const T *x, int C, int L) : top(x[0]), sum(1) {
+        for (int c = 1; c < C; c++) {
+            const T v = x[(long long)c * L];
+            if (v > top) {
+                sum = sum * exp(top - v) + 1;
+                top = v;
+            } else {
+                sum += exp(v - top); // a NaN comes here and stays
+            }
+        }
+    }
+};

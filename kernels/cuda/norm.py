@@ -1,0 +1,60 @@
+"""Normalisation per channel of (N, C, L) in CUDA C."""
+
+import numpy as np
+
+from .loader import Kernel, array_module, contiguous, i32
+from .planes import over_planes
+
+_moment_parts = Kernel("norm.cu", "moment_parts")
+_moments = Kernel("norm.cu", "moments")
+_normalize = Kernel("norm.cu", "normalize")
+_backward_parts = Kernel("norm.cu", "norm_backward_parts")
+_backward_sums = Kernel("norm.cu", "norm_backward_sums")
+_backward = Kernel("norm.cu", "norm_backward")
+PER_BLOCK = 8192  # elements that a block of 256 threads adds up
+
+
+def _parts(x):
+    """An array for partial sums (C, blocks, 2) and the launch that fills it."""
+    N, C, L = x.shape
+    blocks = -(-N * L // PER_BLOCK)
+    part = array_module(x).empty((C, blocks, 2), np.float64)
+    return part, {"grid": (blocks, min(C, 65535)), "block": 256}
+
+
+def _statistics(x, *values):
+    return [array_module(x).ascontiguousarray(array_module(x).asarray(v, np.float64)) for v in values]
+
+
+def moments(x):
+    """Mean and biased variance of each channel, as two float64 arrays (C,): one sweep."""
+    x = contiguous(x)
+    (N, C, L), xp = x.shape, array_module(x)
+    part, launch = _parts(x)
+    mean, var = xp.empty(C, np.float64), xp.empty(C, np.float64)
+    _moment_parts(x, part, *i32(N, C, L, PER_BLOCK), **launch)
+    _moments(x, part, mean, var, *i32(C, L, N * L, part.shape[1]), grid=C, block=32)
+    return mean, var
+
+
+def normalize(x, mean, invstd, weight, bias, relu):
+    """y = (x - mean) invstd weight + bias, then max(y, 0) if relu: one sweep."""
+    x, weight, bias = contiguous(x, weight, bias)
+    N, C, L = x.shape
+    y = array_module(x).empty_like(x)
+    arrays = x, *_statistics(x, mean, invstd), weight, bias, y
+    _normalize(*arrays, *i32(N * C, C, L), np.bool_(relu), **over_planes(N * C, L))
+    return y
+
+
+def normalize_backward(g, x, mean, invstd, weight, bias, relu):
+    """(dx, dweight, dbias): one sweep sums g and g (x - mean), the other writes dx."""
+    g, x, weight, bias = contiguous(g, x, weight, bias)
+    (N, C, L), xp, relu = x.shape, array_module(x), np.bool_(relu)
+    channel = *_statistics(x, mean, invstd), weight, bias
+    part, launch = _parts(x)
+    dx, dweight, dbias, line = (xp.empty(s, x.dtype) for s in (x.shape, C, C, (C, 2)))
+    _backward_parts(g, x, *channel, part, *i32(N, C, L, PER_BLOCK), relu, **launch)
+    _backward_sums(part, *channel, dweight, dbias, line, *i32(N * L, part.shape[1]), grid=C, block=32)
+    _backward(g, x, *channel, line, dx, *i32(N * C, C, L), relu, **over_planes(N * C, L))
+    return dx, dweight, dbias
