@@ -2,8 +2,7 @@
 //
 // Two accesses to the same place race unless one thread makes both, both are atomic, both only read, or something orders
 // them: a __syncthreads() between them (same block), a __syncwarp() between them (same warp). Every place remembers its
-// last writer and its last two readers, so a race is found even where the simulator's own order happens to give the
-// right result.
+// last writers and readers, so a race is found even where the simulator's own order happens to give the right result.
 #include <cstdlib>
 #include <dlfcn.h>
 #include "watch.h"
@@ -39,21 +38,27 @@ static Named element(const char *name, const char *begin, size_t size, const voi
          element(p.name, p.begin, p.element, at).text, place(thread).text, place(block).text, was);
 }
 
+// Keeps `now` among the two stamps of its kind: the first that nothing has ordered since, and the last.
+static void remember(const Worker &w, Watch::Stamp (&stamps)[2], const Watch::Stamp &now, bool shared) {
+    const bool over = ordered(w, stamps[0], now, shared);
+    stamps[over ? 0 : 1] = now;
+    if (over) stamps[1] = {};
+}
+
 static void check_grain(Worker &w, const Watch::Place &p, Watch::Cell &cell, const void *at, bool write, bool atomic) {
     const Watch::Stamp now = stamp_now(w, *cudasim_current, atomic);
-    if (p.shared && !write && cell.write.block != now.block)
+    if (p.shared && !write && cell.writers[0].block != now.block)
         fail("uninitialised: reads %s, which no thread of this block has written yet", element(p.name, p.begin, p.element, at).text);
     const char *verb = atomic ? "changes" : write ? "writes" : "reads";
-    if (!ordered(w, cell.write, now, p.shared) && !(atomic && cell.write.kind == Watch::ATOMIC))
-        race(w, p, at, verb, cell.write, cell.write.kind == Watch::ATOMIC ? "changed atomically" : "wrote");
+    for (const Watch::Stamp &then : cell.writers)
+        if (!ordered(w, then, now, p.shared) && !(atomic && then.kind == Watch::ATOMIC))
+            race(w, p, at, verb, then, then.kind == Watch::ATOMIC ? "changed atomically" : "wrote");
     if (write) {
-        for (const Watch::Stamp &reader : cell.readers)
-            if (!ordered(w, reader, now, p.shared)) race(w, p, at, verb, reader, "read");
-        cell.write = now;
-    } else if (ordered(w, cell.readers[0], now, p.shared) || cell.readers[0].thread == now.thread) {
-        cell.readers[0] = now;
+        for (const Watch::Stamp &then : cell.readers)
+            if (!ordered(w, then, now, p.shared)) race(w, p, at, verb, then, "read");
+        remember(w, cell.writers, now, p.shared);
     } else {
-        cell.readers[1] = now;
+        remember(w, cell.readers, now, p.shared);
     }
 }
 

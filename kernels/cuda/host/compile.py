@@ -15,11 +15,7 @@ HEADERS = ("cudasim.h", "types.h", "warp.h", "atomics.h", "arithmetic.h", "async
 RUNTIME = ("cudasim.cpp", "switch.cpp", "checks.cpp", "counts.cpp", "hooks.cpp")
 FLAGS = ["-std=gnu++17", "-fPIC", "-pthread", "-ffp-contract=off", "-w"]
 PLAIN = ["-O2"]
-WATCHED = [
-    "-O1",
-    "-g1",
-    "-fsanitize=thread",
-]  # every load and store calls checks.cpp, which stands in for the sanitizer
+WATCHED = ["-O1", "-g1", "-fsanitize=thread", "-DCUDASIM_WATCHED"]  # every load and store calls hooks.cpp
 
 
 @functools.cache

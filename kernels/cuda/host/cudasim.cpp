@@ -196,13 +196,14 @@ extern "C" int cudasim_barrier(int line, int value, int kind) {
     if (++w.arrived < w.count) {
         w.state[me.number] = at_barrier;
         wait(w, me);
-    } else { // the last one opens the barrier and goes on
+    } else { // the last one opens the barrier; the first goes on
         const int all = w.barrier_sum == (int)w.count, any = w.barrier_sum > 0;
         w.barrier_result = kind == 1 ? w.barrier_sum : kind == 2 ? all : any;
         w.arrived = 0;
         w.epoch++;
         memset(w.state, ready, w.count);
         for (unsigned i = 0; i * 32 < w.count; i++) set_runnable(w, i, w.warps[i].alive);
+        if (w.count > 1) go(w, &me.stack_pointer, &w.threads[0]);
     }
     return w.barrier_result;
 }

@@ -12,8 +12,8 @@ struct Watch {
         uint16_t thread;
         Kind kind;
     };
-    struct Cell {
-        Stamp write, readers[2];
+    struct Cell { // the first and the last of those that nothing orders before now
+        Stamp writers[2], readers[2];
     };
     struct Place { // an array: given to the kernel, or shared
         const char *name;
