@@ -10,21 +10,8 @@ import numpy as np
 
 from . import functional as F
 from .engine import no_grad
-from .metrics import ConfusionMatrix
 from .run import BEST, Diverged, Run, interruptible
-from .tensor import Tensor
-
-
-def scores_of(output):
-    """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
-    return output["out"] if isinstance(output, dict) else output
-
-
-def fitted(target, size):
-    """The central part of `target` (N x H x W) that a network without padding sees: `size` (h, w)."""
-    spare = [have - want for have, want in zip(target.shape[1:], size)]
-    top, left = (max(n, 0) // 2 for n in spare)
-    return target[:, top : top + size[0], left : left + size[1]]
+from .tasks import Segmentation, fitted
 
 
 def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=None):
@@ -44,18 +31,19 @@ def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=
     return total
 
 
-def evaluate(model, loader, loss=segmentation_loss, *, num_classes=None, ignore_index=None, progress=False):
+def evaluate(model, loader, loss=segmentation_loss, *, num_classes=None, ignore_index=None, task=None, progress=False):
     """(mean loss over images, ConfusionMatrix) of `model`, in evaluation mode, over all batches of `loader`.
 
     num_classes and ignore_index are those of `loader.dataset` where not given; loss(output, target, ignore_index).
+    With a `task`, what it reports: for `tasks.Detection()`, {"ap", "ap50", "ap75"}.
     """
-    tally = _Tally(*_labels(loader, num_classes, ignore_index))
-    _evaluate(model, loader, loss, tally, progress, stop=lambda: False)
-    return tally.loss(), tally.matrix
+    tally = _segmentation(loader, loss, num_classes, ignore_index) if task is None else task.fresh()
+    _evaluate(model, loader, tally, progress, stop=lambda: False)
+    return (tally.loss(), tally.matrix) if task is None else tally.report(final=True)
 
 
 @no_grad()
-def _evaluate(model, loader, loss, tally, progress, stop):
+def _evaluate(model, loader, tally, progress, stop):
     from tqdm import tqdm
 
     loader.set_epoch(0)  # the same samples every time, whatever the transform
@@ -64,44 +52,21 @@ def _evaluate(model, loader, loss, tally, progress, stop):
         desc="evaluate", total=_images(loader), unit="img", leave=False, disable=None if progress else True
     ) as bar:
         for images, target in loader:
-            output = model(Tensor(images))
-            tally.add(float(loss(output, target, tally.ignore)), scores_of(output).data, target)
+            tally.judge(model, images, target)
             bar.update(len(images))
             if stop():
                 return
 
 
-class _Tally:
-    """Loss and confusion of the batches seen so far."""
-
-    def __init__(self, num_classes, ignore_index):
-        self.ignore = -100 if ignore_index is None else ignore_index
-        self.matrix = ConfusionMatrix(num_classes, self.ignore)
-        self.total, self.images, self.seconds = 0.0, 0, 0.0
-
-    def add(self, loss, scores, target):
-        self.total += loss * len(target)
-        self.images += len(target)
-        self.matrix.update(scores.argmax(axis=1), fitted(target, scores.shape[2:]))
-
-    def loss(self):
-        return self.total / self.images if self.images else math.nan
-
-    def state(self):
-        return {"total": self.total, "images": self.images, "seconds": self.seconds, "matrix": self.matrix.state_dict()}
-
-    def restore(self, state):
-        self.total, self.images, self.seconds = state["total"], state["images"], state["seconds"]
-        self.matrix.load_state_dict(state["matrix"])
-
-
-def _labels(loader, num_classes, ignore_index):
+def _segmentation(loader, loss, num_classes, ignore_index):
     dataset = loader.dataset
     if num_classes is None:
         if not hasattr(dataset, "classes"):
             raise TypeError("num_classes is needed, since the dataset has no `classes`")
         num_classes = len(dataset.classes)
-    return num_classes, getattr(dataset, "ignore_index", None) if ignore_index is None else ignore_index
+    return Segmentation(
+        loss, num_classes, getattr(dataset, "ignore_index", None) if ignore_index is None else ignore_index
+    )
 
 
 def _images(loader):
@@ -119,6 +84,7 @@ def fit(
     loss=segmentation_loss,
     num_classes=None,
     ignore_index=None,
+    task=None,
     clip=None,
     folder=None,
     resume=False,
@@ -134,9 +100,11 @@ def fit(
 
     loss(output, target, ignore_index) gives a Tensor of one element. num_classes and ignore_index are those of the
         dataset where not given.
+    task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
+        val_ap, val_ap50, val_ap75.
     schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
     folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
-        best.safetensors (the weights with the highest mean IoU on `val`, without `val` on `train`), each written whole
+        best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
         or not at all; `config` (anything JSON can hold) is kept in both.
     resume: continue from folder/last.safetensors with the same model, data and settings. Weights, optimiser, schedule,
         order of the data and random numbers go on bit for bit, also in the middle of an epoch, given the same number
@@ -152,7 +120,7 @@ def fit(
     if epochs < 1 or not len(train):
         raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
     folder = None if folder is None else Path(folder)
-    tally = _Tally(*_labels(train, num_classes, ignore_index))
+    tally = _segmentation(train, loss, num_classes, ignore_index) if task is None else task.fresh()
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     run.begin(resume)
     per_epoch = _images(train)
@@ -162,15 +130,15 @@ def fit(
     with bar, interruptible() as interrupted:
         while run.epoch < epochs:
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
-            _learn(run, loss, clip, save_every, bar, interrupted)
-            row = _close_epoch(run, val, loss, progress, interrupted)
+            _learn(run, clip, save_every, bar, interrupted)
+            row = _close_epoch(run, val, progress, interrupted)
             bar.set_postfix_str(_summary(row))
             if on_epoch is not None:
                 on_epoch(run.history)
     return run.history
 
 
-def _learn(run, loss, clip, save_every, bar, interrupted):
+def _learn(run, clip, save_every, bar, interrupted):
     """The rest of the epoch's batches."""
     from .optim import clip_grad_norm_
 
@@ -181,8 +149,7 @@ def _learn(run, loss, clip, save_every, bar, interrupted):
     with contextlib.closing(iter(run.train)) as batches:
         for images, target in batches:
             run.optimizer.zero_grad()
-            output = model(Tensor(images))
-            value = loss(output, target, tally.ignore)
+            value = tally.learn(model, images, target)
             if not math.isfinite(float(value)):
                 where = f"step {run.step + 1} (epoch {run.epoch + 1})"
                 raise Diverged(
@@ -194,13 +161,12 @@ def _learn(run, loss, clip, save_every, bar, interrupted):
             run.optimizer.step()
             if run.schedule is not None:
                 run.schedule.step()
-            tally.add(float(value), scores_of(output).data, target)
             run.step += 1
             run.place = run.train.state_dict()
             now = time.perf_counter()
             tally.seconds, clock = tally.seconds + now - clock, now
             bar.update(len(images))
-            scores = {"train_loss": tally.loss(), "train_iou": tally.matrix.mean_iou()}
+            scores = _named("train", tally.report())
             bar.set_postfix_str(_summary((run.history[-1] if run.history else {}) | scores), refresh=False)
             if interrupted() or now - saved > save_every:
                 run.save()
@@ -209,38 +175,36 @@ def _learn(run, loss, clip, save_every, bar, interrupted):
                 raise KeyboardInterrupt(run.stopped())
 
 
-def _close_epoch(run, val, loss, progress, interrupted):
+def _close_epoch(run, val, progress, interrupted):
     """Evaluate, log and save; the epoch counts as finished only when all of that is done."""
     seen = run.tally
-    row = {
-        "epoch": run.epoch + 1,
-        "step": run.step,
-        "lr": run.optimizer.param_groups[0]["lr"],
-        "train_loss": seen.loss(),
-        "train_iou": seen.matrix.mean_iou(),
-    }
+    row = {"epoch": run.epoch + 1, "step": run.step, "lr": run.optimizer.param_groups[0]["lr"]}
+    row |= _named("train", seen.report())
     if val is not None:
-        tally = _Tally(seen.matrix.num_classes, seen.ignore)
-        _evaluate(run.model, val, loss, tally, progress, interrupted)
+        tally = seen.fresh()
+        _evaluate(run.model, val, tally, progress, interrupted)
         if interrupted():
             run.save()
             raise KeyboardInterrupt(run.stopped())
-        row |= {"val_loss": tally.loss(), "val_iou": tally.matrix.mean_iou()}
-        row |= {"val_accuracy": tally.matrix.pixel_accuracy()}
+        row |= _named("val", tally.report(final=True))
     row |= {"seconds": round(seen.seconds, 3), "images_per_second": round(seen.images / max(seen.seconds, 1e-9), 2)}
     run.log(row)
-    score = row.get("val_iou", row["train_iou"])
+    score = row.get(f"val_{seen.best}", row.get(f"train_{seen.best}", -row["train_loss"]))
     if score > run.best:
         run.best = score
         run.save(BEST)
     run.epoch += 1
     run.train.set_epoch(run.epoch)
     run.place = run.train.state_dict()
-    run.tally = _Tally(seen.matrix.num_classes, seen.ignore)
+    run.tally = seen.fresh()
     run.save()
     return row
 
 
+def _named(part, scores):
+    return {f"{part}_{name}": value for name, value in scores.items()}
+
+
 def _summary(row):
-    names = {"train_loss": "loss", "train_iou": "IoU", "val_iou": "val IoU"}
+    names = {"train_loss": "loss", "train_iou": "IoU", "val_iou": "val IoU", "val_ap": "val AP"}
     return ", ".join(f"{names[key]}={row[key]:.3f}" for key in names if key in row)

@@ -129,7 +129,7 @@ def predict(model, config, image, tile=None):
     from ..engine import no_grad
     from ..models import predict_tiled
     from ..tensor import Tensor
-    from ..training import scores_of
+    from ..tasks import scores_of
 
     size = image.shape[:2]
     if "shorter_side" in config:

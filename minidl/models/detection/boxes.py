@@ -3,27 +3,28 @@
 import numpy as np
 
 from ... import functional as F
-from ...tensor import Tensor
+
+UNIT = (1.0, 1.0, 1.0, 1.0)
 
 
 def box_iou(a, b):
     """(K, 4), (B, 4) -> (K, B)."""
-    return F.box_iou(Tensor(a), Tensor(b)).data
+    return F.box_iou(a, b).data
 
 
-def encode(boxes, proposals, weights):
+def encode(boxes, proposals, weights=UNIT):
     """The deltas that turn `proposals` into `boxes`, both (R, 4)."""
-    return F.encode_boxes(Tensor(boxes), Tensor(proposals), weights).data
+    return F.encode_boxes(boxes, proposals, weights).data
 
 
-def decode(deltas, boxes, weights):
+def decode(deltas, boxes, weights=UNIT):
     """`boxes` (R, 4) moved by `deltas` (R, 4)."""
-    return F.decode_boxes(Tensor(deltas), Tensor(boxes), weights).data
+    return F.decode_boxes(deltas, boxes, weights).data
 
 
 def clip(boxes, size):
     """Boxes cut at the borders of an image of `size` (H, W)."""
-    return F.clip_boxes_to_image(Tensor(boxes), size).data
+    return F.clip_boxes_to_image(boxes, size).data
 
 
 def large(boxes, side):
@@ -33,7 +34,7 @@ def large(boxes, side):
 
 def suppress(boxes, scores, groups, iou_threshold):
     """Indices that NMS within each group keeps, best first."""
-    return F.batched_nms(Tensor(boxes), Tensor(scores), Tensor(groups), iou_threshold).data
+    return F.batched_nms(boxes, scores, groups, iou_threshold).data
 
 
 def with_image(boxes):

@@ -120,7 +120,7 @@ class RegionProposalNetwork(nn.Module):
             best.append(here[np.argsort(-logits[here], kind="stable")[: self.pre_nms_top_n[mode]]])
         best = np.concatenate(best)
         scores = F.sigmoid(Tensor(logits[best])).data
-        boxes = clip(decode(deltas[best], anchors[best], (1.0, 1.0, 1.0, 1.0)), size)
+        boxes = clip(decode(deltas[best], anchors[best]), size)
         fine = np.flatnonzero(large(boxes, self.min_size) & (scores >= self.score_thresh))
         kept = fine[suppress(boxes[fine], scores[fine], levels[best][fine], self.nms_thresh)]
         kept = kept[: self.post_nms_top_n[mode]]
@@ -142,7 +142,7 @@ class RegionProposalNetwork(nn.Module):
         chosen = np.concatenate([positive, negative])
         wanted = np.repeat([1.0, 0.0], [len(positive), len(negative)]).astype(np.float32)
         deltas = [
-            encode(t["boxes"][matched[p]], found.anchors[p], (1.0, 1.0, 1.0, 1.0))
+            encode(t["boxes"][matched[p]], found.anchors[p])
             for t, matched, (p, _) in zip(targets, found.matched, found.sampled)
         ]
         found.losses = {
