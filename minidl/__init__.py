@@ -7,6 +7,7 @@ from .convolution import conv_algorithm, explain_conv
 from .engine import enable_grad, grad, is_grad_enabled, no_grad
 from .graph import graph
 from .kernels.precision import set_precision
+from .profiling import profile_kernel
 from .random import get_rng_state, manual_seed, set_rng_state
 from .summary import summary
 from .tensor import Tensor, tensor

@@ -348,3 +348,74 @@ def test_a_tensor_operation_runs_on_the_simulator():
     with backend.use("cudasim"):
         F.relu(x).sum().backward()
     np.testing.assert_array_equal(x.grad.data, x.data > 0)
+
+
+# -- the profile -------------------------------------------------------------------------------------------------------
+
+TRANSPOSE = """#include "minidl.cuh"
+extern "C" __global__ void transpose(const T *x, T *y, int n) {{
+    __shared__ T tile[32][{pitch}];
+    const int i = threadIdx.y, j = threadIdx.x;
+    tile[i][j] = x[(blockIdx.y * 32 + i) * n + blockIdx.x * 32 + j];
+    __syncthreads();
+    y[(blockIdx.x * 32 + i) * n + blockIdx.y * 32 + j] = tile[j][i];
+}}
+extern "C" __global__ void naive(const T *x, T *y, int n) {{
+    const int i = blockIdx.y * 32 + threadIdx.y, j = blockIdx.x * 32 + threadIdx.x;
+    y[j * n + i] = x[i * n + j];
+}}
+"""
+
+
+def profile(name, pitch, dtype=np.float32):
+    import minidl
+
+    x = np.arange(64 * 64, dtype=dtype).reshape(64, 64)
+    y = np.empty_like(x)
+    (found,) = minidl.profile_kernel(
+        lambda: Kernel(TRANSPOSE.format(pitch=pitch), name)(x, y, *i32(64), grid=(2, 2), block=(32, 32))
+    )
+    np.testing.assert_array_equal(y, x.T)
+    return found
+
+
+def test_profile_of_a_transpose_with_conflicts(capsys):
+    p = profile("transpose", 32)
+    assert (p.launches, p.blocks, p.threads, p.barriers) == (1, 4, 4096, 4096)
+    assert p.global_loads == p.global_stores == p.shared_loads == p.shared_stores == 4096
+    assert (p.global_requests, p.global_sectors, p.uncoalesced) == (256, 1024, 0)  # 32 floats are 4 sectors
+    assert (p.shared_requests, p.bank_conflicts) == (256, 128 * 31)  # a column of the tile lies in one bank
+    said = capsys.readouterr().out
+    assert "transpose: 4,096 threads in 4 blocks, launched once" in said
+    if shutil.which("addr2line"):
+        assert "line 7 of text.cu: a shared load that takes 32.0 turns a request" in said
+
+
+def test_profile_of_a_padded_tile_has_no_conflicts():
+    assert profile("transpose", 33).bank_conflicts == 0
+    wide = profile("transpose", 33, np.float64)  # 8 sectors a request; half a warp at a time, rows an odd pitch apart
+    assert (wide.global_sectors, wide.bank_conflicts) == (2048, 0)
+
+
+def test_profile_of_uncoalesced_stores(capsys):
+    p = profile("naive", 32)
+    assert (p.uncoalesced, p.global_sectors, p.ideal_sectors) == (128, 128 * 4 + 128 * 32, 256 * 4)
+    if shutil.which("addr2line"):
+        assert (
+            "line 11 of text.cu: a global store of 32.0 sectors a request where 4.0 would do" in capsys.readouterr().out
+        )
+
+
+def test_profile_without_kernels_says_so(capsys):
+    import minidl
+
+    assert minidl.profile_kernel(lambda: None) == []
+    assert "no kernel was launched" in capsys.readouterr().out
+
+
+def test_the_example_of_profile_kernel_is_true():
+    import doctest
+
+    from minidl import profiling
+
+    assert doctest.testmod(profiling).failed == 0
