@@ -1,12 +1,9 @@
 """The CPU column: every row of the kernel table in Numba, parallel and cached on disk."""
 
-from ..reference.grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
-from ..reference.nms import nms
-from ..reference.roi_align import roi_align, roi_align_adjoint, roi_align_max
-from ..reference.roi_pool import roi_gather, roi_pool, roi_scatter
 from .activation import relu, relu_backward
 from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .gaussian_sum import gaussian_sum
+from .grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
 from .im2col import col2im, im2col
 from .loss import (
     cross_entropy,
@@ -18,6 +15,7 @@ from .loss import (
 )
 from .max_pool import adaptive_max_pool2d, max_pool2d
 from .mean_field import mean_field
+from .nms import nms
 from .norm import moments, normalize, normalize_backward
 from .notice import announce_compilation
 from .optim import adam_step, sgd_step
@@ -25,6 +23,9 @@ from .permutohedral import permutohedral_lattice
 from .permutohedral_filter import permutohedral_filter
 from .pool import adaptive_avg_pool2d, adaptive_avg_pool2d_adjoint, avg_pool2d, avg_pool2d_adjoint
 from .resize import resize2d, resize2d_adjoint
+from .roi_align import roi_align, roi_align_adjoint
+from .roi_align_max import roi_align_max
+from .roi_pool import roi_gather, roi_pool, roi_scatter
 from .threads import keep_memory, protect
 from .unpool import plane_gather, plane_scatter
 

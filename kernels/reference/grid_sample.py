@@ -23,9 +23,14 @@ def _corners(points, size):
 
 def _take(x, at):
     """x[n, c].flat[at[n, i, j]] as (N, C, Ho, Wo)."""
-    N, C = x.shape[:2]
-    flat = np.broadcast_to(at.reshape(N, 1, -1), (N, C, at[0].size if N else 0))
-    return np.take_along_axis(x.reshape(N, C, x.shape[2] * x.shape[3]), flat, 2).reshape(N, C, *at.shape[1:])
+    N, C, H, W = x.shape
+    places = np.broadcast_to(_listed(at), (N, C, at.shape[1] * at.shape[2]))
+    return np.take_along_axis(x.reshape(N, C, H * W), places, 2).reshape(N, C, *at.shape[1:])
+
+
+def _listed(at):
+    """(N, Ho, Wo) -> (N, 1, Ho Wo)."""
+    return at.reshape(len(at), 1, at.shape[1] * at.shape[2])
 
 
 def grid_sample(x, points):
@@ -43,7 +48,7 @@ def grid_sample_adjoint(y, points, size):
     image, channel = np.arange(N)[:, None, None], np.arange(C)[:, None]
     for at, weight, _, _ in _corners(points, size):
         part = weight[:, None].astype(y.dtype) * y
-        np.add.at(x, (image, channel, at.reshape(N, 1, -1)), part.reshape(N, C, -1) if part.size else 0)
+        np.add.at(x, (image, channel, _listed(at)), part.reshape(N, C, at.shape[1] * at.shape[2]))
     return x.reshape(N, C, *size)
 
 

@@ -17,7 +17,7 @@ def samples(start, end, bins, n, ratio, aligned):
     inside = (at >= -1) & (at <= n)
     at = np.clip(at, 0, n - 1)
     low = at.astype(np.int64)
-    return low, np.minimum(low + 1, n - 1), at - low, inside
+    return low, np.minimum(low + 1, n - 1), at - low.astype(at.dtype), inside
 
 
 def axes(box, output_size, size, scale, ratio, aligned):
