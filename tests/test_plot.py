@@ -229,3 +229,115 @@ def test_instances_keep_what_is_sure(tmp_path):
     assert "square" in texts(plot.instances([image], [truth], CLASSES))
     with pytest.raises(ValueError, match="1 images and 0 detections"):
         plot.instances([image], [], CLASSES)
+
+
+TRUTH = np.array([(4, 4, 16, 14.0), (20, 2, 30, 20)])
+
+
+def frames(ax):
+    """The boxes drawn on an axis, each once: (x1, y1, x2, y2)."""
+    from matplotlib.patches import Rectangle
+
+    sides = [(*p.get_xy(), p.get_width(), p.get_height()) for p in ax.patches if isinstance(p, Rectangle)]
+    return {(x, y, x + w, y + h) for x, y, w, h in sides}
+
+
+def test_boxes_say_what_they_hold(tmp_path):
+    image, _ = scene()
+    figure = plot.boxes(image, TRUTH, [1, 2], [0.25, 0.75], CLASSES, "Two boxes")
+    assert {"square 0.25", "stripe 0.75", "Two boxes"} <= set(texts(figure))
+    assert frames(figure.axes[0]) == set(map(tuple, TRUTH))
+    drawn(figure, tmp_path)
+    assert "2" in texts(plot.boxes(image, TRUTH, [1, 2])) and not frames(plot.boxes(image, []).axes[0])
+    with pytest.raises(ValueError, match=r"boxes: boxes are \(2, 3\); needed K x 4"):
+        plot.boxes(image, TRUTH[:, :3])
+    with pytest.raises(ValueError, match=r"2 boxes, scores \(1,\)"):
+        plot.boxes(image, TRUTH, scores=[0.5])
+
+
+def test_anchors_of_one_place_and_dots_at_all(tmp_path):
+    image, _ = scene()
+    y, x = np.mgrid[2:24:8, 2:32:8]
+    centres = np.stack([x, y, x, y], axis=-1).reshape(-1, 1, 4)
+    level = (centres + np.array([(-8, -4, 8, 4), (-4, -8, 4, 8)])).reshape(-1, 4)
+    figure = plot.anchors(image, {"stride 8": level, "wide": level + np.array([-10, 0, 10, 0])}, "Anchors")
+    assert "stride 8: 2 at each of 12 places" in texts(figure)
+    left, right = figure.axes
+    assert frames(left) == {(2, 6, 18, 14), (6, 2, 14, 18)}  # around (10, 10)
+    assert left.lines[0].get_xydata().shape == (12, 2)
+    assert len({p.get_linestyle() for p in left.patches}) > 1  # told apart without colour
+    assert right.get_xlim()[0] < -8 and right.get_xlim()[1] > 32  # room for what reaches out of the image
+    drawn(figure, tmp_path)
+    with pytest.raises(ValueError, match="no levels"):
+        plot.anchors(image, {})
+
+
+def test_assignments_count_each_kind(tmp_path):
+    image, _ = scene()
+    some = np.concatenate(
+        [TRUTH + 1, TRUTH + np.array([0, 0, 6, 6]), np.tile([0, 0, 3, 3], (50, 1)) + np.arange(50)[:, None] / 4]
+    )
+    matched = np.array([0, 1, -2, -2, *[-1] * 50])
+    figure = plot.assignments(image, some, matched, TRUTH, title="Told")
+    assert {"2 positive", "2 ignored", "50 negative, 40 drawn"} <= set(texts(figure))
+    objects = set(map(tuple, TRUTH))
+    assert [len(frames(ax) - objects) for ax in figure.axes] == [2, 2, 40]
+    assert all(objects <= frames(ax) for ax in figure.axes)
+    drawn(figure, tmp_path)
+    nothing = plot.assignments(image, some, np.full(54, -1), [])
+    assert "0 positive" in texts(nothing)
+    with pytest.raises(ValueError, match=r"values \[0, 1, 2\]; needed"):
+        plot.assignments(image, some[:3], [0, 1, 2], TRUTH)
+
+
+def test_proposals_say_how_many_objects_they_cover(tmp_path):
+    image, _ = scene()
+    some = np.concatenate([TRUTH[:1] + 0.5, np.tile([0, 0, 3, 3], (9, 1)), TRUTH[1:]])
+    figure = plot.proposals(image, some, [0.9, *np.linspace(0.8, 0.2, 9), 0.1], TRUTH, most=5)
+    assert "the best 5 of 11 cover 1 of 2 objects" in texts(figure)
+    assert "the best 11 of 11 cover 2 of 2 objects" in texts(plot.proposals(image, some, np.ones(11), TRUTH))
+    drawn(figure, tmp_path)
+    with pytest.raises(ValueError, match=r"proposals: 11 boxes, scores \(3,\)"):
+        plot.proposals(image, some, [1, 2, 3])
+
+
+def test_sampled_rois_show_points_and_what_is_read(tmp_path):
+    ramp = np.repeat(np.arange(24, dtype=np.uint8)[:, None, None] * 10, 32, axis=1).repeat(3, axis=2)
+    figure = plot.sampled_rois(ramp, TRUTH, 2, 3, ["a", "b"], "Sampled")
+    main, first, second = figure.axes
+    assert frames(main) == set(map(tuple, TRUTH))
+    x, y = main.lines[0].get_xydata().T
+    np.testing.assert_allclose(np.unique(x), 4 + (np.arange(6) + 0.5) * 2)
+    np.testing.assert_allclose(np.unique(y), 4 + (np.arange(6) + 0.5) * 10 / 6)
+    read = first.images[0].get_array()  # rows of a ramp: the mean of a bin is what is at its centre, less half a pixel
+    assert read.shape == (2, 2, 3) and np.abs(read[:, 0, 0].astype(float) - [60, 110]).max() <= 1
+    assert {"a: 2x2", "b: 2x2", "Sampled"} <= set(texts(figure)) and second.images[0].get_array().shape == (2, 2, 3)
+    drawn(figure, tmp_path)
+    for boxes, options in ((TRUTH[:, ::-1], {}), ([], {}), (TRUTH, {"output_size": 0}), (TRUTH, {"names": ["a"]})):
+        with pytest.raises(ValueError, match=r"sampled_rois: .*needed"):
+            plot.sampled_rois(ramp, boxes, **options)
+
+
+def test_class_masks_frame_the_one_that_is_taken(tmp_path):
+    masks = np.random.default_rng(0).random((3, 14, 14))
+    figure = plot.class_masks(masks, CLASSES, 1, crop=np.zeros((9, 9, 3), np.uint8), title="Masks")
+    assert {"image", "background", "square, taken", "stripe", "probability"} <= set(texts(figure))
+    seen = [ax.spines["left"].get_visible() for ax in figure.axes[:4]]
+    assert seen == [False, False, True, False]
+    assert all(ax.images[0].get_clim() == (0, 1) for ax in figure.axes[1:4])  # one scale
+    drawn(figure, tmp_path)
+    assert plot.class_masks(masks, CLASSES, 0).axes[0].spines["left"].get_visible()
+    with pytest.raises(ValueError, match=r"masks \(3, 14, 14\), 2 classes"):
+        plot.class_masks(masks, CLASSES[:2], 1)
+
+
+def test_precision_recall_names_the_average_precision(tmp_path):
+    recall = np.linspace(0, 1, 101)
+    figure = plot.precision_recall(
+        {"IoU 0.5": (recall, np.full(101, 0.75)), "IoU 0.9": (recall, recall < 0.5)}, "Strict"
+    )
+    assert {"IoU 0.5: AP 0.750", "IoU 0.9: AP 0.495", "recall", "precision"} <= set(texts(figure))
+    assert len({line.get_linestyle() for line in figure.axes[0].lines}) == 2
+    drawn(figure, tmp_path)
+    with pytest.raises(ValueError, match="no curves"):
+        plot.precision_recall({})
