@@ -216,4 +216,37 @@ def case_adam_step(r, t):
     return param, grad, m, v**2, step, 0.01, 0.9, 0.999, 1e-8, float(r.choice([0, 0.1])), bool(r.integers(2))
 
 
+def points(r, most=60):
+    """Features (d, N), float32 as the lattice keeps them."""
+    d, N = int(r.integers(1, 9)), int(r.integers(1, most))
+    return (r.standard_normal((d, N)) * r.choice([0.0, 0.1, 1, 7, 3e3])).astype(np.float32)
+
+
+def case_permutohedral_lattice(r, t):
+    return (points(r, 300),)
+
+
+def case_permutohedral_filter(r, t):
+    f = points(r, 200)
+    return (
+        normal(r, t, r.choice([1, 2, 5, 21, 40]), f.shape[1]),
+        reference.permutohedral_lattice(f),
+        bool(r.integers(2)),
+    )
+
+
+def case_gaussian_sum(r, t):
+    f = points(r, 200)
+    return normal(r, t, r.integers(1, 20), f.shape[1]), np.minimum(f, 50).astype(t)
+
+
+def case_mean_field(r, t):
+    N, C = int(r.integers(1, 50)), int(r.choice([2, 3, 21, 33]))
+    terms = []
+    for _ in range(int(r.integers(0, 3))):
+        f = r.standard_normal((r.integers(1, 6), N)).astype(np.float32)
+        terms.append((reference.permutohedral_lattice(f), *r.random((2, N)).astype(t), 0.1 * normal(r, t, C, C)))
+    return normal(r, t, C, N), terms, int(r.integers(0, 4)), bool(r.integers(2))
+
+
 CASES = {name.removeprefix("case_"): case for name, case in list(globals().items()) if name.startswith("case_")}

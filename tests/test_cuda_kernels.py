@@ -14,6 +14,7 @@ from cuda_cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cuda, reference
+from minidl.kernels.lattice import Lattice
 
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="cudasim needs g++ or clang++; neither is installed"
@@ -22,7 +23,9 @@ TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
 
 
 def arrays(value):
-    """Every array in nested tuples and lists, in order."""
+    """Every array in nested tuples, lists and lattices, in order."""
+    if isinstance(value, Lattice):
+        return [value.vertex, value.weight, value.neighbour]
     if isinstance(value, tuple | list):
         return [a for part in value for a in arrays(part)]
     return [value] if hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic) else []
@@ -30,6 +33,8 @@ def arrays(value):
 
 def copied(value, array):
     """The same nest with `array` applied to a copy of every array."""
+    if isinstance(value, Lattice):
+        return Lattice(*(array(a) for a in arrays(value)))
     if isinstance(value, tuple | list):
         return type(value)(copied(part, array) for part in value)
     return array(value.copy()) if isinstance(value, np.ndarray) else value
@@ -58,6 +63,17 @@ def test_cudasim_agrees_with_the_reference(name, dtype):
         compare(name, seed, dtype)
 
     sweep()
+
+
+@needs_compiler
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_the_lattice_is_the_references_to_the_last_bit(seed):
+    arguments = CASES["permutohedral_lattice"](np.random.default_rng(seed), np.float32)
+    for ours, theirs in zip(
+        arrays(cuda.permutohedral_lattice(*arguments)), arrays(reference.permutohedral_lattice(*arguments))
+    ):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @needs_compiler

@@ -42,10 +42,13 @@ How to write a row
 
 from .activation import relu, relu_backward
 from .conv import conv2d, conv2d_weight, conv_transpose2d
+from .gaussian_sum import gaussian_sum
 from .im2col import col2im, im2col
 from .loss import cross_entropy, cross_entropy_backward, log_softmax, log_softmax_backward, softmax, softmax_backward
+from .mean_field import mean_field
 from .norm import moments, normalize, normalize_backward
 from .optim import adam_step, sgd_step
+from .permutohedral import permutohedral_filter, permutohedral_lattice
 from .pool import (
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_adjoint,
@@ -70,13 +73,17 @@ __all__ = [
     "conv_transpose2d",
     "cross_entropy",
     "cross_entropy_backward",
+    "gaussian_sum",
     "im2col",
     "log_softmax",
     "log_softmax_backward",
     "max_pool2d",
+    "mean_field",
     "moments",
     "normalize",
     "normalize_backward",
+    "permutohedral_filter",
+    "permutohedral_lattice",
     "plane_gather",
     "plane_scatter",
     "relu",
