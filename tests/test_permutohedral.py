@@ -33,6 +33,36 @@ def test_codes_that_do_not_fit_a_mixed_radix_still_give_the_same_lattice():
     assert np.array_equal(a.vertex, b.vertex) and np.array_equal(a.neighbour, b.neighbour)
 
 
+def with_every_number_of_threads(run):
+    most = cpu.threads.get_num_threads()
+    for n in range(1, most + 1):
+        cpu.threads.set_num_threads(n)
+        try:
+            yield run()
+        finally:
+            cpu.threads.set_num_threads(most)
+
+
+def test_bands_of_points_are_numbered_as_one_and_tables_grow():
+    f = points(5, 3000, 8)
+    expected = reference.permutohedral_lattice(f)
+    assert expected.vertices > 4096  # more than the first table holds
+    for got in with_every_number_of_threads(lambda: cpu.permutohedral_lattice(f)):
+        assert all(np.array_equal(getattr(got, n), getattr(expected, n)) for n in ("vertex", "weight", "neighbour"))
+
+
+@pytest.mark.parametrize("spread", [1, 30])  # few vertices, blurred by a thread per term; many, blurred together
+def test_mean_field_does_not_depend_on_luck_or_on_the_number_of_threads(spread):
+    rng, C = np.random.default_rng(0), 21
+    unary, scale = rng.normal(size=(C, 9000)).astype(np.float32), np.full(9000, 0.1)
+    lattices = [cpu.permutohedral_lattice(points(d, 9000, spread)) for d in (2, 5)]
+    terms = [(lattice, scale, scale, -np.eye(C)) for lattice in lattices]
+    first = cpu.mean_field(unary, terms, 3, False)
+    for got, again in with_every_number_of_threads(lambda: [cpu.mean_field(unary, terms, 3, False) for _ in range(2)]):
+        assert np.array_equal(got, again)
+        assert abs(got - first).max() < 1e-5
+
+
 @pytest.mark.parametrize("d", range(1, 9))
 def test_weights_are_the_barycentric_coordinates_of_the_elevated_point(d):
     f = points(d, 200, 3)
@@ -134,7 +164,7 @@ def test_gaussian_sum_equals_the_matrix(column, dtype, tolerance):
     np.testing.assert_allclose(column.gaussian_sum(values, f), values @ K, atol=tolerance * 600)
 
 
-@pytest.mark.parametrize("C", [1, 2, 5, 21, 40])
+@pytest.mark.parametrize("C", [1, 2, 3, 5, 21, 40])
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-12)])
 def test_mean_field_equals_the_reference(C, dtype, tolerance):
     rng = np.random.default_rng(C)

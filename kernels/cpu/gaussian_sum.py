@@ -4,14 +4,14 @@ import numpy as np
 from numba import njit, prange
 
 from .exponential import exp_below_zero
-from .permutohedral_filter import to_planes, to_rows
-from .rows import add_row, padded
+from .planes import to_planes, to_rows
+from .rows import add_row, lanes, padded
 
 TILE = 256
 
 
 @njit(parallel=True, cache=True, fastmath={"contract"})
-def _sum(rows, features, out):
+def _sum(rows, features, out, lane):
     d, N = features.shape
     for block in prange((N + TILE - 1) // TILE):
         kernel = np.empty(TILE, rows.dtype)
@@ -26,7 +26,7 @@ def _sum(rows, features, out):
                 for j in range(n):
                     kernel[j] = exp_below_zero(rows.dtype.type(-0.5) * kernel[j])
                 for j in range(n):
-                    add_row(out, i, rows, start + j, kernel[j])
+                    add_row(out, i, rows, start + j, kernel[j], lane)
 
 
 def gaussian_sum(values, features):
@@ -34,5 +34,5 @@ def gaussian_sum(values, features):
     values = np.ascontiguousarray(values)
     rows = to_rows(values, values.dtype.type(0), padded(len(values)))
     out = np.zeros_like(rows)
-    _sum(rows, np.ascontiguousarray(features, values.dtype), out)
+    _sum(rows, np.ascontiguousarray(features, values.dtype), out, lanes(len(values)))
     return to_planes(out, len(values))

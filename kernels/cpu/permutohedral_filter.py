@@ -3,119 +3,109 @@
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from .rows import blur_row, gather_row, padded, scatter_row
+from .lattice_rows import blur_row, collect_row, gather_row, scatter_row
+from .planes import to_planes, to_rows
+from .rows import add_row, lanes, padded
 
 ALONE = 2**20  # elements times axes
 
 
 @njit(cache=True)
-def splat(start, end, values, first, vertex, weight, scale, table):
+def splat(start, end, values, first, vertex, weight, scale, table, lane):
     """table[v] += weight * scale[i] * values[i - first] for the points start..end.
 
     The table is float64: a vertex sums thousands of points, and in float32 that cost beliefs their fifth decimal.
     """
     for i in range(start, end):
-        scatter_row(table, vertex, weight, i, values, i - first, scale[i])
+        scatter_row(table, vertex, weight, i, values, i - first, scale[i], lane)
 
 
 @njit(cache=True)
-def slice_(start, end, out, first, vertex, weight, scale, table):
+def slice_(start, end, out, first, vertex, weight, scale, table, lane):
     """out[i - first] += weight * scale[i] * table[v] for the points start..end."""
     for i in range(start, end):
-        gather_row(out, i - first, table, vertex, weight, i, scale[i])
+        gather_row(out, i - first, table, vertex, weight, i, scale[i], lane)
 
 
 @njit(cache=True)
-def _gather_rows(start, stop, sums, table):
+def _collect_rows(start, stop, sums, table, spare, mix, lane):
+    """table[m] = mix applied to the bands' sum; mix is (W, W), or (1, W) where it is diagonal."""
+    flat = sums.reshape(-1, sums.shape[2])
     for m in range(start, stop):
-        for c in range(table.shape[1]):
-            total = sums[0, m, c]
-            for band in range(1, len(sums)):
-                total += sums[band, m, c]
-            table[m, c] = total
+        if len(mix) == 1:
+            collect_row(table, m, flat, mix, lane)
+        else:
+            spare[m] = table[m] = 0
+            for b in range(len(sums)):
+                for c in range(sums.shape[2]):
+                    spare[m, c] += sums[b, m, c]
+            for c in range(len(mix)):
+                add_row(table, m, mix, c, spare[m, c], lane)
 
 
 @njit(cache=True)
-def _blur_rows(start, stop, table, spare, neighbour):
+def _blur_rows(start, stop, table, spare, neighbour, lane):
     for m in range(start, stop):
-        blur_row(spare, m, table, neighbour[m, 0], neighbour[m, 1])
+        blur_row(spare, m, table, neighbour[m, 0], neighbour[m, 1], lane)
 
 
 @njit(cache=True)
-def _blur_alone(sums, table, spare, neighbour, reverse):
+def _blur_alone(sums, result, spare, neighbour, mix, lane):
     D, M, _ = neighbour.shape
-    _gather_rows(0, M, sums, table)
-    table[M] = spare[M] = 0
+    table, other = (spare, result) if D % 2 else (result, spare)
+    _collect_rows(0, M, sums, table, other, mix, lane)
+    table[M] = other[M] = 0
     for axis in range(D):
-        _blur_rows(0, M, table, spare, neighbour[D - 1 - axis if reverse else axis])
-        table, spare = spare, table
-    return table
+        _blur_rows(0, M, table, other, neighbour[axis], lane)
+        table, other = other, table
 
 
 @njit(parallel=True, cache=True)
-def _blur_together(sums, table, spare, neighbour, reverse, bands):
+def _blur_each(sums, results, spares, neighbours, mixes, lane):
+    for t in prange(len(sums)):
+        _blur_alone(sums[t], results[t], spares[t], neighbours[t], mixes[t], lane)
+
+
+@njit(parallel=True, cache=True)
+def _blur_together(sums, result, spare, neighbour, mix, lane, bands):
     D, M, _ = neighbour.shape
+    table, other = (spare, result) if D % 2 else (result, spare)
     for band in prange(bands):
-        _gather_rows(band * M // bands, (band + 1) * M // bands, sums, table)
-    table[M] = spare[M] = 0
+        _collect_rows(band * M // bands, (band + 1) * M // bands, sums, table, other, mix, lane)
+    table[M] = other[M] = 0
     for axis in range(D):
-        n = neighbour[D - 1 - axis if reverse else axis]
         for band in prange(bands):
-            _blur_rows(band * M // bands, (band + 1) * M // bands, table, spare, n)
-        table, spare = spare, table
-    return table
+            _blur_rows(band * M // bands, (band + 1) * M // bands, table, other, neighbour[axis], lane)
+        table, other = other, table
 
 
-def blur(sums, table, spare, lattice, reverse):
-    """Add up the bands' sums (bands, M + 1, W) and blur along every axis, swapping table and spare, both (M + 1, W).
+def blur(sums, results, spares, neighbours, mixes, lane):
+    """For each of some lattices: add up the bands' sums (bands, M + 1, W), apply mix, blur along the axes in their order.
 
-    Returns the one that holds the result. A small lattice is blurred by one thread: waking the others took 60 us an axis,
-    longer than the work.
+    result and spare are (M + 1, W). A thread takes a lattice, unless one of them is large: dividing every axis among the
+    threads, and waking them for each, took longer than the work.
     """
-    if table.size * lattice.dimension < ALONE:
-        return _blur_alone(sums, table, spare, lattice.neighbour, reverse)
-    return _blur_together(sums, table, spare, lattice.neighbour, reverse, get_num_threads())
+    T = get_num_threads()
+    if T == 1 or max(r.size * len(n) for r, n in zip(results, neighbours)) < ALONE:
+        _blur_each(sums, results, spares, neighbours, mixes, lane)
+    else:
+        for each in zip(sums, results, spares, neighbours, mixes):
+            _blur_together(*each, lane, T)
 
 
 @njit(parallel=True, cache=True)
-def to_rows(values, fill, width):
-    """(C, N) -> (N, W); the columns beyond C hold `fill`."""
-    C, N = values.shape
-    rows = np.empty((N, width), values.dtype)
-    for block in prange((N + 63) // 64):
-        start, stop = 64 * block, min(64 * block + 64, N)
-        rows[start:stop, C:] = fill
-        for c in range(C):
-            for i in range(start, stop):
-                rows[i, c] = values[c, i]
-    return rows
-
-
-@njit(parallel=True, cache=True)
-def to_planes(rows, C):
-    """(N, W) -> (C, N)."""
-    N = len(rows)
-    values = np.empty((C, N), rows.dtype)
-    for block in prange((N + 63) // 64):
-        for c in range(C):
-            for i in range(64 * block, min(64 * block + 64, N)):
-                values[c, i] = rows[i, c]
-    return values
-
-
-@njit(parallel=True, cache=True)
-def _splat_bands(values, vertex, weight, scale, sums):
+def _splat_bands(values, vertex, weight, scale, sums, lane):
     bands, N = len(sums), len(values)
     for band in prange(bands):
         sums[band] = 0
-        splat(band * N // bands, (band + 1) * N // bands, values, 0, vertex, weight, scale, sums[band])
+        splat(band * N // bands, (band + 1) * N // bands, values, 0, vertex, weight, scale, sums[band], lane)
 
 
 @njit(parallel=True, cache=True)
-def _slice_bands(out, vertex, weight, scale, table, bands):
+def _slice_bands(out, vertex, weight, scale, table, lane, bands):
     N = len(out)
     for band in prange(bands):
-        slice_(band * N // bands, (band + 1) * N // bands, out, 0, vertex, weight, scale, table)
+        slice_(band * N // bands, (band + 1) * N // bands, out, 0, vertex, weight, scale, table, lane)
 
 
 def table_bands(lattice):
@@ -130,13 +120,14 @@ def permutohedral_filter(values, lattice, reverse):
     """
     values = np.ascontiguousarray(values)
     C, N = values.shape
-    W, dtype = padded(C), values.dtype.type
+    W, lane, dtype = padded(C), lanes(C), values.dtype.type
     rows = to_rows(values, dtype(0), W)
     sums = np.empty((table_bands(lattice), lattice.vertices + 1, W))
-    _splat_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), sums)
-    table = np.empty(sums.shape[1:], dtype)
-    table = blur(sums, table, np.empty_like(table), lattice, reverse)
+    _splat_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), sums, lane)
+    result, spare = (np.empty(sums.shape[1:], dtype) for _ in range(2))
+    neighbour = np.ascontiguousarray(lattice.neighbour[::-1]) if reverse else lattice.neighbour
+    mix = np.full((1, W), 1 / (1 + 2.0**-lattice.dimension), dtype)
+    blur((sums,), (result,), (spare,), (neighbour,), (mix,), lane)
     rows[:] = 0
-    scale = np.full(N, 1 / (1 + 2.0**-lattice.dimension), dtype)
-    _slice_bands(rows, lattice.vertex, lattice.weight, scale, table, get_num_threads())
+    _slice_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), result, lane, get_num_threads())
     return to_planes(rows, C)

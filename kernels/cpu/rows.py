@@ -1,6 +1,9 @@
-"""Rows of channels as explicit vectors of LANES: out[i] += w * table[j] in a few instructions.
+"""Rows of channels as explicit vectors: out[i] += w * table[j] in a few instructions.
 
 Left to itself LLVM guards such a loop against overlapping arrays, which cost five times the loop (measured at 24 channels).
+
+A row is padded to whole vectors of 2, 4 or 8 numbers. Kernels get that length as `lane`, a tuple of so many zeros: the length
+of a tuple belongs to its type, so it is known when a kernel is compiled.
 """
 
 from llvmlite import ir
@@ -8,148 +11,121 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-LANES = 8  # 256 bits of float32; rows are padded to whole vectors
+
+def lanes(C):
+    """`lane` for C channels."""
+    return (0,) * (2 if C <= 2 else 4 if C <= 4 else 8)
 
 
 def padded(C):
     """C channels in whole vectors."""
-    return -C // LANES * -LANES
+    return -C // len(lanes(C)) * -len(lanes(C))
 
 
-def _place(context, builder, kind, array, row, column):
-    """Pointer to the LANES elements of a C-contiguous matrix that start at (row, column)."""
-    matrix = context.make_array(kind)(context, builder, array)
-    start = builder.add(builder.mul(row, builder.extract_value(matrix.shape, 1)), column)
-    vector = ir.VectorType(context.get_data_type(kind.dtype), LANES)
-    return builder.bitcast(builder.gep(matrix.data, [start]), vector.as_pointer())
+class Matrix:
+    """A C-contiguous matrix inside an instruction: its vectors of `lane` numbers, and its single numbers."""
+
+    def __init__(self, context, builder, kind, array, lane):
+        matrix = context.make_array(kind)(context, builder, array)
+        self.context, self.builder, self.kind, self.data = context, builder, kind.dtype, matrix.data
+        self.rows, self.columns = (builder.extract_value(matrix.shape, k) for k in (0, 1))
+        self.vector = ir.VectorType(context.get_data_type(kind.dtype), lane.count)
+        self.align = kind.dtype.bitwidth // 8
+
+    def _pointer(self, row, column):
+        return self.builder.gep(self.data, [self.builder.add(self.builder.mul(row, self.columns), column)])
+
+    def place(self, row, column):
+        """Pointer to the vector that starts at (row, column)."""
+        return self.builder.bitcast(self._pointer(row, column), self.vector.as_pointer())
+
+    def load(self, row, column):
+        return self.builder.load(self.place(row, column), align=self.align)
+
+    def store(self, value, row, column):
+        self.builder.store(value, self.place(row, column), align=self.align)
+
+    def number(self, row, column):
+        return self.builder.load(self._pointer(row, column))
+
+    def spread(self, scalar, kind):
+        """A number of the given type in all lanes."""
+        scalar = self.context.cast(self.builder, scalar, kind, self.kind)
+        undefined, zeros = (
+            ir.Constant(self.vector, ir.Undefined),
+            ir.VectorType(ir.IntType(32), self.vector.count)(None),
+        )
+        first = self.builder.insert_element(undefined, scalar, ir.IntType(32)(0))
+        return self.builder.shuffle_vector(first, undefined, zeros)
+
+    def widened(self, vector):
+        """float32 lanes in this matrix's type."""
+        return vector if vector.type == self.vector else self.builder.fpext(vector, self.vector)
 
 
-def _broadcast(builder, scalar, vector):
-    undefined, zero = ir.Constant(vector, ir.Undefined), ir.IntType(32)(0)
-    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    return builder.shuffle_vector(builder.insert_element(undefined, scalar, zero), undefined, lanes)
-
-
-def _element(context, builder, kind, array, row, column):
-    """The element (row, column) of a C-contiguous matrix."""
-    matrix = context.make_array(kind)(context, builder, array)
-    start = builder.add(builder.mul(row, builder.extract_value(matrix.shape, 1)), column)
-    return builder.load(builder.gep(matrix.data, [start]))
-
-
-@intrinsic
-def _add(typing, out, i, table, j, w, column):
-    """out[i, column:] += w * table[j, column:], LANES elements."""
-
-    def generate(context, builder, signature, args):
-        out, i, table, j, w, column = args
-        target = _place(context, builder, signature.args[0], out, i, column)
-        source = _place(context, builder, signature.args[2], table, j, column)
-        align = signature.args[0].dtype.bitwidth // 8
-        row = builder.load(source, align=align)
-        term = builder.fmul(_broadcast(builder, w, row.type), row, flags=["contract"])
-        builder.store(builder.fadd(builder.load(target, align=align), term, flags=["contract"]), target, align=align)
-        return context.get_dummy_value()
-
-    return types.void(out, types.intp, table, types.intp, out.dtype, types.intp), generate
-
-
-@intrinsic
-def _scatter(typing, out, vertex, weight, point, values, i, scale, column):
-    """out[vertex[point, k], column:] += weight[point, k] * scale * values[i, column:] for every k, in the type of out."""
-
-    def generate(context, builder, signature, args):
-        out, vertex, weight, point, values, i, scale, column = args
-        kinds = signature.args
-        align, values_align = (kinds[k].dtype.bitwidth // 8 for k in (0, 4))
-        row = builder.load(_place(context, builder, kinds[4], values, i, column), align=values_align)
-        row = builder.fmul(_broadcast(builder, scale, row.type), row)
-        wide = ir.VectorType(context.get_data_type(kinds[0].dtype), LANES)
-        row = row if wide == row.type else builder.fpext(row, wide)
-        corners = builder.extract_value(context.make_array(kinds[1])(context, builder, vertex).shape, 1)
-        with cgutils.for_range(builder, corners) as loop:
-            j = builder.sext(_element(context, builder, kinds[1], vertex, point, loop.index), loop.index.type)
-            w = _element(context, builder, kinds[2], weight, point, loop.index)
-            w = _broadcast(builder, context.cast(builder, w, kinds[2].dtype, kinds[0].dtype), wide)
-            target = _place(context, builder, kinds[0], out, j, column)
-            total = builder.fadd(
-                builder.load(target, align=align), builder.fmul(w, row, flags=["contract"]), flags=["contract"]
-            )
-            builder.store(total, target, align=align)
-        return context.get_dummy_value()
-
-    n = types.intp
-    return types.void(out, vertex, weight, n, values, n, values.dtype, n), generate
+def multiply_add(builder, a, b, c):
+    return builder.fadd(builder.fmul(a, b, flags=["contract"]), c, flags=["contract"])
 
 
 @intrinsic
-def _gather(typing, out, i, table, vertex, weight, point, scale, column):
-    """out[i, column:] += scale * sum_k weight[point, k] * table[vertex[point, k], column:]; the sum stays in a register."""
+def _add(typing, out, i, table, j, w, column, lane):
+    """out[i, column:] += w * table[j, column:], one vector."""
 
     def generate(context, builder, signature, args):
-        out, i, table, vertex, weight, point, scale, column = args
-        kinds = signature.args
-        align = kinds[0].dtype.bitwidth // 8
-        target = _place(context, builder, kinds[0], out, i, column)
-        corners = builder.extract_value(context.make_array(kinds[3])(context, builder, vertex).shape, 1)
-        total = cgutils.alloca_once_value(builder, ir.Constant(target.type.pointee, [0.0] * LANES))
-        with cgutils.for_range(builder, corners) as loop:
-            j = builder.sext(_element(context, builder, kinds[3], vertex, point, loop.index), loop.index.type)
-            w = _element(context, builder, kinds[4], weight, point, loop.index)
-            w = _broadcast(builder, context.cast(builder, w, kinds[4].dtype, kinds[0].dtype), target.type.pointee)
-            row = builder.load(_place(context, builder, kinds[2], table, j, column), align=align)
-            term = builder.fmul(w, row, flags=["contract"])
-            builder.store(builder.fadd(builder.load(total), term, flags=["contract"]), total)
-        term = builder.fmul(_broadcast(builder, scale, target.type.pointee), builder.load(total), flags=["contract"])
-        builder.store(builder.fadd(builder.load(target, align=align), term, flags=["contract"]), target, align=align)
+        out, table = (Matrix(context, builder, signature.args[k], args[k], lane) for k in (0, 2))
+        _, i, _, j, w, column, _ = args
+        term = out.spread(w, signature.args[4])
+        out.store(multiply_add(builder, term, table.load(j, column), out.load(i, column)), i, column)
         return context.get_dummy_value()
 
-    n = types.intp
-    return types.void(out, n, table, vertex, weight, n, out.dtype, n), generate
-
-
-@intrinsic
-def _blur(typing, new, i, old, n1, n2, column):
-    """new[i, column:] = old[i, column:] + (old[n1, column:] + old[n2, column:]) / 2, LANES elements."""
-
-    def generate(context, builder, signature, args):
-        new, i, old, n1, n2, column = args
-        kind = signature.args[0]
-        align = kind.dtype.bitwidth // 8
-        target = _place(context, builder, kind, new, i, column)
-        rows = [_place(context, builder, signature.args[2], old, r, column) for r in (i, n1, n2)]
-        centre, left, right = (builder.load(row, align=align) for row in rows)
-        half = ir.Constant(centre.type, [0.5] * LANES)
-        both = builder.fmul(half, builder.fadd(left, right), flags=["contract"])
-        builder.store(builder.fadd(centre, both, flags=["contract"]), target, align=align)
-        return context.get_dummy_value()
-
-    return types.void(new, types.intp, old, types.intp, types.intp, types.intp), generate
+    return types.void(out, types.intp, table, types.intp, w, types.intp, lane), generate
 
 
 @njit(inline="always")
-def add_row(out, i, table, j, w):
+def add_row(out, i, table, j, w, lane):
     """out[i] += w * table[j]: C-contiguous matrices of equal, padded width."""
-    for column in range(0, out.shape[1], LANES):
-        _add(out, i, table, j, w, column)
+    for column in range(0, out.shape[1], len(lane)):
+        _add(out, i, table, j, w, column, lane)
 
 
-@njit(inline="always")
-def gather_row(out, i, table, vertex, weight, point, scale):
-    """out[i] += scale * sum_k weight[point, k] * table[vertex[point, k]]."""
-    for column in range(0, out.shape[1], LANES):
-        _gather(out, i, table, vertex, weight, point, scale, column)
+def _row_operation(start, combine, finish):
+    """f(score, i, lane) on one row: `combine` all its numbers, beginning with `start`, then `finish` every vector."""
+
+    @intrinsic
+    def operation(typing, score, i, lane):
+        def generate(context, builder, signature, args):
+            score, i, step = (
+                Matrix(context, builder, signature.args[0], args[0], lane),
+                args[1],
+                args[1].type(lane.count),
+            )
+            columns = i.type(0), score.columns, step, i.type
+            cell = cgutils.alloca_once_value(builder, score.vector([start] * lane.count))
+            with cgutils.for_range_slice(builder, *columns) as (column, _):
+                builder.store(combine(builder, builder.load(cell), score.load(i, column)), cell)
+            all, n = builder.load(cell), lane.count
+            while n > 1:  # fold the upper half onto the lower
+                n //= 2
+                halves = (ir.VectorType(ir.IntType(32), n)(list(range(k, k + n))) for k in (0, n))
+                all = combine(builder, *(builder.shuffle_vector(all, all, half) for half in halves))
+            all = score.spread(builder.extract_element(all, ir.IntType(32)(0)), score.kind)
+            with cgutils.for_range_slice(builder, *columns) as (column, _):
+                score.store(finish(builder, score.load(i, column), all), i, column)
+            return context.get_dummy_value()
+
+        return types.void(score, types.intp, lane), generate
+
+    return operation
 
 
-@njit(inline="always")
-def scatter_row(out, vertex, weight, point, values, i, scale):
-    """out[vertex[point, k]] += weight[point, k] * scale * values[i] for every k; out may have the wider type."""
-    for column in range(0, out.shape[1], LANES):
-        _scatter(out, vertex, weight, point, values, i, scale, column)
+def _larger(builder, a, b):
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
-@njit(inline="always")
-def blur_row(new, i, old, n1, n2):
-    """new[i] = old[i] + (old[n1] + old[n2]) / 2."""
-    for column in range(0, new.shape[1], LANES):
-        _blur(new, i, old, n1, n2, column)
+def _times_inverse(builder, row, total):
+    return builder.fmul(row, builder.fdiv(total.type([1.0] * total.type.count), total))
+
+
+# score[i] -= its maximum, and score[i] /= its sum
+subtract_maximum = _row_operation(float("-inf"), _larger, lambda builder, row, top: builder.fsub(row, top))
+divide_by_sum = _row_operation(0.0, lambda builder, a, b: builder.fadd(a, b), _times_inverse)

@@ -34,7 +34,8 @@ def from_probabilities(probabilities, clip=1e-5):
             f"from_probabilities: probabilities must sum to 1 over the labels (axis {p.ndim - 3} of {p.shape}); "
             f"one sum is off by {error:.3g}"
         )
-    return -np.log(np.clip(p, p.dtype.type(clip), 1))
+    energy = np.clip(p, p.dtype.type(clip), 1)
+    return np.negative(np.log(energy, out=energy), out=energy)
 
 
 def from_logits(logits):
