@@ -34,23 +34,19 @@ class detect_anomaly:
         if result.node is not None:
             result.node.where = _caller()
         if not engine.mode.walking and not _finite(result.data):
-            raise AnomalyError(f"{_name(op)} returned {_what(result.data)}, called at {_caller()}")
+            raise AnomalyError(f"{op.__name__} returned {_what(result.data)}, called at {_caller()}")
 
     def backward(self, node, k, g):
         """Check the derivative of `node` in argument `k`."""
         if not _finite(g.data):
             where = getattr(node, "where", "a line outside of detect_anomaly")
             raise AnomalyError(
-                f"the derivative of {_name(node.op)} in argument {k} is {_what(g.data)}; it was called at {where}"
+                f"the derivative of {node.op.__name__} in argument {k} is {_what(g.data)}; it was called at {where}"
             )
 
 
 def _finite(array):
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())
-
-
-def _name(op):
-    return op.__name__.lstrip("_")
 
 
 def _what(array):

@@ -26,7 +26,7 @@ def graph(tensor, names=None):
             label = labels.get(id(node), "leaf") + ("" if leaf is None else f"\\n{_shape(leaf.shape)}")
             lines.append(f'  n{node.index} [label="{label}", shape=ellipse, style=filled, fillcolor=lightgrey]')
             continue
-        lines.append(f'  n{node.index} [label="{node.op.__name__.lstrip("_")}", shape=box]')
+        lines.append(f'  n{node.index} [label="{node.op.__name__}", shape=box]')
         for edge, shape in zip(node.edges, node.shapes):
             lines.append(f'  n{edge.index} -> n{node.index} [label="{_shape(shape)}", fontsize=9]')
             stack.append(edge)

@@ -22,6 +22,7 @@ from operator import itemgetter
 import numpy as np
 
 from . import engine
+from .backend import asarray, is_array
 from .engine import Node, enable_grad, grad, mode
 from .tensor import Tensor
 
@@ -116,7 +117,7 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
                     promoted = promote(args, floating)
                     if any(a is not b for a, b in zip(args, promoted)):
                         return op(*promoted, **metadata)
-        result = Tensor(out if isinstance(out, np.ndarray) else np.asarray(out))
+        result = Tensor(out if isinstance(out, np.ndarray) else asarray(out))
         if mode.recording:
             edges, shapes, mask = [], [], 1
             for a in args:
@@ -180,6 +181,7 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
     def joint_rule(rule):
         rule_of.update(dict.fromkeys([*names, "joint"], rule))
 
+    op.__name__ = forward.__name__.lstrip("_")  # what readers see: `_conv`, behind `conv2d`, is conv
     op.rules = rules
     op.joint_rule = joint_rule
     return op
@@ -191,7 +193,7 @@ def promote(args, floating=False):
     Tensors with axes decide, then 0-d tensors, then Python numbers, the latter two only if of a higher kind
     (bool < integer < floating). What is of the common dtype, and Python numbers, come back as they were.
     """
-    args = [Tensor(a) if isinstance(a, np.ndarray) else a.item() if isinstance(a, np.generic) else a for a in args]
+    args = [Tensor(a) if is_array(a) else a.item() if isinstance(a, np.generic) else a for a in args]
     tensors = [a for a in args if isinstance(a, Tensor)]
     groups = (
         [a.dtype for a in tensors if a.ndim],

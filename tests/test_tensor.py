@@ -115,6 +115,7 @@ def test_repr():
     x = tensor([1.0, 2.0], requires_grad=True)
     assert repr(x) == "tensor([1., 2.], requires_grad=True)"
     assert repr(x * 2) == "tensor([2., 4.], grad_fn=<mul>)"
+    assert repr(x[:1]) == "tensor([1.], grad_fn=<getitem>)"  # `_getitem` in the code, behind a public function
     assert repr(tensor(np.array([1.0]))) == "tensor([1.], dtype=float64)"
 
 

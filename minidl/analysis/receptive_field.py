@@ -88,10 +88,8 @@ class FieldTracer:
         fields = None
         if op not in RULES:
             if self.strict:
-                raise NotImplementedError(
-                    f"receptive_field: there is no rule for the operation {op.__name__.lstrip('_')}"
-                )
-            self.unknown.append(op.__name__.lstrip("_"))
+                raise NotImplementedError(f"receptive_field: there is no rule for the operation {op.__name__}")
+            self.unknown.append(op.__name__)
         elif all(f is not None for f in known):
             if op in JOINS:
                 self._compare(op, [f for f in known if f], result.shape)
@@ -109,7 +107,7 @@ class FieldTracer:
                     if np.nanmin(distance) > 0 or np.nanmax(distance) < 0:
                         shift[k] = float(np.nanmean(distance))
             if any(shift):
-                self.misaligned.append(Misaligned(op.__name__.lstrip("_"), shape, tuple(shift)))
+                self.misaligned.append(Misaligned(op.__name__, shape, tuple(shift)))
 
     def of(self, tensor):
         """The ReceptiveField of a tensor's units, or None if it is unknown."""
