@@ -43,9 +43,11 @@ How to write a row
 from .activation import relu, relu_backward
 from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .gaussian_sum import gaussian_sum
+from .grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
 from .im2col import col2im, im2col
 from .loss import cross_entropy, cross_entropy_backward, log_softmax, log_softmax_backward, softmax, softmax_backward
 from .mean_field import mean_field
+from .nms import nms
 from .norm import moments, normalize, normalize_backward
 from .optim import adam_step, sgd_step
 from .permutohedral import permutohedral_filter, permutohedral_lattice
@@ -58,6 +60,8 @@ from .pool import (
     max_pool2d,
 )
 from .resize import resize2d, resize2d_adjoint
+from .roi_align import roi_align, roi_align_adjoint, roi_align_max
+from .roi_pool import roi_gather, roi_pool, roi_scatter
 from .unpool import plane_gather, plane_scatter
 
 __all__ = [
@@ -74,12 +78,16 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_backward",
     "gaussian_sum",
+    "grid_sample",
+    "grid_sample_adjoint",
+    "grid_sample_slope",
     "im2col",
     "log_softmax",
     "log_softmax_backward",
     "max_pool2d",
     "mean_field",
     "moments",
+    "nms",
     "normalize",
     "normalize_backward",
     "permutohedral_filter",
@@ -90,6 +98,12 @@ __all__ = [
     "relu_backward",
     "resize2d",
     "resize2d_adjoint",
+    "roi_align",
+    "roi_align_adjoint",
+    "roi_align_max",
+    "roi_gather",
+    "roi_pool",
+    "roi_scatter",
     "sgd_step",
     "softmax",
     "softmax_backward",

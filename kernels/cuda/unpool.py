@@ -8,7 +8,8 @@ _gather = Kernel("unpool.cu", "plane_gather")
 _scatter = Kernel("unpool.cu", "plane_scatter")
 
 
-def _check(name, bad, index, size):
+def check_index(name, bad, index, size):
+    """IndexError with the first index that is neither a position nor -1, if the kernel raised its flag."""
     if fault(bad):
         wrong = index[(index < -1) | (index >= size)][0]
         raise IndexError(f"{name}: index holds {wrong}, the plane has {size} positions (-1 stands for none)")
@@ -20,7 +21,7 @@ def plane_gather(x, index):
     (N, C, H, W), L = x.shape, index.shape[2] * index.shape[3]
     y, bad = array_module(x).empty(index.shape, x.dtype), array_module(x).zeros(1, "int32")
     _gather(x, index, y, bad, *i32(N * C, H * W, L), **over_planes(N * C, L))
-    _check("plane_gather", bad, index, H * W)
+    check_index("plane_gather", bad, index, H * W)
     return y
 
 
@@ -30,5 +31,5 @@ def plane_scatter(y, index, size):
     N, C, Ho, Wo = y.shape
     x, bad = array_module(y).zeros((N, C, *size), y.dtype), array_module(y).zeros(1, "int32")
     _scatter(y, index, x, bad, *i32(N * C, size[0] * size[1], Ho * Wo), **over_planes(N * C, Ho * Wo))
-    _check("plane_scatter", bad, index, size[0] * size[1])
+    check_index("plane_scatter", bad, index, size[0] * size[1])
     return x

@@ -1,0 +1,53 @@
+// ROI Pool (Girshick 2015, section 2.1), and gather and scatter between boxes and the planes of the images they lie on.
+#include "minidl.cuh"
+
+struct Span { // the pixels of one bin along an axis of n: corners rounded half away from zero, ends cut to the image
+    int begin, end;
+    __device__ Span(T low, T high, int bin, int bins, int n) {
+        const int start = (int)round(low), stop = (int)round(high);
+        const T size = T(max(stop - start + 1, 1)) / T(bins);
+        begin = min(max(start + (int)floor(T(bin) * size), 0), n);
+        end = min(max(start + (int)ceil(T(bin + 1) * size), 0), n);
+    }
+};
+
+// One thread per bin and channel walks the pixels of its bin: the first of equal ones wins, a NaN over every number.
+extern "C" __global__ void roi_pool(const T *x, const T *boxes, T *y, int *index, int n, int C, int H, int W, int ph, int pw,
+                                    T scale) {
+    const int at = thread_number();
+    if (at >= n) return;
+    const int j = at % pw, i = at / pw % ph, c = at / pw / ph % C;
+    const T *box = boxes + at / pw / ph / C * 5;
+    const Span rows(box[2] * scale, box[4] * scale, i, ph, H), cols(box[1] * scale, box[3] * scale, j, pw, W);
+    const T *plane = x + ((long long)(int)box[0] * C + c) * H * W;
+    T best = 0;
+    int where = -1;
+    for (int h = rows.begin; h < rows.end; h++)
+        for (int w = cols.begin; w < cols.end; w++) {
+            const T v = plane[h * W + w];
+            if (where < 0 || v > best || (v != v && best == best)) best = v, where = h * W + w;
+        }
+    y[at] = best;
+    index[at] = where;
+}
+
+// y[k,c,l] = x[batch[k],c].flat[index[k,c,l]], 0 at index -1; any other index outside the plane raises the flag `bad`.
+extern "C" __global__ void roi_gather(const T *x, const int *batch, const int *index, T *y, int *bad, int n, int C, int HW, int L) {
+    const int i = thread_number();
+    if (i >= n) return;
+    const int at = index[i], k = i / L / C, c = i / L % C;
+    const bool inside = at >= 0 && at < HW;
+    if (!inside && at != -1) atomicExch(bad, 1);
+    y[i] = inside ? x[((long long)batch[k] * C + c) * HW + at] : T(0);
+}
+
+// The adjoint adds y back. Boxes overlap, so this is a scatter with atomic additions; their order decides the last bits.
+extern "C" __global__ void roi_scatter(const T *y, const int *batch, const int *index, T *x, int *bad, int n, int C, int HW, int L) {
+    const int i = thread_number();
+    if (i >= n) return;
+    const int at = index[i], k = i / L / C, c = i / L % C;
+    if (at >= 0 && at < HW)
+        atomicAdd(&x[((long long)batch[k] * C + c) * HW + at], y[i]);
+    else if (at != -1)
+        atomicExch(bad, 1);
+}
