@@ -9,6 +9,8 @@ from contextvars import ContextVar
 
 import numpy as np
 
+from .cuda import to_host
+
 _override = ContextVar("column", default=None)
 COLUMNS = ("reference", "cpu", "cudasim")
 
@@ -28,6 +30,24 @@ def xp(x):
     """The module that made the array `x`: cupy for CuPy arrays, numpy for everything else."""
     cupy = sys.modules.get("cupy")  # whoever has a CuPy array has loaded it
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+
+
+def is_array(x):
+    """Whether `x` is an array of NumPy's or CuPy's."""
+    return isinstance(x, np.ndarray) or xp(x) is not np
+
+
+def asarray(x, dtype=None):
+    """np.asarray for everything but CuPy arrays, which stay on their GPU."""
+    return np.asarray(x, dtype) if xp(x) is np else x if dtype is None else x.astype(dtype, copy=False)
+
+
+def like(x, array, dtype=None):
+    """`x`, an array or what NumPy can make one of, where `array` is: on the same GPU, or in NumPy's memory."""
+    x, module = asarray(x, dtype), xp(array)
+    if xp(x) is module:
+        return x
+    return to_host(x) if module is np else module.asarray(x)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from .backend import is_array, like
 from .tensor import Tensor
 
 
@@ -104,7 +105,7 @@ def touch(array):
 
 
 def _owner(array):
-    while isinstance(array.base, np.ndarray):
+    while is_array(array.base):
         array = array.base
     return array
 
@@ -112,7 +113,7 @@ def _owner(array):
 def _check_unchanged(node):
     for name, value in zip(node.plan.names, node.saved):
         array = value.data if isinstance(value, Tensor) else value
-        if isinstance(array, np.ndarray) and _written.get(id(_owner(array)), 0) > node.index:
+        if is_array(array) and _written.get(id(_owner(array)), 0) > node.index:
             raise RuntimeError(
                 f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has been "
                 "written in place since; work on a copy (clone()) or out of place"
@@ -231,7 +232,7 @@ def _seed(tensor, given, function):
                 "pass the gradient of the loss in this tensor"
             )
         return Tensor(np.ones_like(tensor.data))
-    given = (given if isinstance(given, Tensor) else Tensor(np.asarray(given))).to(tensor.dtype)
+    given = (given if isinstance(given, Tensor) else Tensor(like(given, tensor.data))).to(tensor.dtype)
     if given.shape != tensor.shape:
         raise ValueError(f"{function}: the gradient has shape {given.shape}; needed {tensor.shape}")
     return given
@@ -261,7 +262,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     outputs do not depend is an error, or None with `allow_unused=True`. Nothing is added to `.grad`.
     """
     outputs, inputs = ([x] if isinstance(x, Tensor) else list(x) for x in (outputs, inputs))
-    given = [grad_outputs] if isinstance(grad_outputs, Tensor | np.ndarray | None) else list(grad_outputs)
+    given = [grad_outputs] if isinstance(grad_outputs, Tensor | None) or is_array(grad_outputs) else list(grad_outputs)
     given = given * len(outputs) if grad_outputs is None else given
     if len(given) != len(outputs):
         raise ValueError(f"grad: {len(given)} grad_outputs came for {len(outputs)} outputs")

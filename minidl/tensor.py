@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from . import backend, cuda
+
 _DEFAULTS = {"f": np.float32, "i": np.int64}
 
 
@@ -34,6 +36,11 @@ class Tensor:
     @property
     def dtype(self):
         return self.data.dtype
+
+    @property
+    def device(self):
+        """ "cpu", or "cuda:0" and so on."""
+        return cuda.device_of(self.data)
 
     @property
     def requires_grad(self):
@@ -73,9 +80,11 @@ class Tensor:
         return self.data.item()
 
     def numpy(self):
-        """The array itself (not a copy); an error if a gradient is required, since writing to it would go unseen."""
+        """The NumPy array itself (not a copy); an error if a gradient is required, since writing to it would go unseen."""
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires grad; call detach().numpy()")
+        if self.device != "cpu":
+            raise TypeError(f"numpy: the tensor is on {self.device}; call cpu().numpy()")
         return self.data
 
     def tolist(self):
@@ -112,8 +121,9 @@ class Tensor:
         return int(self.item())
 
     def __repr__(self):
-        body = np.array2string(self.data, separator=", ", prefix="tensor(", precision=4, threshold=200)
+        body = np.array2string(cuda.to_host(self.data), separator=", ", prefix="tensor(", precision=4, threshold=200)
         dtype = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
+        dtype += "" if self.device == "cpu" else f", device={self.device!r}"
         made = ", requires_grad=True" if self.requires_grad else ""
         if not self.is_leaf:
             made = f", grad_fn=<{self.node.op.__name__}>"
@@ -171,7 +181,8 @@ class Tensor:
         if engine.is_grad_enabled() and self.requires_grad:
             kind = "a leaf that requires grad" if self.is_leaf else f"the result of {self.node.op.__name__}"
             raise RuntimeError(f"in-place write to {kind}: do it inside minidl.no_grad(), or out of place")
-        self.data[key] = value.data if isinstance(value, Tensor) else value
+        value = value.data if isinstance(value, Tensor) else value
+        self.data[key] = value if isinstance(value, int | float) else backend.like(value, self.data)
         engine.touch(self.data)
         return self
 
@@ -212,10 +223,26 @@ class Tensor:
 
     # -- functions as methods ----------------------------------------------------------------------------------------
 
-    def to(self, dtype):
-        """The same values in another dtype; gradients flow back in this one."""
-        dtype = np.dtype(dtype)
-        return self if dtype == self.dtype else F.cast(self, dtype=dtype, source=self.dtype)
+    def to(self, *target):
+        """The same values in another dtype, on another device ("cpu", "cuda", "cuda:1"), or both: `to("cuda", np.float64)`.
+
+        Gradients flow back in this dtype, to this device. A RuntimeError says what is missing where there is no GPU.
+        """
+        x = self
+        for one in target:
+            if cuda.is_device(one):
+                x = x if cuda.is_on(x.data, one) else F.move(x, device=one, source=x.device)
+            elif np.dtype(one) != x.dtype:
+                x = F.cast(x, dtype=np.dtype(one), source=x.dtype)
+        return x
+
+    def cuda(self):
+        """On the GPU; see `to`."""
+        return self.to("cuda")
+
+    def cpu(self):
+        """In NumPy's memory; see `to`."""
+        return self.to("cpu")
 
     def float(self):
         """float32."""
@@ -261,11 +288,11 @@ class Tensor:
 
     def argmax(self, dim=None):
         """Position of the (first) maximum along `dim`, or in the flattened tensor."""
-        return Tensor(np.asarray(self.data.argmax(dim)))
+        return Tensor(backend.asarray(self.data.argmax(dim)))
 
     def argmin(self, dim=None):
         """Position of the (first) minimum along `dim`, or in the flattened tensor."""
-        return Tensor(np.asarray(self.data.argmin(dim)))
+        return Tensor(backend.asarray(self.data.argmin(dim)))
 
 
 def _rebuild(data, requires_grad):
@@ -276,23 +303,23 @@ def _one_or_many(values):
     return values if len(values) != 1 or isinstance(values[0], int) else tuple(values[0])
 
 
-def tensor(data, dtype=None, requires_grad=False):
+def tensor(data, dtype=None, requires_grad=False, device=None):
     """A Tensor with a copy of `data` (a number, nested lists, an array or a Tensor).
 
-    Without `dtype`, Python floats become float32, integers int64, and arrays keep their dtype, as in PyTorch.
+    It lies on `device`, or, without one, where `data` does. Without `dtype`, Python floats become float32, integers int64, and arrays keep their dtype, as in PyTorch.
     """
     if isinstance(data, Tensor):
         data = data.data
-    typed = isinstance(data, np.ndarray | np.generic)
+    typed = isinstance(data, np.generic) or backend.is_array(data)
     try:
-        array = np.array(data, dtype)
+        array = backend.xp(data).array(data, dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"tensor: data must be numbers in nested lists of equal lengths: {error}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: dtype must be boolean, integer or floating, not {array.dtype}")
     if dtype is None and not typed and array.dtype.kind in _DEFAULTS:
         array = array.astype(_DEFAULTS[array.dtype.kind])
-    return Tensor(array).requires_grad_(requires_grad)
+    return Tensor(array if device is None else cuda.move(array, device)).requires_grad_(requires_grad)
 
 
 from . import engine  # noqa: E402  both need the class

@@ -35,6 +35,7 @@ from .elementwise import (
     lt,
     maximum,
     minimum,
+    move,
     mul,
     ne,
     neg,

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from .. import cuda
+from ..backend import asarray
 from ..primitive import primitive
 from ..tensor import Tensor, tensor
 
@@ -85,6 +87,15 @@ cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
 
 
 @primitive
+def move(x, *, device, source):
+    """x on another device; `source` is the one that gradients go back to."""
+    return cuda.move(x, device)
+
+
+move.rules(x=lambda g, source, device: move(g, device=source, source=device))
+
+
+@primitive
 def clone(x):
     """A copy."""
     return x.copy()
@@ -95,7 +106,7 @@ clone.rules(x=lambda g: g)
 
 def where(condition, input, other):
     """`input` where `condition`, else `other`."""
-    condition = condition.data if isinstance(condition, Tensor) else np.asarray(condition)
+    condition = condition.data if isinstance(condition, Tensor) else asarray(condition)
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = tensor(input)
     return _select(input, other, condition=condition.astype(bool, copy=False))
@@ -261,4 +272,4 @@ def ge(a, b):
 
 def _compare(ufunc, a, b):
     a, b = (x.data if isinstance(x, Tensor) else x for x in (a, b))
-    return Tensor(np.asarray(ufunc(a, b)))
+    return Tensor(asarray(ufunc(a, b)))
