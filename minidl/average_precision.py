@@ -42,9 +42,9 @@ class AveragePrecision:
     def update(self, predictions, targets):
         """Add images: a list of predictions and a list of as many targets, one dictionary each; returns self.
 
-        prediction: labels (D), scores (D), and boxes (D x 4: x1, y1, x2, y2) or masks (D x H x W, or a list of
-        run-length codes). target: labels (G), boxes or masks, and, where there are any, iscrowd (G) and area (G; by
-        default that of the masks, or of the boxes).
+        prediction: labels (D), scores (D), and boxes (D x 4: x1, y1, x2, y2) or masks (D x H x W or D x 1 x H x W, of
+        probabilities what is at least 0.5; or a list of run-length codes). target: labels (G), boxes or masks, and,
+        where there are any, iscrowd (G) and area (G; by default that of the masks, or of the boxes).
         """
         if len(predictions) != len(targets):
             raise ValueError(
@@ -81,14 +81,9 @@ class AveragePrecision:
         """Boxes N x 4 float64, or masks N x H x W bool."""
         key = {"box": "boxes", "mask": "masks"}[self.iou_type]
         _need(key in source, f"{name} has {', '.join(map(str, source))}; needed {key} for iou_type {self.iou_type!r}")
-        given = source[key]
         if key == "masks":
-            coded = isinstance(given, list | tuple) and len(given) and isinstance(given[0], dict)
-            shapes = np.asarray([rle.decode(code) for code in given] if coded else given)
-            shapes = shapes.reshape(0, 0, 0) if shapes.size == 0 and len(shapes) == 0 else shapes.astype(bool)
-            _need(shapes.ndim == 3 and len(shapes) == count, f"{name} has masks {shapes.shape} for {count} labels")
-            return shapes
-        shapes = np.asarray(given, np.float64)
+            return _masks(source[key], count, name)
+        shapes = np.asarray(source[key], np.float64)
         shapes = shapes.reshape(0, 4) if shapes.size == 0 else shapes
         _need(shapes.shape == (count, 4), f"{name} has boxes {shapes.shape} for {count} labels; needed {count} x 4")
         fine = np.isfinite(shapes).all() and (shapes[:, 2:] >= shapes[:, :2]).all()
@@ -177,10 +172,18 @@ def _measure(shapes):
 
 def _areas(target, shapes):
     """An object's area without being told: its mask's where there is one, else its box's."""
-    masks = target.get("masks")
-    if shapes.ndim == 2 and isinstance(masks, np.ndarray) and masks.ndim == 3:
-        return _measure(masks.astype(bool))
-    return _measure(shapes)
+    return _measure(_masks(target["masks"], len(shapes), "target") if "masks" in target else shapes)
+
+
+def _masks(given, count, name):
+    """N x H x W bool, of arrays, N x 1 x H x W, run-length codes; of probabilities what is at least one half."""
+    coded = isinstance(given, list | tuple) and len(given) and isinstance(given[0], dict)
+    masks = np.asarray([rle.decode(code) for code in given] if coded else given)
+    if not len(masks) and not count:
+        return np.zeros((0, 0, 0), bool)
+    masks = masks[:, 0] if masks.ndim == 4 and masks.shape[1] == 1 else masks
+    _need(masks.ndim == 3 and len(masks) == count, f"{name} has masks {masks.shape} for {count} labels")
+    return masks >= 0.5 if masks.dtype.kind == "f" else masks.astype(bool)
 
 
 def _box_ious(boxes, truth, crowd):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import minidl
 from minidl.data import rle
 from minidl.metrics import AveragePrecision
 
@@ -164,6 +165,15 @@ def test_by_hand():
     assert "1 images" in repr(metric) and "AP50" in repr(metric)
 
 
+def test_of_equal_ious_the_last_object_is_taken():
+    """So does pycocotools, and the next detection, which only overlaps that object, finds it taken."""
+    truth = single([[0, 0, 10, 10], [4, 0, 14, 10]])
+    found = single([[2, 0, 12, 10], [4, 0, 14, 10]], [0.9, 0.8])
+    assert AveragePrecision().update([found], [truth]).compute()["AP50"] == pytest.approx(51 / 101)
+    swapped = single([[4, 0, 14, 10], [0, 0, 10, 10]])
+    assert AveragePrecision().update([found], [swapped]).compute()["AP50"] == 1
+
+
 def test_batches_or_one_by_one_and_reset():
     predictions, targets = random_case(3)
     together = AveragePrecision("mask").update(predictions, targets)
@@ -183,6 +193,18 @@ def test_masks_may_be_run_lengths_and_areas_may_be_missing():
     np.testing.assert_equal(AveragePrecision("mask").update(coded, plain).compute(), expected)
     boxes = AveragePrecision("box").update(predictions, targets).compute()  # areas are the masks', as in COCO's files
     np.testing.assert_equal(AveragePrecision("box").update(predictions, plain).compute(), boxes)
+
+
+def test_masks_may_be_probabilities_and_tensors():
+    predictions, targets = random_case(6)
+    rng = np.random.default_rng(0)
+    soft = [p | {"masks": (0.5 * p["masks"] + 0.49 * rng.random(p["masks"].shape))[:, None]} for p in predictions]
+    expected = AveragePrecision("mask").update(predictions, targets).compute()
+    np.testing.assert_equal(AveragePrecision("mask").update(soft, targets).compute(), expected)
+    tensors = [{k: minidl.tensor(v) for k, v in p.items()} for p in soft]
+    np.testing.assert_equal(AveragePrecision("mask").update(tensors, targets).compute(), expected)
+    boxes = AveragePrecision("box").update(predictions, targets).compute()
+    np.testing.assert_equal(AveragePrecision("box").update(tensors, targets).compute(), boxes)
 
 
 def test_own_thresholds_and_numbers_of_detections():
