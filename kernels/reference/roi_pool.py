@@ -18,7 +18,7 @@ def roi_pool(x, boxes, output_size, scale):
         for i, (h, h_end) in enumerate(rows):
             for j, (w, w_end) in enumerate(cols):
                 if h < h_end and w < w_end:
-                    pixels = x[int(n), :, h:h_end, w:w_end].reshape(C, -1)
+                    pixels = x[int(n), :, h:h_end, w:w_end].reshape(C, (h_end - h) * (w_end - w))
                     best = pixels.argmax(1)
                     y[k, :, i, j] = pixels[np.arange(C), best]
                     index[k, :, i, j] = (h + best // (w_end - w)) * W + w + best % (w_end - w)
