@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cpu, reference
-from minidl.kernels.cpu import conv, depthwise, tiled, tiled_weight, winograd_conv, winograd_weight
+from minidl.kernels.cpu import channels, channels_weight, conv, depthwise, tiled, winograd_conv, winograd_weight
 from minidl.kernels.geometry import Geometry
 
 import minidl
@@ -61,7 +61,7 @@ def problems(draw, kernel=None, stride=None, dilation=None, depthwise=False, mos
 
 
 def compare(problem, forward, data, weight, dtype, tolerance):
-    """The three convolutions against the reference column in float64."""
+    """The three convolutions, or two if `weight` is None, against the reference column in float64."""
     seed, N, C, O, size, g = problem
     x, w, b, c = (
         rand(seed, N, C, *size),
@@ -74,7 +74,8 @@ def compare(problem, forward, data, weight, dtype, tolerance):
     near(forward(x, w, b, g), reference.conv2d(*wide(x, w, b), g), tolerance)
     y = rand(seed + 4, N, O, *g.output_size(size)).astype(dtype)
     near(data(y, w, c, size, g), reference.conv_transpose2d(*wide(y, w, c), size, g), tolerance)
-    near(weight(x, y, g), reference.conv2d_weight(*wide(x, y), g), tolerance)
+    if weight:
+        near(weight(x, y, g), reference.conv2d_weight(*wide(x, y), g), tolerance)
 
 
 exact = pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 1e-5)])
@@ -85,7 +86,42 @@ sweep = settings(deadline=None, max_examples=40)
 @sweep
 @given(problems())
 def test_tiled(dtype, tolerance, problem):
-    compare(problem, tiled.conv2d, tiled.conv_transpose2d, tiled_weight.conv2d_weight, dtype, tolerance)
+    compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+
+
+CHANNELS = channels.conv2d, channels.conv_transpose2d, channels_weight.conv2d_weight
+
+
+@exact
+@sweep
+@given(problems(most=20))
+def test_channels(dtype, tolerance, problem):
+    compare(problem, *CHANNELS, dtype, tolerance)
+
+
+@exact
+@sweep
+@given(problems(kernel=(1, 1), most=20))
+def test_channels_of_single_pixels(dtype, tolerance, problem):
+    compare(problem, *CHANNELS, dtype, tolerance)
+
+
+@exact
+@pytest.mark.parametrize(
+    "problem",
+    [
+        (0, 2, 200, 70, (17, 19), Geometry((1, 1))),  # several chunks of channels, one row of pixels
+        (1, 2, 37, 45, (20, 70), Geometry((3, 3), (2, 2), (1, 1))),
+        (2, 1, 50, 24, (64, 66), Geometry((2, 2), (2, 2))),
+        (3, 2, 21, 21, (48, 40), Geometry((16, 16), (8, 8), (4, 4))),
+        (4, 1, 3, 40, (50, 300), Geometry((7, 7), (2, 2), (3, 3))),
+        (5, 1, 70, 33, (5, 700), Geometry((5, 5), (1, 1), (2, 2))),  # columns are cut as well
+        (6, 1, 40, 20, (33, 35), Geometry((3, 3), (1, 1), (18, 18), (18, 18))),
+        (7, 2, 40, 600, (6, 7), Geometry((3, 3), (2, 3), (1, 0))),
+    ],
+)
+def test_channels_in_several_tiles(dtype, tolerance, problem):
+    compare(problem, *CHANNELS, dtype, tolerance)
 
 
 @exact
@@ -118,16 +154,13 @@ def test_winograd_with_many_channels(case):
 @pytest.mark.parametrize("dilation", [5, 12, 18])
 def test_dilation_beyond_a_tile(dilation):
     g = Geometry((3, 3), (1, 1), (dilation, dilation), (dilation, dilation))
-    compare(
-        (3, 1, 5, 6, (33, 33), g), tiled.conv2d, tiled.conv_transpose2d, tiled_weight.conv2d_weight, np.float64, 1e-12
-    )
+    compare((3, 1, 5, 6, (33, 33), g), tiled.conv2d, tiled.conv_transpose2d, None, np.float64, 1e-12)
 
 
 def test_weights_larger_than_a_cache():
     g = Geometry((7, 7), (1, 1), (3, 3))
-    compare(
-        (3, 1, 90, 130, (6, 9), g), tiled.conv2d, tiled.conv_transpose2d, tiled_weight.conv2d_weight, np.float64, 1e-12
-    )
+    compare((3, 1, 90, 130, (6, 9), g), tiled.conv2d, tiled.conv_transpose2d, None, np.float64, 1e-12)
+    compare((3, 1, 90, 130, (6, 9), g), *CHANNELS, np.float64, 1e-12)
 
 
 @settings(deadline=None, max_examples=15)
@@ -204,15 +237,20 @@ def test_choice_and_override():
     used = lambda: conv.choose(x.shape, w.shape, g, x.dtype)[0]
     assert used() == "winograd"
     results = {}
-    for name in ("auto", "winograd", "tiled", "im2col"):
+    for name in ("auto", "winograd", "channels", "tiled", "im2col"):
         with minidl.conv_algorithm(name):
             assert used() == ("winograd" if name == "auto" else name)
             results[name] = cpu.conv2d(x, w, None, g)
     assert used() == "winograd"
     assert np.array_equal(results["auto"], results["winograd"])
     near(results["winograd"], results["im2col"], 1e-4)
+    near(results["channels"], results["im2col"], 1e-5)
     near(results["tiled"], results["im2col"], 1e-5)
-    assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "tiled"
+    assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "channels"
+    assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "tiled"
+    assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
+    with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
+        assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
     assert conv.choose((1, 8, 9, 9), (8, 1, 5, 5), Geometry((5, 5), groups=8), x.dtype)[0] == "depthwise"
     with minidl.conv_algorithm("depthwise"):  # cannot serve here: the automatic choice does
         assert used() == "winograd"

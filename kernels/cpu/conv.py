@@ -4,7 +4,8 @@
 |---|---|---|
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
-| tiled     | everything | register tiles on cached copies (tiled, tiled_weight) |
+| channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
+| tiled     | conv2d, conv_transpose2d | the same, pixels in the vectors: for few output channels (tiled) |
 | im2col    | everything | the reference column: the whole matrix of windows, then NumPy's product |
 
 Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones, relative to the largest; a result is the same
@@ -16,12 +17,13 @@ from contextvars import ContextVar
 import numpy as np
 
 from ..reference import conv as im2col
-from . import depthwise, tiled, tiled_weight, winograd_conv, winograd_weight
+from . import channels, channels_weight, depthwise, tiled, winograd_conv, winograd_weight
 
-ALGORITHMS = ("auto", "winograd", "depthwise", "tiled", "im2col")
+ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
+FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
 
 
@@ -48,7 +50,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     (_, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
     asked = override.get()
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
-    if asked == "tiled" or asked == "im2col":
+    if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):
         return asked, "asked for by conv_algorithm"
     if asked == "winograd" and not no_winograd:
         return asked, "asked for by conv_algorithm"
@@ -56,14 +58,22 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         return asked, "asked for by conv_algorithm"
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
+    results = (C if direction == "data" else O) // G
+    if direction == "weight" or results > FEW_RESULTS:
+        direct = "channels", "output channels in the vectors"
+    else:
+        direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"
     if no_winograd:
-        return "tiled", no_winograd
+        return direct[0], f"{no_winograd}; {direct[1]}"
     if min(C, O) // G < FEWEST_CHANNELS:
-        return "tiled", f"fewer than {FEWEST_CHANNELS} channels: Winograd's transforms would cost more than they save"
+        few = f"fewer than {FEWEST_CHANNELS} channels: Winograd's transforms would cost more than they save"
+        return direct[0], f"{few}; {direct[1]}"
     size = (H, W) if direction == "data" else geometry.output_size((H, W))
     waste = np.prod([-(-n // (4 * d)) * 4 * d / n for n in size])
     if waste > LARGEST_WASTE:
-        return "tiled", f"tiles of 4x4 on {d * d} sub-images compute {waste:.1f} times the results needed"
+        return direct[
+            0
+        ], f"tiles of 4x4 on {d * d} sub-images compute {waste:.1f} times the results needed; {direct[1]}"
     return (
         "winograd",
         f"3x3, stride 1, float32: 36 multiplications for 16 results, not 144; tiles waste {waste - 1:.0%}",
@@ -73,19 +83,21 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 FORWARD = {
     "winograd": winograd_conv.conv2d,
     "depthwise": depthwise.conv2d,
+    "channels": channels.conv2d,
     "tiled": tiled.conv2d,
     "im2col": im2col.conv2d,
 }
 DATA = {
     "winograd": winograd_conv.conv_transpose2d,
     "depthwise": depthwise.conv_transpose2d,
+    "channels": channels.conv_transpose2d,
     "tiled": tiled.conv_transpose2d,
     "im2col": im2col.conv_transpose2d,
 }
 WEIGHT = {
     "winograd": winograd_weight.conv2d_weight,
     "depthwise": depthwise.conv2d_weight,
-    "tiled": tiled_weight.conv2d_weight,
+    "channels": channels_weight.conv2d_weight,
     "im2col": im2col.conv2d_weight,
 }
 

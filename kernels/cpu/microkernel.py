@@ -1,4 +1,4 @@
-"""The two innermost loops of every convolution here, written as vector instructions: a tile of a product in registers.
+"""The two innermost loops of every product here, written as vector instructions: a tile of sums in registers.
 
 A processor multiplies and adds two vectors in each cycle, but only if both operands are already in registers. A tile of
 6 x 2 vectors of sums takes 12 of the 16 registers of AVX2; one step of its loop loads 2 vectors and 6 scalars and does
@@ -19,7 +19,7 @@ _features = llvmlite.binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx") else 16
 COLUMNS = 2  # vectors in a row of an outer tile
 HEIGHTS = (6, 4)  # rows of an outer tile: every even height from 4 on is a sum of these
-DOT_ROWS, DOT_COLUMNS = 4, 3  # sums of a dot tile: 12 vectors
+CHANNEL_ROWS = 6  # rows of a channel tile
 
 
 def width(dtype):
@@ -145,32 +145,40 @@ outer_tile_6, outer_tile_4 = (outer_tile_of(height) for height in HEIGHTS)
 add_tile_6, add_tile_4 = (outer_tile_of(height, accumulate=True) for height in HEIGHTS)
 
 
-@intrinsic
-def dot_tile(typing, a, a0, a_offsets, i0, b, b0, b_offsets, j0, K, c, c0, pitch):
-    """c[r, q] += sum_k a[a_offsets[r] + k] b[b_offsets[q] + k] for 4 rows r and 3 columns q; K is a multiple of a vector.
+def _channel_tile(columns, accumulate):
+    @intrinsic
+    def channel_tile(typing, a, a0, rows, r0, steps, k0, K, b, b0, init, i0, c, c0, places):
+        def codegen(context, builder, signature, args):
+            at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
+            a, rows, steps, b, init, c = at(0), at(2), at(4), at(7), at(9), at(11)
+            places = _pointer(context, builder, signature.args[13], args[13], args[3])
+            v = _Vectors(context, builder, signature.args[0].dtype)
+            shifted = lambda base, table, r: builder.gep(base, [builder.load(builder.gep(table, [_int(r)]))])
+            vectors = lambda base: [builder.gep(base, [_int(j * v.lanes)]) for j in range(columns)]
+            a_rows = [shifted(a, rows, r) for r in range(CHANNEL_ROWS)]
+            out = [place for r in range(CHANNEL_ROWS) for place in vectors(shifted(c, places, r))]
 
-    Both operands run along k, so nothing has to be transposed; sums are vectors, added up once at the end.
+            def step(k, sums):
+                at = builder.load(builder.gep(steps, [k]))
+                b_row = [v.load(p) for p in vectors(builder.gep(b, [builder.mul(k, _int(COLUMNS * v.lanes))]))]
+                pixels = [v.broadcast(builder.load(builder.gep(row, [at]))) for row in a_rows]
+                return [v.multiply_add(pixels[j // columns], b_row[j % columns], s) for j, s in enumerate(sums)]
+
+            start = [v.load(p) for p in (out if accumulate else vectors(init) * CHANNEL_ROWS)]
+            for place, value in zip(out, _loop(builder, args[6], 1, start, step)):
+                v.store(value, place)
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(a, i, rows, i, steps, i, i, b, i, init, i, c, i, places), codegen
+
+    channel_tile.__doc__ = f"""c[places[r] + j] = init[j] + sum_k a[rows[r] + steps[k]] b[k, j]: 6 rows r, {columns} vectors of j.
+
+    Every array is flat and starts at the index that follows it, `places` at r0 like `rows`; a row of b is two vectors.
+    `add_` in place of `channel_`: the sum starts from c, and init is not read.
     """
+    return channel_tile
 
-    def codegen(context, builder, signature, args):
-        at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
-        a, a_offsets, b, b_offsets, c, pitch = at(0), at(2), at(4), at(6), at(9), args[11]
-        v = _Vectors(context, builder, signature.args[0].dtype)
-        row = lambda base, offsets, r: builder.gep(base, [builder.load(builder.gep(offsets, [_int(r)]))])
-        a_rows = [row(a, a_offsets, r) for r in range(DOT_ROWS)]
-        b_rows = [row(b, b_offsets, q) for q in range(DOT_COLUMNS)]
 
-        def step(k, sums):
-            y = [v.load(builder.gep(p, [k])) for p in b_rows]
-            x = [v.load(builder.gep(p, [k])) for p in a_rows]
-            return [v.multiply_add(x[j // DOT_COLUMNS], y[j % DOT_COLUMNS], s) for j, s in enumerate(sums)]
-
-        zero = ir.Constant(v.vector, None)
-        for j, s in enumerate(_loop(builder, args[8], v.lanes, [zero] * (DOT_ROWS * DOT_COLUMNS), step)):
-            element = builder.gep(c, [builder.mul(pitch, _int(j // DOT_COLUMNS))])
-            element = builder.gep(element, [_int(j % DOT_COLUMNS)])
-            builder.store(builder.fadd(builder.load(element), v.sum(s)), element)
-        return context.get_dummy_value()
-
-    i = types.intp
-    return types.void(a, i, a_offsets, i, b, i, b_offsets, i, i, c, i, i), codegen
+channel_tile_2, channel_tile_1 = (_channel_tile(columns, accumulate=False) for columns in (2, 1))
+add_channels_2, add_channels_1 = (_channel_tile(columns, accumulate=True) for columns in (2, 1))
