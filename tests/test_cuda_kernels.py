@@ -1,16 +1,17 @@
 """Every row of the CUDA column against the reference: compiled for the CPU (`cudasim`), and on a GPU where there is one.
 
-A row of CASES (cuda_cases.py) draws its arguments from a generator and a dtype; results, and arguments written in place,
-must agree.
+A row of CASES (cuda_cases.py, cuda_cases_irregular.py) draws its arguments from a generator and a dtype; results, and
+arguments written in place, must agree.
 """
 
 import shutil
 import subprocess
 from pathlib import Path
 
+import cuda_cases
+import cuda_cases_irregular
 import numpy as np
 import pytest
-from cuda_cases import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cuda, reference
@@ -19,6 +20,12 @@ from minidl.kernels.lattice import Lattice
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="cudasim needs g++ or clang++; neither is installed"
 )
+CASES = {
+    name.removeprefix("case_"): case
+    for module in (cuda_cases, cuda_cases_irregular)
+    for name, case in vars(module).items()
+    if name.startswith("case_")
+}
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
 
 
