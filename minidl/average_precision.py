@@ -63,11 +63,15 @@ class AveragePrecision:
         truth = self._shapes(target, len(classes), "target")
         crowd = _column(target, "iscrowd", "target", len(classes)).astype(bool)
         areas = _column(target, "area", "target", len(classes)) if "area" in target else _areas(target, truth)
-        _need(len(crowd) == len(areas) == len(classes), f"target has {len(classes)} labels, {len(crowd)} iscrowd, "
-              f"{len(areas)} areas")  # fmt: skip
+        _need(
+            len(crowd) == len(areas) == len(classes),
+            f"target has {len(classes)} labels, {len(crowd)} iscrowd, {len(areas)} areas",
+        )
         if self.iou_type == "mask":
-            _need(not len(labels) or not len(classes) or shapes.shape[1:] == truth.shape[1:],
-                  f"masks are {shapes.shape[1:]} in the prediction and {truth.shape[1:]} in the target")  # fmt: skip
+            _need(
+                not len(labels) or not len(classes) or shapes.shape[1:] == truth.shape[1:],
+                f"masks are {shapes.shape[1:]} in the prediction and {truth.shape[1:]} in the target",
+            )
         self.images += 1
         for label in np.union1d(labels, classes).tolist():
             chosen, real = np.flatnonzero(labels == label), np.flatnonzero(classes == label)

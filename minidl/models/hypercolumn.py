@@ -91,9 +91,7 @@ class Hypercolumn(Columns):
     efficient: layers are scored first and the scores enlarged; False: columns are stacked at every pixel first.
     """
 
-    def __init__(
-        self, backbone, num_classes, layers, hidden=4096, kernel=7, grid=1, dropout=0.5, efficient=True
-    ):  # fmt: skip
+    def __init__(self, backbone, num_classes, layers, hidden=4096, kernel=7, grid=1, dropout=0.5, efficient=True):
         super().__init__(backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient)
 
     def logits(self, x):
@@ -119,7 +117,7 @@ class BoxHypercolumn(Columns):
 
     def __init__(
         self, backbone, num_classes, layers, hidden=4096, kernel=7, grid=5, dropout=0.5, efficient=True, size=50
-    ):  # fmt: skip
+    ):
         super().__init__(backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient)
         self.size = size
 
