@@ -106,7 +106,13 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
     @functools.wraps(forward)
     def op(*args, **metadata):
         arrays = [a.data if isinstance(a, Tensor) else a for a in args]
-        out = forward(*arrays, **metadata)
+        try:
+            out = forward(*arrays, **metadata)
+        except TypeError:
+            moved = together(forward.__name__, args)
+            if moved is None:
+                raise
+            return op(*moved, **metadata)
         extra = ()
         if aux:
             out, *extra = out
@@ -158,7 +164,10 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
                 edges.append(b.node)
                 shapes.append(y.shape)
                 mask += 1
-        out = forward(x, y)
+        try:
+            out = forward(x, y)
+        except TypeError:  # NumPy and CuPy arrays do not mix
+            return general(a, b)
         if out.dtype is not _FLOAT32 or type(out) is not np.ndarray or engine.observer:
             return general(a, b)
         result = Tensor(out)
@@ -209,6 +218,21 @@ def promote(args, floating=False):
     if floating and common.kind != "f":
         common = _FLOAT32
     return [a.to(common) if isinstance(a, Tensor) else a for a in args]
+
+
+def together(function, args):
+    """The arguments with 0-d NumPy arrays moved to the GPU that others are on; None where nothing has to move.
+
+    A RuntimeError names the devices where larger arrays lie apart.
+    """
+    tensors = [Tensor(a) if is_array(a) else a for a in args]
+    devices = {a.device for a in tensors if isinstance(a, Tensor)}
+    if len(devices) < 2:
+        return None
+    far = [a.device for a in tensors if isinstance(a, Tensor) and (a.ndim or a.device != "cpu")]
+    if len(set(far)) > 1:
+        raise RuntimeError(f"{function}: its tensors lie on {' and '.join(sorted(set(far)))}; bring them together with to()")
+    return [a.to(far[0]) if isinstance(a, Tensor) else a for a in tensors]
 
 
 def through(definition, inputs, g):

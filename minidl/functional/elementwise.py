@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .. import cuda
-from ..backend import asarray
+from ..backend import asarray, like, xp
 from ..primitive import primitive
 from ..tensor import Tensor, tensor
 
@@ -109,7 +109,8 @@ def where(condition, input, other):
     condition = condition.data if isinstance(condition, Tensor) else asarray(condition)
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = tensor(input)
-    return _select(input, other, condition=condition.astype(bool, copy=False))
+    beside = next((x.data for x in (input, other) if isinstance(x, Tensor)), condition)
+    return _select(input, other, condition=like(condition.astype(bool, copy=False), beside))
 
 
 @primitive(broadcasts=True)
@@ -232,8 +233,10 @@ cos.rules(x=lambda g, x: -g * sin(x))
 @primitive(floating=True)
 def erf(x):
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    from scipy.special import erf
-
+    if xp(x) is np:
+        from scipy.special import erf
+    else:
+        from cupyx.scipy.special import erf
     return erf(x)
 
 

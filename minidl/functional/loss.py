@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import kernels, like, xp
 from ..engine import is_grad_enabled
 from ..primitive import primitive
 from ..tensor import Tensor
@@ -71,17 +71,24 @@ def _reduce(function, loss, reduction, divisor=None):
     raise ValueError(f'{function}: reduction must be "mean", "sum" or "none", not {reduction!r}')
 
 
+def _count(total, dtype):
+    """What a mean divides by: NaN where nothing counts. On a GPU a Tensor, since a number would have to be waited for."""
+    if xp(total) is not np:
+        return Tensor(total.astype(dtype))
+    return float(total) if total else math.nan
+
+
 def _labels(function, x, target, weight):
     """Class axis, target as an int64 array, class weights as an array or None, all checked."""
     dim = 1 if x.ndim > 1 else 0
-    target = target.data if isinstance(target, Tensor) else np.asarray(target)
+    target = like(target.data if isinstance(target, Tensor) else target, x.data)
     needed = x.shape[:dim] + x.shape[dim + 1 :]
     if target.dtype.kind not in "iu" or target.shape != needed:
         raise ValueError(
             f"{function}: target is {target.dtype} of shape {target.shape}; needed class indices of {needed}"
         )
     if weight is not None:
-        weight = weight.data if isinstance(weight, Tensor) else np.asarray(weight)
+        weight = like(weight.data if isinstance(weight, Tensor) else weight, x.data)
         if weight.shape != (x.shape[dim],):
             raise ValueError(f"{function}: weight has shape {weight.shape}; needed ({x.shape[dim]},)")
         weight = weight.astype(x.dtype)
@@ -100,7 +107,7 @@ def _cross_entropy_rule(g, x, target, weight, ignore_index):
     kept = target != ignore_index
     label = np.where(kept, target, 0)
     scale = kept * (1.0 if weight is None else weight[label])
-    hot = (label[:, None] == np.arange(x.shape[1])[:, None]).astype(x.dtype)
+    hot = (label[:, None] == xp(target).arange(x.shape[1])[:, None]).astype(x.dtype)
     return unsqueeze(g * Tensor(scale.astype(x.dtype)), 1) * (softmax(x, 1) - Tensor(hot))
 
 
@@ -130,7 +137,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform
     divisor = kept.sum() if weight is None else (kept * weight[np.where(kept, flat, 0)]).sum()
     loss = reshape(loss, labels.shape)
-    return _reduce("cross_entropy", loss, reduction, float(divisor) if divisor else math.nan)
+    return _reduce("cross_entropy", loss, reduction, _count(divisor, input.dtype))
 
 
 def _soft_cross_entropy(x, target, weight, reduction, label_smoothing):
@@ -155,12 +162,11 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     scale = (kept * (1.0 if weight is None else weight[index])).astype(input.dtype)
     picked = gather(input, dim, np.expand_dims(index, dim))
     loss = -reshape(picked, labels.shape) * Tensor(scale)
-    total = float(scale.sum())
-    return _reduce("nll_loss", loss, reduction, total if total else math.nan)
+    return _reduce("nll_loss", loss, reduction, _count(scale.sum(), input.dtype))
 
 
 def _same_shape(function, input, target):
-    target = target if isinstance(target, Tensor) else Tensor(np.asarray(target, input.dtype))
+    target = target if isinstance(target, Tensor) else Tensor(like(target, input.data, input.dtype))
     if input.shape != target.shape:
         raise ValueError(f"{function}: target has shape {target.shape}; needed that of input, {input.shape}")
     return target

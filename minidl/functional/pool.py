@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import kernels, like, xp
 from ..primitive import primitive
 from ..tensor import Tensor
 from .conv import check_images, pair, window
@@ -69,7 +69,7 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
     `output_size` says which of the sizes that pool to the same result is meant; the default is (H - 1) s - 2 p + k.
     """
     check_images("max_unpool2d", input=input)
-    index = indices.data if isinstance(indices, Tensor) else np.asarray(indices)
+    index = like(indices.data if isinstance(indices, Tensor) else indices, input.data)
     geometry = window("max_unpool2d", kernel_size, kernel_size if stride is None else stride, padding)
     size = tuple(
         (n - 1) * s - 2 * p + k
@@ -94,10 +94,11 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
 
 def _last_writers(index, size):
     """The index with -1 (nowhere) for every element whose place a later one overwrites."""
-    planes = np.arange(index.shape[0] * index.shape[1]).reshape(*index.shape[:2], 1, 1)
+    module = xp(index)
+    planes = module.arange(index.shape[0] * index.shape[1]).reshape(*index.shape[:2], 1, 1)
     places = (planes * (size[0] * size[1]) + index).ravel()[::-1]
-    last = places.size - 1 - np.unique(places, return_index=True)[1]
-    result = np.full(index.size, -1, np.int32)
+    last = places.size - 1 - module.unique(places, return_index=True)[1]
+    result = module.full(index.size, -1, np.int32)
     result[last] = index.ravel()[last]
     return result.reshape(index.shape)
 

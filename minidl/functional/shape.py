@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from ..backend import is_array, like, xp
 from ..primitive import primitive
 from ..tensor import Tensor
 
@@ -91,19 +92,26 @@ def array_index(key):
     return key.data if isinstance(key, Tensor) else key
 
 
+def _near(key, x):
+    """An index whose arrays lie where x does."""
+    if isinstance(key, tuple):
+        return tuple(_near(k, x) for k in key)
+    return like(key, x) if isinstance(key, np.ndarray | list) or is_array(key) else key
+
+
 @primitive
 def _getitem(x, *, key):
-    return x[key]
+    return x[key if type(x) is np.ndarray else _near(key, x)]
 
 
 @primitive
 def _index_add(y, *, key, shape):
     """Adjoint of x[key]: y added into zeros of `shape` at `key`."""
-    x = np.zeros(shape, y.dtype)
+    x, key = xp(y).zeros(shape, y.dtype), _near(key, y)
     if _is_basic(key) or _distinct(key, shape):
         x[key] = y
     else:
-        np.add.at(x, key, y)
+        xp(y).add.at(x, key, y)
     return x
 
 
@@ -116,10 +124,12 @@ def _is_basic(key):
 
 
 def _distinct(key, shape):
-    """Whether integer arrays name no place twice: then assigning serves, which for rows is many times faster."""
+    """Whether a mask, or integer arrays, name no place twice: then assigning serves, for rows many times faster."""
     keys = key if isinstance(key, tuple) else (key,)
+    if len(keys) == 1 and is_array(keys[0]) and keys[0].dtype.kind == "b":
+        return True
     if not all(isinstance(k, np.ndarray) and k.dtype.kind in "iu" for k in keys):
-        return False
+        return False  # on a GPU adding costs as much as finding out
     places = np.ravel_multi_index(keys, shape[: len(keys)], mode="wrap")
     return len(np.unique(places)) == places.size
 
@@ -217,10 +227,11 @@ def _gather(x, *, dim, index):
 @primitive
 def _scatter_add(y, *, dim, index, shape):
     """Adjoint of gather: y added into zeros of `shape` at `index` along `dim`."""
-    x = np.zeros(shape, y.dtype)
-    grid = list(np.ix_(*[np.arange(n) for n in index.shape]))
+    module = xp(y)
+    x = module.zeros(shape, y.dtype)
+    grid = [module.arange(n).reshape(-1, *[1] * (index.ndim - d - 1)) for d, n in enumerate(index.shape)]
     grid[dim] = index
-    np.add.at(x, tuple(grid), y)
+    module.add.at(x, tuple(grid), y)
     return x
 
 
@@ -232,8 +243,8 @@ _gather.rules(x=lambda g, x_shape, dim, index: _scatter_add(g, dim=dim, index=in
 _scatter_add.rules(y=lambda g, dim, index: _gather(g, dim=dim, index=index))
 
 
-def _check_index(function, index, dim, shape):
-    index = index.data if isinstance(index, Tensor) else np.asarray(index)
+def _check_index(function, x, index, dim):
+    index, shape = like(index.data if isinstance(index, Tensor) else index, x.data), x.shape
     if index.dtype.kind not in "iu" or index.ndim != len(shape):
         raise ValueError(
             f"{function}: index must be integers with {len(shape)} axes, not {index.dtype} of {index.shape}"
@@ -248,13 +259,13 @@ def _check_index(function, index, dim, shape):
 def gather(x, dim, index):
     """y[i][j][k] = x[index[i][j][k]][j][k] for dim 0, and so on for the other axes."""
     dim = dim % x.ndim
-    return _gather(x, dim=dim, index=_check_index("gather", index, dim, x.shape))
+    return _gather(x, dim=dim, index=_check_index("gather", x, index, dim))
 
 
 def scatter_add(x, dim, index, src):
     """x with src[i][j][k] added at x[index[i][j][k]][j][k] for dim 0, and so on; repeated places add up."""
     dim = dim % x.ndim
-    index = _check_index("scatter_add", index, dim, x.shape)
+    index = _check_index("scatter_add", x, index, dim)
     return x + _scatter_add(src[tuple(slice(n) for n in index.shape)], dim=dim, index=index, shape=x.shape)
 
 
