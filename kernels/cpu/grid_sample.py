@@ -12,7 +12,7 @@ def _corner(x, y, H, W):
 
     NaN and infinity are outside, too.
     """
-    if not (x > -1 and x < W and y > -1 and y < H):
+    if not (x >= -1 and x < W and y >= -1 and y < H):
         return -2, -2, type(x)(0), type(y)(0)
     left, top = int(np.floor(x)), int(np.floor(y))
     return left, top, x - type(x)(left), y - type(y)(top)

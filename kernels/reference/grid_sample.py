@@ -10,7 +10,7 @@ def _corners(points, size):
     """
     H, W = size
     x, y = points[..., 0], points[..., 1]
-    near = (x > -1) & (x < W) & (y > -1) & (y < H)
+    near = (x >= -1) & (x < W) & (y >= -1) & (y < H)
     x, y = np.where(near, x, 0), np.where(near, y, 0)
     left, top = np.floor(x), np.floor(y)
     u, v = x - left, y - top

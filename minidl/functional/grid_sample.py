@@ -46,7 +46,7 @@ def _neighbours(x, points):
     """Values of the four pixels around each point, (N, C, Ho, Wo) each, and the weights of the right and the lower ones."""
     H, W = x.shape[2:]
     at = points.data
-    near = (at > -1).all(-1) & (at[..., 0] < W) & (at[..., 1] < H)
+    near = (at >= -1).all(-1) & (at[..., 0] < W) & (at[..., 1] < H)
     corner = np.floor(np.where(near[..., None], at, 0))
     left, top = corner[..., 0].astype(np.int64), corner[..., 1].astype(np.int64)
     values = []
