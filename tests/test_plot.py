@@ -341,3 +341,17 @@ def test_precision_recall_names_the_average_precision(tmp_path):
     drawn(figure, tmp_path)
     with pytest.raises(ValueError, match="no curves"):
         plot.precision_recall({})
+
+
+def test_names_of_networks_keep_apart(tmp_path):
+    from minidl.analysis.cost import Cost
+
+    near = [
+        Cost(f"network number {k}", (64, 64), 10**6, n, 1, 1, None, 8, None) for k, n in enumerate((10**9, 1010000000))
+    ]
+    accuracy = {near[0].name: 0.8, near[1].name: 0.801}
+    figure = plot.costs(near, accuracy, "Two of a kind")
+    first, second = (t.get_window_extent() for t in figure.axes[0].texts)
+    assert not first.overlaps(second)
+    assert figure.axes[0].get_ylabel() == "mean IoU" and plot.costs(near).axes[0].get_yscale() == "log"
+    drawn(figure, tmp_path)

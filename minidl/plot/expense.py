@@ -14,15 +14,35 @@ def costs(costs, accuracy=None, title=None):
     if not shown:
         raise ValueError("costs: there is nothing to show")
     figure = new_figure(7, 4, title or f"Cost of one image of {shown[0].size[0]}x{shown[0].size[1]}")
-    ax = figure.subplots()
+    ax, labels = figure.subplots(), []
     for c in shown:
-        height = accuracy.get(c.name, c.parameters / 1e6)
-        area = 30 + 300 * c.parameters / max(s.parameters for s in shown)
-        ax.scatter(c.multiply_adds / 1e9, height, area, facecolor="0.85", edgecolor=INK)
+        point = c.multiply_adds / 1e9, accuracy.get(c.name, c.parameters / 1e6)
+        area = 30 + 300 * c.parameters / max(s.parameters for s in shown)  # points squared
+        ax.scatter(*point, area, facecolor="0.85", edgecolor=INK)
         text = c.name if c.milliseconds is None else f"{c.name}, {c.milliseconds:.0f} ms"
-        ax.annotate(text, (c.multiply_adds / 1e9, height), textcoords="offset points", xytext=(8, 4))
+        labels.append((ax.annotate(text, point, (0, 0), textcoords="offset points"), area**0.5 / 2))
     ax.set(xlabel="multiply-adds (billions)", ylabel="mean IoU" if accuracy else "parameters (millions)", xscale="log")
     if not accuracy:
         ax.set_yscale("log")
     ax.margins(x=0.25, y=0.15)
+    _keep_apart(figure, ax, labels)
     return figure
+
+
+def _keep_apart(figure, ax, labels):
+    """Put each label, given with its point's radius, where it covers no other label and no point, if a place of six is so."""
+    from matplotlib.transforms import Bbox
+
+    figure.draw_without_rendering()  # settles where points lie
+    scale = figure.dpi / 72
+    centres = [ax.transData.transform(label.xy) for label, _ in labels]
+    taken = [Bbox([c - 0.8 * r * scale, c + 0.8 * r * scale]) for c, (_, r) in zip(centres, labels)]
+    for label, r in labels:
+        beside, above = r + 3, r + 1
+        places = [(beside, 4, "left"), (beside, -12, "left"), (-beside, 4, "right"), (-beside, -12, "right")]
+        for x, y, side in [*places, (0, above + 2, "center"), (0, -above - 10, "center")]:
+            label.set(position=(x, y), ha=side)
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
