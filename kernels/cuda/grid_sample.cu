@@ -7,7 +7,7 @@ struct Corners { // flat positions of the neighbours (upper left, upper right, l
     T u, v; // shares of the right and of the lower ones
     __device__ Corners(const T *point, int H, int W) {
         const T x = point[0], y = point[1];
-        const bool near = x > T(-1) && x < T(W) && y > T(-1) && y < T(H); // no NaN is
+        const bool near = x >= T(-1) && x < T(W) && y >= T(-1) && y < T(H); // no NaN is
         const int left = near ? (int)floor(x) : -2, top = near ? (int)floor(y) : -2;
         u = near ? x - T(left) : T(0);
         v = near ? y - T(top) : T(0);
