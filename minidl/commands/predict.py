@@ -128,8 +128,8 @@ def predict(model, config, image, tile=None):
     from ..data.loader import to_chw
     from ..engine import no_grad
     from ..models import predict_tiled
-    from ..tensor import Tensor
     from ..tasks import scores_of
+    from ..tensor import Tensor
 
     size = image.shape[:2]
     if "shorter_side" in config:
