@@ -1,4 +1,5 @@
 """Looking at networks from outside: what they see, what they cost, what patterns they leave."""
 
+from .box_shift import BoxShift, box_shift, detector_shift
 from .effective import effective_receptive_field, gridding
 from .receptive_field import FieldTracer, ReceptiveField, receptive_field

@@ -156,7 +156,23 @@ def roll(fields, args, metadata, result):
 JOINS = {F.add, F.sub, F.mul, F.div, F.maximum, F.minimum, _select, _cat}
 RULES = dict.fromkeys(
     [
-        *(F.add, F.sub, F.mul, F.div, F.pow, F.neg, F.cast, F.move, F.clone, F.maximum, F.minimum, F.abs, F.exp, F.log, F.sqrt),
+        *(
+            F.add,
+            F.sub,
+            F.mul,
+            F.div,
+            F.pow,
+            F.neg,
+            F.cast,
+            F.move,
+            F.clone,
+            F.maximum,
+            F.minimum,
+            F.abs,
+            F.exp,
+            F.log,
+            F.sqrt,
+        ),
         *(F.sin, F.cos, F.erf, F.relu, F.sigmoid, F.tanh, _elu, _select, _clamp),
         *(_affine, _normalize, _expand),
     ],

@@ -40,7 +40,7 @@ def box_losses(class_logits, box_regression, rois, labels, boxes):
     R = len(labels)
     positive = np.flatnonzero(labels)
     wanted = encode(boxes[positive], rois[positive], WEIGHTS)
-    deltas = box_regression.reshape(R, -1, 4)[positive, labels[positive]]
+    deltas = box_regression.reshape(R, class_logits.shape[1], 4)[positive, labels[positive]]
     count = max(R, 1)
     return {
         "loss_classifier": F.cross_entropy(class_logits, labels, reduction="sum") / count,
