@@ -1,6 +1,6 @@
 """minidl: semantic segmentation from scratch, small enough to read and fast enough to use."""
 
-from . import backend, functional, nn, operators, optim
+from . import backend, cuda, functional, nn, operators, optim
 from .anomaly import AnomalyError, detect_anomaly
 from .check import GradientError, check_adjoint, check_grads
 from .convolution import conv_algorithm, explain_conv

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .backend import is_array
+from .cuda import to_host
 from .tensor import Tensor
 
 FOREIGN = {
@@ -62,9 +64,9 @@ def pack(tree, arrays, prefix):
     """`tree` as what JSON can hold; arrays and Tensors move to the dictionary `arrays`, as "prefix/0", "prefix/1", ..."""
     if isinstance(tree, Tensor):
         tree = tree.data
-    if isinstance(tree, np.ndarray | np.generic):
+    if isinstance(tree, np.generic) or is_array(tree):
         name = f"{prefix}/{len(arrays)}"
-        arrays[name] = np.asarray(tree)
+        arrays[name] = to_host(tree)
         return {"$array": name}
     if isinstance(tree, dict):
         if all(isinstance(key, str) and not key.startswith("$") for key in tree):
@@ -104,7 +106,7 @@ def save(path, weights, **branches):
     """
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: w.data if isinstance(w, Tensor) else np.asarray(w) for name, w in weights.items()}
+    arrays = {name: to_host(w.data if isinstance(w, Tensor) else w) for name, w in weights.items()}
     if any(name.startswith("@") for name in arrays):
         raise ValueError(f"save: names of weights must not start with '@', but {[n for n in arrays if n[0] == '@']} do")
     metadata = {"format": "minidl"}

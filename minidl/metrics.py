@@ -3,6 +3,8 @@
 import numpy as np
 
 from .average_precision import AveragePrecision
+from .backend import asarray, like, xp
+from .cuda import to_host
 
 __all__ = ["AveragePrecision", "ConfusionMatrix", "trimap"]
 
@@ -28,7 +30,8 @@ class ConfusionMatrix:
         Labels are integers 0..K-1, in targets also ignore_index (there, predictions may be anything). Returns self.
         """
         K = self.num_classes
-        prediction, target = np.asarray(prediction), np.asarray(target)
+        prediction = asarray(prediction)  # on a GPU the pixels are counted there, and the counts copied
+        target, module = like(target, prediction), xp(prediction)
         for name, labels in (("prediction", prediction), ("target", target)):
             if labels.dtype.kind not in "iu":
                 raise TypeError(
@@ -38,7 +41,7 @@ class ConfusionMatrix:
             given = f"prediction {prediction.shape}, target {target.shape}"
             given += "" if where is None else f", where {np.shape(where)}"
             raise ValueError(f"ConfusionMatrix.update: {given}; needed one shape")
-        keep = None if where is None else np.asarray(where, dtype=bool)
+        keep = None if where is None else like(where, prediction, bool)
         if self.ignore_index is not None:
             valid = target != self.ignore_index
             keep = valid if keep is None else keep & valid
@@ -55,8 +58,8 @@ class ConfusionMatrix:
         pairs *= K
         pairs += prediction.astype(np.intp, copy=False)
         if keep is not None:
-            np.copyto(pairs, K * K, where=~keep)  # one bin more, for what does not count
-        self.counts += np.bincount(pairs.ravel(), minlength=K * K + 1)[: K * K].reshape(K, K)
+            module.copyto(pairs, K * K, where=~keep)  # one bin more, for what does not count
+        self.counts += to_host(module.bincount(pairs.ravel(), minlength=K * K + 1)[: K * K].reshape(K, K))
         return self
 
     def reset(self):

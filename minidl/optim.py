@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .backend import kernels
+from .backend import kernels, like, xp
 from .engine import touch
 from .tensor import Tensor
 
@@ -62,7 +62,10 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    self._update(p.data, p.grad.data, self.state.setdefault(p, {}), group)
+                    state = self.state.setdefault(p, {})
+                    for name in state.keys() & self.buffers:  # the model may have moved to another device
+                        state[name].data = like(state[name].data, p.data)
+                    self._update(p.data, p.grad.data, state, group)
                     touch(p.data)
 
     def state_dict(self):
@@ -88,7 +91,8 @@ class Optimizer:
             for name in self.buffers:
                 if name not in values:
                     continue
-                array = np.array(values[name].data if isinstance(values[name], Tensor) else values[name], p.dtype)
+                array = values[name].data if isinstance(values[name], Tensor) else values[name]
+                array = like(array, p.data).astype(p.dtype)
                 if array.shape != p.shape:
                     raise ValueError(
                         f"{type(self).__name__}: {name} of parameter {key} has shape {array.shape}; needed {p.shape}"
@@ -178,7 +182,8 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     Returns the norm before, as a 0-d Tensor (Pascanu et al. 2013, algorithm 1). `norm_type` may be math.inf.
     """
     arrays = _gradients(parameters)
-    norms = [float(np.linalg.norm(g.reshape(-1), norm_type)) for g in arrays]
+    norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays]
+    norms = [float(n) for n in (xp(arrays[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")

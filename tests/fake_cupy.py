@@ -259,6 +259,7 @@ def module():
     cupy.asnumpy = lambda a, **k: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np
     cupy.add.at = lambda a, key, b: np.add.at(a._host, strip(key), strip(b))
+    cupy.copyto = lambda a, b, where=True: np.copyto(a._host, strip(b), where=strip(where))
     cupy.linalg = types.SimpleNamespace(norm=lambda *a, **k: call(np.linalg.norm, *a, **k))
     stream = _Stream()
     cupy.cuda = types.SimpleNamespace(

@@ -11,6 +11,7 @@ import pytest
 from cases import CASES, inputs
 
 import minidl
+from minidl import checkpoint, metrics, nn, optim
 from minidl import functional as F
 
 needs_compiler = pytest.mark.skipif(
@@ -49,3 +50,130 @@ def test_every_function_and_its_gradient_on_the_device(cupy, name, function, sha
     arrays = inputs(name, shapes)
     for came, needed in zip(outcome(function, arrays, "cuda"), outcome(function, arrays, "cpu")):
         np.testing.assert_allclose(came, needed, rtol=1e-9, atol=1e-11)
+
+
+def small_net():
+    minidl.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.2)),
+        *(nn.ConvTranspose2d(6, 4, 2, stride=2), nn.Upsample(scale_factor=1, mode="bilinear"), nn.Conv2d(4, 5, 1)),
+    )
+
+
+def train(device, optimizer, steps=3, labels="numpy"):
+    """The losses and the weights of a few steps, with gradients clipped and some pixels ignored."""
+    rng = np.random.default_rng(1)
+    x, t = rng.standard_normal((2, 3, 8, 8)), rng.integers(-1, 5, (2, 8, 8))
+    model = small_net().double().to(device)
+    optimizer = optimizer(model.parameters())
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        target = minidl.tensor(t, device=device) if labels == "tensor" else t
+        loss = F.cross_entropy(model(minidl.tensor(x, device=device)), target, ignore_index=-1)
+        loss.backward()
+        optim.clip_grad_norm_(model.parameters(), 0.5)
+        optimizer.step()
+        losses.append(float(loss))
+    return losses, model, optimizer
+
+
+@needs_compiler
+@pytest.mark.parametrize("labels", ["numpy", "tensor"])
+@pytest.mark.parametrize(
+    "optimizer", [lambda p: optim.SGD(p, 0.1, momentum=0.9, nesterov=True), lambda p: optim.AdamW(p, 0.01)]
+)
+def test_training_steps_are_those_of_the_cpu(cupy, optimizer, labels):
+    (here, mine, _), (there, theirs, state) = train("cpu", optimizer), train("cuda", optimizer, labels=labels)
+    np.testing.assert_allclose(there, here, rtol=1e-9)
+    assert theirs.device == "cuda:0"
+    for (name, a), b in zip(mine.state_dict().items(), theirs.state_dict().values()):
+        assert b.device == "cuda:0", name
+        np.testing.assert_allclose(b.cpu().numpy(), a.numpy(), rtol=1e-7, atol=1e-10)
+    saved = state.state_dict()["state"][0]
+    assert all(v.device == "cuda:0" for v in saved.values() if isinstance(v, minidl.Tensor))
+
+
+@needs_compiler
+def test_a_checkpoint_goes_from_one_device_to_the_other(cupy, tmp_path):
+    _, model, optimizer = train("cuda", lambda p: optim.AdamW(p, 0.01))
+    checkpoint.save(tmp_path / "x.safetensors", model.state_dict(), optimizer=optimizer.state_dict())
+    fresh = small_net().double()
+    branches = checkpoint.load_weights(fresh, tmp_path / "x.safetensors")
+    other = optim.AdamW(fresh.parameters(), 0.01)
+    other.load_state_dict(branches["optimizer"])
+    for a, b in zip(model.state_dict().values(), fresh.state_dict().values()):
+        np.testing.assert_array_equal(a.cpu().numpy(), b.numpy())
+    fresh.cuda()
+    x = np.ones((1, 3, 8, 8))
+    for m, o in ((model, optimizer), (fresh, other)):  # the moments follow the parameters
+        minidl.manual_seed(3)
+        o.zero_grad()
+        m(minidl.tensor(x, device="cuda")).sum().backward()
+        o.step()
+    for a, b in zip(model.state_dict().values(), fresh.state_dict().values()):
+        np.testing.assert_array_equal(a.cpu().numpy(), b.cpu().numpy())
+
+
+def test_tensors_move_and_say_where_they_are(cupy):
+    x = minidl.tensor([1.0, 2.0], requires_grad=True)
+    y = x.cuda()
+    assert (x.device, y.device) == ("cpu", "cuda:0") and y.to("cuda") is y and y.to("cuda:0") is y and x.cpu() is x
+    assert "device='cuda:0'" in repr(y)
+    (y * y).sum().backward()
+    assert x.grad.device == "cpu" and x.grad.tolist() == [2.0, 4.0]
+    assert x.to("cuda", np.float64).dtype == np.float64
+    with pytest.raises(TypeError, match=r"on cuda:0; call cpu\(\).numpy\(\)"):
+        y.detach().numpy()
+    with pytest.raises(RuntimeError, match=r"mul: its tensors lie on cpu and cuda:0; bring them together with to\(\)"):
+        x * y
+    assert (y * minidl.tensor(2.0)).device == "cuda:0"  # a 0-d tensor goes where the others are
+    with pytest.raises(RuntimeError, match="GPUs are numbered from 0, and there are 1"):
+        x.to("cuda:3")
+    with pytest.raises(ValueError, match='device must be "cpu", "cuda" or "cuda:1"'):
+        x.to("cuda:x")
+    y = y.detach()
+    y[0] = 7.0
+    y.copy_(np.array([3.0, 4.0], np.float32))
+    assert y.tolist() == [3.0, 4.0] and minidl.tensor(y).device == "cuda:0"
+
+
+def test_writing_in_place_is_noticed_on_the_device(cupy):
+    x = minidl.tensor([1.0, 2.0], requires_grad=True, device="cuda")
+    y = x * 1
+    z = (y * y).sum()
+    y.detach()[:1].fill_(5)
+    with pytest.raises(RuntimeError, match="written in place since"):
+        z.backward()
+
+
+def test_without_cupy_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert not minidl.cuda.is_available()
+    for move in (lambda: minidl.tensor([1.0]).to("cuda"), lambda: nn.Linear(2, 2).to("cuda")):
+        with pytest.raises(RuntimeError, match=r"to\('cuda'\): CuPy is not installed: pip install \"minidl\[cuda12\]\""):
+            move()
+
+
+def test_without_a_gpu_the_message_says_so(cupy, monkeypatch):
+    monkeypatch.setattr(cupy.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match=r"CuPy 14.0.0 .* finds no NVIDIA GPU"):
+        minidl.tensor([1.0]).cuda()
+
+
+def test_initialisation_draws_the_same_numbers_everywhere(cupy):
+    here, there = np.zeros((4, 3), np.float32), minidl.tensor(np.zeros((4, 3), np.float32), device="cuda")
+    for fill in (nn.init.kaiming_normal_, nn.init.uniform_):
+        minidl.manual_seed(5)
+        a = fill(minidl.tensor(here))
+        minidl.manual_seed(5)
+        np.testing.assert_array_equal(fill(there).cpu().numpy(), a.numpy())
+
+
+def test_the_confusion_matrix_counts_on_the_device(cupy):
+    rng = np.random.default_rng(0)
+    p, t = rng.integers(0, 4, (2, 9, 9)), rng.integers(-1, 4, (2, 9, 9))
+    here, there = (metrics.ConfusionMatrix(4, -1) for _ in range(2))
+    here.update(p, t, where=t > 0)
+    there.update(cupy.asarray(p), t, where=t > 0)
+    np.testing.assert_array_equal(here.counts, there.counts)

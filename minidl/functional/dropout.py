@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..backend import like
 from ..random import generator
 from ..tensor import Tensor
 
@@ -24,4 +25,4 @@ def _dropout(function, x, p, training, shape):
     if not training or p == 0:
         return x
     keep = generator().random(shape, dtype=np.float32) >= p
-    return x * Tensor((keep * (1 / (1 - p) if p < 1 else 0)).astype(x.dtype))
+    return x * Tensor(like((keep * (1 / (1 - p) if p < 1 else 0)).astype(x.dtype), x.data))

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ..backend import kernels, like, xp
+from ..backend import asarray, kernels, like, xp
 from ..engine import is_grad_enabled
 from ..primitive import primitive
 from ..tensor import Tensor
@@ -202,13 +202,13 @@ def l1_loss(input, target, *, reduction="mean"):
 
 def one_hot(target, num_classes=-1):
     """Class indices (...) as zeros and ones (..., num_classes), int64; -1 takes the largest label + 1."""
-    labels = target.data if isinstance(target, Tensor) else np.asarray(target)
+    labels = target.data if isinstance(target, Tensor) else asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: integer labels are needed, not {labels.dtype}")
-    count = int(labels.max(initial=-1)) + 1 if num_classes == -1 else num_classes
+    count = (int(labels.max()) + 1 if labels.size else 0) if num_classes == -1 else num_classes
     if labels.size and not 0 <= labels.min() <= labels.max() < count:
         raise IndexError(f"one_hot: label {labels.min()}..{labels.max()} is outside 0..{count - 1}")
-    return Tensor((labels[..., None] == np.arange(count)).astype(np.int64))
+    return Tensor((labels[..., None] == xp(labels).arange(count)).astype(np.int64))
 
 
 def _overlap_target(function, input, target, ignore_index):
@@ -239,6 +239,6 @@ def focal_loss(input, target, gamma=2.0, weight=None, *, ignore_index=-100, redu
     loss = (1 - exp(-nll)) ** gamma * nll
     kept = labels != ignore_index
     if weight is not None:
-        weight = weight.data if isinstance(weight, Tensor) else np.asarray(weight)
+        weight = like(weight.data if isinstance(weight, Tensor) else weight, input.data)
         loss = loss * Tensor(weight[np.where(kept, labels, 0)].astype(input.dtype))
-    return _reduce("focal_loss", loss, reduction, float(kept.sum()) if kept.any() else math.nan)
+    return _reduce("focal_loss", loss, reduction, _count(kept.sum(), input.dtype))

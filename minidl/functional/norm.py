@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import kernels, xp
 from ..engine import is_grad_enabled
 from ..primitive import primitive, through
 from ..tensor import Tensor
@@ -93,7 +93,7 @@ def batch_norm(
 @primitive
 def _affine(x, scale, shift, *, activation):
     """scale x + shift per channel of (N, C, L), optionally with ReLU."""
-    zero, one = np.zeros(x.shape[1]), np.ones(x.shape[1])
+    zero, one = xp(x).zeros(x.shape[1]), xp(x).ones(x.shape[1])
     return kernels(x).normalize(x, zero, one, scale, shift, activation)
 
 

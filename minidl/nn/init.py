@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from ..backend import like
 from ..engine import touch
 from ..random import generator
 
@@ -32,9 +33,17 @@ def fans(tensor):
 
 
 def _write(tensor, values):
-    tensor.data[...] = values
+    tensor.data[...] = values if isinstance(values, int | float) else like(values, tensor.data)
     touch(tensor.data)
     return tensor
+
+
+def _draw(tensor, draw):
+    """Random numbers are NumPy's on every device, so that a seed gives the same weights everywhere."""
+    if isinstance(tensor.data, np.ndarray):
+        draw(dtype=tensor.dtype, out=tensor.data)
+    else:
+        tensor.data[...] = like(draw(tensor.shape, dtype=tensor.dtype), tensor.data)
 
 
 def _scale(tensor, factor, shift):  # in place: large layers are slow to allocate twice
@@ -46,13 +55,13 @@ def _scale(tensor, factor, shift):  # in place: large layers are slow to allocat
 
 def uniform_(tensor, a=0.0, b=1.0):
     """Uniform in [a, b)."""
-    generator().random(dtype=tensor.dtype, out=tensor.data)
+    _draw(tensor, generator().random)
     return _scale(tensor, b - a, a)
 
 
 def normal_(tensor, mean=0.0, std=1.0):
     """Normal with this mean and standard deviation."""
-    generator().standard_normal(dtype=tensor.dtype, out=tensor.data)
+    _draw(tensor, generator().standard_normal)
     return _scale(tensor, std, mean)
 
 

@@ -5,6 +5,8 @@ from collections import namedtuple
 
 import numpy as np
 
+from .. import cuda
+from ..backend import asarray, like
 from ..engine import touch
 from ..tensor import Tensor
 
@@ -17,7 +19,7 @@ class Parameter(Tensor):
     __slots__ = ()
 
     def __init__(self, data, requires_grad=True):
-        super().__init__(data.data if isinstance(data, Tensor) else np.asarray(data))
+        super().__init__(data.data if isinstance(data, Tensor) else asarray(data))
         self.requires_grad = requires_grad
 
     def __repr__(self):
@@ -228,17 +230,39 @@ class Module:
         for p in self.parameters():
             p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
 
-    def to(self, dtype):
-        """Convert floating parameters, their gradients and buffers to `dtype`, in place."""
-        dtype = np.dtype(dtype)
-        if dtype.kind != "f":
-            raise TypeError(f"Module.to: parameters need a floating dtype, not {dtype}")
-        for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.kind == "f":
-                tensor.data = tensor.data.astype(dtype, copy=False)
-                if tensor.grad is not None:
-                    tensor.grad = Tensor(tensor.grad.data.astype(dtype, copy=False))
+    def to(self, *target):
+        """Convert to a floating dtype, move to a device ("cpu", "cuda", "cuda:1"), or both: in place, gradients with it.
+
+        Integer buffers keep their dtype. A RuntimeError says what is missing where there is no GPU.
+        """
+        for one in target:
+            if cuda.is_device(one):
+                self._apply(lambda array, device=one: cuda.move(array, device))
+                continue
+            dtype = np.dtype(one)
+            if dtype.kind != "f":
+                raise TypeError(f"Module.to: parameters need a floating dtype, not {dtype}")
+            self._apply(lambda array, dtype=dtype: array.astype(dtype, copy=False) if array.dtype.kind == "f" else array)
         return self
+
+    def _apply(self, change):
+        for tensor in (*self.parameters(), *self.buffers()):
+            tensor.data = change(tensor.data)
+            if tensor.grad is not None:
+                tensor.grad = Tensor(change(tensor.grad.data))
+
+    def cuda(self):
+        """To the GPU; see `to`."""
+        return self.to("cuda")
+
+    def cpu(self):
+        """To NumPy's memory; see `to`."""
+        return self.to("cpu")
+
+    @property
+    def device(self):
+        """Where the first parameter is ("cpu", "cuda:0"); "cpu" for a module without parameters."""
+        return next((p.device for p in self.parameters()), "cpu")
 
     def float(self):
         """float32."""
@@ -273,7 +297,7 @@ class Module:
         """
         own = {name: tensor for name, tensor, _ in self._state()}
         optional = {name for name, _, may_lack in self._state() if may_lack}
-        arrays = {name: v.data if isinstance(v, Tensor) else np.asarray(v) for name, v in state_dict.items()}
+        arrays = {name: v.data if isinstance(v, Tensor) else asarray(v) for name, v in state_dict.items()}
         missing = [name for name in own if name not in arrays and name not in optional]
         unexpected = [name for name in arrays if name not in own]
         errors = [f"missing: {name}" for name in missing if strict]
@@ -287,7 +311,7 @@ class Module:
                 f"load_state_dict of {type(self).__name__}: nothing was loaded\n  " + "\n  ".join(errors)
             )
         for name in own.keys() & arrays.keys():
-            own[name].data[...] = arrays[name]
+            own[name].data[...] = like(arrays[name], own[name].data)
             touch(own[name].data)
         return LoadResult(missing, unexpected)
 
