@@ -107,6 +107,23 @@ def test_boxes_read_the_columns_at_their_points():
     assert np.abs(pairs - inside).mean() < 0.05 * np.abs(inside).mean()
 
 
+@pytest.mark.parametrize("build", [backbones.vgg_small, backbones.resnet_small, lambda: backbones.alexnet(None)])
+def test_boxes_read_exactly_where_their_points_are(build, monkeypatch):
+    backbone = build()
+    name, stage = list(backbone.stages.items())[1]
+    net = models.BoxHypercolumn(backbone, 2, (name,), grid=1, size=5).eval()
+    at = (stage.centre + stage.stride * np.arange(24)).astype(np.float32)
+    maps = np.zeros((1, stage.channels, 24, 24), np.float32)
+    maps[0, 0], maps[0, 1] = at[:, None], at[None]  # every cell holds its own pixel, y and x
+    monkeypatch.setattr(net, "features", lambda x: [minidl.tensor(maps)])
+    net.score[0].weight.data[...] = np.eye(2, stage.channels).reshape(2, -1, 1, 1)
+    (y1, y2), (x1, x2) = (31.25, 44.0), (40.0, 52.5)
+    y, x = net(image(1, 3, 96, 96), [np.array([[x1, y1, x2, y2]])]).data[0]
+    points = (np.arange(5) + 0.5) / 5
+    np.testing.assert_allclose(y[:, 2], y1 + points * (y2 - y1) - 0.5, atol=1e-3)  # pixel k is centred on k + 1/2
+    np.testing.assert_allclose(x[2], x1 + points * (x2 - x1) - 0.5, atol=1e-3)
+
+
 def test_each_cell_of_the_grid_has_its_own_classifier():
     net = models.Hypercolumn(backbones.vgg_small(base=4), 2, ("pool1",), grid=2).eval()
     net.score[0].weight.data[...] = 0
