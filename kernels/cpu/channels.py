@@ -17,18 +17,15 @@ Measured on a Zen 3 core whose large products run at 90 GFLOP/s: the register ti
 and stride; copies, turns and what is read from the third-level cache cost 3 % (5x5, 64 channels) to 30 % (1x1, 64 channels).
 """
 
-import math
-from dataclasses import replace
-
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shape
 from .microkernel import add_channels_1, add_channels_2, channel_tile_1, channel_tile_2, width
-from .tiles import adjoint_taps, copy_tile, layout, window_taps
+from .tiles import adjoint_taps, copy_tile, layout
 from .vector import transpose
 
 DEPTH = 160  # steps of a sum over one chunk of channels: weights and pixels of so many stay in the first-level cache
-TILE_BYTES = 160 * 1024  # of a copy, and of a strip: together they stay in the second-level cache
 
 
 @njit(parallel=True, cache=True)
@@ -75,14 +72,6 @@ def _write(strip, base, rows, cols, columns, channels, lanes, y, start, H, W, co
             if h + i * step < H:
                 at, n = start + (h + i * step) * W + v, min(cols, W - v)
                 turn(strip, base + i * cols * columns, n, columns, channels, lanes, y, at, H * W)
-
-
-@njit(cache=True)
-def place_tables(rows, cols, step, pitch, apart, pixels, places):
-    """Where the pixels of a tile lie in the copy and in the strip; the last one is repeated to whole groups of six."""
-    for p in range(pixels.size):
-        q = min(p, rows * cols - 1)
-        pixels[p], places[p] = q // cols * step[0] * pitch + q % cols * step[1], q * apart
 
 
 @njit(parallel=True, cache=True)
@@ -148,39 +137,6 @@ def _convolve(
                             _write(strip, base, rows, wide, columns, left, lanes, y, target, H, W, corner, up[0])
 
 
-def aligned(shape, dtype):
-    """An uninitialised array that starts with a line of the cache, so that no vector of a panel lies in two lines."""
-    size, line = math.prod(shape), 64 // dtype.itemsize
-    flat = np.empty(size + line, dtype)
-    start = -(flat.ctypes.data // dtype.itemsize) % line
-    return flat[start : start + size].reshape(shape)
-
-
-def tile_shape(chunk, spread, step, strips, size, itemsize, others, threads, most=1 << 30):
-    """(rows, columns) of the tiles that cut a result of `size`; `strips` numbers are kept for each of at most `most` pixels.
-
-    The copy of a chunk of channels and the strip stay in cache, the tiles come out even; `others` results are as large.
-    """
-    (H, W), (U, V) = size, spread
-    budget = TILE_BYTES // itemsize
-
-    def fits(rows, cols):
-        return chunk * ((rows - 1) * step[0] + 1 + U) * ((cols - 1) * step[1] + 1 + V) <= budget and rows * cols <= min(
-            most, budget // strips
-        )
-
-    across = rows = 1
-    while not fits(1, -(-W // across)) and 24 * across < W:
-        across += 1
-    cols = -(-W // across)
-    while rows < H and fits(rows + 1, cols):
-        rows += 1
-    down = -(-H // rows)
-    while others * across * down % threads and others * across * down < 8 * threads and down < H:
-        down += 1
-    return -(-H // down), -(-W // across)
-
-
 def _run(x, w, strides, bias, groups, taps, step, y, up):
     """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W), `up` apart; w[g, row, c, tap] lies at `strides`."""
     if up == (1, 1):
@@ -204,21 +160,6 @@ def _run(x, w, strides, bias, groups, taps, step, y, up):
     strips = aligned((threads, rows * cols * kept), x.dtype)
     flat = x.reshape(-1), C, x.shape[2:], b, padded.reshape(-1), y.reshape(-1), M, y.shape[2:], N
     _convolve(*flat, taps.images, shifts, taps.starts, taps.step, tile, step, up, chunk, strips, columns // 2)
-
-
-def one_row(taps, x, y):
-    """x and y with all pixels in one row, if every pixel of y sees just the one of x at its place."""
-    if len(taps.table) > 1 or x.shape[2:] != y.shape[2:] or np.any(taps.images):
-        return x, y
-    size = 1, math.prod(y.shape[2:])
-    return x.reshape(*x.shape[:2], *size), y.reshape(*y.shape[:2], *size)
-
-
-def dense_taps(geometry):
-    """Taps of conv2d in a copy of every pixel, and the step between windows; of 1x1 kernels, of the pixels they see."""
-    if geometry.kernel == (1, 1):
-        return window_taps(geometry), (1, 1)
-    return window_taps(replace(geometry, stride=(1, 1))), geometry.stride
 
 
 def conv2d(x, w, bias, geometry):

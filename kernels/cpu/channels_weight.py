@@ -16,7 +16,8 @@ panels instead.
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from .channels import aligned, dense_taps, one_row, place_tables, tile_shape, turn
+from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shape
+from .channels import turn
 from .microkernel import add_channels_1, add_channels_2, width
 from .tiles import copy_tile, layout
 from .vector import clear_run, load, store, transpose

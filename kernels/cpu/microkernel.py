@@ -172,7 +172,7 @@ def _channel_tile(columns, accumulate):
         i = types.intp
         return types.void(a, i, rows, i, steps, i, i, b, i, init, i, c, i, places), codegen
 
-    channel_tile.__doc__ = f"""c[places[r] + j] = init[j] + sum_k a[rows[r] + steps[k]] b[k, j]: 6 rows r, {columns} vectors of j.
+    channel_tile.__doc__ = f"""c[places[r] + j] = init[j] + sum_k a[rows[r] + steps[k]] b[k, j]: 6 rows, {columns} vectors of j.
 
     Every array is flat and starts at the index that follows it, `places` at r0 like `rows`; a row of b is two vectors.
     `add_` in place of `channel_`: the sum starts from c, and init is not read.
