@@ -1,0 +1,67 @@
+"""What channels.py and channels_weight.py share: which pixels are copied, how large a tile is, where its pixels lie."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+
+from .tiles import window_taps
+
+TILE_BYTES = 160 * 1024  # of a copy, and of what is kept for each pixel: together they stay in the second-level cache
+
+
+def dense_taps(geometry):
+    """Taps of conv2d in a copy of every pixel, and the step between windows; of 1x1 kernels, of the pixels they see."""
+    if geometry.kernel == (1, 1):
+        return window_taps(geometry), (1, 1)
+    return window_taps(replace(geometry, stride=(1, 1))), geometry.stride
+
+
+def one_row(taps, x, y):
+    """x and y with all pixels in one row, if every pixel of y sees just the one of x at its place."""
+    if len(taps.table) > 1 or x.shape[2:] != y.shape[2:] or np.any(taps.images):
+        return x, y
+    size = 1, math.prod(y.shape[2:])
+    return x.reshape(*x.shape[:2], *size), y.reshape(*y.shape[:2], *size)
+
+
+def tile_shape(chunk, spread, step, strips, size, itemsize, others, threads, most=1 << 30):
+    """(rows, columns) of the tiles that cut a result of `size`; `strips` numbers are kept for each of at most `most` pixels.
+
+    The copy of a chunk of channels and the strip stay in cache, the tiles come out even; `others` results are as large.
+    """
+    (H, W), (U, V) = size, spread
+    budget = TILE_BYTES // itemsize
+
+    def fits(rows, cols):
+        return chunk * ((rows - 1) * step[0] + 1 + U) * ((cols - 1) * step[1] + 1 + V) <= budget and rows * cols <= min(
+            most, budget // strips
+        )
+
+    across = rows = 1
+    while not fits(1, -(-W // across)) and 24 * across < W:
+        across += 1
+    cols = -(-W // across)
+    while rows < H and fits(rows + 1, cols):
+        rows += 1
+    down = -(-H // rows)
+    while others * across * down % threads and others * across * down < 8 * threads and down < H:
+        down += 1
+    return -(-H // down), -(-W // across)
+
+
+def aligned(shape, dtype):
+    """An uninitialised array that starts with a line of the cache, so that no vector of a panel lies in two lines."""
+    size, line = math.prod(shape), 64 // dtype.itemsize
+    flat = np.empty(size + line, dtype)
+    start = -(flat.ctypes.data // dtype.itemsize) % line
+    return flat[start : start + size].reshape(shape)
+
+
+@njit(cache=True)
+def place_tables(rows, cols, step, pitch, apart, pixels, places):
+    """Where the pixels of a tile lie in the copy and in the strip; the last one is repeated to whole groups of six."""
+    for p in range(pixels.size):
+        q = min(p, rows * cols - 1)
+        pixels[p], places[p] = q // cols * step[0] * pitch + q % cols * step[1], q * apart
