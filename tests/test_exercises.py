@@ -227,10 +227,10 @@ def test_broken_record_is_said(tmp_path, monkeypatch, capsys):
 
 def test_command(capsys):
     assert cli.main(["exercises"]) == 0
-    assert "0 of 17 solved" in capsys.readouterr().out
+    assert "0 of 19 solved" in capsys.readouterr().out
     assert cli.main(["exercises", "receptive_field", "--check", str(LESSONS / "solutions/receptive_field.py")]) == 0
     assert cli.main(["exercises"]) == 0
-    assert "1 of 17 solved" in capsys.readouterr().out
+    assert "1 of 19 solved" in capsys.readouterr().out
     assert cli.main(["exercises", "im2col", "--hint", "2"]) == 0
     assert "hint 2 of 3" in capsys.readouterr().out
     assert cli.main(["exercises", "im2col"]) == 0

@@ -1,6 +1,6 @@
 """Exercises that check themselves: `check("conv2d_backward", my_function)`, `draw(...)`, `hint("conv2d_backward", 1)`."""
 
-from . import convolutions, pooling, progress, smoothing, structure, tape, windows
+from . import convolutions, pooling, progress, regions, smoothing, structure, tape, windows
 from .cause import agree
 from .progress import solved
 from .report import Report, examine, expect, guilty, run
@@ -8,7 +8,7 @@ from .report import Report, examine, expect, guilty, run
 EXERCISES = {
     exercise.name: exercise
     for exercise in sorted(
-        (e for part in (tape, windows, convolutions, pooling, smoothing, structure) for e in part.EXERCISES),
+        (e for part in (tape, windows, convolutions, pooling, smoothing, structure, regions) for e in part.EXERCISES),
         key=lambda e: e.lesson,
     )
 }
