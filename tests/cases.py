@@ -152,6 +152,27 @@ CASES = [
         lambda F, T, x: F.interpolate(x * x, scale_factor=(1.7, 0.6), mode="bilinear"),
         [(2, 3, 4, 5)],
     ),
+    (
+        "grid_sample",
+        lambda F, T, x, p: F.grid_sample(x * x, p, "bilinear", "zeros", False),
+        [(2, 3, 4, 5), (2, 3, 2, 2)],
+    ),
+    (
+        "grid_sample_border",
+        lambda F, T, x, p: F.grid_sample(x, p, padding_mode="border", align_corners=True),
+        [(2, 3, 4, 5), (2, 3, 2, 2)],
+    ),
+    (
+        "grid_sample_reflection",
+        lambda F, T, x, p: F.grid_sample(x, 2 * p, padding_mode="reflection", align_corners=False),
+        [(2, 2, 4, 5), (2, 3, 2, 2)],
+    ),
+    (
+        "grid_sample_nearest",
+        lambda F, T, x, p: F.grid_sample(x * x, p, "nearest", "border", align_corners=False),
+        [(2, 3, 4, 5), (2, 3, 2, 2)],
+    ),
+    ("affine_grid", lambda F, T, t: F.affine_grid(t * t, (2, 1, 3, 4), align_corners=False), [(2, 2, 3)]),
     ("pixel_shuffle", lambda F, T, x: F.pixel_shuffle(x * x, 2), [(2, 8, 3, 2)]),
     ("pixel_unshuffle", lambda F, T, x: F.pixel_unshuffle(x * x, 2), [(2, 2, 6, 4)]),
     (
