@@ -396,3 +396,25 @@ def test_multiscale_edges():
                 F.multiscale_roi_align(features, boxes, 2, image_size=size)
     with pytest.raises(NotImplementedError, match="not differentiable in boxes"):
         F.multiscale_roi_align(pair, [tensor(box[0], requires_grad=True)], 2, image_size=(32, 32))
+
+
+def test_fields_of_bins():
+    """What a bin sees through a 3x3 convolution: its samples' pixels and one more on every side."""
+    from minidl.analysis.receptive_field import FieldTracer
+
+    x, w = tensor(np.zeros((2, 1, 9, 9))), tensor(np.ones((1, 1, 3, 3)))
+    boxes = np.array([[1, 2, 2, 6, 4.0]])
+    for function, rows, cols in (
+        (lambda v: F.roi_align(v, boxes, 2, sampling_ratio=1, aligned=True), (2, 3), (2, 5)),
+        (lambda v: F.roi_align(v, boxes, 2, sampling_ratio=1, mode="max"), (2, 4), (3, 5)),
+        (lambda v: F.roi_pool(v, boxes, 2), (2, 4), (2, 6)),
+    ):
+        with FieldTracer() as tracer:
+            tracer.watch(x)
+            y = function(F.conv2d(x, w, padding=1))
+            field = tracer.of(y)
+        assert y.shape == (1, 1, 2, 2)
+        top, left = field.ends[0][0, :, 0], field.ends[1][0, 0, :]
+        bottom, right = -field.ends[0][1, :, 0], -field.ends[1][1, 0, :]
+        assert top[0] == rows[0] - 1 and bottom[1] == rows[1] + 1
+        assert left[0] == cols[0] - 1 and right[1] == cols[1] + 1

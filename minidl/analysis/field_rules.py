@@ -19,7 +19,9 @@ from ..functional.pad import _crop, _pad
 from ..functional.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool, _plane_scatter
 from ..functional.reduce import _extremum, _sum
 from ..functional.resize import _resize
+from ..functional.roi import _roi_align, _roi_align_max, _roi_pool
 from ..functional.shape import _cat, _expand, _getitem, _permute, _reshape, _roll
+from . import region_fields
 from .fields import FAR, Field, adaptive_positions, window_positions
 
 
@@ -187,6 +189,9 @@ RULES = dict.fromkeys(
     _adaptive_avg_pool: adaptive_pool,
     _plane_scatter: unpool,
     _resize: resize,
+    _roi_align: region_fields.align,
+    _roi_align_max: region_fields.align,
+    _roi_pool: region_fields.pool,
     _pad: pad,
     _crop: crop,
     _reshape: lambda fields, args, metadata, result: fields[0].reshape(args[0].shape, result.shape),
