@@ -20,6 +20,8 @@ def load_weights(model, path, new_head=False):
     file, or weights of another architecture, with the first names that differ.
     """
     arrays, _ = checkpoint.load(path)
+    renamed = getattr(model, "current_name", str)  # where a published file has other names than the model has today
+    arrays = {renamed(name): array for name, array in arrays.items()}
     own = model.state_dict()
     shared = own.keys() & arrays.keys()
     heads = [name for name in own if name in shared and _other_classes(model, own[name].shape, arrays[name].shape)]

@@ -6,16 +6,18 @@ scaled by FACTORS) made of `scene()`: losses, some gradients and, in evaluation,
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from goldens import recipe
 
-from minidl import models, no_grad, optim, random, tasks, tensor, training
+from minidl import checkpoint, models, no_grad, optim, random, tasks, tensor, training
 from minidl.analysis import box_shift, detector_shift
 from minidl.data import DataLoader, DigitScenes
 from minidl.models import detection as D
+from minidl.weights import load_weights
 
 GOLDENS = Path(__file__).parent / "goldens"
 FACTORS = (
@@ -87,6 +89,21 @@ def test_names_shapes_and_counts_are_torchvisions(name, count):
     frozen = {n.split(".")[2] for n, p in model.named_parameters() if not p.requires_grad}
     assert frozen == {"conv1", "layer1"}
     assert not any("bn" in n for n, _ in model.named_parameters())
+
+
+def test_published_names_of_2019_are_understood(tmp_path):
+    model, _, _ = small()
+    old = {}
+    for name, value in model.state_dict().items():
+        name = re.sub(r"(blocks\.\d)\.0", r"\1", name).replace("rpn.head.conv.0.0", "rpn.head.conv")
+        old[re.sub(r"mask_head\.(\d)\.0", lambda m: f"mask_head.mask_fcn{int(m[1]) + 1}", name)] = value
+    assert {"backbone.fpn.inner_blocks.2.bias", "roi_heads.mask_head.mask_fcn2.weight"} < set(old)
+    checkpoint.save(tmp_path / "old.safetensors", old)
+    random.manual_seed(5)
+    other = models.mask_rcnn_small(3)
+    assert load_weights(other, tmp_path / "old.safetensors") == []
+    for name, value in other.state_dict().items():
+        assert np.array_equal(value.data, model.state_dict()[name].data), name
 
 
 @pytest.fixture(scope="module")

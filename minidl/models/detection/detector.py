@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import nn
 from ...tensor import Tensor
+from .published import current_name
 from .roi_heads import Regions
 from .rpn import Proposed
 from .targets import check_targets
@@ -42,6 +43,8 @@ class Detector(nn.Module):
     images: floats 0..1, a list of C x H x W of any sizes, or N x C x H x W; targets: one dictionary each of boxes (K, 4)
     (x1, y1, x2, y2 in pixels), labels (K,) of 1..num_classes - 1 and masks (K, H, W) of 0 and 1. K may be 0.
     """
+
+    current_name = staticmethod(current_name)  # of a parameter in a published file
 
     def __init__(self, backbone, rpn, roi_heads, transform, num_classes):
         super().__init__()
