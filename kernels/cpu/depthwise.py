@@ -1,10 +1,10 @@
 """Depthwise convolution: every channel has a filter of its own, so there is no product, only rows added to rows.
 
     for image, channel:                                           # cut evenly among the threads
-        copy the channel with its padding, in s x s sub-images    # tiles.copy_tile
-        for run of 4 vectors of pixels, straight through the gaps between rows:
-            line[run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
-        y = line without the gaps
+        for strip of rows:                                        # as many as the first-level cache holds
+            copy what it sees, with padding, in s x s sub-images  # _copy_strip
+            for row, run of 4 vectors of pixels:
+                y[row, run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
 
 As in tiled.py the windows' taps are contiguous runs of the copy, and sums stay in registers over all taps: a few operations a
 pixel, so that moving pixels is what it costs. (Reading x where it lies and summing windows at the edges one by one was slower.)
@@ -15,19 +15,53 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .microkernel import width
-from .tiles import adjoint_taps, copy_tile, layout, window_taps
-from .vector import clear_run, copy_run, fill, load, store, total
+from .tiles import adjoint_taps, layout, window_taps
+from .vector import clear_run, copy_run, fill, lanes_of, load, load_second, store, total
+from .weave import load_other, weave
+
+STRIP_BYTES = 24 * 1024
 
 
 @njit(cache=True, forceinline=True)
-def _filter(x, starts, scales, taps, bias, first, last, y, y0, lanes):
-    """y[y0 + q] = bias + sum over taps of scales[tap] x[starts[tap] + q], first <= q < last."""
-    q = first
-    while q + 4 * lanes <= last:
+def _copy_strip(x, start, size, copy, images, plane, pitch, first, rows, step):
+    """Rows first .. first + rows of every sub-image into the copy, whose columns outside the image are zero and stay so."""
+    H, W = size
+    for f in range(images.shape[0]):
+        shift = images[f, 1]
+        lo = min(max(0, -(shift // step[1])), pitch)
+        count = max(min(pitch, -((shift - W) // step[1])) - lo, 0)
+        for r in range(rows):
+            h, at = (first + r) * step[0] + images[f, 0], f * plane + r * pitch + lo
+            source = start + h * W + shift + lo * step[1]
+            if h < 0 or h >= H:
+                clear_run(copy, at, count)
+            elif step[1] == 1:
+                copy_run(x, source, copy, at, count)
+            else:
+                q, lanes = 0, lanes_of(x)
+                while step[1] == 2 and q + lanes < count:  # not <=: the last vector reads one number more than it keeps
+                    store(copy, at + q, load_second(x, source + 2 * q))
+                    q += lanes
+                if q > 0:  # the last overlaps the one before it, and reads from one number earlier
+                    store(copy, at + count - lanes, load_other(x, source + 2 * (count - lanes) - 1))
+                    q = count
+                for k in range(q, count):
+                    copy[at + k] = x[source + k * step[1]]
+
+
+@njit(cache=True, forceinline=True)
+def _filter(x, at, starts, scales, taps, bias, n, y, y0):
+    """y[y0 + q] = bias + sum over taps of scales[tap] x[at + starts[tap] + q], q < n; last vectors overlap those before.
+
+    (Taps are given by their range: cutting them out of their arrays counts references, which took longer than a row.)
+    """
+    (first, last), q, lanes = taps, 0, lanes_of(x)
+    while n >= 4 * lanes and q < n:
+        q = min(q, n - 4 * lanes)
         s0 = fill(x, bias)
         s1, s2, s3 = s0, s0, s0
-        for t in range(taps):
-            a, j = fill(x, scales[t]), starts[t] + q
+        for t in range(first, last):
+            a, j = fill(x, scales[t]), at + starts[t] + q
             s0 = s0 + a * load(x, j)
             s1 = s1 + a * load(x, j + lanes)
             s2 = s2 + a * load(x, j + 2 * lanes)
@@ -37,45 +71,57 @@ def _filter(x, starts, scales, taps, bias, first, last, y, y0, lanes):
         store(y, y0 + q + 2 * lanes, s2)
         store(y, y0 + q + 3 * lanes, s3)
         q += 4 * lanes
-    if last - first >= lanes:
-        while q < last:
-            q = min(q, last - lanes)  # the last vector overlaps the one before it
-            s0 = fill(x, bias)
-            for t in range(taps):
-                s0 = s0 + scales[t] * load(x, starts[t] + q)
-            store(y, y0 + q, s0)
-            q += lanes
-    for j in range(q, last):
+    while n >= lanes and q < n:
+        q = min(q, n - lanes)
+        s0 = fill(x, bias)
+        for t in range(first, last):
+            s0 = s0 + scales[t] * load(x, at + starts[t] + q)
+        store(y, y0 + q, s0)
+        q += lanes
+    for j in range(q, n):
         total = bias
-        for t in range(taps):
-            total += scales[t] * x[starts[t] + j]
+        for t in range(first, last):
+            total += scales[t] * x[at + starts[t] + j]
         y[y0 + j] = total
 
 
 @njit(parallel=True, cache=True)
 def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offsets, starts, tile, step, up, lanes, T):
-    plane, pitch, rows = tile
+    plane, pitch, R, spread = tile
     (h, v), (H, W) = size, out_size
+    rows = (H + up[0] - 1) // up[0]
     for thread in prange(T):
-        copy, line = np.empty(images.shape[0] * plane, x.dtype), np.empty(plane, x.dtype)
+        copy, lines = np.zeros(images.shape[0] * plane, x.dtype), np.empty(up[1] * W, x.dtype)
         scales = np.empty(numbers.size, w.dtype)
         for p in range(thread * planes // T, (thread + 1) * planes // T):
-            copy_tile(x, p * h * v, (1, h, v), copy, images, plane, pitch, 0, 0, rows, step)
             for t in range(numbers.size):
                 scales[t] = w[p % C * numbers.size + numbers[t]]
-            for f in range(starts.size - 1):
-                a, b = f // up[1], f % up[1]
-                m, n = (H - a + up[0] - 1) // up[0], (W - b + up[1] - 1) // up[1]
-                begin, end = starts[f], starts[f + 1]
-                last = (m - 1) * pitch + n
-                _filter(copy, offsets[begin:end], scales[begin:end], end - begin, bias[p % C], 0, last, line, 0, lanes)
-                for i in range(m):
-                    at = (p * H + i * up[0] + a) * W + b
-                    if up[1] == 1:
-                        copy_run(line, i * pitch, y, at, n)
-                    else:
-                        for j in range(n):
-                            y[at + j * up[1]] = line[i * pitch + j]
+            for first in range(0, rows, R):
+                last = min(first + R, rows)
+                _copy_strip(x, p * h * v, size, copy, images, plane, pitch, first, last - first + spread, step)
+                for i in range(first * up[0], min(last * up[0], H)):
+                    at = (i // up[0] - first) * pitch
+                    for b in range(up[1]):
+                        f, n = i % up[0] * up[1] + b, (W - b + up[1] - 1) // up[1]
+                        args = copy, at, offsets, scales, (starts[f], starts[f + 1]), bias[p % C], n
+                        if up[1] == 1:
+                            _filter(*args, y, (p * H + i) * W)
+                        else:
+                            _filter(*args, lines, b * W)
+                    if up[1] == 2:
+                        weave(lines, 0, W, W, y, (p * H + i) * W, lanes)
+                    elif up[1] > 2:
+                        for j in range(W):
+                            y[(p * H + i) * W + j] = lines[j % up[1] * W + j // up[1]]
+
+
+def _strip(taps, rows, cols, lanes, itemsize):
+    """(offsets, (plane, pitch, R, spread)): how R rows of the result, and the rows they see, fit the first-level cache."""
+    spread, pitch = taps.spread[0], cols + taps.spread[1]
+    most = STRIP_BYTES // (itemsize * pitch * len(taps.images)) - spread
+    R = -(-rows // -(-rows // max(most, 8)))  # strips of equal height
+    offsets, plane, pitch = layout(taps, R, cols, lanes)
+    return offsets, (plane, pitch, R, spread)
 
 
 def _run(x, w, bias, taps, y, up):
@@ -84,8 +130,7 @@ def _run(x, w, bias, taps, y, up):
     numbers = taps.table[:, 0].copy()
     flat = x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1), C, y.shape[2:], N * C
     rows, cols = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
-    offsets, plane, pitch = layout(taps, rows, cols, lanes)
-    tile = plane, pitch, rows + taps.spread[0]
+    offsets, tile = _strip(taps, rows, cols, lanes, x.itemsize)
     _correlate(*flat, numbers, taps.images, offsets, taps.starts, tile, taps.step, up, lanes, threads)
     return y
 
@@ -102,31 +147,42 @@ def conv_transpose2d(y, w, bias, size, geometry):
     return _run(y, w, bias, adjoint_taps(geometry), x, geometry.stride)
 
 
+@njit(cache=True, forceinline=True)
+def _products(x, offsets, pixels, n, sums, lanes):
+    """sums[k] += pixels * x[offsets[k] :], in lanes, for n pixels and three taps at a time."""
+    for k in range(0, offsets.size, 3):
+        a, b, c = offsets[k], offsets[k + 1], offsets[k + 2]
+        s0, s1, s2 = load(sums, k * lanes), load(sums, (k + 1) * lanes), load(sums, (k + 2) * lanes)
+        t0 = s0 - s0
+        t1, t2 = t0, t0
+        for q in range(0, n, 2 * lanes):
+            p = load(pixels, q)
+            s0, s1, s2 = s0 + p * load(x, a + q), s1 + p * load(x, b + q), s2 + p * load(x, c + q)
+            p, q = load(pixels, q + lanes), q + lanes
+            t0, t1, t2 = t0 + p * load(x, a + q), t1 + p * load(x, b + q), t2 + p * load(x, c + q)
+        store(sums, k * lanes, s0 + t0)
+        store(sums, (k + 1) * lanes, s1 + t1)
+        store(sums, (k + 2) * lanes, s2 + t2)
+
+
 @njit(parallel=True, cache=True)
 def _weight(x, size, y, out_size, N, images, offsets, tile, step, lanes, w, T):
-    plane, pitch, rows = tile
+    plane, pitch, R, spread = tile
     (h, v), (H, W), (C, taps) = size, out_size, w.shape
-    n = -(-((H - 1) * pitch + W) // lanes) * lanes
+    n = -(-((R - 1) * pitch + W) // (2 * lanes)) * 2 * lanes
     for t in prange(T):
-        copy, pixels = np.zeros(images.shape[0] * plane + 2 * lanes, x.dtype), np.zeros(n + pitch, x.dtype)
-        sums = np.empty(taps * lanes, x.dtype)
+        copy, pixels = np.zeros(images.shape[0] * plane + 4 * lanes, x.dtype), np.zeros(n + pitch, x.dtype)
+        sums = np.empty(offsets.size * lanes, x.dtype)
         for c in range(t * C // T, (t + 1) * C // T):
             clear_run(sums, 0, sums.size)
             for p in range(c, N * C, C):
-                copy_tile(x, p * h * v, (1, h, v), copy, images, plane, pitch, 0, 0, rows, step)
-                for i in range(H):  # the gaps of `pitch` stay zero
-                    copy_run(y, (p * H + i) * W, pixels, i * pitch, W)
-                for first in range(0, n, 64 * lanes):
-                    last = min(first + 64 * lanes, n)
-                    for k in range(taps):
-                        s0 = load(sums, k * lanes)
-                        s1 = s0 - s0
-                        for q in range(first, last - lanes, 2 * lanes):
-                            s0 = s0 + load(pixels, q) * load(copy, offsets[k] + q)
-                            s1 = s1 + load(pixels, q + lanes) * load(copy, offsets[k] + q + lanes)
-                        if (last - first) // lanes % 2:
-                            s0 = s0 + load(pixels, last - lanes) * load(copy, offsets[k] + last - lanes)
-                        store(sums, k * lanes, s0 + s1)
+                for first in range(0, H, R):
+                    rows = min(R, H - first)
+                    _copy_strip(x, p * h * v, size, copy, images, plane, pitch, first, rows + spread, step)
+                    for i in range(rows):  # the gaps of `pitch` stay zero
+                        copy_run(y, (p * H + first + i) * W, pixels, i * pitch, W)
+                    clear_run(pixels, rows * pitch, n - rows * pitch)
+                    _products(copy, offsets, pixels, n, sums, lanes)
             for k in range(taps):
                 w[c, k] = total(load(sums, k * lanes), w.dtype.type(0))
 
@@ -134,9 +190,9 @@ def _weight(x, size, y, out_size, N, images, offsets, tile, step, lanes, w, T):
 def conv2d_weight(x, y, geometry):
     """w[c,k,l] = sum_nij y[n,c,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
     (N, C), taps, lanes = x.shape[:2], window_taps(geometry), width(x.dtype) // 2
-    offsets, plane, pitch = layout(taps, *y.shape[2:], lanes)
+    offsets, tile = _strip(taps, *y.shape[2:], lanes, x.itemsize)
     w = np.empty((C, len(offsets)), x.dtype)
-    tile = plane, pitch, y.shape[2] + taps.spread[0]
+    offsets = np.pad(offsets, (0, -len(offsets) % 3), "edge")  # whole threes; the surplus sums are left where they are
     flat = x.reshape(-1), x.shape[2:], y.reshape(-1), y.shape[2:]
     _weight(*flat, N, taps.images, offsets, tile, taps.step, lanes, w, get_num_threads())
     return w.reshape(C, 1, *geometry.kernel)
