@@ -2,15 +2,18 @@
 
 import math
 from dataclasses import replace
+from functools import cache, lru_cache
 
 import numpy as np
 from numba import njit
 
 from .tiles import window_taps
 
-TILE_BYTES = 160 * 1024  # of a copy, and of what is kept for each pixel: together they stay in the second-level cache
+COPY_BYTES = 176 * 1024  # of a copy, at most; and of what is kept for each pixel:
+KEPT_BYTES = 160 * 1024  # they stay in the second-level cache
 
 
+@cache
 def dense_taps(geometry):
     """Taps of conv2d in a copy of every pixel, and the step between windows; of 1x1 kernels, of the pixels they see."""
     if geometry.kernel == (1, 1):
@@ -26,18 +29,18 @@ def one_row(taps, x, y):
     return x.reshape(*x.shape[:2], *size), y.reshape(*y.shape[:2], *size)
 
 
+@lru_cache(4096)
 def tile_shape(chunk, spread, step, strips, size, itemsize, others, threads, most=1 << 30):
     """(rows, columns) of the tiles that cut a result of `size`; `strips` numbers are kept for each of at most `most` pixels.
 
     The copy of a chunk of channels and the strip stay in cache, the tiles come out even; `others` results are as large.
     """
     (H, W), (U, V) = size, spread
-    budget = TILE_BYTES // itemsize
+    most = min(most, KEPT_BYTES // (itemsize * strips))
 
     def fits(rows, cols):
-        return chunk * ((rows - 1) * step[0] + 1 + U) * ((cols - 1) * step[1] + 1 + V) <= budget and rows * cols <= min(
-            most, budget // strips
-        )
+        seen = ((rows - 1) * step[0] + 1 + U) * ((cols - 1) * step[1] + 1 + V)
+        return chunk * seen * itemsize <= COPY_BYTES and rows * cols <= most
 
     across = rows = 1
     while not fits(1, -(-W // across)) and 24 * across < W:

@@ -1,9 +1,9 @@
 """Convolution with output channels in the vectors: then shifts and strides of pixels cost nothing.
 
     for image n, group, tile of the result:                       # cut evenly among the threads
-        for chunk of input channels:                              # about 150 steps of a sum: all they need stays in cache
+        for chunk of input channels:                              # all of them, or as many as allow a larger tile
             copy the pixels that the tile's windows see, with their padding     (tiles.copy_tile)
-            for panel of 16 channels o:
+            for panel of 16 channels o, block of (c,k,l):         # about 160 steps: what they need stays in cache
                 for 6 pixels p:
                     strip[p, o] += sum_(c,k,l) copy[pixel(p) + tap(c,k,l)] w[(c,k,l), o]     (microkernel.channel_tile)
         y[n, o, tile] = strip[tile, o]                            # turned round: vectors of channels to rows of pixels
@@ -25,7 +25,7 @@ from .microkernel import add_channels_1, add_channels_2, channel_tile_1, channel
 from .tiles import adjoint_taps, copy_tile, layout
 from .vector import transpose
 
-DEPTH = 160  # steps of a sum over one chunk of channels: weights and pixels of so many stay in the first-level cache
+DEPTH = 160  # steps of a sum: the weights and pixels of so many stay in the first-level cache
 
 
 @njit(parallel=True, cache=True)
@@ -74,6 +74,25 @@ def _write(strip, base, rows, cols, columns, channels, lanes, y, start, H, W, co
                 turn(strip, base + i * cols * columns, n, columns, channels, lanes, y, at, H * W)
 
 
+@njit(cache=True)
+def _add_panel(copy, pixels, count, offsets, w, bias, strip, places, where, fresh, narrow, columns):
+    """One panel of weights and every pixel of a tile, DEPTH steps of the sum after another; from the bias on if fresh."""
+    k0, K, b, o, at = where
+    blocks = max(1, (K + DEPTH // 2) // DEPTH)
+    for block in range(blocks):
+        first = block * K // blocks
+        n, k, b0 = (block + 1) * K // blocks - first, k0 + first, b + first * columns
+        for p in range(0, count, 6):
+            if fresh and block == 0 and narrow:
+                channel_tile_1(copy, 0, pixels, p, offsets, k, n, w, b0, bias, o, strip, at, places)
+            elif fresh and block == 0:
+                channel_tile_2(copy, 0, pixels, p, offsets, k, n, w, b0, bias, o, strip, at, places)
+            elif narrow:
+                add_channels_1(copy, 0, pixels, p, offsets, k, n, w, b0, bias, o, strip, at, places)
+            else:
+                add_channels_2(copy, 0, pixels, p, offsets, k, n, w, b0, bias, o, strip, at, places)
+
+
 @njit(parallel=True, cache=True)
 def _convolve(
     x, C, size, b, bias, y, M, out_size, N, images, shifts, starts, copy_step, tile, step, up, chunk, strips, lanes
@@ -113,23 +132,10 @@ def _convolve(
                         b0 = ((P * begin + panel * (end - begin)) * C + c0 * (end - begin)) * columns
                         base = (panel * up[0] + f // up[1]) * length if held > 1 else 0
                         at = base + f % up[1] * columns
-                        for p in range(0, count, 6):
-                            if c0 == 0 and narrow:
-                                channel_tile_1(
-                                    copy, 0, pixels, p, offsets, k0, K, weights, b0, bias, o, strip, at, places
-                                )
-                            elif c0 == 0:
-                                channel_tile_2(
-                                    copy, 0, pixels, p, offsets, k0, K, weights, b0, bias, o, strip, at, places
-                                )
-                            elif narrow:
-                                add_channels_1(
-                                    copy, 0, pixels, p, offsets, k0, K, weights, b0, bias, o, strip, at, places
-                                )
-                            else:
-                                add_channels_2(
-                                    copy, 0, pixels, p, offsets, k0, K, weights, b0, bias, o, strip, at, places
-                                )
+                        where = k0, K, b0, o, at
+                        _add_panel(
+                            copy, pixels, count, offsets, weights, bias, strip, places, where, c0 == 0, narrow, columns
+                        )
                         if c0 + some == C and f % up[1] == up[1] - 1:
                             target = ((n * G + g) * M + panel * columns) * H * W
                             left = min(columns, M - panel * columns)
@@ -143,16 +149,17 @@ def _run(x, w, strides, bias, groups, taps, step, y, up):
         x, y = one_row(taps, x, y)
     N, C, M = x.shape[0], x.shape[1] // groups, y.shape[1] // groups
     columns, threads = width(x.dtype), get_num_threads()
-    deepest = max(1, np.diff(taps.starts).max())
-    chunk = -(-C // -(-C * deepest // DEPTH))
-    P = -(-M // columns)
-    kept = columns * up[1] * (P * up[0] if chunk < C else 1)  # numbers for each pixel, until their sums are complete
-    size = -(-y.shape[2] // up[0]), -(-y.shape[3] // up[1])
-    rows, cols = tile_shape(chunk, taps.spread, step, kept, size, x.itemsize, N * groups, threads)
+    P, size = -(-M // columns), (-(-y.shape[2] // up[0]), -(-y.shape[3] // up[1]))
+    choices = []
+    for chunk in {C, -(-C // -(-C * taps.most // DEPTH))}:  # copy all channels, or keep all sums
+        kept = columns * up[1] * (P * up[0] if chunk < C else 1)  # sums for each pixel, until they are complete
+        shape = tile_shape(chunk, taps.spread, step, kept, size, x.itemsize, N * groups, threads)
+        choices.append((shape[0] * shape[1], chunk, kept, shape))
+    _, chunk, kept, (rows, cols) = max(choices)  # large tiles: the weights are read once for each
     seen = (rows - 1) * step[0] + 1, (cols - 1) * step[1] + 1
     shifts, plane, pitch = layout(taps, *seen, columns)
     b = aligned((groups, P * columns * C * len(taps.table)), x.dtype)
-    pack(w.reshape(-1), strides, taps.table[:, 0].copy(), taps.starts, C, M, chunk, columns, b)
+    pack(w.reshape(-1), strides, taps.numbers, taps.starts, C, M, chunk, columns, b)
     padded = np.zeros((groups, P * columns), x.dtype)
     if bias is not None:
         padded[:, :M] = bias.reshape(groups, M)

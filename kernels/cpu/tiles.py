@@ -7,7 +7,7 @@ im2col writes is never formed: its rows are already there, as views that start a
 """
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numba import njit
@@ -29,10 +29,20 @@ class Taps:
     step: tuple[int, int]  # the distance of their pixels
     rows: np.ndarray  # (taps,): row of the image under a tap of window (0, 0)
 
-    @property
+    @cached_property
     def spread(self):
         """The largest shifts."""
-        return self.table[:, 1:].max(0).tolist()
+        return tuple(self.table[:, 1:].max(0).tolist())
+
+    @cached_property
+    def most(self):
+        """The most taps that a phase has."""
+        return int(np.diff(self.starts).max())
+
+    @cached_property
+    def numbers(self):
+        """(taps,): every tap's number in the kernel."""
+        return self.table[:, 0].copy()
 
 
 def _taps(rows, step, apart):
