@@ -181,3 +181,16 @@ def test_two_steps_of_adam_agree_with_the_cpu_column():
     np.testing.assert_allclose(ours, losses, rtol=1e-4)
     for key, p in parameters.items():  # Adam divides by the gradient's size: a gradient near 0 may step either way
         assert np.mean(np.abs(our_parameters[key] - p) > 1e-4) < 0.02, key
+
+
+def test_the_swizzle_leaves_no_bank_conflict(tf32, capsys):
+    r, geometry = np.random.default_rng(0), Geometry((3, 3), padding=(1, 1))
+    x, w, y = (normal(r, np.float32, *shape) for shape in ((1, 20, 12, 17), (70, 20, 3, 3), (1, 70, 12, 17)))
+    for function, arguments in (
+        (implicit.conv2d, (x, w, None, geometry)),
+        (implicit.conv_transpose2d, (y, w, None, (12, 17), geometry)),
+        (implicit.conv2d_weight, (x, y, geometry)),
+    ):
+        profiles = {p.name: p for p in minidl.profile_kernel(function, *arguments)}
+        (tensor,) = (p for name, p in profiles.items() if name.startswith("conv_tensor"))
+        assert tensor.shared_requests > 0 and tensor.bank_conflicts == 0

@@ -1,19 +1,18 @@
 // Convolution as an implicit matrix product, in full precision: im2col's matrix is never stored.
 //
 // A block of 256 threads makes a 64 x 64 tile (output channels x pixels). For every tap and every 16 channels it copies a
-// 64 x 16 tile of weights and the 16 x 64 pixels under that tap to shared memory; each thread keeps 4 x 4 sums in
-// registers, so it does 16 multiplications for 8 values read from shared memory. A pixel is fetched from global memory
-// once per tap and per 64 output channels, by neighbouring threads: coalesced for stride 1.
+// 64 x 16 tile of weights and the 16 x 64 pixels under that tap to shared memory; each thread keeps 4 x 4 sums (plain_tile.cuh).
+// A pixel is fetched from global memory once per tap and per 64 output channels, by neighbouring threads: coalesced for
+// stride 1.
 #include "minidl.cuh"
 #include "conv.cuh"
-#define TILE 64
-#define DEPTH 16
+#include "plain_tile.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
 conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int H, int W, int Ho, int Wo, int kh, int kw,
            int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w, int Mp, int Kp) {
-    __shared__ T a[DEPTH][TILE + 4]; // + 4: the transposing store below meets 8 banks instead of one
-    __shared__ T b[DEPTH][TILE];
+    __shared__ Operand a;
+    __shared__ Operand b;
     const int tid = threadIdx.x, classes = up_h * up_w, group = blockIdx.z / classes, groups = gridDim.z / classes;
     Walk walk = {{H, Ho, kh, down_h, up_h, shift_h, step_h}, {W, Wo, kw, down_w, up_w, shift_w, step_w}};
     walk.channels = K;
@@ -23,31 +22,27 @@ conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int
     const int p0 = blockIdx.x * TILE, m0 = blockIdx.y * TILE;
     if (p0 >= pixels) return; // this class has fewer outputs than the largest one
 
-    // what this thread fetches: 4 weights of row tid / 4, and channels tid / 64 + 4 i of pixel tid % 64
+    // what this thread fetches: channel tid % 16 of rows tid / 16 + 16 i, and channels tid / 64 + 4 i of pixel tid % 64
     const Pixel mine(p0 + tid % TILE, rows, cols);
     const bool exists = p0 + tid % TILE < pixels;
     const T *image = x + (long long)(mine.n * groups + group) * K * H * W;
-    const T *filter = w + (long long)group * kh * kw * Mp * Kp + (m0 + tid / 4) * Kp + tid % 4 * 4;
+    const T *filter = w + (long long)group * kh * kw * Mp * Kp + (m0 + tid / DEPTH) * Kp + tid % DEPTH;
 
-    T sum[4][4] = {};
-    const int ty = tid / 16, tx = tid % 16; // rows 4 ty ... of the tile, pixels 4 tx ...
+    ThreadTile tile;
+    tile.clear();
     for (; !walk.done(); walk.next()) {
         const int r = mine.a * down_h + walk.v.offset(walk.rv, walk.k), s = mine.b * down_w + walk.h.offset(walk.rh, walk.l);
         const bool inside = exists && r >= 0 && r < H && s >= 0 && s < W;
         for (int i = 0; i < 4; i++) {
             const int c = tid / TILE + 4 * i;
-            b[c][tid % TILE] = inside && walk.c + c < K ? image[((walk.c + c) * H + r) * W + s] : T(0);
-            a[tid % 4 * 4 + i][tid / 4] = filter[walk.tap() * Mp * Kp + walk.c + i];
+            b.at(c, tid % TILE) = inside && walk.c + c < K ? image[((walk.c + c) * H + r) * W + s] : T(0);
+            a.at(tid % DEPTH, tid / DEPTH + 16 * i) = filter[(long long)walk.tap() * Mp * Kp + 16 * i * Kp + walk.c];
         }
         __syncthreads();
-#pragma unroll
-        for (int c = 0; c < DEPTH; c++)
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-#pragma unroll
-                for (int j = 0; j < 4; j++) sum[i][j] += a[c][4 * ty + i] * b[c][4 * tx + j];
+        tile.multiply(a, b);
         __syncthreads();
     }
+    const int ty = tid / 16, tx = tid % 16;
     for (int j = 0; j < 4; j++) {
         const int p = p0 + 4 * tx + j;
         if (p >= pixels) return;
@@ -56,7 +51,7 @@ conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int
             const int m = m0 + 4 * ty + i, o = group * M + m;
             if (m < M)
                 y[((at.n * groups * M + o) * (long long)Ho + walk.rv + up_h * at.a) * Wo + walk.rh + up_w * at.b] =
-                    sum[i][j] + (bias ? bias[o] : T(0));
+                    tile.sum[i][j] + (bias ? bias[o] : T(0));
         }
     }
 }

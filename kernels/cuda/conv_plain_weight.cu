@@ -4,42 +4,37 @@
 //
 // a product of (O x pixels) and (pixels x C kh kw). Its result is small and its depth is long, so the pixels are cut into
 // splits, one layer of blocks each, whose sums another kernel adds: no atomics, the same bits every time. A block makes a
-// 64 x 64 tile from 16 pixels at a time; each thread keeps 4 x 4 sums in registers.
+// 64 x 64 tile from 16 pixels at a time (plain_tile.cuh).
 #include "minidl.cuh"
-#define TILE 64
-#define DEPTH 16
+#include "plain_tile.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
 conv_plain_weight(const T *x, const T *y, T *part, int N, int groups, int M, int K, int H, int W, int Ho, int Wo, int kh,
                   int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
-    __shared__ T a[DEPTH][TILE + 4];
-    __shared__ T b[DEPTH][TILE + 4];
+    __shared__ Operand a;
+    __shared__ Operand b;
     const int tid = threadIdx.x, group = blockIdx.z % groups, split = blockIdx.z / groups;
     const int columns = K * kh * kw, L = Ho * Wo, m0 = blockIdx.y * TILE, q0 = blockIdx.x * TILE;
     const int first = split * per_split, last = min(first + per_split, N * L);
-    T sum[4][4] = {};
-    const int ty = tid / 16, tx = tid % 16;
+    ThreadTile tile;
+    tile.clear();
     for (int start = first; start < last; start += DEPTH) {
         const int p = start + tid % DEPTH, n = p / L, i = p % L / Wo, j = p % Wo; // the pixel that this thread fetches
         for (int r = 0; r < 4; r++) {
             const int row = tid / DEPTH + 16 * r, m = m0 + row, q = q0 + row; // for an output channel and a column
             const int c = q / (kh * kw), u = i * sh + q / kw % kh * dh - ph, v = j * sw + q % kw * dw - pw;
             const bool inside = p < last && q < columns && u >= 0 && u < H && v >= 0 && v < W;
-            a[tid % DEPTH][row] = p < last && m < M ? y[(long long)((n * groups + group) * M + m) * L + i * Wo + j] : T(0);
-            b[tid % DEPTH][row] = inside ? x[((long long)((n * groups + group) * K + c) * H + u) * W + v] : T(0);
+            a.at(tid % DEPTH, row) = p < last && m < M ? y[(long long)((n * groups + group) * M + m) * L + i * Wo + j] : T(0);
+            b.at(tid % DEPTH, row) = inside ? x[((long long)((n * groups + group) * K + c) * H + u) * W + v] : T(0);
         }
         __syncthreads();
-#pragma unroll
-        for (int c = 0; c < DEPTH; c++)
-#pragma unroll
-            for (int i = 0; i < 4; i++)
-#pragma unroll
-                for (int j = 0; j < 4; j++) sum[i][j] += a[c][4 * ty + i] * b[c][4 * tx + j];
+        tile.multiply(a, b);
         __syncthreads();
     }
+    const int ty = tid / 16, tx = tid % 16;
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++) {
             const int m = m0 + 4 * ty + i, q = q0 + 4 * tx + j;
-            if (m < M && q < columns) part[((long long)(split * groups + group) * M + m) * columns + q] = sum[i][j];
+            if (m < M && q < columns) part[((long long)(split * groups + group) * M + m) * columns + q] = tile.sum[i][j];
         }
 }

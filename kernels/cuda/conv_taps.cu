@@ -1,15 +1,17 @@
 // Weights laid out for the implicit products: (O, C/groups, kh, kw) -> (groups, taps, rows, depth), zeros at the margins.
 //
 // Rows and depth are rounded up to whole tiles, so the products read weights without asking where they end, 16 bytes at a
-// time. `adjoint` swaps the parts of output and input channels. One thread per element written; weights are small.
+// time. `adjoint` swaps the parts of output and input channels. One thread takes all taps of a pair of channels: its reads lie
+// together, and its writes beside its neighbours'.
 #include "minidl.cuh"
 
-extern "C" __global__ void conv_taps(const T *w, T *out, int count, int taps, int M, int K, int Mp, int Kp, int adjoint) {
+extern "C" __global__ void conv_taps(const T *w, T *out, int pairs, int taps, int M, int K, int Mp, int Kp, int adjoint) {
     const int e = thread_number();
-    if (e >= count) return;
-    const int k = e % Kp, m = e / Kp % Mp, tap = e / (Kp * Mp) % taps, group = e / (Kp * Mp * taps);
-    const int from = adjoint ? (group * K + k) * M + m : (group * M + m) * K + k;
-    out[e] = m < M && k < K ? w[from * taps + tap] : T(0);
+    if (e >= pairs) return;
+    const int k = e % Kp, m = e / Kp % Mp, group = e / (Kp * Mp);
+    const T *from = w + (long long)(adjoint ? (group * K + k) * M + m : (group * M + m) * K + k) * taps;
+    T *to = out + (long long)group * taps * Mp * Kp + m * Kp + k;
+    for (int tap = 0; tap < taps; tap++) to[(long long)tap * Mp * Kp] = m < M && k < K ? from[tap] : T(0);
 }
 
 // The sum of `parts` partial results, one thread per element: neighbours read neighbours.

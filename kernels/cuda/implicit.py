@@ -29,7 +29,7 @@ def _product(x, w, bias, y, geometry, adjoint):
     rows, pixels = (128 if tensor and M > 64 else 64), (128 if tensor else 64)
     Mp, Kp = _tiles(M, rows) * rows, _tiles(K, 16) * 16
     packed = array_module(x).empty(G * taps * Mp * Kp, x.dtype)
-    _taps(w, packed, *i32(packed.size, taps, M, K, Mp, Kp, adjoint), threads=packed.size)
+    _taps(w, packed, *i32(G * Mp * Kp, taps, M, K, Mp, Kp, adjoint), threads=G * Mp * Kp)
 
     one, stride = (1, 1), geometry.stride
     down, up, sign = (one, stride, -1) if adjoint else (stride, one, 1)

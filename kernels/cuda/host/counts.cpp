@@ -12,8 +12,10 @@ void count_access(Worker &w, const Watch::Place &p, const void *at, size_t bytes
     (p.shared ? atomic ? c.shared_atomics : write ? c.shared_stores : c.shared_loads
               : atomic ? c.global_atomics : write ? c.global_stores : c.global_loads)++;
     Watch::WarpLog &log = w.watch->warps[t.warp];
-    const uint64_t time = log.times[caller][t.lane]++;
-    Watch::Request &r = log.requests[(uint64_t)(uintptr_t)caller << 24 ^ time];
+    const void *site = (const char *)caller - write; // an asynchronous copy reads and writes for one caller
+    const uint64_t time = log.times[site][t.lane]++;
+    Watch::Request &r = log.requests[(uint64_t)(uintptr_t)site << 24 ^ time];
+    r.site = site;
     r.caller = caller;
     r.bytes = (uint32_t)bytes;
     r.shared = p.shared;
@@ -55,7 +57,7 @@ void watch_warp_done(Worker &w, unsigned warp) {
     Watch::WarpLog &log = w.watch->warps[warp];
     Counters &c = w.counters;
     for (const auto &[key, r] : log.requests) {
-        Line &line = w.watch->lines[r.caller];
+        Line &line = w.watch->lines[r.site];
         line.caller = r.caller;
         line.shared = r.shared;
         line.write = r.write;

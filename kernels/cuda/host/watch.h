@@ -25,7 +25,7 @@ struct Watch {
     struct Request { // the same load or store of the lanes of a warp
         std::array<const char *, 32> at;
         uint32_t lanes, bytes;
-        const void *caller;
+        const void *site, *caller;
         bool shared, write;
     };
     struct WarpLog {
