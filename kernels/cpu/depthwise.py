@@ -3,7 +3,7 @@
     for image, channel:                                           # cut evenly among the threads
         for strip of rows:                                        # as many as the first-level cache holds
             copy what it sees, with padding, in s x s sub-images  # _copy_strip
-            for row, run of 4 vectors of pixels:
+            for row (or, where rows are short, straight through the gaps between them), run of 4 vectors of pixels:
                 y[row, run] = b + sum_(k,l) w[k, l] copy[offset(k, l) + run]
 
 As in tiled.py the windows' taps are contiguous runs of the copy, and sums stay in registers over all taps: a few operations a
@@ -51,12 +51,9 @@ def _copy_strip(x, start, size, copy, images, plane, pitch, first, rows, step):
 
 @njit(cache=True, forceinline=True)
 def _filter(x, at, starts, scales, taps, bias, n, y, y0):
-    """y[y0 + q] = bias + sum over taps of scales[tap] x[at + starts[tap] + q], q < n; last vectors overlap those before.
-
-    (Taps are given by their range: cutting them out of their arrays counts references, which took longer than a row.)
-    """
+    """y[y0 + q] = bias + sum over taps first..last of scales[tap] x[at + starts[tap] + q], q < n; the last vector overlaps."""
     (first, last), q, lanes = taps, 0, lanes_of(x)
-    while n >= 4 * lanes and q < n:
+    while n >= 4 * lanes and n - q > 2 * lanes:  # what is left is done one by one
         q = min(q, n - 4 * lanes)
         s0 = fill(x, bias)
         s1, s2, s3 = s0, s0, s0
@@ -89,9 +86,9 @@ def _filter(x, at, starts, scales, taps, bias, n, y, y0):
 def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offsets, starts, tile, step, up, lanes, T):
     plane, pitch, R, spread = tile
     (h, v), (H, W) = size, out_size
-    rows = (H + up[0] - 1) // up[0]
+    rows, gaps = (H + up[0] - 1) // up[0], up == (1, 1) and W < 6 * lanes  # short rows: straight through, gaps included
     for thread in prange(T):
-        copy, lines = np.zeros(images.shape[0] * plane, x.dtype), np.empty(up[1] * W, x.dtype)
+        copy, lines = np.zeros(images.shape[0] * plane, x.dtype), np.empty(plane + up[1] * W, x.dtype)
         scales = np.empty(numbers.size, w.dtype)
         for p in range(thread * planes // T, (thread + 1) * planes // T):
             for t in range(numbers.size):
@@ -99,7 +96,12 @@ def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offset
             for first in range(0, rows, R):
                 last = min(first + R, rows)
                 _copy_strip(x, p * h * v, size, copy, images, plane, pitch, first, last - first + spread, step)
-                for i in range(first * up[0], min(last * up[0], H)):
+                if gaps:
+                    n, taps = (last - first - 1) * pitch + W, (0, starts[1])
+                    _filter(copy, 0, offsets, scales, taps, bias[p % C], n, lines, 0)
+                    for i in range(first, last):
+                        copy_run(lines, (i - first) * pitch, y, (p * H + i) * W, W)
+                for i in range(first * up[0], 0 if gaps else min(last * up[0], H)):
                     at = (i // up[0] - first) * pitch
                     for b in range(up[1]):
                         f, n = i % up[0] * up[1] + b, (W - b + up[1] - 1) // up[1]
