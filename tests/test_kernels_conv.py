@@ -248,6 +248,11 @@ def test_choice_and_override():
     near(results["tiled"], results["im2col"], 1e-5)
     assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "channels"
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "tiled"
+    assert conv.choose(x.shape, w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0] == "tiled"
+    assert (
+        "only padding"
+        in conv.choose((1, 32, 33, 33), w.shape, Geometry((3, 3), (1, 1), (18, 18), (18, 18)), x.dtype)[1]
+    )
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
     with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
         assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"

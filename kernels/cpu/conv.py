@@ -5,7 +5,7 @@
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
-| tiled     | conv2d, conv_transpose2d | the same, pixels in the vectors: for few output channels (tiled) |
+| tiled     | conv2d, conv_transpose2d | the same, pixels in the vectors: for few results, dilation (tiled) |
 | im2col    | everything | the reference column: the whole matrix of windows, then NumPy's product |
 
 Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones, relative to the largest; a result is the same
@@ -59,10 +59,12 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
     results = (C if direction == "data" else O) // G
-    if direction == "weight" or results > FEW_RESULTS:
-        direct = "channels", "output channels in the vectors"
-    else:
+    if direction != "weight" and results <= FEW_RESULTS:
         direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"
+    elif direction != "weight" and max(geometry.dilation) > 1:
+        direct = "tiled", "pixels in the vectors, and taps that see only padding are left out"
+    else:
+        direct = "channels", "output channels in the vectors"
     if no_winograd:
         return direct[0], f"{no_winograd}; {direct[1]}"
     if min(C, O) // G < FEWEST_CHANNELS:
