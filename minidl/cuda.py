@@ -1,5 +1,6 @@
 """The GPU through CuPy: is there one, arrays to it and back, and what to install where it is missing."""
 
+import contextlib
 import functools
 import sys
 
@@ -19,7 +20,9 @@ def why_not():
             return None
     except Exception as error:  # a driver can fail in ways of its own
         return f"CuPy {cupy.__version__} reports {error}"
-    return f"CuPy {cupy.__version__} finds no NVIDIA GPU, or no driver for its CUDA version: see nvidia-smi, or {_INSTALL}"
+    return (
+        f"CuPy {cupy.__version__} finds no NVIDIA GPU, or no driver for its CUDA version: see nvidia-smi, or {_INSTALL}"
+    )
 
 
 def is_available():
@@ -35,6 +38,49 @@ def require(what):
     import cupy
 
     return cupy
+
+
+def kernel(source, name=None, options=()):
+    """A kernel of your own CUDA C text: called on NumPy arrays it runs on the simulator, on CuPy arrays on the GPU.
+
+    `minidl.cuh` (T, thread_number, warp_sum, ...) is included for you; `name` is needed if the text holds several kernels.
+    Lines in messages count from the first that is not empty. How texts are written and called is said at the top of
+    `minidl.kernels.cuda`; the simulator needs a C++ compiler.
+
+    >>> double = kernel('''
+    ... extern "C" __global__ void twice(const T *x, T *y, int n) {
+    ...     const int i = thread_number();
+    ...     if (i < n) y[i] = 2 * x[i];
+    ... }
+    ... ''')
+    >>> x, y = np.arange(3.0), np.empty(3)
+    >>> double(x, y, np.int32(3), threads=3)
+    >>> y
+    array([0., 2., 4.])
+    """
+    from .kernels.cuda import loader, signature
+
+    text = f'#include "minidl.cuh"\n#line 1 "text.cu"\n{source.lstrip(chr(10))}'
+    names = list(signature.kernels(text, "text.cu"))
+    if name is None and len(names) > 1:
+        raise ValueError(f"kernel: the text holds {', '.join(names)}; say which by name=")
+    return loader.Kernel(text, name or names[0], options)
+
+
+@contextlib.contextmanager
+def watch():
+    """Inside the `with` block the simulator checks every load and store of kernels on NumPy arrays.
+
+    Outside an array? Written before it is read? A race? A KernelError names kernel, block, thread and line. Some 50 times
+    slower; with the environment variable MINIDL_CUDASIM=address a whole program is watched.
+    """
+    from .kernels.cuda.host import run
+
+    run.watching.append(True)
+    try:
+        yield
+    finally:
+        run.watching.pop()
 
 
 def synchronize():

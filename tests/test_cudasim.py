@@ -419,3 +419,35 @@ def test_the_example_of_profile_kernel_is_true():
     from minidl import profiling
 
     assert doctest.testmod(profiling).failed == 0
+
+
+# -- a text of one's own -----------------------------------------------------------------------------------------------
+
+TWO = """
+extern "C" __global__ void one(T *y) { y[threadIdx.x] = 1; }
+extern "C" __global__ void far(T *y) { y[threadIdx.x + 5000] = 1; }
+"""
+
+
+def test_own_text_through_the_public_door():
+    import doctest
+
+    from minidl import cuda
+
+    assert doctest.testmod(cuda).failed == 0
+    y = np.zeros(4)
+    cuda.kernel(TWO, "one")(y, grid=1, block=4)
+    assert (y == 1).all()
+    with pytest.raises(ValueError, match="the text holds one, far; say which by name="):
+        cuda.kernel(TWO)
+
+
+def test_watching_begins_and_ends_with_the_block():
+    from minidl import cuda
+
+    y = np.zeros(10000)
+    with cuda.watch():
+        with pytest.raises(KernelError, match=r"block \(0,0,0\), thread \(0,0,0\): out of bounds: writes y"):
+            cuda.kernel(TWO, "far")(y[:4], grid=1, block=4)
+    cuda.kernel(TWO, "far")(y[:4], grid=1, block=4)  # nobody looks: it writes into the array behind
+    assert y.sum() == 4

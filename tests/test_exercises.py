@@ -1,6 +1,7 @@
 """Exercises: solutions pass, stubs do not, and every planted mistake is told by its name."""
 
 import importlib.util
+import shutil
 import time
 from pathlib import Path
 
@@ -11,7 +12,53 @@ from minidl import cli, exercises
 from minidl.exercises import EXERCISES, cause, check, counting, draw, hint
 
 LESSONS = Path(__file__).parents[1] / "lessons"
-MISTAKES = [(name, label) for name, e in EXERCISES.items() for label in e.mistakes if not e.compiled]
+MISTAKES = [(name, label) for name, e in EXERCISES.items() for label in e.mistakes if not (e.compiled or e.prepare)]
+CUDA = EXERCISES["im2col_cuda"]
+needs_compiler = pytest.mark.skipif(
+    not (shutil.which("g++") or shutil.which("clang++")), reason="CUDA C needs g++ or clang++; neither is installed"
+)
+PLACES = "i * stride + k - padding, column = j * stride + l - padding"
+BOUND = "    if (at >= N * C * K * K * Ho * Wo) return; // the last block has threads to spare\n"
+INSIDE = "0 <= row && row < H && 0 <= column && column < W"
+CUDA_SLIPS = {  # what the learner's text has instead of what the solution has
+    "padding counted twice": (PLACES, PLACES.replace("- padding", "- 2 * padding")),
+    "the padding is left out": (PLACES, PLACES.replace("- padding", "")),
+    "the padding is added": (PLACES, PLACES.replace("- padding", "+ padding")),
+    "taken at every pixel": (PLACES, PLACES.replace("* stride", "")),
+    "belongs to the window i": (PLACES, "i + k * stride - padding, column = j + l * stride - padding"),
+    "a flipped kernel": (PLACES, PLACES.replace("+ k", "+ K - 1 - k").replace("+ l", "+ K - 1 - l")),
+    "the nearest pixel is read": (
+        "inside ? x[(plane * H + row) * W + column] : T(0)",
+        "x[(plane * H + min(max(row, 0), H - 1)) * W + min(max(column, 0), W - 1)]",
+    ),
+    "row and column of x are exchanged": ("(plane * H + row) * W + column", "(plane * H + column) * W + row"),
+    "k and l are exchanged": ("l = rest % K, k = rest / K % K", "k = rest % K, l = rest / K % K"),
+    "i and j are exchanged": ("j = at % Wo, i = at / Wo % Ho", "i = at % Ho, j = at / Ho % Wo"),
+    "the taps come before the channels": (
+        "l = rest % K, k = rest / K % K, plane = rest / K / K",
+        "c = rest % C, l = rest / C % K, k = rest / C / K % K, plane = rest / C / K / K * C + c",
+    ),
+    "windows are rows here": (
+        "cols[at]",
+        "cols[((plane / C * Ho * Wo + i * Wo + j) * C + plane % C) * K * K + k * K + l]",
+    ),
+    "every image is the first": ("plane = rest / K / K", "plane = rest / K / K % C"),
+}
+CUDA_FAILURES = {
+    "a thread beyond the end": (BOUND, ""),
+    "missing bounds check": (INSIDE, "true"),
+    "an index beyond the image": (INSIDE, "0 <= row && 0 <= column"),
+    "two threads write the same entry": ("cols[at]", "cols[at / 2]"),
+    "each thread writes cols[thread_number()]": ("cols[at]", "cols[at + 3]"),
+    "a barrier that some threads never reach": (BOUND, BOUND + "    __syncthreads();\n"),
+    "only entries inside the image are written": ("cols[at] = inside ?", "if (inside) cols[at] = inside ?"),
+    "could not compile": ("const int at", "const int there"),
+    "there is no kernel 'im2col_cuda'": ("im2col_cuda", "my_im2col"),
+    "needed 2: x, cols": (
+        ", int N, int C, int H, int W, int Ho, int Wo, int K, int stride, int padding",
+        "",
+    ),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +95,17 @@ def test_files():
         assert len(exercise.hints) == 3
 
 
+def need(exercise):
+    """Skip where what compiles the exercise is missing."""
+    if exercise.compiled:
+        pytest.importorskip("numba")
+    if exercise.prepare and needs_compiler.args[0]:
+        pytest.skip(needs_compiler.kwargs["reason"])
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_solution_passes(name, capsys):
-    if EXERCISES[name].compiled:
-        pytest.importorskip("numba")
+    need(EXERCISES[name])
     start = time.perf_counter()
     report = check(name, load("solutions", name))
     assert report, report.text
@@ -76,6 +130,46 @@ def test_mistake_is_named(name, label):
     assert not report
     assert set(report.causes.values()) == {label}, report.text
     assert label in report.text
+
+
+def slip(old, new):
+    """The solution in CUDA C with a mistake in it."""
+    text = load("solutions", "im2col_cuda")
+    assert old in text
+    return text.replace(old, new)
+
+
+@needs_compiler
+@pytest.mark.parametrize("words", CUDA_SLIPS)
+def test_cuda_mistake_is_named(words):
+    report = check("im2col_cuda", slip(*CUDA_SLIPS[words]))
+    assert not report
+    (cause,) = report.causes.values()
+    assert words in cause and cause in report.text, report.text
+
+
+def test_every_cuda_mistake_is_tried():
+    assert len(CUDA_SLIPS) == len(CUDA.mistakes)
+    assert all(any(words in label for label in CUDA.mistakes) for words in CUDA_SLIPS)
+
+
+@needs_compiler
+@pytest.mark.parametrize("words", CUDA_FAILURES)
+def test_cuda_that_does_not_run_is_explained(words):
+    report = check("im2col_cuda", slip(*CUDA_FAILURES[words]))
+    assert not report and words in report.text, report.text
+
+
+@needs_compiler
+def test_cuda_failure_names_kernel_block_thread_and_line():
+    text = check("im2col_cuda", slip(BOUND, "")).text
+    assert "kernel im2col_cuda, block (0,0,0), thread (36,0,0): out of bounds: reads x[16]" in text
+    if shutil.which("addr2line"):
+        assert "line 8: cols[at] = inside ?" in text
+
+
+def test_cuda_needs_a_text():
+    assert "it must be CUDA C" in check("im2col_cuda", load("solutions", "im2col")).text
 
 
 @pytest.mark.parametrize("topic", ["missing sum over the batch", "flipped kernel", "lost row from floor"])
@@ -203,8 +297,12 @@ def test_hints_and_errors(capsys):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_draw(name):
     pytest.importorskip("matplotlib")
+    need(EXERCISES[name])
     solution = load("solutions", name)
     assert "every cell is right" in draw(name, solution)._suptitle.get_text()
+    if EXERCISES[name].prepare:
+        assert "are wrong" in draw(name, slip(*CUDA_SLIPS["a flipped kernel"]))._suptitle.get_text()
+        return
     if len(EXERCISES[name].returns) == 1:
         figure = draw(name, lambda *args: np.asarray(getattr(solution(*args), "data", solution(*args))) + 1)
         assert "are wrong" in figure._suptitle.get_text()
@@ -227,10 +325,10 @@ def test_broken_record_is_said(tmp_path, monkeypatch, capsys):
 
 def test_command(capsys):
     assert cli.main(["exercises"]) == 0
-    assert "0 of 19 solved" in capsys.readouterr().out
+    assert "0 of 20 solved" in capsys.readouterr().out
     assert cli.main(["exercises", "receptive_field", "--check", str(LESSONS / "solutions/receptive_field.py")]) == 0
     assert cli.main(["exercises"]) == 0
-    assert "1 of 19 solved" in capsys.readouterr().out
+    assert "1 of 20 solved" in capsys.readouterr().out
     assert cli.main(["exercises", "im2col", "--hint", "2"]) == 0
     assert "hint 2 of 3" in capsys.readouterr().out
     assert cli.main(["exercises", "im2col"]) == 0

@@ -37,7 +37,8 @@ How to write a row
 - `#define` before an include of several files is not needed: "other.cuh" in this folder is written into the text.
 - Give float constants as T(0.5): a bare 0.5 is a double and slow on a GPU.
 - Blocks run in any order, several at a time; nothing may wait for another block.
-- With the environment variable MINIDL_CUDASIM=address the simulator watches every load and store.
+- Inside `minidl.cuda.watch()`, or with MINIDL_CUDASIM=address in the environment, the simulator watches every load and
+  store. Your own text, outside this folder: `minidl.cuda.kernel(text)`.
 """
 
 from .activation import relu, relu_backward

@@ -1,16 +1,14 @@
 """Exercises that check themselves: `check("conv2d_backward", my_function)`, `draw(...)`, `hint("conv2d_backward", 1)`."""
 
-from . import convolutions, pooling, progress, regions, smoothing, structure, tape, windows
+from . import convolutions, cuda, pooling, progress, regions, smoothing, structure, tape, windows
 from .cause import agree
 from .progress import solved
 from .report import Report, examine, expect, guilty, run
 
+PARTS = (tape, windows, convolutions, pooling, smoothing, structure, regions, cuda)
 EXERCISES = {
     exercise.name: exercise
-    for exercise in sorted(
-        (e for part in (tape, windows, convolutions, pooling, smoothing, structure, regions) for e in part.EXERCISES),
-        key=lambda e: e.lesson,
-    )
+    for exercise in sorted((e for part in PARTS for e in part.EXERCISES), key=lambda e: e.lesson)
 }
 
 

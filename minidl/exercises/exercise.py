@@ -10,6 +10,10 @@ from ..engine import grad
 from ..tensor import Tensor
 
 
+class Unfit(Exception):
+    """An answer that cannot be run; its arguments are the lines that say why."""
+
+
 @dataclass(frozen=True)
 class Exercise:
     """A function `name(signature)` for the reader to write.
@@ -20,6 +24,8 @@ class Exercise:
     forward     of an exercise on gradients: the differentiated function, of all arguments but g
     cost        multiply-adds that suffice, from the arguments
     draws       the argument to draw as the input; the first one by default
+    compiled    whether the answer must be a function that Numba compiles
+    prepare     of an exercise in another language: the reader's text -> function, or Unfit; `template` is its stub
     """
 
     name: str
@@ -36,15 +42,20 @@ class Exercise:
     cost: Callable | None = None
     draws: str = ""
     compiled: bool = False
+    prepare: Callable | None = None
+    template: str = ""
 
     def stub(self):
         """The file that the reader completes."""
         what, returns = " ".join(self.task.split()).rsplit(" Returns ", 1)
+        indent = "" if self.prepare else "    "
         lines = [
-            fill(part, 116, initial_indent="    ", subsequent_indent="    ") for part in (what, f"Returns {returns}")
+            fill(part, 116, initial_indent=indent, subsequent_indent=indent) for part in (what, f"Returns {returns}")
         ]
         task = "\n\n".join(lines).strip()
-        return STUB.format(name=self.name, signature=self.signature, title=self.title, lesson=self.lesson, task=task)
+        return (self.template or STUB).format(
+            name=self.name, signature=self.signature, title=self.title, lesson=self.lesson, task=task
+        )
 
 
 STUB = '''"""Exercise: {title} (lesson {lesson}). Complete the function, then run this file."""

@@ -8,6 +8,7 @@ from .. import backend
 from ..tensor import Tensor
 from .cause import agree, likely_cause
 from .counting import count
+from .exercise import Unfit
 
 STEP, DIRECTIONS = 1e-5, 3
 WRONG, HAPPY = 1e-2, 1e-7
@@ -32,7 +33,7 @@ class Report:
 
 def examine(exercise, function):
     """The Report on `function` as an answer to `exercise`."""
-    if not callable(function):
+    if not callable(function) and not exercise.prepare:
         raise TypeError(f"check: {exercise.name} needs a function, not {type(function).__name__}")
     if exercise.compiled and not hasattr(function, "py_func"):
         return Report(exercise.name, False, ["it is plain Python: put @numba.njit above the function"])
@@ -62,9 +63,11 @@ def run(exercise, function, arguments):
     copies = {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in arguments.items()}
     try:
         with backend.use("reference"), np.errstate(all="ignore"):
-            answer = function(*copies.values())
+            answer = (exercise.prepare(function) if exercise.prepare else function)(*copies.values())
     except NotImplementedError as error:
         return None, [f"still to be written: {error}" if str(error) else "still to be written"]
+    except Unfit as error:
+        return None, list(error.args)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return None, [f"it stops with {type(error).__name__}: {error}", f"in line {place.lineno}: {place.line}"]

@@ -14,6 +14,7 @@ from .where import line_of
 GAP = 4096  # bytes on either side of a watched array that belong to no array
 ALIGNED = 256  # as a GPU's allocator aligns
 LINES = 256
+watching = []  # the open `minidl.cuda.watch` blocks
 profiles = []  # the open profiles, innermost last: launches append (kernel, grid, block, Counters, [(line, Line)])
 
 
@@ -58,7 +59,7 @@ def _checks():
     mode = os.environ.get("MINIDL_CUDASIM", "")
     if mode not in ("", "address"):
         raise ValueError(f"cudasim: the environment variable MINIDL_CUDASIM is 'address' or unset, not {mode!r}")
-    return mode == "address"
+    return mode == "address" or bool(watching)
 
 
 @functools.cache
