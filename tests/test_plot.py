@@ -88,6 +88,10 @@ def test_curves_state_the_best_epoch(tmp_path):
     dashes = {line.get_linestyle() for line in left.lines}
     assert dashes == {"-", "--"}  # told apart without colour
     drawn(figure, tmp_path)
+    detector = plot.curves([{"epoch": e, "train_loss": 1.0, "val_ap": ap} for e, ap in ((1, 0.4), (2, 0.3))])
+    assert any("AP on validation data is best after epoch 1: 0.400" in t for t in texts(detector))
+    with pytest.raises(ValueError, match="needed a score"):
+        plot.curves([{"epoch": 1, "train_loss": 1.0}])
     alone = plot.curves([{"epoch": 1, "train_loss": 1.0, "train_iou": 0.3}])
     assert any("on training data" in t for t in texts(alone))
     with pytest.raises(ValueError, match="empty"):

@@ -4,25 +4,31 @@ import math
 
 from .style import ACCENT, INK, new_figure, styled
 
+SCORES = {"iou": "mean IoU", "ap": "AP"}
+
 
 @styled
 def curves(history, title=None):
-    """Loss and mean IoU over epochs, of `fit`'s history (a list of rows); training solid, validation dashed."""
+    """Loss and mean IoU, or AP, over epochs, of `fit`'s history (a list of rows); training solid, validation dashed."""
     if not history:
         raise ValueError("curves: the history is empty")
-    validated = "val_iou" in history[-1]
-    best = max(history, key=lambda row: row.get("val_iou", row["train_iou"]))
-    score = best.get("val_iou", best["train_iou"])
-    kind = "validation" if validated else "training"
-    figure = new_figure(8, 3.2, title or f"Mean IoU on {kind} data is best after epoch {best['epoch']}: {score:.3f}")
+    known = [f"{part}_{what}" for part in ("val", "train") for what in SCORES if f"{part}_{what}" in history[-1]]
+    if not known:
+        raise ValueError(f"curves: the rows hold {list(history[-1])}; needed a score, train_iou, val_iou or val_ap")
+    part, judged = known[0].split("_")
+    best = max(history, key=lambda row: row[known[0]])
+    score = best[known[0]]
+    kind, named = {"val": "validation", "train": "training"}[part], SCORES[judged]
+    sentence = f"{named[0].upper()}{named[1:]} on {kind} data is best after epoch {best['epoch']}: {score:.3f}"
+    figure = new_figure(8, 3.2, title or sentence)
     epochs = [row["epoch"] for row in history]
-    for ax, what, label in zip(figure.subplots(1, 2), ("loss", "iou"), ("loss", "mean IoU")):
+    for ax, what, label in zip(figure.subplots(1, 2), ("loss", judged), ("loss", named)):
         for part, dashes, color, marker in (("train", "-", INK, "o"), ("val", "--", ACCENT, "s")):
             if f"{part}_{what}" in history[-1]:
                 values = [row.get(f"{part}_{what}", math.nan) for row in history]
                 name = {"train": "training", "val": "validation"}[part]
                 ax.plot(epochs, values, dashes, color=color, marker=marker, ms=3, label=name)
-        if what == "iou":
+        if what == judged:
             ax.plot(best["epoch"], score, "o", ms=9, mfc="none", color=INK)
             ax.set_ylim(0, 1)
         else:

@@ -17,8 +17,8 @@ class Regions:
     """What the second stage did with a batch; lists have one entry per image, boxes are in pixels of the batch.
 
     rois: the boxes that were pooled (R_n, 4), in training those sampled; features (R, C, s, s); class_logits (R, K);
-    box_regression (R, 4 K). In training also labels (R_n,), 0 background, and matched (R_n,), the object's number (0 for
-    background); losses. In evaluation detections: dictionaries of boxes, labels, scores, masks (D_n, 1, 28, 28).
+    box_regression (R, 4 K). In training also labels (R_n,), 0 background, and matched (R_n,), the object's number, or
+    negative; losses. In evaluation detections: dictionaries of boxes, labels, scores, masks (D_n, 1, 28, 28).
     With a mask head: mask_rois (M_n, 4), mask_labels (M_n,), mask_logits (M, K, 28, 28), in training mask_targets (M, 28, 28).
     """
 
@@ -84,12 +84,12 @@ class RoIHeads(nn.Module):
         return found
 
     def assign(self, boxes, target):
-        """(labels, matched) of every box: 0 background, -1 between the thresholds; matched is 0 where there is no object."""
+        """(labels, matched) of every box: the class, 0 background, -1 between the thresholds; matched as `match` says."""
         matched = match(box_iou(target["boxes"], boxes), self.fg_iou_thresh, self.bg_iou_thresh)
         labels = np.zeros(len(boxes), np.int64)
         labels[matched >= 0] = target["labels"][matched[matched >= 0]]
         labels[matched == BETWEEN] = -1
-        return labels, np.maximum(matched, 0)
+        return labels, matched
 
     def select(self, boxes, target):
         """(boxes, labels, matched) of one image that a training step looks at."""
@@ -101,7 +101,7 @@ class RoIHeads(nn.Module):
 
     def _learn_boxes(self, found, targets):
         objects = [
-            t["boxes"][matched] if len(t["boxes"]) else np.zeros_like(rois)
+            t["boxes"][np.maximum(matched, 0)] if len(t["boxes"]) else np.zeros_like(rois)
             for t, matched, rois in zip(targets, found.matched, found.rois)
         ]
         labels = np.concatenate(found.labels)
