@@ -86,7 +86,7 @@ def _filter(x, at, starts, scales, taps, bias, n, y, y0):
 def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offsets, starts, tile, step, up, lanes, T):
     plane, pitch, R, spread = tile
     (h, v), (H, W) = size, out_size
-    rows, gaps = (H + up[0] - 1) // up[0], up == (1, 1) and W // lanes < 6  # short rows: straight through, gaps included
+    rows, gaps = (H + up[0] - 1) // up[0], up == (1, 1) and W // lanes < 6  # short rows: with their gaps
     for thread in prange(T):
         copy, lines = np.zeros(images.shape[0] * plane, x.dtype), np.empty(plane + up[1] * W, x.dtype)
         scales = np.empty(numbers.size, w.dtype)
