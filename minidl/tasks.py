@@ -7,8 +7,7 @@ both count what they saw. `report(final)` says how that went, `fresh()` is the s
 
 import math
 
-import numpy as np
-
+from .cuda import to_host
 from .metrics import AveragePrecision, ConfusionMatrix
 from .tensor import Tensor, tensor
 
@@ -41,7 +40,7 @@ class Segmentation:
 
     def learn(self, model, images, target):
         """The loss of a batch."""
-        output = model(Tensor(images))
+        output = model(Tensor(images).to(getattr(model, "device", "cpu")))
         loss = self.function(output, target, self.ignore)
         scores = scores_of(output)
         self.total += float(loss) * len(target)
@@ -117,5 +116,5 @@ class Detection:
 
 def binary(found, threshold=0.5):
     """One image's detections as arrays, masks (D, H, W) where their probability exceeds `threshold`."""
-    arrays = {name: np.asarray(value.data) for name, value in found.items()}
+    arrays = {name: to_host(value.data) for name, value in found.items()}
     return arrays | ({"masks": arrays["masks"][:, 0] > threshold} if "masks" in arrays else {})

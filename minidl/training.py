@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from . import functional as F
+from .backend import like, xp
 from .engine import no_grad
 from .run import BEST, Diverged, Run, interruptible
 from .tasks import Segmentation, fitted
+from .tensor import Tensor
 
 
 def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=None):
@@ -23,12 +25,21 @@ def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=
     """
     total = 0.0
     for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
-        labels = fitted(target, scores.shape[2:])
-        kept = labels[labels != ignore_index]
-        count = float(kept.size if weight is None else np.asarray(weight)[kept].sum()) or 1.0
+        labels = like(fitted(target, scores.shape[2:]), scores.data)
+        count = _labelled(labels, ignore_index, weight, scores.dtype)
         term = F.cross_entropy(scores, labels, weight, ignore_index=ignore_index, reduction="sum") / count
         total = total + (term if name == "out" else aux_weight * term)
     return total
+
+
+def _labelled(labels, ignore_index, weight, dtype):
+    """What the labelled pixels count together, 1 where there are none; on a GPU a Tensor, which nobody waits for."""
+    kept = labels != ignore_index
+    if xp(labels) is np:
+        return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
+    weight = 1 if weight is None else like(weight, labels)[xp(labels).where(kept, labels, 0)]
+    count = (kept * weight).sum()
+    return Tensor(xp(labels).where(count == 0, 1, count).astype(dtype))
 
 
 def evaluate(model, loader, loss=segmentation_loss, *, num_classes=None, ignore_index=None, task=None, progress=False):

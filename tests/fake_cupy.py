@@ -161,7 +161,7 @@ class RawModule:
         self.code, self.options = code, options
 
     def get_function(self, name):
-        return Function(self.code, name, "double" if "-DREAL=double" in self.options else "float")
+        return Function(self.code, name, np.float64 if "-DREAL=double" in self.options else np.float32)
 
 
 class Function:
@@ -254,7 +254,9 @@ def module():
         a if isinstance(a, ndarray) and dtype in (None, a.dtype) else cupy.array(a, dtype)
     )
     cupy.ascontiguousarray = lambda a, dtype=None: (
-        a if isinstance(a, ndarray) and a.flags.c_contiguous else ndarray(np.ascontiguousarray(strip(a)))
+        a
+        if isinstance(a, ndarray) and a.flags.c_contiguous and dtype in (None, a.dtype)
+        else ndarray(np.ascontiguousarray(strip(a), dtype))
     )
     cupy.asnumpy = lambda a, **k: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np

@@ -1,5 +1,6 @@
 """The whole library on GPU arrays, with a strict stand-in for CuPy where there is no GPU (fake_cupy.py)."""
 
+import functools
 import importlib
 import shutil
 import sys
@@ -11,7 +12,7 @@ import pytest
 from cases import CASES, inputs
 
 import minidl
-from minidl import checkpoint, metrics, nn, optim
+from minidl import checkpoint, cli, crf, data, metrics, nn, optim, training
 from minidl import functional as F
 
 needs_compiler = pytest.mark.skipif(
@@ -151,7 +152,9 @@ def test_without_cupy_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert not minidl.cuda.is_available()
     for move in (lambda: minidl.tensor([1.0]).to("cuda"), lambda: nn.Linear(2, 2).to("cuda")):
-        with pytest.raises(RuntimeError, match=r"to\('cuda'\): CuPy is not installed: pip install \"minidl\[cuda12\]\""):
+        with pytest.raises(
+            RuntimeError, match=r"to\('cuda'\): CuPy is not installed: pip install \"minidl\[cuda12\]\""
+        ):
             move()
 
 
@@ -177,3 +180,106 @@ def test_the_confusion_matrix_counts_on_the_device(cupy):
     here.update(p, t, where=t > 0)
     there.update(cupy.asarray(p), t, where=t > 0)
     np.testing.assert_array_equal(here.counts, there.counts)
+
+
+def test_the_loader_brings_batches_to_the_device(cupy):
+    scenes = data.DigitScenes(16, 5, 3)
+    here = data.DataLoader(scenes, 2, True)
+    there = data.DataLoader(scenes, 2, True, device="cuda")
+    places = []
+    for a, b in zip(here, there, strict=True):
+        for x, y in zip(a, b, strict=True):
+            assert isinstance(y, cupy.ndarray)
+            np.testing.assert_array_equal(y.get(), x)
+        places.append(there.state_dict()["batch"])
+    assert places == [1, 2, 3]  # the batch given out, not the one that is on its way
+    boxes = data.DataLoader(data.DigitScenes(16, 3, 3, instances=True), 3, device="cuda")
+    images, targets = next(iter(boxes))
+    assert all(isinstance(x, cupy.ndarray) for x in (*images, *(t["boxes"] for t in targets)))
+    with pytest.raises(ValueError, match='device must be "cpu"'):
+        data.DataLoader(scenes, device="cuda:first")
+
+
+@needs_compiler
+def test_training_on_the_device_learns_what_the_cpu_learns(cupy, tmp_path):
+    histories = []
+    for device in ("cpu", "cuda"):
+        minidl.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1)).to(
+            device
+        )
+        loader = data.DataLoader(data.DigitScenes(16, 6, 3), 2, True, device=device)
+        history = training.fit(
+            *(model, loader, loader),
+            optimizer=optim.SGD(model.parameters(), 0.1, momentum=0.9),
+            loss=functools.partial(training.segmentation_loss, weight=np.array([0.3, 1, 1, 1], np.float32)),
+            epochs=2,
+            clip=1.0,
+            folder=tmp_path / device,
+            progress=False,
+        )
+        histories.append([(row["train_loss"], row["val_loss"], row["val_iou"]) for row in history])
+    np.testing.assert_allclose(histories[1], histories[0], rtol=1e-4)
+    weights = [checkpoint.load(tmp_path / device / "last.safetensors")[0] for device in ("cpu", "cuda")]
+    for name, w in weights[0].items():
+        np.testing.assert_allclose(weights[1][name], w, rtol=1e-3, atol=1e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_crf_runs_where_its_unary_is(cupy, exact):
+    rng = np.random.default_rng(0)
+    image, unary = rng.integers(0, 255, (3, 7, 8)).astype(np.uint8), rng.random((4, 7, 8)).astype(np.float32)
+    terms = (
+        crf.Gaussian(),
+        crf.Bilateral(20, 30, rng.random(4)),
+        crf.Features(rng.random((2, 7, 8)), rng.random((4, 4))),
+    )
+    here = crf.DenseCRF(image, terms, exact)
+    needed = here.inference(unary, 3)
+    there = crf.DenseCRF(image, terms, exact)
+    came = there.inference(cupy.asarray(unary), 3)
+    assert isinstance(came, cupy.ndarray)
+    np.testing.assert_allclose(came.get(), needed, atol=2e-5)
+    np.testing.assert_allclose(there.inference(unary, 3), needed)  # and goes back
+    energy = there.free_energy(cupy.asarray(unary), came)
+    np.testing.assert_allclose(energy, here.free_energy(unary, needed), rtol=1e-4)
+    layer, logits = nn.CRF(4, 2, (crf.Gaussian(), crf.Bilateral(20, 30))), minidl.tensor(unary[None])
+    out = layer(logits, image[None])
+    np.testing.assert_allclose(
+        layer.cuda()(logits.cuda(), image[None]).detach().cpu().data, out.detach().data, atol=1e-4
+    )
+
+
+def test_sequential_updates_say_that_they_need_the_cpu(cupy):
+    with pytest.raises(ValueError, match="sequential updates run on the CPU alone"):
+        crf.DenseCRF(None, (crf.Gaussian(),), True).inference(cupy.zeros((2, 3, 3)), sequential=True)
+
+
+def test_commands_refuse_a_device_that_is_not_there(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    for command in (
+        ["train", "--out", "x"],
+        ["evaluate", "x"],
+        ["predict", "x", "y", "-o", "z"],
+        ["tour"],
+        ["cost", "unet"],
+    ):
+        with pytest.raises(SystemExit):
+            cli.main([*command, "--device", "cuda"])
+        assert "--device cuda: CuPy is not installed: pip install" in capsys.readouterr().err
+
+
+@needs_compiler
+def test_commands_train_evaluate_and_predict_on_the_device(cupy, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    digits = ["--length", "4", "--digit-size", "32", "--batch-size", "2", "--epochs", "1", "--digit-classes", "2"]
+    assert cli.main(["train", "--out", run, *digits, "--device", "cuda"]) == 0
+    assert cli.main(["evaluate", run, "--device", "cuda"]) == 0
+    there = capsys.readouterr().out.split("\n\n")[-1]
+    assert cli.main(["evaluate", run]) == 0
+    assert capsys.readouterr().out.split("\n\n")[-1] == there
+    data.write_mask(tmp_path / "grey.png", np.zeros((32, 32), np.uint8), data.voc_palette(256))
+    assert (
+        cli.main(["predict", run, str(tmp_path / "grey.png"), "-o", str(tmp_path / "o.png"), "--device", "cuda"]) == 0
+    )

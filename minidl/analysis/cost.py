@@ -6,7 +6,7 @@ from statistics import median
 
 import numpy as np
 
-from .. import engine
+from .. import cuda, engine
 from ..summary import multiply_adds
 from ..tensor import Tensor
 from .receptive_field import FieldTracer, run_once
@@ -71,8 +71,11 @@ class _Counter(FieldTracer):
         return int(change.cumsum().max())
 
 
-def cost(model, size, name=None, repeats=3, channels=None):
-    """The Cost of `model` on one image of `size` (H, W); `repeats` timed runs after one to warm up, 0 for none."""
+def cost(model, size, name=None, repeats=3, channels=None, device="cpu"):
+    """The Cost of `model` on one image of `size` (H, W); `repeats` timed runs after one to warm up, 0 for none.
+
+    What can be counted is counted on the CPU; time is taken on `device`, where the model stays.
+    """
     channels = channels or getattr(model, "input_channels", 3)
     shape = (1, channels, *size)
     counter = _Counter(size[0])
@@ -91,7 +94,7 @@ def cost(model, size, name=None, repeats=3, channels=None):
         counter.peak(),
         field.size if field is not None else None,
         _power_of_two(counter.strides),
-        _measure(model, shape, repeats) if repeats else None,
+        _measure(model.to(device), shape, repeats, device) if repeats else None,
     )
 
 
@@ -101,16 +104,18 @@ def _power_of_two(strides):
 
 
 @engine.no_grad()
-def _measure(model, shape, repeats):
+def _measure(model, shape, repeats, device):
     """Median milliseconds of one image."""
-    x = Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
+    x = Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32)).to(device)
     was_training = model.training
     model.eval()
     model(x)
+    cuda.synchronize()
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
         model(x)
+        cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     model.train(was_training)
     return 1000 * median(seconds)

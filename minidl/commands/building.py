@@ -10,6 +10,27 @@ OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("poly", "cosine", "step", "constant")
 
 
+def add_device(parser):
+    """The option --device of a command that computes."""
+    parser.add_argument(
+        "--device", type=device, default="cpu", metavar="NAME", help='"cpu", or "cuda" for an NVIDIA GPU, "cuda:1" (cpu)'
+    )
+
+
+def device(name):
+    """The name of a device that can be used; an error where there is no GPU says what is missing."""
+    import argparse
+
+    from .. import cuda
+
+    try:
+        if cuda.parse(name)[0] == "cuda":
+            cuda.require(f"--device {name}")
+    except (ValueError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name
+
+
 def networks():
     """The names of the networks that `minidl.models` offers."""
     from .. import models
@@ -107,7 +128,7 @@ def build_loaders(config, workers=0, skip_broken=False):
         raise ValueError(
             f"--data {config['data']} has images of many sizes; needed --crop H W, --size H W or --batch-size 1"
         )
-    options = {"num_workers": workers, "skip_broken": skip_broken}
+    options = {"num_workers": workers, "skip_broken": skip_broken, "device": config.get("device")}
     batch = config["batch_size"]
     one_size = config["size"] or config["data"] in ("digits", "camvid")
     return (

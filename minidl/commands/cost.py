@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from . import building
+
 EXAMPLES = """examples:
   minidl cost enet erfnet espnet liteseg --size 512 1024
   minidl cost enet liteseg runs/camvid --plot cost.png      a run brings its mean IoU
@@ -26,6 +28,7 @@ def register(subparsers):
     )
     parser.add_argument("--classes", type=int, help="number of classes (each network's default)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, of which the median counts; 0 for none (3)")
+    building.add_device(parser)
     parser.add_argument("--plot", metavar="PNG", help="a scatter plot: accuracy (of runs) or parameters against cost")
 
 
@@ -40,7 +43,7 @@ def run(args):
     costs, accuracy = [], {}
     for name in args.models:
         model, miou = _open(name, args.classes)
-        costs.append(cost(model, args.size, name, args.repeats))
+        costs.append(cost(model, args.size, name, args.repeats, device=args.device))
         if miou is not None:
             accuracy[name] = miou
     print(f"one image of {args.size[0]}x{args.size[1]}")
@@ -62,7 +65,6 @@ def _open(name, classes):
         return getattr(models, name)(**{"num_classes": classes} if classes else {}), None
     if Path(name).exists():
         from .. import checkpoint
-        from . import building
 
         model, _, path = building.open_run(name)
         return model, checkpoint.load(path)[1].get("scores", {}).get("val_iou")

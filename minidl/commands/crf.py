@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from . import building
+
 EXAMPLES = """PREDICTION is what a network says, in one of two forms:
   a .npy array (classes, H, W) of probabilities, or with --logits of scores before the softmax
   a picture of labels (palette or grey PNG), believed with --confidence
@@ -32,6 +34,7 @@ def register(subparsers):
     parser.add_argument("--no-picture", action="store_true", help="do not draw that")
     add_parameters(parser)
     add_prediction_options(parser)
+    building.add_device(parser)
     parser.add_argument("--w1", type=float, default=10, help="weight of the appearance term (10)")
     parser.add_argument("--sxy", type=float, default=80, help="its reach in pixels (80)")
     parser.add_argument("--srgb", type=float, default=13, help="its reach in colour, 0..255 (13)")
@@ -88,6 +91,7 @@ def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     import numpy as np
 
+    from .. import cuda
     from ..crf import Bilateral, DenseCRF, Gaussian
     from ..data.image import read_image, voc_palette, write_mask
 
@@ -104,7 +108,8 @@ def run(args):
         Gaussian(args.sigma, args.w2, args.normalization),
         Bilateral(args.sxy, args.srgb, args.w1, args.normalization),
     )
-    beliefs = DenseCRF(image.transpose(2, 0, 1), terms, args.exact).inference(unary, args.iterations)
+    crf = DenseCRF(image.transpose(2, 0, 1), terms, args.exact)
+    beliefs = cuda.to_host(crf.inference(cuda.move(unary, args.device), args.iterations))
     before, after = (x.argmax(axis=0) for x in (-unary, beliefs))
     if output.suffix.lower() == ".npy":
         np.save(output, beliefs)

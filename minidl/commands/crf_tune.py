@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from . import building
 from .crf import add_parameters, add_prediction_options, read_unary
 
 EXAMPLES = """The three folders are matched by file name without its ending:
@@ -32,6 +33,7 @@ def register(subparsers):
     for name in COARSE:
         values = " ".join(map(str, COARSE[name]))
         parser.add_argument(f"--{name}", type=float, nargs="+", default=COARSE[name], help=f"values to try ({values})")
+    building.add_device(parser)
     parser.add_argument("--rounds", type=int, default=2, help="1 is the coarse grid alone (2)")
     parser.add_argument("--limit", type=int, help="use the first so many images only")
     add_parameters(parser)
@@ -90,6 +92,7 @@ def run(args):
         sigma=args.sigma,
         normalization=args.normalization,
         ignore_index=args.ignore_index,
+        device=args.device,
         progress=lambda pairs: tqdm(pairs, desc="crf-tune", unit="sxy,srgb"),
     )
     best = sorted(found.tried, key=lambda row: -row[3])[:5]

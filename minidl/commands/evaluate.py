@@ -24,6 +24,7 @@ def register(subparsers):
     parser.add_argument("run_folder", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint")
     parser.add_argument("--root", metavar="DIR", help="where the data lies now")
     parser.add_argument("--split", choices=("train", "val"), default="val", help="on which part of the data (val)")
+    building.add_device(parser)
     parser.add_argument("--json", metavar="FILE", help="also write the scores there")
 
 
@@ -39,7 +40,8 @@ def run(args):
         raise ValueError(
             f"the data has classes {list(dataset.classes)}, the network was trained on {config['classes']}"
         )
-    loader = DataLoader(dataset, 1, transform=building.build_transform(config, False))
+    model.to(args.device)
+    loader = DataLoader(dataset, 1, transform=building.build_transform(config, False), device=args.device)
     loss, matrix = training.evaluate(model, loader, progress=True)
     print(f"{path} on {len(dataset)} images ({args.split})\n")
     width = max(map(len, [*config["classes"], "frequency-weighted IoU"]))

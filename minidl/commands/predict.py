@@ -34,6 +34,7 @@ def register(subparsers):
     parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
     parser.add_argument("--weights", metavar="FILE", help="instead of RUN: published weights, as safetensors")
     parser.add_argument("--arch", metavar="NAME", help="the network of --weights, such as deeplabv3_resnet50")
+    building.add_device(parser)
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
 
 
@@ -49,6 +50,7 @@ def run(args):
         from ..weights import open_published
 
         model, config = open_published(args.arch, args.weights)
+    model.to(args.device)
     source = Path(args.image)
     if not source.is_dir():
         _one(model, config, args, source, Path(args.output), _path(args.mask), _path(args.figure))
@@ -141,7 +143,7 @@ def predict(model, config, image, tile=None):
             margin = None if getattr(model, "margin", 0) else 64
             scores = Tensor(predict_tiled(model, x, tile or 256, margin))
         else:
-            scores = scores_of(model(Tensor(x)))
+            scores = scores_of(model(Tensor(x).to(model.device)))
         if scores.shape[2:] != size:
             scores = F.interpolate(scores, size=size, mode="bilinear")
-    return scores.data[0].argmax(axis=0).astype(np.uint8)
+    return scores.cpu().data[0].argmax(axis=0).astype(np.uint8)

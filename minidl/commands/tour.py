@@ -5,6 +5,8 @@ import functools
 import time
 from pathlib import Path
 
+from . import building
+
 EPILOG = """examples:
   minidl tour                    about four minutes on two cores, after the kernels are compiled; then open tour/index.html
   minidl tour --quick            one minute: less training, so worse networks
@@ -29,6 +31,7 @@ def register(subparsers):
     )
     parser.add_argument("--out", default="tour", metavar="DIR", help="where the page and its pictures go (tour)")
     parser.add_argument("--quick", action="store_true", help="a fifth of the training")
+    building.add_device(parser)
     parser.add_argument("--seed", type=int, default=0, help="of scenes, weights and order (0)")
 
 
@@ -49,7 +52,7 @@ def run(args):
     print()
     rows, histories, columns = [], {}, {"truth": [val.dataset[i][1] for i in range(SHOWN)]}
     for name, builder in NETWORKS.items():
-        row, model, histories[name] = _train(name, builder, train, val, args.seed)
+        row, model, histories[name] = _train(name, builder, train, val, args.seed, args.device)
         rows.append(row)
         columns[name] = [_predict(model, val.dataset[i][0]) for i in range(SHOWN)]
     table = _table(rows)
@@ -83,17 +86,18 @@ def _loaders(args):
     train = DigitScenes(length=QUICK_LENGTH if args.quick else LENGTH, seed=args.seed, **SCENES)
     val = DigitScenes(length=JUDGED, seed=args.seed, split="val", **SCENES)
     normal = Compose([Normalize()])
-    return DataLoader(train, BATCH, True, seed=args.seed, transform=normal), DataLoader(val, 32, transform=normal)
+    device = {"transform": normal, "device": args.device}
+    return DataLoader(train, BATCH, True, seed=args.seed, **device), DataLoader(val, 32, **device)
 
 
-def _train(name, builder, train, val, seed):
+def _train(name, builder, train, val, seed, device):
     """(row of the table, model, history)"""
     import numpy as np
 
     from .. import models, optim, random, training
 
     random.manual_seed(seed)
-    model = getattr(models, builder)(num_classes=len(train.dataset.classes))
+    model = getattr(models, builder)(num_classes=len(train.dataset.classes)).to(device)
     parameters = [p for p in model.parameters() if p.requires_grad]
     count = sum(p.numel() for p in model.parameters())
     print(f"{name}, {count:,} parameters")
@@ -122,7 +126,7 @@ def _predict(model, image):
 
     ready, _ = Normalize()(image, None)
     with no_grad():
-        return model(Tensor(to_chw(ready)[None]))["out"].data[0].argmax(axis=0).astype(np.uint8)
+        return model(Tensor(to_chw(ready)[None]).to(model.device))["out"].cpu().data[0].argmax(axis=0).astype(np.uint8)
 
 
 def _table(rows):

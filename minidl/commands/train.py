@@ -23,6 +23,7 @@ MAY_CHANGE = {
     "out",
     "resume",
     "workers",
+    "device",
     "save_every",
     "root",
     "skip_broken",
@@ -56,6 +57,7 @@ OPTIONS = {
     "flip": (None, "mirror half of the images (not digits)", {"action": argparse.BooleanOptionalAction}),
     "jitter": (0.0, "random brightness, contrast and saturation", {"type": float, "metavar": "AMOUNT"}),
     "seed": (0, "of weights, order and augmentation", {"type": int}),
+    "device": ("cpu", '"cpu", or "cuda" for an NVIDIA GPU, "cuda:1"', {"type": building.device, "metavar": "NAME"}),
     "workers": (0, "processes that prepare batches", {"type": int}),
     "skip_broken": (False, "leave out images that cannot be decoded, with a warning", {"action": "store_true"}),
     "save_every": (300.0, "seconds between checkpoints within an epoch", {"type": float, "metavar": "SECONDS"}),
@@ -142,7 +144,7 @@ def _resumed(folder, given):
                 f"--{name.replace('_', '-')} {given[name]} is not what the run began with ({config[name]}); "
                 "--resume continues a run as it was: leave the option out, or start another run"
             )
-    return config | {name: given[name] for name in ("root", "workers", "save_every", "skip_broken") if name in given}
+    return config | {name: given[name] for name in ("root", "workers", "device", "save_every", "skip_broken") if name in given}
 
 
 def _train(folder, config, given):
@@ -150,7 +152,7 @@ def _train(folder, config, given):
     from ..run import LAST
 
     random.manual_seed(config["seed"])
-    model = building.build_model(config)
+    model = building.build_model(config).to(config.get("device", "cpu"))
     train, val = building.build_loaders(config, config["workers"], config["skip_broken"])
     optimizer, schedule = building.build_optimizer(config, model, config["epochs"] * len(train))
     count = sum(p.numel() for p in model.parameters())

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import asarray, kernels, like, xp
+from ..functional.filter import NOWHERE
 from ..kernels.reference.mean_field import normalise
 from .sequential import sequential_sweep
 from .terms import DEFAULT, Features, check_terms, compatibility
@@ -33,7 +34,7 @@ class DenseCRF:
 
     def __init__(self, image=None, terms=DEFAULT, exact=False):
         self.terms, self.exact = check_terms(terms), exact
-        self.image = None if image is None else np.asarray(image)
+        self.image = None if image is None else asarray(image)
         if self.image is not None:
             if self.image.ndim not in (3, 4) or not self.image.size:
                 raise ValueError(
@@ -50,13 +51,13 @@ class DenseCRF:
                 )
         self._filters = {}
 
-    def filters(self, size, dtype=np.float32, b=None):
-        """The Kernel of every term for (the b-th) image; built at the first call."""
-        key = (tuple(size), np.dtype(dtype), b, kernels(np.zeros(0)))
+    def filters(self, size, dtype=np.float32, b=None, beside=NOWHERE):
+        """The Kernel of every term for (the b-th) image, where the array `beside` lies; built at the first call."""
+        key = (tuple(size), np.dtype(dtype), b, kernels(beside), xp(beside))
         if key not in self._filters:
             image = self.image if b is None or self.image is None or self.image.ndim == 3 else self.image[b]
             terms = [t.of_image(b) if b is not None and isinstance(t, Features) else t for t in self.terms]
-            self._filters[key] = [t.kernel(image, size, self.exact, np.dtype(dtype).type) for t in terms]
+            self._filters[key] = [t.kernel(image, size, self.exact, np.dtype(dtype).type, beside) for t in terms]
         return self._filters[key]
 
     def inference(self, unary, iterations=10, sequential=False, history=False):
@@ -72,6 +73,8 @@ class DenseCRF:
             raise ValueError(f"inference: iterations must be an integer of at least 0, not {iterations!r}")
         if sequential and not self.exact:
             raise ValueError("inference: sequential updates need exact=True; the lattice filters all pixels at once")
+        if sequential and xp(unary) is not np:
+            raise ValueError("inference: sequential updates run on the CPU alone; pass an array of NumPy's")
         if unary.ndim == 3:
             return self._one(unary, iterations, sequential, history, None)
         results = [self._one(u, iterations, sequential, history, b) for b, u in enumerate(unary)]
@@ -80,7 +83,8 @@ class DenseCRF:
     def free_energy(self, unary, beliefs):
         """F(Q) = sum_i Q_i log Q_i + Q_i U_i + 1/2 sum_t Q_i M_t (K_t Q)_i: the divergence from the CRF's distribution, up
         to its log partition function. A number; for a batch an array (B,)."""
-        unary, beliefs = self._check(unary), np.asarray(beliefs)
+        unary = self._check(unary)
+        beliefs = like(beliefs, unary)
         if beliefs.shape != unary.shape:
             raise ValueError(f"free_energy: beliefs must have the unary's shape {unary.shape}; got {beliefs.shape}")
         if unary.ndim == 4:
@@ -90,18 +94,17 @@ class DenseCRF:
     def _energy(self, unary, q, b):
         q64 = q.astype(np.float64)
         energy = (q64 * np.log(np.maximum(q64, 1e-300))).sum() + (q64 * unary).sum()
-        flat = np.ascontiguousarray(q.reshape(len(q), -1), unary.dtype)
-        for term, kernel in zip(self.terms, self.filters(unary.shape[1:], unary.dtype, b)):
-            message = compatibility(term.compat, len(q)) @ kernel(flat)
+        flat = xp(q).ascontiguousarray(q.reshape(len(q), -1), unary.dtype)
+        for term, kernel in zip(self.terms, self.filters(unary.shape[1:], unary.dtype, b, unary)):
+            message = like(compatibility(term.compat, len(q)), flat) @ kernel(flat)
             energy += 0.5 * (flat * message).sum(dtype=np.float64)
         return float(energy)
 
     def _one(self, unary, iterations, sequential, history, b):
         C, *size = unary.shape
-        filters = self.filters(size, unary.dtype, b)
-        terms = [
-            (f, compatibility(t.compat, C).astype(unary.dtype), t.normalization) for f, t in zip(filters, self.terms)
-        ]
+        filters = self.filters(size, unary.dtype, b, unary)
+        compat = (like(compatibility(t.compat, C).astype(unary.dtype), unary) for t in self.terms)
+        terms = [(f, m, t.normalization) for f, m, t in zip(filters, compat, self.terms)]
         flat = unary.reshape(C, -1)
         if self.exact:
             result = _exact(flat, terms, iterations, sequential)
@@ -115,7 +118,7 @@ class DenseCRF:
         return Trace(scores, beliefs, np.array([self._energy(unary, q, b) for q in beliefs]))
 
     def _check(self, unary):
-        unary = np.asarray(unary)
+        unary = asarray(unary)
         unary = unary if unary.dtype.kind == "f" else unary.astype(np.float32)
         if unary.ndim not in (3, 4) or not unary.size:
             raise ValueError(f"DenseCRF: unary must be (C, H, W) or (B, C, H, W) and not empty; got {unary.shape}")

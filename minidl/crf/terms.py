@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import asarray, like
 from ..functional.filter import NORMALIZATIONS, bilateral_features, make_kernel, position_kernel
 
 
@@ -32,8 +33,8 @@ class Gaussian:
     compat: Any = 3
     normalization: str = "symmetric"
 
-    def kernel(self, image, size, exact, dtype):
-        return position_kernel(size, self.sxy, self.normalization, exact, dtype)
+    def kernel(self, image, size, exact, dtype, beside):
+        return position_kernel(size, self.sxy, self.normalization, exact, dtype, beside)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +49,10 @@ class Bilateral:
     compat: Any = 10
     normalization: str = "symmetric"
 
-    def kernel(self, image, size, exact, dtype):
+    def kernel(self, image, size, exact, dtype, beside):
         if image is None:
             raise ValueError("DenseCRF: a Bilateral term needs an image")
-        return make_kernel(bilateral_features(image, self.sxy, self.srgb), self.normalization, exact, dtype)
+        return make_kernel(bilateral_features(like(image, beside), self.sxy, self.srgb), self.normalization, exact, dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +63,15 @@ class Features:
     compat: Any = 10
     normalization: str = "symmetric"
 
-    def kernel(self, image, size, exact, dtype):
-        features = np.asarray(self.features, np.float32)
+    def kernel(self, image, size, exact, dtype, beside):
+        features = like(self.features, beside, np.float32)
         if features.ndim != 3 or features.shape[1:] != tuple(size) or not 1 <= len(features) <= 8:
             raise ValueError(f"DenseCRF: features must be (1 to 8, {size[0]}, {size[1]}); got {features.shape}")
         return make_kernel(features.reshape(len(features), -1), self.normalization, exact, dtype)
 
     def of_image(self, b):
         """The term of image b of a batch."""
-        features = np.asarray(self.features)
+        features = asarray(self.features)
         return Features(features[b], self.compat, self.normalization) if features.ndim == 4 else self
 
 

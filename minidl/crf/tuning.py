@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 
+from .. import cuda
 from ..metrics import ConfusionMatrix
 from .inference import DenseCRF
 from .terms import Bilateral, Gaussian
@@ -50,14 +51,15 @@ def tune(
     normalization="symmetric",
     ignore_index=255,
     progress=None,
+    device="cpu",
 ):
     """Find w1 (weight), sxy and srgb (standard deviations) of the bilateral term by mean IoU over `samples`.
 
     samples: a sequence of (image (c, H, W), unary (C, H, W), labels (H, W)), read once for every (sxy, srgb), so it may load
     from disk. `grid` maps "w1", "sxy", "srgb" to increasing values to try first (default: those of DeepLab v1); each of the
     `rounds` after the first tries the points half way to the best point's neighbours. w2 and sigma stay fixed, since they
-    hardly matter. `progress` wraps the iteration over (sxy, srgb) pairs, as tqdm does. Returns a Tuned; ties go to the
-    point that was tried first.
+    hardly matter. `progress` wraps the iteration over (sxy, srgb) pairs, as tqdm does; `device` is where the CRF
+    runs. Returns a Tuned; ties go to the point that was tried first.
     """
     grid = {**COARSE, **(grid or {})}
     axes = [tuple(float(v) for v in grid[name]) for name in ("w1", "sxy", "srgb")]
@@ -78,7 +80,7 @@ def tune(
         for (sxy, srgb), weights in progress(new.items()) if progress else new.items():
             matrices = [ConfusionMatrix(num_classes, ignore_index) for _ in weights]
             for k in range(len(samples)):
-                image, unary, labels = samples[k]
+                image, unary, labels = (cuda.move(part, device) for part in samples[k])
                 crf = DenseCRF(image, (Gaussian(sigma, w2, normalization), Bilateral(sxy, srgb, 1, normalization)))
                 for matrix, w1 in zip(matrices, weights):  # the lattice serves every weight
                     crf.terms = crf.terms[0], replace(crf.terms[1], compat=w1)

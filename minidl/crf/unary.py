@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from ..backend import asarray
+
 
 def _floating(function, name, x):
-    x = np.asarray(x)
+    x = asarray(x)
     if x.dtype.kind != "f":
         x = x.astype(np.float32)
     if x.ndim not in (3, 4) or not x.size:

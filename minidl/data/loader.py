@@ -5,6 +5,7 @@ from contextlib import closing
 
 import numpy as np
 
+from .. import cuda
 from .image import BrokenImageError
 from .workers import Workers
 
@@ -80,6 +81,8 @@ class DataLoader:
     skip_broken: leave samples out whose file cannot be decoded (BrokenImageError), with one warning for each file, and
         so make their batch smaller, or drop it when nothing is left of it.
 
+    device: "cuda" gives CuPy arrays; a batch is copied through page-locked memory while the one before it is used.
+
     A sample's random numbers depend on (seed, epoch, index) alone, so batches are the same bit for bit whatever
     num_workers and prefetch, and `load_state_dict` of a state taken in the middle of an epoch continues with the next
     batch. The epoch advances when a pass ends; a pass that is left early (`break`) starts over. Workers stop at
@@ -98,6 +101,7 @@ class DataLoader:
         drop_last=False,
         prefetch=2,
         skip_broken=False,
+        device=None,
     ):
         if batch_size < 1 or num_workers < 0 or prefetch < 1 or seed < 0:
             raise ValueError(
@@ -106,6 +110,9 @@ class DataLoader:
             )
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
         self.drop_last, self.num_workers, self.prefetch = drop_last, num_workers, prefetch
+        self.device = None if device in (None, "cpu") else device
+        if self.device is not None:
+            cuda.parse(device)
         self.skipped = {}  # index: message, of broken samples left out so far
         self._make = BatchMaker(dataset, transform, seed, skip_broken)
         self._workers = None
@@ -151,13 +158,31 @@ class DataLoader:
         self._batch = start
         results = self._parallel(epoch, tasks) if self.num_workers else self._here(epoch, tasks)
         with closing(results):
-            for (batch, broken), (number, _) in zip(results, tasks):
+            for number, batch in self._uploaded(self._numbered(results, tasks)):
                 self._batch = number + 1
-                self._report(broken)
-                if batch is not None:
-                    yield batch
+                yield batch
         if self.epoch == epoch:
             self.set_epoch(epoch + 1)
+
+    def _numbered(self, results, tasks):
+        for (batch, broken), (number, _) in zip(results, tasks):
+            self._report(broken)
+            if batch is not None:
+                yield number, batch
+
+    def _uploaded(self, numbered):
+        """The same batches on the device: each is copied while the one before it is used."""
+        if self.device is None:
+            yield from numbered
+            return
+        uploader, waiting = cuda.Uploader(self.device), None
+        for number, batch in numbered:
+            ticket = uploader.start(batch)
+            if waiting is not None:
+                yield waiting[0], uploader.finish(waiting[1])
+            waiting = number, ticket
+        if waiting is not None:
+            yield waiting[0], uploader.finish(waiting[1])
 
     def _here(self, epoch, tasks):
         return (self._make(epoch, indices) for _, indices in tasks)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import asarray, kernels, like, xp
 from ..primitive import primitive
 from ..tensor import Tensor
 
+NOWHERE = np.zeros(0)  # an array in NumPy's memory
 NORMALIZATIONS = ("none", "before", "after", "symmetric")
 
 
@@ -49,7 +50,7 @@ def make_kernel(features, normalization="symmetric", exact=False, dtype=np.float
     if exact and not np.isfinite(features).all():
         raise ValueError("filter: features must be finite; got NaN or infinity")
     lattice = None if exact else kernels(features).permutohedral_lattice(features)
-    ones = np.ones((1, features.shape[1]), dtype)
+    ones = xp(features).ones((1, features.shape[1]), dtype)
     weight = _sum(lattice, features, ones, False)[0]
     ones = ones[0]
     if normalization == "none":
@@ -68,17 +69,17 @@ def _positive(function, name, value, count):
     return np.broadcast_to(values, (count,))
 
 
-def position_features(size, sxy):
-    """(2, H W): x / sx, y / sy of every pixel, in float32."""
+def position_features(size, sxy, module=np):
+    """(2, H W): x / sx, y / sy of every pixel, in float32; an array of `module`, numpy or cupy."""
     H, W = size
     sx, sy = _positive("gaussian_filter", "sxy", sxy, 2)
-    x, y = np.arange(W, dtype=np.float32) / sx, np.arange(H, dtype=np.float32) / sy
+    x, y = module.arange(W, dtype=np.float32) / sx, module.arange(H, dtype=np.float32) / sy
     return np.stack(np.broadcast_arrays(x, y[:, None])).reshape(2, -1)
 
 
 def bilateral_features(image, sxy, srgb):
     """(2 + c, H W): positions over sxy, then the channels of `image` (c, H, W) over srgb, in float32."""
-    image = np.asarray(image)
+    image = asarray(image)
     if image.ndim != 3 or not 1 <= len(image) <= 6:
         hint = (
             "; channels come first: image.transpose(2, 0, 1)" if image.ndim == 3 and image.shape[2] in (1, 3, 4) else ""
@@ -86,20 +87,24 @@ def bilateral_features(image, sxy, srgb):
         raise ValueError(
             f"bilateral_filter: an image must be (channels, H, W) with 1 to 6 channels, not {image.shape}{hint}"
         )
-    position = position_features(image.shape[1:], sxy)
+    position = position_features(image.shape[1:], sxy, xp(image))
     colour = image.reshape(len(image), -1).astype(np.float32)
-    return np.concatenate([position, colour / _positive("bilateral_filter", "srgb", srgb, len(image))[:, None]])
+    scale = like(_positive("bilateral_filter", "srgb", srgb, len(image))[:, None], image)
+    return np.concatenate([position, colour / scale])
 
 
 @lru_cache(maxsize=4)
-def _position_kernel(size, sxy, normalization, exact, dtype, column):
-    return make_kernel(position_features(size, sxy), normalization, exact, dtype)
+def _position_kernel(size, sxy, normalization, exact, dtype, column, module):
+    return make_kernel(position_features(size, sxy, module), normalization, exact, dtype)
 
 
-def position_kernel(size, sxy, normalization="symmetric", exact=False, dtype=np.float32):
-    """The Kernel of pixel positions: the same for every image of one size, so the last four are kept."""
+def position_kernel(size, sxy, normalization="symmetric", exact=False, dtype=np.float32, beside=NOWHERE):
+    """The Kernel of pixel positions, for values that lie where the array `beside` does.
+
+    It is the same for every image of one size, so the last four are kept.
+    """
     sxy = tuple(_positive("gaussian_filter", "sxy", sxy, 2).tolist())
-    return _position_kernel(tuple(size), sxy, normalization, exact, np.dtype(dtype).type, kernels(np.zeros(0)))
+    return _position_kernel(tuple(size), sxy, normalization, exact, np.dtype(dtype).type, kernels(beside), xp(beside))
 
 
 @primitive
@@ -116,19 +121,19 @@ def _constant(function, name, value):
         if value.requires_grad:
             raise NotImplementedError(f"{function}: differentiable in values, not in {name}; pass {name}.detach()")
         value = value.data
-    return np.asarray(value)
+    return asarray(value)
 
 
 def _check(function, values, guide=None, name=""):
     """Values as a floating (N, C, H, W) Tensor, and one guide per image, with its H and W."""
-    values = values if isinstance(values, Tensor) else Tensor(np.asarray(values))
+    values = values if isinstance(values, Tensor) else Tensor(asarray(values))
     if values.ndim != 4 or values.dtype.kind != "f" or not values.numel():
         raise ValueError(
             f"{function}: values must be floating, (N, C, H, W) and not empty; got {values.dtype} {values.shape}"
         )
     if guide is None:
         return values, None
-    guide = _constant(function, name, guide)
+    guide = like(_constant(function, name, guide), values.data)
     if guide.ndim != 4 or len(guide) not in (1, len(values)) or guide.shape[2:] != values.shape[2:]:
         N, _, H, W = values.shape
         raise ValueError(
@@ -172,4 +177,4 @@ def bilateral_filter(values, image, sxy=80, srgb=13, normalization="symmetric", 
 def gaussian_filter(values, sxy=3, normalization="symmetric", exact=False):
     """Filter values (N, C, H, W) by nearness in position, sxy pixels or (sx, sy). See `permutohedral_filter`."""
     values, _ = _check("gaussian_filter", values)
-    return _apply(values, [position_kernel(values.shape[2:], sxy, normalization, exact, values.dtype.type)])
+    return _apply(values, [position_kernel(values.shape[2:], sxy, normalization, exact, values.dtype.type, values.data)])

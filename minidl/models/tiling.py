@@ -19,7 +19,7 @@ def predict_tiled(model, x, tile=256, margin=None, multiple=None, labels=False, 
     margin: context on each side; a network with valid padding knows its own (`model.margin`).
     multiple: tiles start at multiples of it; by default the network's total stride, so that pools fall as in the whole.
     """
-    x = x.data if isinstance(x, Tensor) else x
+    x = x.cpu().data if isinstance(x, Tensor) else x
     if x.ndim != 4:
         raise ValueError(f"predict_tiled: x has shape {x.shape}; needed (N, C, H, W)")
     margin = margin if margin is not None else getattr(model, "margin", 0)
@@ -40,7 +40,7 @@ def predict_tiled(model, x, tile=256, margin=None, multiple=None, labels=False, 
             for left in range(0, W, step):
                 rows, cols = _mirror(top - before, extent, H), _mirror(left - before, extent, W)
                 window = np.ascontiguousarray(x[:, :, rows[:, None], cols])  # reads no more than the tile
-                y = model(Tensor(window))["out"].data  # (N, K, extent - lost, extent - lost)
+                y = model(Tensor(window).to(model.device))["out"].cpu().data  # (N, K, extent - lost, extent - lost)
                 h, w = min(step, H - top), min(step, W - left)
                 inset = 0 if _valid(model) else before
                 y = y[:, :, inset : inset + h, inset : inset + w]

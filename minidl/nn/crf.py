@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..backend import like
 from ..crf.terms import DEFAULT, Features, check_terms
 from ..functional import matmul, reshape, softmax
 from ..functional.filter import image_filter
@@ -30,14 +31,14 @@ class CRF(Module):
         self.compat = Parameter(-np.eye(num_classes, dtype=np.float32))
 
     def forward(self, logits, image):
-        image = image.data if isinstance(image, Tensor) else np.asarray(image)
+        image = like(image.data if isinstance(image, Tensor) else image, logits.data)
         N, C, H, W = logits.shape
         if self.num_classes != C or image.ndim != 4 or len(image) != N or image.shape[2:] != (H, W):
             raise ValueError(
                 f"CRF: logits must be (N, {self.num_classes}, H, W) and images (N, c, H, W); "
                 f"got {logits.shape} and {image.shape}"
             )
-        filters = [self._filters(term, image, (H, W), logits.dtype.type) for term in self.terms]
+        filters = [self._filters(term, image, (H, W), logits) for term in self.terms]
         q = softmax(logits, 1)
         for _ in range(self.iterations):
             message = None
@@ -48,10 +49,11 @@ class CRF(Module):
             q = softmax(score, 1)
         return score
 
-    def _filters(self, term, image, size, dtype):
+    def _filters(self, term, image, size, logits):
+        where = size, False, logits.dtype.type, logits.data
         if isinstance(term, Features):
-            return [term.of_image(n).kernel(None, size, False, dtype) for n in range(len(image))]
-        return [term.kernel(i, size, False, dtype) for i in image]
+            return [term.of_image(n).kernel(None, *where) for n in range(len(image))]
+        return [term.kernel(i, *where) for i in image]
 
     def extra_repr(self):
         return f"{self.num_classes}, iterations={self.iterations}, terms={len(self.terms)}"
