@@ -1,0 +1,53 @@
+"""memory_summary counts what is held, once; empty_cache gives back what is not."""
+
+import gc
+import re
+
+import numpy as np
+import pytest
+
+import minidl
+
+MB = 2**20
+
+
+ROWS = "parameters", "gradients", "kept for backward", "other tensors"
+
+
+def held():
+    """(arrays, MB) of the summary's first four rows."""
+    gc.collect()
+    rows = dict(re.findall(r"^(\w[\w ]*?) +(\d+ arrays +[\d.]+) MB$", minidl.memory_summary(), re.M))
+    return np.array([[float(n) for n in rows[row].split(" arrays ")] for row in ROWS])
+
+
+def test_tensors_gradients_and_the_tape():
+    before = held()
+    x = minidl.tensor(np.ones(2 * MB, np.float32), requires_grad=True)  # 8 MB
+    view = x.detach()[::2]
+    assert (held() - before).round(1).tolist() == [[1, 8], [0, 0], [0, 0], [0, 0]]
+    y = x.exp()
+    total = (y * y).sum()
+    del y
+    assert (held() - before).round(1).tolist() == [[1, 8], [0, 0], [1, 8], [1, 0]]
+    total.backward()
+    assert (held() - before).round(1).tolist() == [[1, 8], [1, 8], [0, 0], [1, 0]]
+    del x, view, total
+    assert not (held() - before).round(1).any()
+
+
+def test_freed_memory_is_kept_and_given_back():
+    minidl.tensor(np.ones(4, np.float32)).relu()  # the CPU column sets the C library up
+    text = minidl.memory_summary()
+    if "C library" not in text or "process" not in text:
+        pytest.skip("the C library of this system does not say what it keeps")
+    kept = lambda: float(re.search(r"kept for reuse ([\d.]+) MB", minidl.memory_summary())[1])
+    before = kept()
+    arrays = [np.ones(MB // 8, np.float64) for _ in range(64)]
+    del arrays
+    after = kept()
+    assert after > before + 32
+    now = lambda: float(re.search(r"now ([\d.]+) MB", minidl.memory_summary())[1])
+    resident = now()
+    minidl.empty_cache()
+    assert now() < resident - 32
