@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from .cuda import to_host
+from .cuda import refuse, to_host
 
 _override = ContextVar("column", default=None)
 COLUMNS = ("reference", "cpu", "cudasim")
@@ -47,6 +47,7 @@ def like(x, array, dtype=None):
     x, module = asarray(x, dtype), xp(array)
     if xp(x) is module:
         return x
+    refuse("the step copies an array between NumPy's memory and the GPU's")
     return to_host(x) if module is np else module.asarray(x)
 
 

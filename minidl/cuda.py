@@ -9,6 +9,15 @@ import numpy as np
 _INSTALL = 'pip install "minidl[cuda12]" or "minidl[cuda13]", as the driver\'s CUDA version is (nvidia-smi shows it)'
 
 
+recording = None  # the step that is being recorded (capture.py), told of what a recording must know
+
+
+def refuse(what):
+    """While a step is recorded, a RuntimeError that says why `what` cannot be in it."""
+    if recording is not None:
+        raise RuntimeError(f"{what} while it is recorded; do that outside")
+
+
 def why_not():
     """Why no GPU can be used, or None if one can."""
     try:

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 
 import numpy as np
 
+from . import cuda
 from .backend import is_array, like
 from .tensor import Tensor
 
@@ -252,7 +253,9 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
         elif not create_graph and (id(g.data) in handed_out or g.data.base is not None):
             g = Tensor(g.data.copy())
         handed_out.add(id(g.data))
-        leaf.grad = g
+        before, leaf.grad = leaf.grad, g
+        if cuda.recording is not None:
+            cuda.recording.gradient(leaf, before)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):

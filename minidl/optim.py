@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from . import cuda
 from .backend import kernels, like, xp
 from .engine import touch
 from .tensor import Tensor
@@ -16,6 +17,7 @@ class Optimizer:
     """
 
     buffers = ()  # names of the state that has the parameter's shape
+    counts = False  # whether a step depends on how many there were
 
     def __init__(self, params, **defaults):
         params = list(params)
@@ -59,6 +61,8 @@ class Optimizer:
 
     def step(self):
         """Move every parameter that has a gradient, in place."""
+        if cuda.recording is not None:
+            self._recorded()
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -67,6 +71,11 @@ class Optimizer:
                         state[name].data = like(state[name].data, p.data)
                     self._update(p.data, p.grad.data, state, group)
                     touch(p.data)
+
+    def _recorded(self):
+        if self.counts:
+            cuda.refuse(f"{type(self).__name__} counts its steps on the CPU and would repeat the present one")
+        cuda.recording.options(lambda: [{**group, "params": None} for group in self.param_groups])
 
     def state_dict(self):
         """{"state": {number: {name: Tensor or number}}, "param_groups": [options, params as numbers]}, as PyTorch's."""
@@ -144,6 +153,7 @@ class Adam(Optimizer):
     """
 
     buffers = ("exp_avg", "exp_avg_sq")
+    counts = True
     decoupled = False
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):

@@ -2,11 +2,14 @@
 
 import numpy as np
 
+from .cuda import refuse
+
 _generator = np.random.default_rng(0)
 
 
 def generator():
     """The NumPy Generator in use."""
+    refuse("the step draws random numbers on the CPU (dropout)")
     return _generator
 
 

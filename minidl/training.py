@@ -23,7 +23,7 @@ def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=
     N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
     counts. 0 where no pixel has a label.
     """
-    total = 0.0
+    total, target = 0.0, target.data if isinstance(target, Tensor) else target
     for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
         labels = like(fitted(target, scores.shape[2:]), scores.data)
         count = _labelled(labels, ignore_index, weight, scores.dtype)

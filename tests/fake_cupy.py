@@ -4,12 +4,15 @@ Arrays never mix with NumPy's, never turn into them unasked, and reductions stay
 here. RawModule compiles through `cudasim`, so that the GPU path of the library runs whole, launches included.
 """
 
+# ruff: noqa: SIM905
+
+import contextlib
 import types
 
 import numpy as np
 
 
-class ndarray:  # noqa: N801  CuPy's name
+class ndarray:
     """Device memory: `_host` is what a GPU would hold."""
 
     __array_priority__ = 100
@@ -43,7 +46,12 @@ class ndarray:  # noqa: N801  CuPy's name
         return call(function, *args, **kwargs)
 
     def get(self, stream=None, order="C", out=None, blocking=True):
-        return self._host.copy()
+        return self._read().copy()
+
+    def _read(self):
+        if tape.log is not None:
+            raise RuntimeError("cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing")
+        return self._host
 
     def set(self, array, stream=None):
         if not isinstance(array, np.ndarray):
@@ -51,16 +59,16 @@ class ndarray:  # noqa: N801  CuPy's name
         self._host[...] = array
 
     def item(self):
-        return self._host.item()
+        return self._read().item()
 
     def tolist(self):
-        return self._host.tolist()
+        return self._read().tolist()
 
     def __getitem__(self, key):
         return wrap(self._host[strip(key)], base=self)
 
     def __setitem__(self, key, value):
-        self._host[strip(key)] = strip(value)
+        in_place(np.ndarray.__setitem__, self._host, strip(key), strip(value))
 
     def __len__(self):
         return len(self._host)
@@ -69,16 +77,16 @@ class ndarray:  # noqa: N801  CuPy's name
         return (wrap(part, base=self) for part in self._host)
 
     def __bool__(self):
-        return bool(self._host)
+        return bool(self._read())
 
     def __float__(self):
-        return float(self._host)
+        return float(self._read())
 
     def __int__(self):
-        return int(self._host)
+        return int(self._read())
 
     def __index__(self):
-        return self._host.__index__()
+        return self._read().__index__()
 
     def __repr__(self):
         return repr(self._host)
@@ -87,7 +95,9 @@ class ndarray:  # noqa: N801  CuPy's name
         if name not in METHODS:
             raise AttributeError(f"'cupy.ndarray' object has no attribute {name!r}")
         method = getattr(self._host, name)
-        return lambda *args, **kwargs: wrap(method(*strip(args), **strip(kwargs)), base=self)
+        if name == "fill":
+            return lambda value: in_place(method, value)
+        return lambda *args, **kwargs: computed(method, *strip(args), base=self, **strip(kwargs))
 
 
 METHODS = frozenset(
@@ -117,10 +127,42 @@ def wrap(value, base=None):
 
 def call(function, *args, **kwargs):
     out = kwargs.get("out")
-    result = function(*strip(args), **strip(kwargs))
     if out is not None:
+        in_place(function, *strip(args), **strip(kwargs))
         return out[0] if isinstance(out, tuple) else out
-    return wrap(result)
+    return computed(function, *strip(args), **strip(kwargs))
+
+
+class tape:
+    """What is captured into a graph: a list of functions that do it all again, or None."""
+
+    log = None
+
+
+def in_place(function, *args, **kwargs):
+    """Run what writes into its arguments; while a graph is captured it is only noted, as on a GPU."""
+    if tape.log is not None:
+        tape.log.append(lambda: function(*args, **kwargs))
+    else:
+        function(*args, **kwargs)
+
+
+def computed(function, *args, base=None, **kwargs):
+    """A result; while a graph is captured, a replay writes it again to where it lies now."""
+    with np.errstate(all="ignore"):  # a GPU never warns; and what a capture would compute is not there yet
+        result = function(*args, **kwargs)
+    wrapped = wrap(result, base)
+    if tape.log is not None:
+        outs = wrapped if isinstance(wrapped, tuple | list) else [wrapped]
+
+        def again():
+            new = function(*args, **kwargs)
+            for o, n in zip(outs, new if isinstance(new, tuple | list) else [new]):
+                if isinstance(o, ndarray) and not np.may_share_memory(o._host, n):
+                    o._host[...] = n
+
+        tape.log.append(again)
+    return wrapped
 
 
 def _binary(name):
@@ -129,14 +171,14 @@ def _binary(name):
             if isinstance(other, np.ndarray):
                 raise TypeError(f"Unsupported type {type(other)}")
             return NotImplemented
-        return wrap(getattr(self._host, name)(strip(other)))
+        return computed(getattr(self._host, name), strip(other))
 
     return operate
 
 
 def _in_place(name):
     def operate(self, other):
-        getattr(self._host, name)(strip(other))
+        in_place(getattr(self._host, name), strip(other))
         return self
 
     return operate
@@ -149,9 +191,15 @@ for _name in "add sub mul truediv floordiv mod pow and or xor lshift rshift matm
 for _name in "eq ne lt le gt ge".split():
     setattr(ndarray, f"__{_name}__", _binary(f"__{_name}__"))
 for _name in "neg pos invert abs".split():
-    setattr(ndarray, f"__{_name}__", lambda self, _n=f"__{_name}__": wrap(getattr(self._host, _n)()))
+    setattr(ndarray, f"__{_name}__", lambda self, _n=f"__{_name}__": computed(getattr(self._host, _n)))
 ndarray.__hash__ = None
 _numpy_like = np
+
+
+def uploaded(array):
+    """A copy of host memory: what a graph must not hold, since a replay would repeat it."""
+    assert tape.log is None, "a copy from the host while a graph is captured"
+    return ndarray(array)
 
 
 class RawModule:
@@ -183,7 +231,7 @@ class Function:
             None if p.pointer and not isinstance(a, ndarray) else a._host if p.pointer else a
             for p, a in zip(self.parameters, args)
         ]
-        launch(self, self.real, args, grid, block, shared_mem)
+        in_place(launch, self, self.real, args, grid, block, shared_mem)
 
 
 class _Device:
@@ -207,7 +255,6 @@ class _Event:
 
 class _Stream(_Device):
     ptr = 0
-    capturing = False
 
     def __init__(self, null=False, non_blocking=False, ptds=False):
         pass
@@ -220,6 +267,22 @@ class _Stream(_Device):
 
     def synchronize(self):
         pass
+
+    def begin_capture(self, mode=None):
+        tape.log = []
+
+    def end_capture(self):
+        log, tape.log = tape.log, None
+        return _Graph(log)
+
+
+class _Graph:
+    def __init__(self, log):
+        self.log = log
+
+    def launch(self, stream=None):
+        for again in self.log:
+            again()
 
 
 class _MemoryPool:
@@ -234,8 +297,8 @@ _NAMES = (
     "maximum mean meshgrid min minimum moveaxis multiply negative nonzero not_equal ones ones_like outer pad permute power "
     "prod ravel ravel_multi_index repeat result_type rint roll round searchsorted sign sin sort split sqrt square squeeze "
     "stack std subtract sum swapaxes take take_along_axis tanh tile trace transpose tril trunc unique unravel_index var "
-    "vdot where zeros zeros_like float32 float64 int32 int64 uint8 bool_ newaxis inf nan pi greater_equal less_equal floor_divide "
-    "logical_xor vstack hstack cumprod count_nonzero argpartition bincount finfo iinfo diag diagonal"
+    "vdot where zeros zeros_like float32 float64 int32 int64 uint8 bool_ newaxis inf nan pi greater_equal less_equal "
+    "floor_divide logical_xor vstack hstack cumprod count_nonzero argpartition bincount finfo iinfo diag diagonal"
 ).split()
 
 
@@ -249,19 +312,21 @@ def module():
         if found is not None:
             plain = not callable(found) or isinstance(found, type)
             setattr(cupy, name, found if plain else lambda *a, _f=found, **k: call(_f, *a, **k))
-    cupy.array = lambda a, dtype=None, copy=True: ndarray(np.array(a._host if isinstance(a, ndarray) else a, dtype))
+    cupy.array = lambda a, dtype=None, copy=True: (
+        computed(np.array, a._host, dtype) if isinstance(a, ndarray) else uploaded(np.array(a, dtype))
+    )
     cupy.asarray = lambda a, dtype=None: (
         a if isinstance(a, ndarray) and dtype in (None, a.dtype) else cupy.array(a, dtype)
     )
     cupy.ascontiguousarray = lambda a, dtype=None: (
         a
         if isinstance(a, ndarray) and a.flags.c_contiguous and dtype in (None, a.dtype)
-        else ndarray(np.ascontiguousarray(strip(a), dtype))
+        else computed(np.ascontiguousarray, strip(a), dtype)
     )
     cupy.asnumpy = lambda a, **k: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np
-    cupy.add.at = lambda a, key, b: np.add.at(a._host, strip(key), strip(b))
-    cupy.copyto = lambda a, b, where=True: np.copyto(a._host, strip(b), where=strip(where))
+    cupy.add.at = lambda a, key, b: in_place(np.add.at, a._host, strip(key), strip(b))
+    cupy.copyto = lambda a, b, where=True: in_place(np.copyto, a._host, strip(b), where=strip(where))
     cupy.linalg = types.SimpleNamespace(norm=lambda *a, **k: call(np.linalg.norm, *a, **k))
     stream = _Stream()
     cupy.cuda = types.SimpleNamespace(
@@ -269,10 +334,11 @@ def module():
         Device=_Device,
         Stream=_Stream,
         MemoryPool=_MemoryPool,
+        using_allocator=lambda allocator: contextlib.nullcontext(),
         get_current_stream=lambda: stream,
         alloc_pinned_memory=bytearray,
         runtime=types.SimpleNamespace(
-            getDevice=lambda: 0, getDeviceCount=lambda: 1, streamIsCapturing=lambda pointer: stream.capturing
+            getDevice=lambda: 0, getDeviceCount=lambda: 1, streamIsCapturing=lambda pointer: tape.log is not None
         ),
     )
     return cupy

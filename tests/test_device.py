@@ -283,3 +283,110 @@ def test_commands_train_evaluate_and_predict_on_the_device(cupy, tmp_path, capsy
     assert (
         cli.main(["predict", run, str(tmp_path / "grey.png"), "-o", str(tmp_path / "o.png"), "--device", "cuda"]) == 0
     )
+
+
+def recorded_steps(optimizer, inside, change=lambda k, o: None, net=None):
+    """Losses and weights of six steps, eager and captured."""
+    results = []
+    for captured in (False, True):
+        rng = np.random.default_rng(2)
+        minidl.manual_seed(0)
+        model = (net or plain_net)().double().cuda()
+        mover = optimizer(model.parameters())
+
+        def step(x, t, model=model, mover=mover):
+            mover.zero_grad()
+            loss = training.segmentation_loss(model(x), t, ignore_index=-1)
+            loss.backward()
+            if inside:
+                mover.step()
+            return loss
+
+        run = minidl.capture(step) if captured else step
+        losses = []
+        for k in range(6):
+            x, t = rng.standard_normal((2, 3, 6, 6)), rng.integers(-1, 4, (2, 6, 6))
+            losses.append(run(minidl.tensor(x, device="cuda"), minidl.tensor(t, device="cuda")).item())
+            if not inside:
+                mover.step()
+            change(k, mover)
+        if captured:
+            assert run.recorded
+        results.append((losses, [p.cpu().detach().numpy() for p in model.state_dict().values()]))
+    return results
+
+
+def plain_net():
+    return nn.Sequential(
+        *(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.AvgPool2d(1)),
+        *(nn.ConvTranspose2d(4, 4, 2, stride=2), nn.Upsample(scale_factor=2, mode="bilinear"), nn.MaxPool2d(2)),
+    )
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "optimizer, inside",
+    [
+        (lambda p: optim.AdamW(p, 0.01), False),
+        (lambda p: optim.SGD(p, 0.1, momentum=0.9), False),
+        (lambda p: optim.SGD(p, 0.1, momentum=0.9), True),
+    ],
+)
+def test_a_captured_step_replays_what_the_step_does(cupy, optimizer, inside):
+    eager, captured = recorded_steps(optimizer, inside)
+    np.testing.assert_array_equal(captured[0], eager[0])
+    for a, b in zip(eager[1], captured[1]):
+        np.testing.assert_array_equal(a, b)
+
+
+@needs_compiler
+def test_a_changed_learning_rate_records_anew(cupy):
+    def change(k, mover):
+        if k == 3:
+            mover.param_groups[0]["lr"] = 0.01
+
+    eager, captured = recorded_steps(lambda p: optim.SGD(p, 0.1), True, change)
+    np.testing.assert_array_equal(captured[0], eager[0])
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda s: float(s.x.sum()), "capture: the step cannot be recorded: cudaErrorStreamCaptureUnsupported"),
+        (lambda s: F.dropout(s.x, 0.5), r"draws random numbers on the CPU \(dropout\) while it is recorded"),
+        (lambda s: s.adam.step(), "Adam counts its steps on the CPU"),
+        (lambda s: s.w.__mul__(s.x).sum().backward(), r"call zero_grad\(\) inside the step"),
+        (lambda s: F.cross_entropy(s.x, np.zeros(3, int)), "copies an array between NumPy's memory and the GPU's"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(cupy, spoil, message):
+    w = minidl.tensor([1.0, 2.0], requires_grad=True, device="cuda")
+    w.grad = minidl.tensor([1.0, 1.0], device="cuda")
+    state = types.SimpleNamespace(w=w, adam=optim.Adam([w]))
+
+    def step(x):
+        state.x = x
+        spoil(state)
+        return x * 2
+
+    fast, x = minidl.capture(step, 1), minidl.tensor(np.ones((3, 2)), device="cuda")
+    fast(x)
+    with pytest.raises(RuntimeError, match=message):
+        fast(x)
+    assert minidl.cuda.recording is None and (x + 1).cpu().numpy()[0, 0] == 2
+
+
+def test_captured_steps_check_their_arguments(cupy):
+    fast = minidl.capture(lambda x: x * 2)
+    with pytest.raises(TypeError, match="argument 0 must be a Tensor on the GPU, not cpu"):
+        fast(minidl.tensor([1.0]))
+    fast(minidl.tensor([1.0], device="cuda"))
+    with pytest.raises(ValueError, match="the step was begun with"):
+        fast(minidl.tensor([1.0, 2.0], device="cuda"))
+
+
+def test_capture_needs_a_gpu(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(RuntimeError, match="capture: CuPy is not installed"):
+        minidl.capture(lambda x: x)
