@@ -38,13 +38,13 @@ def memory_summary():
     """
     tensors, nodes = [], []
     for thing in gc.get_objects():
-        if type(thing) is Tensor:
+        if issubclass(type(thing), Tensor):
             tensors.append(thing)
         elif type(thing) is Node and thing.saved:
             nodes.append(thing)
     seen = set()
     lines = [
-        _row("parameters", [t for t in tensors if type(t.node) is Leaf], seen),
+        _row("parameters", [t for t in tensors if isinstance(t.node, Leaf)], seen),
         _row("gradients", [t.grad for t in tensors if isinstance(t.grad, Tensor)], seen),
         _row("kept for backward", [value for node in nodes for value in node.saved], seen),
         _row("other tensors", tensors, seen),

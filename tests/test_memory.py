@@ -36,6 +36,13 @@ def test_tensors_gradients_and_the_tape():
     assert not (held() - before).round(1).any()
 
 
+def test_parameters_of_a_layer():
+    before = held()
+    layer = minidl.nn.Linear(512, 512)  # 1 MB of weights
+    assert (held() - before).round(1).tolist() == [[2, 1], [0, 0], [0, 0], [0, 0]]
+    del layer
+
+
 def test_freed_memory_is_kept_and_given_back():
     minidl.tensor(np.ones(4, np.float32)).relu()  # the CPU column sets the C library up
     text = minidl.memory_summary()
