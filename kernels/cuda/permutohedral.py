@@ -8,6 +8,7 @@ import numpy as np
 from ..lattice import Lattice
 from ..reference.permutohedral import check_features, elevation, key_strides
 from .loader import Kernel, array_module, contiguous, i32
+from .tables import table
 
 _embed = Kernel("lattice.cu", "lattice_embed")
 _neighbours = Kernel("lattice.cu", "lattice_neighbours")
@@ -41,7 +42,7 @@ def permutohedral_lattice(features):
     (d, N), D = features.shape, features.shape[0] + 1
     stride = xp.asarray(key_strides(ends))
     code, weight = xp.empty(N * D, np.int64), xp.empty((N, D), np.float32)
-    _embed(features, xp.asarray(elevation(d)), stride, code, weight, *i32(N, d), threads=N)
+    _embed(features, table(xp, elevation(d), np.float32), stride, code, weight, *i32(N, d), threads=N)
 
     order = xp.argsort(code, kind="stable")  # of equal codes, the entry that appeared first stays first
     code = code[order]

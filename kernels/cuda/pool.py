@@ -3,6 +3,7 @@
 from .im2col import window
 from .loader import Kernel, array_module, contiguous, i32
 from .planes import over_planes
+from .tables import table
 
 _max = Kernel("max_pool.cu", "max_pool2d")
 _adaptive_max = Kernel("max_pool.cu", "adaptive_max_pool2d")
@@ -40,22 +41,20 @@ def adaptive_max_pool2d(x, output_size):
     return y, index
 
 
-def _scale(scale, x):
-    return array_module(x).ascontiguousarray(array_module(x).asarray(scale, x.dtype))
-
-
 def avg_pool2d(x, geometry, scale):
     """y[n,c,i,j] = scale[i,j] * the sum of the window."""
     x = contiguous(x)
     y = array_module(x).empty((*x.shape[:2], *scale.shape), x.dtype)
-    return _run(_avg, (x, _scale(scale, x), y), x.shape, y, *scale.shape, *window(geometry))
+    return _run(_avg, (x, table(array_module(x), scale, x.dtype), y), x.shape, y, *scale.shape, *window(geometry))
 
 
 def avg_pool2d_adjoint(y, geometry, scale, size):
     """x[n,c,h,v] = the sum of scale[i,j] y[n,c,i,j] over the windows that hold (h, v)."""
     y = contiguous(y)
     x = array_module(y).empty((*y.shape[:2], *size), y.dtype)
-    return _run(_avg_adjoint, (y, _scale(scale, y), x), x.shape, x, *scale.shape, *window(geometry))
+    return _run(
+        _avg_adjoint, (y, table(array_module(y), scale, y.dtype), x), x.shape, x, *scale.shape, *window(geometry)
+    )
 
 
 def adaptive_avg_pool2d(x, output_size):

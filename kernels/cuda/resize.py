@@ -1,26 +1,14 @@
-"""Separable resizing in CUDA C; the tables of taps are small, made on the CPU and kept on the GPU."""
-
-import functools
+"""Separable resizing in CUDA C; the tables of taps are made on the CPU (tables.py)."""
 
 import numpy as np
 
 from .loader import Kernel, array_module, contiguous, i32
 from .planes import over_planes
+from .tables import table
 
 _resize = Kernel("resize.cu", "resize2d")
 _rows_adjoint = Kernel("resize.cu", "resize_rows_adjoint")
 _cols_adjoint = Kernel("resize.cu", "resize_cols_adjoint")
-
-
-@functools.lru_cache(256)
-def _kept(xp, data, dtype):
-    return xp.asarray(np.frombuffer(data, dtype))
-
-
-def _table(xp, values, dtype):
-    """Host values as an array of xp; equal tables are copied to a GPU once."""
-    values = np.ascontiguousarray(values, dtype)
-    return values if xp is np else _kept(xp, values.tobytes(), values.dtype.str)
 
 
 def _host(taps):
@@ -37,7 +25,7 @@ def _inverse(xp, taps, size, dtype):
     kept = np.concatenate([np.ones(lo.size, bool), far != 0])
     order = np.flatnonzero(kept)[np.argsort(to[kept], kind="stable")]
     first = np.searchsorted(to[order], np.arange(size + 1))
-    return _table(xp, first, "int32"), _table(xp, source[order], "int32"), _table(xp, weight[order], dtype)
+    return table(xp, first, "int32"), table(xp, source[order], "int32"), table(xp, weight[order], dtype)
 
 
 def resize2d(x, rows, cols):
@@ -45,7 +33,7 @@ def resize2d(x, rows, cols):
     x = contiguous(x)
     (N, C, H, W), xp, Ho, Wo = x.shape, array_module(x), len(rows[0]), len(cols[0])
     y = xp.empty((N, C, Ho, Wo), x.dtype)
-    taps = [_table(xp, a, t) for axis in (rows, cols) for a, t in zip(_host(axis), ("int32", "int32", x.dtype))]
+    taps = [table(xp, a, t) for axis in (rows, cols) for a, t in zip(_host(axis), ("int32", "int32", x.dtype))]
     _resize(x, y, *taps, *i32(N * C, H, W, Ho, Wo), **over_planes(N * C, Ho * Wo))
     return y
 
