@@ -49,6 +49,7 @@ def require(what):
     return cupy
 
 
+@functools.cache
 def kernel(source, name=None, options=()):
     """A kernel of your own CUDA C text: called on NumPy arrays it runs on the simulator, on CuPy arrays on the GPU.
 
@@ -80,7 +81,7 @@ def kernel(source, name=None, options=()):
 def watch():
     """Inside the `with` block the simulator checks every load and store of kernels on NumPy arrays.
 
-    Outside an array? Written before it is read? A race? A KernelError names kernel, block, thread and line. Some 50 times
+    Outside an array? Written before it is read? A race? A KernelError names kernel, block, thread and line. Some 15 times
     slower; with the environment variable MINIDL_CUDASIM=address a whole program is watched.
     """
     from .kernels.cuda.host import run
