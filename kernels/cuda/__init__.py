@@ -3,6 +3,20 @@
 One text runs three ways: NVRTC compiles it for the GPU when arrays are CuPy's, the machine's C++ compiler compiles it
 through `host/cudasim.h` when they are NumPy's (`backend.use("cudasim")`), and nvcc checks it in the tests.
 
+Reading order
+-------------
+- one thread, one number: activation, max_pool, avg_pool, resize; adjoints are gathers wherever a thread can ask "who read
+  me?", so nothing is written twice and results are the same every time
+- scatters with atomic additions, where only the data know what goes where: unpool, roi_align, roi_pool, grid_sample
+- sums over a block by shuffles and shared memory: norm, depthwise; over a pixel's classes: softmax, cross_entropy
+- tiles in shared memory: matmul, gaussian_sum, nms
+- convolution in three steps: conv_im2col.py (three matrix products), conv_plain.cu (the same product, its matrix never
+  stored), conv_tensor.cu (tensor cores, asynchronous copies, swizzled shared memory; `minidl.set_precision("tf32")`)
+- sorting instead of hashing: lattice, lattice_filter
+
+No file here has been timed on a GPU yet. What comments say of memory traffic and banks was counted by the simulator
+(`minidl.profile_kernel`); where they say why something should be fast, that is reasoning.
+
 How to write a row
 ------------------
 `name.cu` holds kernels, `name.py` allocates outputs with the array's own module and launches; no mathematics in Python.
