@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import asarray, kernels, like
+from ..cuda import to_host
 from ..tensor import Tensor
 from .elementwise import clamp, exp, log, maximum, minimum
 from .shape import flatten, reshape, stack
@@ -17,7 +18,7 @@ LARGEST_GROWTH = math.log(1000 / 16)  # of a decoded box's logarithmic size, so 
 
 def as_boxes(function, boxes, name="boxes", floating=True):
     """A Tensor (L, 4); integers become float32."""
-    boxes = boxes if isinstance(boxes, Tensor) else Tensor(np.asarray(boxes))
+    boxes = boxes if isinstance(boxes, Tensor) else Tensor(asarray(boxes))
     if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
         raise ValueError(f"{function}: {name} must be numbers in (L, 4), not {boxes.dtype} of {boxes.shape}")
     return boxes.float() if floating and boxes.dtype.kind != "f" else boxes
@@ -86,7 +87,7 @@ def decode_boxes(deltas, boxes, weights=(1.0, 1.0, 1.0, 1.0)):
     dw and dh are cut at log(1000 / 16) before the exponential.
     """
     boxes = as_boxes("decode_boxes", boxes)
-    deltas = deltas if isinstance(deltas, Tensor) else Tensor(np.asarray(deltas))
+    deltas = deltas if isinstance(deltas, Tensor) else Tensor(asarray(deltas))
     if deltas.ndim != 2 or deltas.shape[0] != boxes.shape[0] or deltas.shape[1] % 4 or deltas.dtype.kind != "f":
         raise ValueError(
             f"decode_boxes: deltas must be floating, ({boxes.shape[0]}, 4 K) for these boxes, not {deltas.dtype} of"
@@ -143,7 +144,7 @@ def masks_to_boxes(masks):
 
     A ValueError names a mask without pixels.
     """
-    data = masks.data if isinstance(masks, Tensor) else np.asarray(masks)
+    data = to_host(masks.data if isinstance(masks, Tensor) else masks)
     if data.ndim != 3:
         raise ValueError(f"masks_to_boxes: masks have shape {data.shape}; needed (N, H, W)")
     boxes = np.zeros((len(data), 4), np.float32)
@@ -171,9 +172,9 @@ def batched_nms(boxes, scores, idxs, iou_threshold):
 
 def _suppress(function, boxes, scores, groups, threshold):
     boxes = as_boxes(function, boxes).data
-    scores = scores.data if isinstance(scores, Tensor) else np.asarray(scores)
+    scores = like(scores.data if isinstance(scores, Tensor) else scores, boxes)
     groups = np.zeros(len(boxes), np.int64) if groups is None else groups
-    groups = groups.data if isinstance(groups, Tensor) else np.asarray(groups)
+    groups = like(groups.data if isinstance(groups, Tensor) else groups, boxes)
     if scores.shape != (len(boxes),) or scores.dtype.kind not in "iuf":
         raise ValueError(f"{function}: scores must be numbers in ({len(boxes)},), not {scores.dtype} of {scores.shape}")
     if groups.shape != (len(boxes),) or (groups.dtype.kind not in "iu" and groups.size):

@@ -6,7 +6,7 @@ a pair of adjoints; between pixels it is also linear in each coordinate, and its
 
 import numpy as np
 
-from ..backend import kernels
+from ..backend import kernels, like
 from ..primitive import primitive, through
 from ..tensor import Tensor
 from .conv import check_images
@@ -74,7 +74,7 @@ def _slope(y, x, points):
 @primitive(aux=("slope",))
 def _fold(points, *, size, mode, align_corners):
     """Points brought into the image, at its border or by reflection, and the slope of doing so (-1, 0 or 1)."""
-    most = np.array(size[::-1], points.dtype) - 1  # (W - 1, H - 1)
+    most = like(np.array(size[::-1], points.dtype), points) - 1  # (W - 1, H - 1)
     slope = np.ones_like(points)
     if mode == "reflection":
         start = np.zeros_like(most) if align_corners else most * 0 - points.dtype.type(0.5)
@@ -114,7 +114,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         raise ValueError(f"grid_sample: input of shape {input.shape} has no pixels")
     if np.isnan(grid.data).any():
         raise ValueError("grid_sample: grid holds NaN; needed numbers")
-    size = Tensor(np.array([W, H], grid.dtype))
+    size = Tensor(like(np.array([W, H], grid.dtype), grid.data))
     points = (grid + 1) * 0.5 * (size - 1) if align_corners else ((grid + 1) * size - 1) * 0.5
     if padding_mode != "zeros":
         points = _fold(points, size=(H, W), mode=padding_mode, align_corners=align_corners)[0]
@@ -137,7 +137,7 @@ def affine_grid(theta, size, align_corners=False):
     N, _, H, W = size
     y, x = (_centres(n, align_corners, theta.dtype) for n in (H, W))
     base = np.stack([*np.broadcast_arrays(x, y[:, None]), np.ones((H, W), theta.dtype)], -1)  # (H, W, 3)
-    return (Tensor(base.reshape(1, H * W, 3)) @ theta.mT).reshape(N, H, W, 2)
+    return (Tensor(like(base.reshape(1, H * W, 3), theta.data)) @ theta.mT).reshape(N, H, W, 2)
 
 
 def _centres(n, align_corners, dtype):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..backend import like, xp
+from ..cuda import to_host
 from ..primitive import primitive
 from ..tensor import Tensor
 from .boxes import as_boxes
@@ -13,9 +15,9 @@ from .shape import getitem
 @primitive
 def _place(*parts, rows):
     """Row rows[i][k] of the result is row k of part i."""
-    out = np.empty((sum(map(len, rows)), *parts[0].shape[1:]), parts[0].dtype)
+    out = xp(parts[0]).empty((sum(map(len, rows)), *parts[0].shape[1:]), parts[0].dtype)
     for part, row in zip(parts, rows):
-        out[row] = part
+        out[like(row, part)] = part
     return out
 
 
@@ -28,7 +30,7 @@ def pyramid_levels(boxes, least, most, canonical_scale=224, canonical_level=4):
     A box of canonical_scale squared belongs to canonical_level; half its size, one level below. Lin et al. 2017,
     "Feature pyramid networks", equation 1.
     """
-    data = as_boxes("pyramid_levels", boxes).data
+    data = to_host(as_boxes("pyramid_levels", boxes).data)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.sqrt((data[:, 2] - data[:, 0]) * (data[:, 3] - data[:, 1]))
         level = np.floor(canonical_level + np.log2(size / canonical_scale) + 1e-6)
@@ -62,7 +64,7 @@ def multiscale_roi_align(
     scales = [_scale(x.shape[2:], (H, W)) for x in features]
     if not isinstance(boxes, list | tuple) or len(boxes) != features[0].shape[0]:
         raise ValueError(f"multiscale_roi_align: boxes must be a list of (L, 4) for {features[0].shape[0]} images")
-    arrays = [as_boxes("multiscale_roi_align", b).data.astype(features[0].dtype) for b in boxes]
+    arrays = [to_host(as_boxes("multiscale_roi_align", b).data).astype(features[0].dtype) for b in boxes]
     if any(isinstance(b, Tensor) and b.requires_grad for b in boxes):
         raise NotImplementedError("multiscale_roi_align: not differentiable in boxes; pass boxes.detach()")
     rois = np.concatenate([np.insert(a, 0, n, axis=1) for n, a in enumerate(arrays)])
