@@ -15,16 +15,14 @@ struct Axis { // along H or along W
 };
 
 // The walk over the depth of the product: channels in steps of `depth` inside, taps outside. Every thread of a block walks
-// alike, so the address of a pixel under a tap is computed once per tile.
+// alike, and what a tap means (the offsets, two divisions) is worked out once per tap.
 struct Walk {
     Axis v, h;
-    int rv, rh, channels, depth, k, l, c;
+    int channels, depth;
+    int rv, rh, k, l, c, dv, dh; // class, tap, first channel, offsets of the tap
 
-    __device__ void begin(int class_) {
-        rv = class_ / h.up;
-        rh = class_ % h.up;
-        k = c = 0;
-        l = -1;
+    __device__ Walk(Axis v, Axis h, int channels, int depth, int class_)
+        : v(v), h(h), channels(channels), depth(depth), rv(class_ / h.up), rh(class_ % h.up), k(0), l(-1), c(0) {
         next_tap();
     }
     __device__ void next_tap() {
@@ -34,6 +32,8 @@ struct Walk {
                 k++;
             }
         while (k < v.taps && !(v.meets(rv, k) && h.meets(rh, l)));
+        dv = v.offset(rv, k);
+        dh = h.offset(rh, l);
     }
     __device__ void next() {
         if ((c += depth) >= channels) {
@@ -41,8 +41,13 @@ struct Walk {
             next_tap();
         }
     }
-    __device__ bool done() const { return k >= v.taps; }
     __device__ int tap() const { return k * h.taps + l; }
+    __device__ int steps() const { // of the whole walk
+        int rows = 0, cols = 0;
+        for (int i = 0; i < v.taps; i++) rows += v.meets(rv, i);
+        for (int i = 0; i < h.taps; i++) cols += h.meets(rh, i);
+        return rows * cols * ((channels + depth - 1) / depth);
+    }
 };
 
 // An output pixel of a class, flat over images, rows and columns of that class.

@@ -1,8 +1,8 @@
 // Convolution as an implicit matrix product, in full precision: im2col's matrix is never stored.
 //
 // A block of 256 threads makes a 64 x 64 tile (output channels x pixels). For every tap and every 16 channels it copies a
-// 64 x 16 tile of weights and the 16 x 64 pixels under that tap to shared memory; each thread keeps 4 x 4 sums (plain_tile.cuh).
-// A pixel is fetched from global memory once per tap and per 64 output channels, by neighbouring threads: coalesced for
+// 64 x 16 tile of weights and the 16 x 64 pixels under that tap to shared memory; each thread keeps 4 x 4
+// sums (plain_tile.cuh). A pixel is fetched from global memory once per tap and per 64 output channels, by neighbouring threads: coalesced for
 // stride 1.
 #include "minidl.cuh"
 #include "conv.cuh"
@@ -14,11 +14,9 @@ conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int
     __shared__ Operand a;
     __shared__ Operand b;
     const int tid = threadIdx.x, classes = up_h * up_w, group = blockIdx.z / classes, groups = gridDim.z / classes;
-    Walk walk = {{H, Ho, kh, down_h, up_h, shift_h, step_h}, {W, Wo, kw, down_w, up_w, shift_w, step_w}};
-    walk.channels = K;
-    walk.depth = DEPTH;
-    walk.begin(blockIdx.z % classes);
-    const int rows = walk.v.outputs(walk.rv), cols = walk.h.outputs(walk.rh), pixels = N * rows * cols;
+    const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
+    Walk walk(v, h, K, DEPTH, blockIdx.z % classes);
+    const int rows = v.outputs(walk.rv), cols = h.outputs(walk.rh), pixels = N * rows * cols;
     const int p0 = blockIdx.x * TILE, m0 = blockIdx.y * TILE;
     if (p0 >= pixels) return; // this class has fewer outputs than the largest one
 
@@ -30,8 +28,8 @@ conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int
 
     ThreadTile tile;
     tile.clear();
-    for (; !walk.done(); walk.next()) {
-        const int r = mine.a * down_h + walk.v.offset(walk.rv, walk.k), s = mine.b * down_w + walk.h.offset(walk.rh, walk.l);
+    for (int step = walk.steps(); step; step--, walk.next()) {
+        const int r = mine.a * down_h + walk.dv, s = mine.b * down_w + walk.dh;
         const bool inside = exists && r >= 0 && r < H && s >= 0 && s < W;
         for (int i = 0; i < 4; i++) {
             const int c = tid / TILE + 4 * i;

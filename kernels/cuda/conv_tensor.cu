@@ -21,15 +21,16 @@ template <int R> struct Stage {
 };
 
 template <int R>
-__device__ void conv_tensor(const float *x, const float *w, const float *bias, float *y, int N, int M, int Mp, int Kp, Walk load) {
+__device__ void conv_tensor(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int Mp, int Kp,
+                            const Axis v, const Axis h) {
     using Stage = ::Stage<R>;
     __shared__ Stage stage[STAGES];
-    const Axis v = load.v, h = load.h;
-    const int K = load.channels, classes = v.up * h.up, group = blockIdx.z / classes, groups = gridDim.z / classes;
-    load.begin(blockIdx.z % classes);
+    const int classes = v.up * h.up, group = blockIdx.z / classes, groups = gridDim.z / classes;
+    Walk load(v, h, K, DEPTH, blockIdx.z % classes);
     const int rows = v.outputs(load.rv), cols = h.outputs(load.rh), pixels = N * rows * cols;
-    const int tiles = Mp / (32 * R), m0 = blockIdx.x % tiles * 32 * R, p0 = blockIdx.x / tiles * PIXELS; // tiles of one image region
-    if (p0 >= pixels) return;                                                                   // run together, for the cache
+    const int tiles = Mp / (32 * R); // all channels of the same pixels run one after the other: the cache keeps the pixels
+    const int m0 = blockIdx.x % tiles * 32 * R, p0 = blockIdx.x / tiles * PIXELS, steps = load.steps();
+    if (p0 >= pixels) return;
 
     const int tid = threadIdx.x, warp = tid / 32, column = tid % PIXELS;
     const Pixel mine(p0 + column, rows, cols);
@@ -37,11 +38,11 @@ __device__ void conv_tensor(const float *x, const float *w, const float *bias, f
     const float *image = x + (long long)(exists ? mine.n * groups + group : 0) * K * v.in * h.in;
     const float *filter = w + (long long)group * v.taps * h.taps * Mp * Kp + (long long)m0 * Kp + tid / 4 * Kp + tid % 4 * 4;
 
-    const auto fetch = [&](Stage &s) {
-        if (!load.done()) {
+    const auto fetch = [&](Stage &s, int step) {
+        if (step < steps) {
             const float *from = filter + (long long)load.tap() * Mp * Kp + load.c;
             for (int i = 0; i < R / 2; i++) copy_async<16>(&s.a[tid / 4 + 64 * i][tid % 4 * 4], from + 64 * i * Kp);
-            const int r = mine.a * v.down + v.offset(load.rv, load.k), q = mine.b * h.down + h.offset(load.rh, load.l);
+            const int r = mine.a * v.down + load.dv, q = mine.b * h.down + load.dh;
             const bool inside = exists && r >= 0 && r < v.in && q >= 0 && q < h.in;
 #pragma unroll
             for (int i = 0; i < 8; i++) {
@@ -57,12 +58,11 @@ __device__ void conv_tensor(const float *x, const float *w, const float *bias, f
     WarpTile<R> tile;
     tile.clear();
     const int row = warp / 4 * 16 * R, first = warp % 4 * 32; // of this warp, within the block's tile
-    Walk walk = load;
-    for (int i = 0; i < STAGES - 1; i++) fetch(stage[i]);
-    for (int i = 0; !walk.done(); walk.next(), i++) {
+    for (int i = 0; i < STAGES - 1; i++) fetch(stage[i], i);
+    for (int i = 0; i < steps; i++) {
         copy_async_wait<STAGES - 2>();
         __syncthreads(); // stage i is there for all, and all have done with stage i - 1, which is filled again now
-        fetch(stage[(i + STAGES - 1) % STAGES]);
+        fetch(stage[(i + STAGES - 1) % STAGES], i + STAGES - 1);
         const Stage &s = stage[i % STAGES];
         tile.multiply(s.a + row, [&](int n, int t) {
             const int p = (first + n) ^ (8 * t);
@@ -76,7 +76,7 @@ __device__ void conv_tensor(const float *x, const float *w, const float *bias, f
         if (p >= pixels) continue;
         const Pixel at(p, rows, cols);
         const long long plane = (long long)v.out * h.out;
-        float *to = y + (long long)(at.n * groups + group) * M * plane + (walk.rv + v.up * at.a) * h.out + walk.rh + h.up * at.b;
+        float *to = y + (long long)(at.n * groups + group) * M * plane + (load.rv + v.up * at.a) * h.out + load.rh + h.up * at.b;
 #pragma unroll
         for (int i = 0; i < 2 * R; i++) {
             const int m = m0 + row + 8 * i + g;
@@ -90,7 +90,7 @@ conv_tensor_64(const float *x, const float *w, const float *bias, float *y, int 
                int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w,
                int Mp, int Kp) {
     const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
-    conv_tensor<2>(x, w, bias, y, N, M, Mp, Kp, Walk{v, h, 0, 0, K, DEPTH, 0, 0, 0});
+    conv_tensor<2>(x, w, bias, y, N, M, K, Mp, Kp, v, h);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
@@ -98,5 +98,5 @@ conv_tensor_128(const float *x, const float *w, const float *bias, float *y, int
                 int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w,
                 int Mp, int Kp) {
     const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
-    conv_tensor<4>(x, w, bias, y, N, M, Mp, Kp, Walk{v, h, 0, 0, K, DEPTH, 0, 0, 0});
+    conv_tensor<4>(x, w, bias, y, N, M, K, Mp, Kp, v, h);
 }
