@@ -12,7 +12,7 @@ import pytest
 from cases import CASES, inputs
 
 import minidl
-from minidl import checkpoint, cli, crf, data, metrics, nn, optim, training
+from minidl import checkpoint, cli, crf, data, metrics, models, nn, optim, training
 from minidl import functional as F
 
 needs_compiler = pytest.mark.skipif(
@@ -410,3 +410,20 @@ def test_regions_on_the_device(cupy):
 
     for came, needed in zip(regions("cuda"), regions("cpu")):
         np.testing.assert_allclose(came, needed, rtol=1e-9, atol=1e-11)
+
+
+@needs_compiler
+def test_mask_rcnn_learns_and_detects_on_the_device(cupy):
+    scenes, losses = data.DigitScenes(64, 2, 3, instances=True), []
+    for device in ("cpu", "cuda"):
+        minidl.manual_seed(0)
+        model = models.mask_rcnn_small(num_classes=4).to(device)
+        (images, targets) = next(iter(data.DataLoader(scenes, 2, device=device)))
+        parts = model(images, targets)
+        sum(parts.values()).backward()
+        slope = next(p for p in model.parameters() if p.grad is not None).grad
+        assert slope.device.startswith(device)
+        losses.append([float(v) for v in parts.values()] + [float((slope * slope).sum())])
+        found = model.eval()(images)[0]
+        assert found["masks"].shape[2:] == (64, 64) and all(v.device == "cpu" for v in found.values())
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3)

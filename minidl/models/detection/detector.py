@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ... import nn
+from ...backend import asarray
 from ...tensor import Tensor
 from .published import current_name
 from .roi_heads import Regions
@@ -57,7 +56,7 @@ class Detector(nn.Module):
 
     def stages(self, images, targets=None):
         """The same as calling the model, with every stage of it: see `Stages`."""
-        images = [check_image(k, image, self.backbone.input_channels) for k, image in enumerate(images)]
+        images = [check_image(k, image, self.backbone.input_channels).to(self.device) for k, image in enumerate(images)]
         if not images:
             raise ValueError("detector: no images came; needed at least one")
         originals = [image.shape[1:] for image in images]
@@ -78,7 +77,7 @@ class Detector(nn.Module):
 
 def check_image(k, image, channels):
     """Image k as a Tensor, refused if it is not floating C x H x W."""
-    image = image if isinstance(image, Tensor) else Tensor(np.asarray(image))
+    image = image if isinstance(image, Tensor) else Tensor(asarray(image))
     if image.ndim != 3 or image.shape[0] != channels or not min(image.shape[1:]):
         raise ValueError(f"detector: image {k} has shape {image.shape}; needed ({channels}, H, W)")
     if image.dtype.kind != "f":

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ... import nn, random
+from ...cuda import to_host
 from ...tensor import Tensor
 from .box_head import box_losses, detect
 from .boxes import box_iou
@@ -111,7 +112,7 @@ class RoIHeads(nn.Module):
     def _detect(self, found, sizes):
         options = (self.score_thresh, self.nms_thresh, self.detections_per_img)
         ends = np.cumsum([len(rois) for rois in found.rois])[:-1]
-        logits, deltas = (np.split(x.data, ends) for x in (found.class_logits, found.box_regression))
+        logits, deltas = (np.split(to_host(x.data), ends) for x in (found.class_logits, found.box_regression))
         found.detections = [detect(*each, *options) for each in zip(logits, deltas, found.rois, sizes)]
 
     def _masks(self, found, features, sizes, targets):
@@ -133,7 +134,7 @@ class RoIHeads(nn.Module):
             found.mask_targets = np.concatenate(wanted)
             found.losses["loss_mask"] = mask_loss(found.mask_logits, labels, found.mask_targets)
         else:
-            masks = mask_probabilities(found.mask_logits, labels)
+            masks = mask_probabilities(found.mask_logits, labels).cpu()
             start = 0
             for detection in found.detections:
                 stop = start + len(detection["labels"].data)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import functional as F
 from ... import nn, random
+from ...cuda import to_host
 from ...tensor import Tensor
 from .boxes import box_iou, clip, decode, encode, large, suppress
 from .matching import BETWEEN, match, sample
@@ -103,7 +104,7 @@ class RegionProposalNetwork(nn.Module):
                 f"RegionProposalNetwork: the head scores {deltas.shape[1]} anchors, the generator has {len(anchors)}"
             )
         found = Proposed(anchors, levels, objectness, deltas, [], [])
-        for logits, d, size in zip(objectness.data, deltas.data, sizes):
+        for logits, d, size in zip(to_host(objectness.data), to_host(deltas.data), sizes):
             boxes, scores = self.propose(logits, d, anchors, levels, size)
             found.boxes.append(boxes)
             found.scores.append(scores)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ...cuda import to_host
 from ...tensor import Tensor
 
 
@@ -57,4 +58,4 @@ def _check(k, target, size, num_classes, masks):
 
 
 def _array(value):
-    return value.data if isinstance(value, Tensor) else np.asarray(value)
+    return to_host(value.data if isinstance(value, Tensor) else value)  # boxes are matched and drawn on the CPU

@@ -6,6 +6,7 @@ import numpy as np
 
 from ... import functional as F
 from ... import nn, random
+from ...backend import like
 from ...tensor import Tensor
 
 
@@ -38,7 +39,7 @@ class DetectionTransform(nn.Module):
 
     def normalise(self, image):
         """(image - mean) / std per channel."""
-        mean, std = (v.astype(image.dtype)[:, None, None] for v in (self.mean, self.std))
+        mean, std = (like(v.astype(image.dtype)[:, None, None], image.data) for v in (self.mean, self.std))
         return (image - Tensor(mean)) * Tensor(1 / std)
 
     def new_size(self, h, w):
