@@ -2,8 +2,8 @@
 #include "minidl.cuh"
 
 // y[n,c,i,j] = scale[i,j] * the sum over taps of x[n, c, i s + k d - p, j s + l d - p]
-extern "C" __global__ void avg_pool2d(const T *x, const T *scale, T *y, int planes, int H, int W, int Ho, int Wo, int kh, int kw,
-                                      int sh, int sw, int ph, int pw, int dh, int dw) {
+extern "C" __global__ void avg_pool2d(const T *x, const T *scale, T *y, int planes, int H, int W, int Ho, int Wo,
+                                      int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
     const int pixel = thread_number(), i = pixel / Wo, j = pixel % Wo;
     if (pixel >= Ho * Wo) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
@@ -21,8 +21,8 @@ extern "C" __global__ void avg_pool2d(const T *x, const T *scale, T *y, int plan
 }
 
 // x[n,c,h,v] = the sum of scale[i,j] y[n,c,i,j] over the windows that hold (h, v)
-extern "C" __global__ void avg_pool2d_adjoint(const T *y, const T *scale, T *x, int planes, int H, int W, int Ho, int Wo, int kh,
-                                              int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
+extern "C" __global__ void avg_pool2d_adjoint(const T *y, const T *scale, T *x, int planes, int H, int W, int Ho,
+                                              int Wo, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
     const int pixel = thread_number(), h = pixel / W, v = pixel % W;
     if (pixel >= H * W) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {

@@ -2,15 +2,16 @@
 //
 // A block of 256 threads makes a 64 x 64 tile (output channels x pixels). For every tap and every 16 channels it copies a
 // 64 x 16 tile of weights and the 16 x 64 pixels under that tap to shared memory; each thread keeps 4 x 4
-// sums (plain_tile.cuh). A pixel is fetched from global memory once per tap and per 64 output channels, by neighbouring threads: coalesced for
-// stride 1.
+// sums (plain_tile.cuh). A pixel is fetched from global memory once per tap and per 64 output channels, by neighbouring
+// threads: coalesced for stride 1.
 #include "minidl.cuh"
 #include "conv.cuh"
 #include "plain_tile.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int H, int W, int Ho, int Wo, int kh, int kw,
-           int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w, int Mp, int Kp) {
+conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int H, int W, int Ho, int Wo, int kh,
+           int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w, int Mp,
+           int Kp) {
     __shared__ Operand a;
     __shared__ Operand b;
     const int tid = threadIdx.x, classes = up_h * up_w, group = blockIdx.z / classes, groups = gridDim.z / classes;

@@ -9,8 +9,8 @@
 #include "plain_tile.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-conv_plain_weight(const T *x, const T *y, T *part, int N, int groups, int M, int K, int H, int W, int Ho, int Wo, int kh,
-                  int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
+conv_plain_weight(const T *x, const T *y, T *part, int N, int groups, int M, int K, int H, int W, int Ho, int Wo,
+                  int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
     __shared__ Operand a;
     __shared__ Operand b;
     const int tid = threadIdx.x, group = blockIdx.z % groups, split = blockIdx.z / groups;

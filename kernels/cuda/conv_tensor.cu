@@ -21,8 +21,8 @@ template <int R> struct Stage {
 };
 
 template <int R>
-__device__ void conv_tensor(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int Mp, int Kp,
-                            const Axis v, const Axis h) {
+__device__ void conv_tensor(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int Mp,
+                            int Kp, const Axis v, const Axis h) {
     using Stage = ::Stage<R>;
     __shared__ Stage stage[STAGES];
     const int classes = v.up * h.up, group = blockIdx.z / classes, groups = gridDim.z / classes;
@@ -76,7 +76,8 @@ __device__ void conv_tensor(const float *x, const float *w, const float *bias, f
         if (p >= pixels) continue;
         const Pixel at(p, rows, cols);
         const long long plane = (long long)v.out * h.out;
-        float *to = y + (long long)(at.n * groups + group) * M * plane + (load.rv + v.up * at.a) * h.out + load.rh + h.up * at.b;
+        float *to = y + (long long)(at.n * groups + group) * M * plane;
+        to += (load.rv + v.up * at.a) * h.out + load.rh + h.up * at.b;
 #pragma unroll
         for (int i = 0; i < 2 * R; i++) {
             const int m = m0 + row + 8 * i + g;
@@ -86,17 +87,17 @@ __device__ void conv_tensor(const float *x, const float *w, const float *bias, f
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv_tensor_64(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int H, int W, int Ho, int Wo,
-               int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w,
-               int Mp, int Kp) {
+conv_tensor_64(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int H, int W, int Ho,
+               int Wo, int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h,
+               int step_w, int Mp, int Kp) {
     const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
     conv_tensor<2>(x, w, bias, y, N, M, K, Mp, Kp, v, h);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv_tensor_128(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int H, int W, int Ho, int Wo,
-                int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w,
-                int Mp, int Kp) {
+conv_tensor_128(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int H, int W, int Ho,
+                int Wo, int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w,
+                int step_h, int step_w, int Mp, int Kp) {
     const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
     conv_tensor<4>(x, w, bias, y, N, M, K, Mp, Kp, v, h);
 }

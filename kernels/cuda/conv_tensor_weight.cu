@@ -15,8 +15,8 @@ struct Stage {
 };
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv_tensor_weight(const float *x, const float *y, float *part, int N, int groups, int M, int K, int H, int W, int Ho, int Wo,
-                   int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
+conv_tensor_weight(const float *x, const float *y, float *part, int N, int groups, int M, int K, int H, int W, int Ho,
+                   int Wo, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
     __shared__ Stage stage[STAGES];
     const int tid = threadIdx.x, warp = tid / 32, lane = tid % DEPTH, line = tid / DEPTH;
     const int group = blockIdx.z % groups, first = blockIdx.z / groups * per_split, last = min(first + per_split, N * Ho * Wo);

@@ -14,8 +14,8 @@ __device__ inline T label_weight(long long t, const T *weight, long long ignore_
 }
 
 // loss = weight[t] (log sum_c exp(x[c]) - x[t])
-extern "C" __global__ void cross_entropy(const T *x, const long long *target, const T *weight, T *loss, int *bad, int N, int C,
-                                         int L, long long ignore_index) {
+extern "C" __global__ void cross_entropy(const T *x, const long long *target, const T *weight, T *loss, int *bad, int N,
+                                         int C, int L, long long ignore_index) {
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long t = target[pixel], first = first_class(pixel, C, L);
@@ -29,8 +29,8 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, co
 }
 
 // dx[c] = g weight[t] (softmax(x)[c] - [c = t])
-extern "C" __global__ void cross_entropy_backward(const T *g, const T *x, const long long *target, const T *weight, T *dx, int *bad,
-                                                  int N, int C, int L, long long ignore_index) {
+extern "C" __global__ void cross_entropy_backward(const T *g, const T *x, const long long *target, const T *weight,
+                                                  T *dx, int *bad, int N, int C, int L, long long ignore_index) {
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long t = target[pixel], first = first_class(pixel, C, L);

@@ -4,8 +4,9 @@
 
 // One thread per output pixel; a row of blocks per plane (n, o), so the weights are one address for all its threads.
 // Neighbouring threads read neighbouring pixels; the taps of neighbouring rows come from the cache.
-extern "C" __global__ void depthwise(const T *x, const T *w, const T *bias, T *y, int planes, int O, int multiplier, int H, int W,
-                                     int Ho, int Wo, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
+extern "C" __global__ void depthwise(const T *x, const T *w, const T *bias, T *y, int planes, int O, int multiplier,
+                                     int H, int W, int Ho, int Wo, int kh, int kw, int sh, int sw, int ph, int pw,
+                                     int dh, int dw) {
     const int at = thread_number(), i = at / Wo, j = at % Wo;
     if (at >= Ho * Wo) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
@@ -25,8 +26,9 @@ extern "C" __global__ void depthwise(const T *x, const T *w, const T *bias, T *y
 }
 
 // The adjoint in x, as a gather: one thread per pixel adds the windows (i, j) that saw it, h = i s + k d - p.
-extern "C" __global__ void depthwise_data(const T *y, const T *w, const T *bias, T *x, int planes, int C, int multiplier, int H,
-                                          int W, int Ho, int Wo, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
+extern "C" __global__ void depthwise_data(const T *y, const T *w, const T *bias, T *x, int planes, int C,
+                                          int multiplier, int H, int W, int Ho, int Wo, int kh, int kw, int sh, int sw,
+                                          int ph, int pw, int dh, int dw) {
     const int at = thread_number(), h = at / W, v = at % W;
     if (at >= H * W) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
@@ -50,8 +52,8 @@ extern "C" __global__ void depthwise_data(const T *y, const T *w, const T *bias,
 // The gradient in w: one block per weight (tap, o) sums y[n,o,i,j] x[n, o / multiplier, i s + k d - p, j s + l d - p] over all
 // images and pixels. The taps of a channel read the same planes at about the same time: once from memory, then from L2.
 extern "C" __global__ void __launch_bounds__(256)
-depthwise_weight(const T *x, const T *y, T *w, int N, int O, int multiplier, int H, int W, int Ho, int Wo, int kh, int kw, int sh,
-                 int sw, int ph, int pw, int dh, int dw) {
+depthwise_weight(const T *x, const T *y, T *w, int N, int O, int multiplier, int H, int W, int Ho, int Wo, int kh,
+                 int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
     const int k = blockIdx.x / kw, l = blockIdx.x % kw;
     for (int o = blockIdx.y; o < O; o += gridDim.y) {
         T sum = 0;

@@ -45,7 +45,8 @@ extern "C" __global__ void grid_sample_adjoint(const T *y, const T *points, T *x
 }
 
 // The derivative of <y, grid_sample(x, points)> in points: differences between neighbours, summed over channels by one thread.
-extern "C" __global__ void grid_sample_slope(const T *y, const T *x, const T *points, T *slope, int N, int C, int H, int W, int L) {
+extern "C" __global__ void grid_sample_slope(const T *y, const T *x, const T *points, T *slope, int N, int C, int H,
+                                             int W, int L) {
     const int p = thread_number(), n = p / L, l = p % L;
     if (p >= N * L) return;
     const Corners near(points + 2 * p, H, W);

@@ -7,7 +7,8 @@
 #include "minidl.cuh"
 
 template <int D> // D = d + 1 coordinates, which sum to 0
-__device__ void embed(const float *features, const float *scale, const long long *stride, long long *code, float *weight, int N) {
+__device__ void embed(const float *features, const float *scale, const long long *stride, long long *code,
+                      float *weight, int N) {
     const int n = thread_number();
     if (n >= N) return;
     const float up = D, down = __fdiv_rn(1.0f, up);
@@ -59,8 +60,8 @@ __device__ void embed(const float *features, const float *scale, const long long
     }
 }
 
-extern "C" __global__ void lattice_embed(const float *features, const float *scale, const long long *stride, long long *code,
-                                         float *weight, int N, int d) {
+extern "C" __global__ void lattice_embed(const float *features, const float *scale, const long long *stride,
+                                         long long *code, float *weight, int N, int d) {
     switch (d) { // a count that the compiler knows keeps the coordinates in registers
     case 1: return embed<2>(features, scale, stride, code, weight, N);
     case 2: return embed<3>(features, scale, stride, code, weight, N);
@@ -75,8 +76,8 @@ extern "C" __global__ void lattice_embed(const float *features, const float *sca
 
 // codes (M,) ascending, number[i] the vertex that codes[i] belongs to. The neighbour along axis j is one step of D along j
 // and one back along all: its code is looked up by bisection. Who finds it is that neighbour's neighbour on the other side.
-extern "C" __global__ void lattice_neighbours(const long long *codes, const int *number, const long long *stride, int *neighbour,
-                                              int M, int D) {
+extern "C" __global__ void lattice_neighbours(const long long *codes, const int *number, const long long *stride,
+                                              int *neighbour, int M, int D) {
     const int i = thread_number();
     if (i >= M) return;
     const int j = blockIdx.y;

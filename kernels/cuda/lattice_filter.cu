@@ -36,8 +36,8 @@ extern "C" __global__ void lattice_blur(const T *old, T *now, const int *neighbo
 }
 
 // out[point] = base[point] + factor scale[point] sum over corners of weight table[vertex]: a gather
-extern "C" __global__ void lattice_slice(const T *table, const T *scale, const int *vertex, const float *weight, const T *base,
-                                         T *out, int N, int D, int C, int width, T factor) {
+extern "C" __global__ void lattice_slice(const T *table, const T *scale, const int *vertex, const float *weight,
+                                         const T *base, T *out, int N, int D, int C, int width, T factor) {
     const int c = blockIdx.y * width + thread_number() % width, point = thread_number() / width;
     if (c >= C || point >= N) return;
     T sum = 0;

@@ -11,8 +11,8 @@ struct Best {
     }
 };
 
-extern "C" __global__ void max_pool2d(const T *x, T *y, int *index, int planes, int H, int W, int Ho, int Wo, int kh, int kw,
-                                      int sh, int sw, int ph, int pw, int dh, int dw) {
+extern "C" __global__ void max_pool2d(const T *x, T *y, int *index, int planes, int H, int W, int Ho, int Wo, int kh,
+                                      int kw, int sh, int sw, int ph, int pw, int dh, int dw) {
     const int pixel = thread_number(), i = pixel / Wo, j = pixel % Wo;
     if (pixel >= Ho * Wo) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {

@@ -4,7 +4,8 @@
 
 // bits[i][word] has bit b if box j = 64 word + b comes after i, is of its group and overlaps it by more than the threshold.
 // Boxes (L, 4) are sorted by score. A block of 64 threads compares 64 boxes with 64 others, which lie in shared memory.
-extern "C" __global__ void nms_overlap(const T *boxes, const long long *groups, unsigned long long *bits, int L, double threshold) {
+extern "C" __global__ void nms_overlap(const T *boxes, const long long *groups, unsigned long long *bits, int L,
+                                       double threshold) {
     __shared__ T other[WORD][4];
     __shared__ long long group[WORD];
     const int words = gridDim.x, i = blockIdx.y * WORD + threadIdx.x, first = blockIdx.x * WORD;
@@ -28,7 +29,8 @@ extern "C" __global__ void nms_overlap(const T *boxes, const long long *groups, 
 
 // The walk, by one block. 64 boxes at a time: one thread settles them among themselves, since only their own word of bits
 // matters for that; then all threads strike out, each its words, what those that stay overlap. `struck` (words,) starts zero.
-extern "C" __global__ void nms_walk(const unsigned long long *bits, unsigned long long *struck, bool *stays, int L, int words) {
+extern "C" __global__ void nms_walk(const unsigned long long *bits, unsigned long long *struck, bool *stays, int L,
+                                    int words) {
     __shared__ unsigned long long kept[1];
     for (int word = 0; word < words; word++) {
         const int first = word * WORD, count = min(WORD, L - first);

@@ -41,7 +41,8 @@ __device__ inline double2 channel_sums(const double *part, int c, int parts) {
     return make_double2(warp_sum(first), warp_sum(second));
 }
 
-extern "C" __global__ void moments(const T *x, const double *part, double *mean, double *var, int C, int L, int M, int parts) {
+extern "C" __global__ void moments(const T *x, const double *part, double *mean, double *var, int C, int L, int M,
+                                   int parts) {
     const int c = blockIdx.x;
     const double2 sums = channel_sums(part, c, parts);
     if (threadIdx.x) return;
@@ -63,8 +64,8 @@ struct Channel { // y = (x - shift) scale + offset in T; `rest` is what rounding
     __device__ T operator()(T x) const { return (x - shift) * scale + offset; }
 };
 
-extern "C" __global__ void normalize(const T *x, const double *mean, const double *invstd, const T *weight, const T *bias, T *y,
-                                     int planes, int C, int L, bool relu) {
+extern "C" __global__ void normalize(const T *x, const double *mean, const double *invstd, const T *weight,
+                                     const T *bias, T *y, int planes, int C, int L, bool relu) {
     const int l = thread_number();
     if (l >= L) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
@@ -75,8 +76,9 @@ extern "C" __global__ void normalize(const T *x, const double *mean, const doubl
 }
 
 // part[c][block] = (sum g, sum g (x - shift)) over what the ReLU let pass; its mask is computed again.
-extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const double *mean, const double *invstd, const T *weight,
-                                               const T *bias, double *part, int N, int C, int L, int per_block, bool relu) {
+extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const double *mean, const double *invstd,
+                                               const T *weight, const T *bias, double *part, int N, int C, int L,
+                                               int per_block, bool relu) {
     for (int c = blockIdx.y; c < C; c += gridDim.y) {
         const Channel channel(mean, invstd, weight, bias, c);
         double sum = 0, moment = 0;
@@ -95,8 +97,9 @@ extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const dou
 }
 
 // dbias = sum g, dweight = sum g x'; line[c] = (slope, level) with dx = g scale + (x - shift) slope + level.
-extern "C" __global__ void norm_backward_sums(const double *part, const double *mean, const double *invstd, const T *weight,
-                                              const T *bias, T *dweight, T *dbias, T *line, int M, int parts) {
+extern "C" __global__ void norm_backward_sums(const double *part, const double *mean, const double *invstd,
+                                              const T *weight, const T *bias, T *dweight, T *dbias, T *line, int M,
+                                              int parts) {
     const int c = blockIdx.x;
     const double2 sums = channel_sums(part, c, parts);
     if (threadIdx.x) return;
@@ -109,8 +112,9 @@ extern "C" __global__ void norm_backward_sums(const double *part, const double *
     line[2 * c + 1] = T(-scale * sums.x / max(M, 1) - slope * channel.rest);
 }
 
-extern "C" __global__ void norm_backward(const T *g, const T *x, const double *mean, const double *invstd, const T *weight,
-                                         const T *bias, const T *line, T *dx, int planes, int C, int L, bool relu) {
+extern "C" __global__ void norm_backward(const T *g, const T *x, const double *mean, const double *invstd,
+                                         const T *weight, const T *bias, const T *line, T *dx, int planes, int C, int L,
+                                         bool relu) {
     const int l = thread_number();
     if (l >= L) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {

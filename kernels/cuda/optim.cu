@@ -2,8 +2,8 @@
 #include "minidl.cuh"
 
 // d = grad + weight_decay param; velocity = momentum velocity + keep d; velocity is null where momentum is 0.
-extern "C" __global__ void sgd_step(T *param, const T *grad, T *velocity, int n, T lr, T momentum, T keep, T weight_decay,
-                                    bool nesterov) {
+extern "C" __global__ void sgd_step(T *param, const T *grad, T *velocity, int n, T lr, T momentum, T keep,
+                                    T weight_decay, bool nesterov) {
     const int i = thread_number();
     if (i >= n) return;
     const T p = param[i];
@@ -17,8 +17,8 @@ extern "C" __global__ void sgd_step(T *param, const T *grad, T *velocity, int n,
 }
 
 // rate = lr / (1 - beta1^step), root = 1 / sqrt(1 - beta2^step), shrink = 1 - lr weight_decay where that is decoupled.
-extern "C" __global__ void adam_step(T *param, const T *grad, T *m, T *v, int n, T keep1, T beta2, T keep2, T eps, T rate, T root,
-                                     T weight_decay, T shrink) {
+extern "C" __global__ void adam_step(T *param, const T *grad, T *m, T *v, int n, T keep1, T beta2, T keep2, T eps,
+                                     T rate, T root, T weight_decay, T shrink) {
     const int i = thread_number();
     if (i >= n) return;
     const T p = param[i] * shrink, d = grad[i] + weight_decay * p;

@@ -3,8 +3,9 @@
 
 // y = (1 - f) x[lo] + f x[hi] along rows and columns: up to four reads a thread, mostly from the cache. A tap of weight 0 is
 // not read, so that an infinity beside it does not become NaN.
-extern "C" __global__ void resize2d(const T *x, T *y, const int *row_lo, const int *row_hi, const T *row_f, const int *col_lo,
-                                    const int *col_hi, const T *col_f, int planes, int H, int W, int Ho, int Wo) {
+extern "C" __global__ void resize2d(const T *x, T *y, const int *row_lo, const int *row_hi, const T *row_f,
+                                    const int *col_lo, const int *col_hi, const T *col_f, int planes, int H, int W,
+                                    int Ho, int Wo) {
     const int pixel = thread_number(), i = pixel / Wo, j = pixel % Wo;
     if (pixel >= Ho * Wo) return;
     const int left = col_lo[j], right = col_hi[j];
@@ -19,8 +20,8 @@ extern "C" __global__ void resize2d(const T *x, T *y, const int *row_lo, const i
 
 // The adjoint along rows: x[h, j] = the sum of weight[t] y[from[t], j] over the taps t = first[h] .. first[h + 1] - 1 that
 // read row h. The table of taps is sorted by h beforehand; one thread per (h, j) then needs no atomics.
-extern "C" __global__ void resize_rows_adjoint(const T *y, T *x, const int *first, const int *from, const T *weight, int planes,
-                                               int H, int Ho, int W) {
+extern "C" __global__ void resize_rows_adjoint(const T *y, T *x, const int *first, const int *from, const T *weight,
+                                               int planes, int H, int Ho, int W) {
     const int pixel = thread_number(), h = pixel / W, j = pixel % W;
     if (pixel >= H * W) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
@@ -31,8 +32,8 @@ extern "C" __global__ void resize_rows_adjoint(const T *y, T *x, const int *firs
 }
 
 // The same along columns.
-extern "C" __global__ void resize_cols_adjoint(const T *y, T *x, const int *first, const int *from, const T *weight, int rows,
-                                               int W, int Wo) {
+extern "C" __global__ void resize_cols_adjoint(const T *y, T *x, const int *first, const int *from, const T *weight,
+                                               int rows, int W, int Wo) {
     const int v = thread_number();
     if (v >= W) return;
     for (int row = blockIdx.y; row < rows; row += gridDim.y) {

@@ -10,8 +10,8 @@ __device__ inline T value(const T *plane, int W, const Sample &row, const Sample
     return (1 - col.weight) * left + col.weight * right;
 }
 
-extern "C" __global__ void roi_align(const T *x, const T *boxes, T *y, int n, int C, int H, int W, int ph, int pw, T scale,
-                                     int ratio, bool aligned) {
+extern "C" __global__ void roi_align(const T *x, const T *boxes, T *y, int n, int C, int H, int W, int ph, int pw,
+                                     T scale, int ratio, bool aligned) {
     const int at = thread_number();
     if (at >= n) return;
     const Bin bin(at, boxes, C, ph, pw, scale, aligned ? T(0.5) : T(0));
@@ -31,8 +31,8 @@ extern "C" __global__ void roi_align(const T *x, const T *boxes, T *y, int n, in
 
 // The adjoint adds y / count at the four neighbours of every sample. Boxes overlap anyhow, and which ones reach a pixel is
 // known only when it runs: a scatter with atomic additions, whose last bits depend on their order.
-extern "C" __global__ void roi_align_adjoint(const T *y, const T *boxes, T *x, int n, int C, int H, int W, int ph, int pw, T scale,
-                                             int ratio, bool aligned) {
+extern "C" __global__ void roi_align_adjoint(const T *y, const T *boxes, T *x, int n, int C, int H, int W, int ph,
+                                             int pw, T scale, int ratio, bool aligned) {
     const int at = thread_number();
     if (at >= n) return;
     const Bin bin(at, boxes, C, ph, pw, scale, aligned ? T(0.5) : T(0));
@@ -54,8 +54,8 @@ extern "C" __global__ void roi_align_adjoint(const T *y, const T *boxes, T *x, i
 }
 
 // The largest sample of each bin, the first of equal ones, a NaN before all; index and weight (n, 4) say where it came from.
-extern "C" __global__ void roi_align_max(const T *x, const T *boxes, T *y, int *index, T *weight, int n, int C, int H, int W,
-                                         int ph, int pw, T scale, int ratio, bool aligned) {
+extern "C" __global__ void roi_align_max(const T *x, const T *boxes, T *y, int *index, T *weight, int n, int C, int H,
+                                         int W, int ph, int pw, T scale, int ratio, bool aligned) {
     const int at = thread_number();
     if (at >= n) return;
     const Bin bin(at, boxes, C, ph, pw, scale, aligned ? T(0.5) : T(0));
@@ -69,7 +69,8 @@ extern "C" __global__ void roi_align_max(const T *x, const T *boxes, T *y, int *
         if (winner < 0 || v > best || (v != v && best == best)) best = v, winner = s;
     }
     y[at] = best;
-    const Sample row = rows(bin.i, winner < 0 ? 0 : winner / cols.count), col = cols(bin.j, winner < 0 ? 0 : winner % cols.count);
+    const int across = max(cols.count, 1), from = max(winner, 0);
+    const Sample row = rows(bin.i, from / across), col = cols(bin.j, from % across);
     const bool inside = winner >= 0 && row.inside && col.inside;
     for (int t = 0; t < 4; t++) {
         const int h = t / 2 ? row.high : row.low, w = t % 2 ? col.high : col.low;

@@ -12,8 +12,8 @@ struct Span { // the pixels of one bin along an axis of n: corners rounded half 
 };
 
 // One thread per bin and channel walks the pixels of its bin: the first of equal ones wins, a NaN over every number.
-extern "C" __global__ void roi_pool(const T *x, const T *boxes, T *y, int *index, int n, int C, int H, int W, int ph, int pw,
-                                    T scale) {
+extern "C" __global__ void roi_pool(const T *x, const T *boxes, T *y, int *index, int n, int C, int H, int W, int ph,
+                                    int pw, T scale) {
     const int at = thread_number();
     if (at >= n) return;
     const int j = at % pw, i = at / pw % ph, c = at / pw / ph % C;
@@ -32,7 +32,8 @@ extern "C" __global__ void roi_pool(const T *x, const T *boxes, T *y, int *index
 }
 
 // y[k,c,l] = x[batch[k],c].flat[index[k,c,l]], 0 at index -1; any other index outside the plane raises the flag `bad`.
-extern "C" __global__ void roi_gather(const T *x, const int *batch, const int *index, T *y, int *bad, int n, int C, int HW, int L) {
+extern "C" __global__ void roi_gather(const T *x, const int *batch, const int *index, T *y, int *bad, int n, int C,
+                                      int HW, int L) {
     const int i = thread_number();
     if (i >= n) return;
     const int at = index[i], k = i / L / C, c = i / L % C;
@@ -42,7 +43,8 @@ extern "C" __global__ void roi_gather(const T *x, const int *batch, const int *i
 }
 
 // The adjoint adds y back. Boxes overlap, so this is a scatter with atomic additions; their order decides the last bits.
-extern "C" __global__ void roi_scatter(const T *y, const int *batch, const int *index, T *x, int *bad, int n, int C, int HW, int L) {
+extern "C" __global__ void roi_scatter(const T *y, const int *batch, const int *index, T *x, int *bad, int n, int C,
+                                       int HW, int L) {
     const int i = thread_number();
     if (i >= n) return;
     const int at = index[i], k = i / L / C, c = i / L % C;

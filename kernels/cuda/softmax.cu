@@ -30,7 +30,8 @@ extern "C" __global__ void softmax_backward(const T *g, const T *y, T *dx, int N
     const long long first = first_class(pixel, C, L);
     T sum = 0;
     for (int c = 0; c < C; c++) sum += g[first + (long long)c * L] * y[first + (long long)c * L];
-    for (int c = 0; c < C; c++) dx[first + (long long)c * L] = y[first + (long long)c * L] * (g[first + (long long)c * L] - sum);
+    for (int c = 0; c < C; c++)
+        dx[first + (long long)c * L] = y[first + (long long)c * L] * (g[first + (long long)c * L] - sum);
 }
 
 // dx = g - exp(y) sum_c g
