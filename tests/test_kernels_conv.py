@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cpu, reference
-from minidl.kernels.cpu import channels, channels_weight, conv, depthwise, tiled, winograd_conv, winograd_weight
+from minidl.kernels.cpu import channels, channels_weight, conv, depthwise, tiled, winograd_conv, winograd_weight, zones
 from minidl.kernels.geometry import Geometry
 
 import minidl
@@ -157,6 +157,61 @@ def test_dilation_beyond_a_tile(dilation):
     compare((3, 1, 5, 6, (33, 33), g), tiled.conv2d, tiled.conv_transpose2d, None, np.float64, 1e-12)
 
 
+@exact
+@sweep
+@given(problems(stride=(1, 1), most=20))
+def test_zones(dtype, tolerance, problem):
+    compare(problem, zones.conv2d, zones.conv_transpose2d, None, dtype, tolerance)
+
+
+@st.composite
+def far_taps(draw):
+    """A problem whose rates reach to the image's edge and beyond, with more or less padding than they need."""
+    kernel, rates = draw(pairs(1, 4)), draw(pairs(1, 40))
+    geometry = Geometry(
+        kernel, (1, 1), tuple(draw(st.integers(0, 2 * d)) for d in rates), rates, draw(st.integers(1, 2))
+    )
+    size = draw(pairs(1, 37).filter(lambda s: min(geometry.output_size(s)) >= 1 or geometry.padding == (0, 0)))
+    if min(geometry.output_size(size)) < 1:
+        size = geometry.extent
+    G = geometry.groups
+    return draw(st.integers(0, 99)), draw(st.integers(0, 2)), G * draw(st.integers(1, 5)), G * 3, size, geometry
+
+
+@exact
+@sweep
+@given(far_taps())
+def test_taps_beyond_the_image(dtype, tolerance, problem):
+    compare(problem, zones.conv2d, zones.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, *CHANNELS, dtype, tolerance)
+
+
+@exact
+@pytest.mark.parametrize(
+    "problem",
+    [
+        (0, 2, 5, 7, (6, 9), Geometry((3, 3), (1, 1), (9, 9), (9, 9))),  # only the centre sees the image
+        (1, 1, 3, 20, (4, 4), Geometry((2, 2), (1, 1), (9, 9), (9, 9))),  # some pixels see nothing, and are the bias
+        (2, 1, 4, 4, (3, 1), Geometry((2, 3), (1, 1), (30, 40), (60, 40))),  # rows in which no tap sees anything
+        (3, 1, 150, 50, (33, 20), Geometry((3, 3), (1, 1), (12, 18), (12, 18))),  # several chunks of channels
+        (4, 1, 2, 700, (50, 70), Geometry((3, 3), (1, 1), (24, 24), (24, 24))),  # several tiles of rows
+    ],
+)
+def test_zones_by_hand(dtype, tolerance, problem):
+    compare(problem, zones.conv2d, zones.conv_transpose2d, None, dtype, tolerance)
+
+
+def test_live_products():
+    for geometry, size in ((Geometry((3, 3), (1, 1), (18, 18), (18, 18)), (33, 33)), (Geometry((2, 3)), (7, 9))):
+        out = geometry.output_size(size)
+        ones = reference.conv2d(np.ones((1, 1, *size)), np.ones((1, 1, *geometry.kernel)), None, geometry)
+        share = ones.sum() / (ones.size * np.prod(geometry.kernel))
+        assert zones.live_share(geometry, size, out, False) == pytest.approx(share)
+        scale = ones.size / np.prod(size)
+        assert zones.live_share(geometry, out, size, True) == pytest.approx(share * scale)
+
+
 def test_weights_larger_than_a_cache():
     g = Geometry((7, 7), (1, 1), (3, 3))
     compare((3, 1, 90, 130, (6, 9), g), tiled.conv2d, tiled.conv_transpose2d, None, np.float64, 1e-12)
@@ -237,7 +292,7 @@ def test_choice_and_override():
     used = lambda: conv.choose(x.shape, w.shape, g, x.dtype)[0]
     assert used() == "winograd"
     results = {}
-    for name in ("auto", "winograd", "channels", "tiled", "im2col"):
+    for name in ("auto", "winograd", "channels", "zones", "tiled", "im2col"):
         with minidl.conv_algorithm(name):
             assert used() == ("winograd" if name == "auto" else name)
             results[name] = cpu.conv2d(x, w, None, g)
@@ -245,14 +300,18 @@ def test_choice_and_override():
     assert np.array_equal(results["auto"], results["winograd"])
     near(results["winograd"], results["im2col"], 1e-4)
     near(results["channels"], results["im2col"], 1e-5)
+    near(results["zones"], results["im2col"], 1e-5)
     near(results["tiled"], results["im2col"], 1e-5)
     assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "channels"
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "tiled"
     assert conv.choose(x.shape, w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0] == "tiled"
-    assert (
-        "only padding"
-        in conv.choose((1, 32, 33, 33), w.shape, Geometry((3, 3), (1, 1), (18, 18), (18, 18)), x.dtype)[1]
+    rate = lambda d, side, direction: conv.choose(
+        (1, 32, side, side), w.shape, Geometry((3, 3), (1, 1), (d, d), (d, d)), x.dtype, direction
     )
+    for direction in ("forward", "data"):
+        assert [rate(d, 33, direction)[0] for d in (2, 12, 18)] == ["winograd", "zones", "zones"]
+        assert rate(18, 65, direction)[0] == "winograd"
+        assert "60% of the products are with padding" in rate(18, 33, direction)[1]
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
     with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
         assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"

@@ -75,7 +75,7 @@ def _write(strip, base, rows, cols, columns, channels, lanes, y, start, H, W, co
 
 
 @njit(cache=True)
-def _add_panel(copy, pixels, count, offsets, w, bias, strip, places, where, fresh, narrow, columns):
+def add_panel(copy, pixels, count, offsets, w, bias, strip, places, where, fresh, narrow, columns):
     """One panel of weights and every pixel of a tile, DEPTH steps of the sum after another; from the bias on if fresh."""
     k0, K, b, o, at = where
     blocks = max(1, (K + DEPTH // 2) // DEPTH)
@@ -133,7 +133,7 @@ def _convolve(
                         base = (panel * up[0] + f // up[1]) * length if held > 1 else 0
                         at = base + f % up[1] * columns
                         where = k0, K, b0, o, at
-                        _add_panel(
+                        add_panel(
                             copy, pixels, count, offsets, weights, bias, strip, places, where, c0 == 0, narrow, columns
                         )
                         if c0 + some == C and f % up[1] == up[1] - 1:

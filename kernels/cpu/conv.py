@@ -5,7 +5,8 @@
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
-| tiled     | conv2d, conv_transpose2d | the same, pixels in the vectors: for few results, dilation (tiled) |
+| zones     | conv2d, conv_transpose2d, stride 1 | the same, without the taps that see padding: for large dilations (zones) |
+| tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few results, dilation (tiled) |
 | im2col    | everything | the reference column: the whole matrix of windows, then NumPy's product |
 
 Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones, relative to the largest; a result is the same
@@ -17,14 +18,17 @@ from contextvars import ContextVar
 import numpy as np
 
 from ..reference import conv as im2col
-from . import channels, channels_weight, depthwise, tiled, winograd_conv, winograd_weight
+from . import channels, channels_weight, depthwise, tiled, winograd_conv, winograd_weight, zones
 
-ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "tiled", "im2col")
+ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "zones", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
+MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
+WASTE_TO_LIVE = 2.5  # that waste, to the share of live products: above, these alone take less time than Winograd
+WASTE_IN_WEIGHTS = 2  # that waste, for the weight gradient of dilated kernels
 
 
 def _winograd_serves(geometry, dtype):
@@ -42,6 +46,14 @@ def _depthwise_serves(geometry, C, O):
         return "not depthwise: groups, input and output channels differ"
 
 
+def _live(geometry, size, direction):
+    """The share of products with pixels of the image, where dilation puts many taps on padding and zones serves; else 1."""
+    if geometry.stride != (1, 1) or max(geometry.dilation) == 1:
+        return 1
+    ends = size, geometry.output_size(size)
+    return zones.live_share(geometry, *(ends[::-1] if direction == "data" else ends), direction == "data")
+
+
 def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     """(algorithm, reason) for one of the three convolutions; direction is "forward", "data" or "weight".
 
@@ -52,6 +64,8 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
     if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):
         return asked, "asked for by conv_algorithm"
+    if asked == "zones" and direction != "weight" and geometry.stride == (1, 1):
+        return asked, "asked for by conv_algorithm"
     if asked == "winograd" and not no_winograd:
         return asked, "asked for by conv_algorithm"
     if asked == "depthwise" and not no_depthwise:
@@ -59,10 +73,13 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
     results = (C if direction == "data" else O) // G
+    live = 1 if direction == "weight" else _live(geometry, (H, W), direction)
     if direction != "weight" and results <= FEW_RESULTS:
         direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"
+    elif live < MOST_LIVE:
+        direct = "zones", f"{1 - live:.0%} of the products are with padding, and left out"
     elif direction != "weight" and max(geometry.dilation) > 1:
-        direct = "tiled", "pixels in the vectors, and taps that see only padding are left out"
+        direct = "tiled", "pixels in the vectors, and rows of taps that see only padding are left out"
     else:
         direct = "channels", "output channels in the vectors"
     if no_winograd:
@@ -72,7 +89,12 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         return direct[0], f"{few}; {direct[1]}"
     size = (H, W) if direction == "data" else geometry.output_size((H, W))
     waste = np.prod([-(-n // (4 * d)) * 4 * d / n for n in size])
-    if waste > LARGEST_WASTE:
+    most = LARGEST_WASTE
+    if live < MOST_LIVE:
+        most = min(most, WASTE_TO_LIVE * live)
+    elif direction == "weight" and d > 1:
+        most = WASTE_IN_WEIGHTS
+    if waste > most:
         return direct[
             0
         ], f"tiles of 4x4 on {d * d} sub-images compute {waste:.1f} times the results needed; {direct[1]}"
@@ -86,6 +108,7 @@ FORWARD = {
     "winograd": winograd_conv.conv2d,
     "depthwise": depthwise.conv2d,
     "channels": channels.conv2d,
+    "zones": zones.conv2d,
     "tiled": tiled.conv2d,
     "im2col": im2col.conv2d,
 }
@@ -93,6 +116,7 @@ DATA = {
     "winograd": winograd_conv.conv_transpose2d,
     "depthwise": depthwise.conv_transpose2d,
     "channels": channels.conv_transpose2d,
+    "zones": zones.conv_transpose2d,
     "tiled": tiled.conv_transpose2d,
     "im2col": im2col.conv_transpose2d,
 }
