@@ -6,15 +6,18 @@ arguments written in place, must agree.
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cuda_cases
 import cuda_cases_irregular
+import fake_cupy
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cuda, reference
+from minidl.kernels.cuda import loader, tables
 from minidl.kernels.lattice import Lattice
 
 needs_compiler = pytest.mark.skipif(
@@ -90,6 +93,19 @@ def test_watched_kernels_are_clean(name, monkeypatch):
     monkeypatch.setenv("MINIDL_CUDASIM", "address")
     for seed in range(4):
         compare(name, seed, np.float32)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_gpus_path_with_a_stand_in_for_cupy(name, monkeypatch):
+    """No array of the wrong kind, no implicit copy, nothing that CuPy lacks (fake_cupy.py)."""
+    cupy = fake_cupy.module()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    for seed in range(3):
+        compare(name, seed, np.float32, cupy.asarray, cupy.asnumpy)
+    loader._gpu_function.cache_clear()
+    loader._gpu_module.cache_clear()
+    tables._kept.cache_clear()
 
 
 @pytest.mark.gpu
