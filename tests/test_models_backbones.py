@@ -78,6 +78,24 @@ def test_dilation_changes_no_parameter(build):
     assert shapes[0] == shapes[1] == shapes[2]
 
 
+@pytest.mark.parametrize(
+    "build", [b for b in SMALL if b is not backbones.vgg_small]
+)  # DeepLab v1 changes VGG's pools, too
+def test_dilation_keeps_what_the_stride_kept(build):
+    """The finer map has the coarser one at every second or fourth cell: nothing was changed, only more computed."""
+    minidl.manual_seed(0)
+    coarse = build(output_stride=32).eval()
+    x = image(1, 3, 64, 96)
+    with minidl.no_grad():
+        expected = list(coarse.pyramid(x).values())[-1].data
+        for output_stride in (8, 16):
+            fine = build(output_stride=output_stride).eval()
+            fine.load_state_dict(coarse.state_dict())
+            step = 32 // output_stride
+            y = list(fine.pyramid(x).values())[-1].data[:, :, ::step, ::step]
+            assert np.abs(y - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
 def test_at_stride_gives_the_deepest_and_lists_what_there_is():
     assert backbones.resnet_small(output_stride=8).at_stride(8) == "layer4"
     assert backbones.resnet_small().at_stride(8) == "layer2"

@@ -10,11 +10,12 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, inputs, planes, stride=1, dilation=1, downsample=None):
+    def __init__(self, inputs, planes, stride=1, dilation=(1, 1), downsample=None):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, planes, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        first, second = dilation
+        self.conv1 = nn.Conv2d(inputs, planes, 3, stride, padding=first, dilation=first, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=dilation, dilation=dilation, bias=False)
+        self.conv2 = nn.Conv2d(planes, planes, 3, padding=second, dilation=second, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.downsample = downsample
 
@@ -29,11 +30,12 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inputs, planes, stride=1, dilation=1, downsample=None):
+    def __init__(self, inputs, planes, stride=1, dilation=(1, 1), downsample=None):
         super().__init__()
+        rate, _ = dilation
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride, padding=dilation, dilation=dilation, bias=False)
+        self.conv2 = nn.Conv2d(planes, planes, 3, stride, padding=rate, dilation=rate, bias=False)
         self.bn2 = nn.BatchNorm2d(planes)
         self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(planes * 4)
@@ -50,14 +52,15 @@ def residual_layer(block, inputs, planes, blocks, stride, plan, multi_grid=None)
     """`blocks` residual blocks, the first with `stride` or, beyond the output stride, dilated.
 
     multi_grid: unit rates of the blocks, multiplied by the layer's dilation (Chen et al. 2017, section 3.2.1); without
-        it the first block keeps the dilation of the layer before, as in torchvision.
+        it the first 3x3 keeps the dilation of the layer before, as in torchvision: what the stride would have left out
+        is only missing after it.
     """
     stride, dilation = plan(stride)
-    rates = [plan.before] + [dilation] * (blocks - 1)
+    rates = [(plan.before, dilation)] + [(dilation, dilation)] * (blocks - 1)
     if multi_grid:
         if len(multi_grid) != blocks:
             raise ValueError(f"ResNet: multi_grid {tuple(multi_grid)} has {len(multi_grid)} rates for {blocks} blocks")
-        rates = [unit * dilation for unit in multi_grid]
+        rates = [(unit * dilation, unit * dilation) for unit in multi_grid]
     outputs = planes * block.expansion
     shortcut = None
     if stride != 1 or inputs != outputs:
