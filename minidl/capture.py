@@ -100,7 +100,9 @@ class Captured:
     def gradient(self, leaf, before):
         """A leaf got a gradient; `before` is what it had."""
         if before is not None and id(leaf) not in self.gradients:
-            raise RuntimeError("a gradient from before the step would be added each time; call zero_grad() inside the step")
+            raise RuntimeError(
+                "a gradient from before the step would be added each time; call zero_grad() inside the step"
+            )
         self.gradients[id(leaf)] = leaf, leaf.grad
 
     def options(self, read):

@@ -231,7 +231,9 @@ def together(function, args):
         return None
     far = [a.device for a in tensors if isinstance(a, Tensor) and (a.ndim or a.device != "cpu")]
     if len(set(far)) > 1:
-        raise RuntimeError(f"{function}: its tensors lie on {' and '.join(sorted(set(far)))}; bring them together with to()")
+        raise RuntimeError(
+            f"{function}: its tensors lie on {' and '.join(sorted(set(far)))}; bring them together with to()"
+        )
     return [a.to(far[0]) if isinstance(a, Tensor) else a for a in tensors]
 
 

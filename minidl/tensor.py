@@ -306,7 +306,8 @@ def _one_or_many(values):
 def tensor(data, dtype=None, requires_grad=False, device=None):
     """A Tensor with a copy of `data` (a number, nested lists, an array or a Tensor).
 
-    It lies on `device`, or, without one, where `data` does. Without `dtype`, Python floats become float32, integers int64, and arrays keep their dtype, as in PyTorch.
+    It lies on `device`, or, without one, where `data` does. Without `dtype`, Python floats become float32, integers int64,
+    and arrays keep their dtype, as in PyTorch.
     """
     if isinstance(data, Tensor):
         data = data.data

@@ -403,7 +403,9 @@ def test_regions_on_the_device(cupy):
         image = minidl.tensor(x, requires_grad=True, device=device)
         mine = [minidl.tensor(b, device=device) for b in boxes]
         aligned, pooled = F.roi_align(image, mine, 3, sampling_ratio=2), F.roi_pool(image, mine, 2)
-        pyramid = F.multiscale_roi_align([image, F.avg_pool2d(image, 2)], mine, 2, image_size=(16, 16), canonical_scale=4)
+        pyramid = F.multiscale_roi_align(
+            [image, F.avg_pool2d(image, 2)], mine, 2, image_size=(16, 16), canonical_scale=4
+        )
         (aligned.sum() + (pooled * pooled).sum() + pyramid.sum()).backward()
         kept = F.nms(mine[0], minidl.tensor([0.1, 0.4, 0.3, 0.2], device=device), 0.2)
         return [v.detach().cpu().data for v in (aligned, pooled, pyramid, image.grad, kept, F.box_iou(*mine))]

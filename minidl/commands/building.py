@@ -13,7 +13,11 @@ SCHEDULES = ("poly", "cosine", "step", "constant")
 def add_device(parser):
     """The option --device of a command that computes."""
     parser.add_argument(
-        "--device", type=device, default="cpu", metavar="NAME", help='"cpu", or "cuda" for an NVIDIA GPU, "cuda:1" (cpu)'
+        "--device",
+        type=device,
+        default="cpu",
+        metavar="NAME",
+        help='"cpu", or "cuda" for an NVIDIA GPU, "cuda:1" (cpu)',
     )
 
 

@@ -144,7 +144,9 @@ def _resumed(folder, given):
                 f"--{name.replace('_', '-')} {given[name]} is not what the run began with ({config[name]}); "
                 "--resume continues a run as it was: leave the option out, or start another run"
             )
-    return config | {name: given[name] for name in ("root", "workers", "device", "save_every", "skip_broken") if name in given}
+    return config | {
+        name: given[name] for name in ("root", "workers", "device", "save_every", "skip_broken") if name in given
+    }
 
 
 def _train(folder, config, given):

@@ -52,7 +52,9 @@ class Bilateral:
     def kernel(self, image, size, exact, dtype, beside):
         if image is None:
             raise ValueError("DenseCRF: a Bilateral term needs an image")
-        return make_kernel(bilateral_features(like(image, beside), self.sxy, self.srgb), self.normalization, exact, dtype)
+        return make_kernel(
+            bilateral_features(like(image, beside), self.sxy, self.srgb), self.normalization, exact, dtype
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,4 +177,6 @@ def bilateral_filter(values, image, sxy=80, srgb=13, normalization="symmetric", 
 def gaussian_filter(values, sxy=3, normalization="symmetric", exact=False):
     """Filter values (N, C, H, W) by nearness in position, sxy pixels or (sx, sy). See `permutohedral_filter`."""
     values, _ = _check("gaussian_filter", values)
-    return _apply(values, [position_kernel(values.shape[2:], sxy, normalization, exact, values.dtype.type, values.data)])
+    return _apply(
+        values, [position_kernel(values.shape[2:], sxy, normalization, exact, values.dtype.type, values.data)]
+    )

@@ -242,7 +242,9 @@ class Module:
             dtype = np.dtype(one)
             if dtype.kind != "f":
                 raise TypeError(f"Module.to: parameters need a floating dtype, not {dtype}")
-            self._apply(lambda array, dtype=dtype: array.astype(dtype, copy=False) if array.dtype.kind == "f" else array)
+            self._apply(
+                lambda array, dtype=dtype: array.astype(dtype, copy=False) if array.dtype.kind == "f" else array
+            )
         return self
 
     def _apply(self, change):
