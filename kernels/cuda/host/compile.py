@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HEADERS = ("cudasim.h", "types.h", "warp.h", "atomics.h", "arithmetic.h", "async.h")
-RUNTIME = ("cudasim.cpp", "switch.cpp", "checks.cpp", "counts.cpp", "hooks.cpp")
+RUNTIME = ("cudasim.cpp", "launch.cpp", "switch.cpp", "checks.cpp", "counts.cpp", "hooks.cpp")
 FLAGS = ["-std=gnu++17", "-fPIC", "-pthread", "-ffp-contract=off", "-w"]
 PLAIN = ["-O2"]
 # every load and store calls hooks.cpp; a float4 as one, since no optimisation takes it apart

@@ -123,6 +123,8 @@ extern __thread Worker *cudasim_worker CUDASIM_TLS;
 
 // Ends the launch: the message names kernel, block, thread and line, and every fiber is abandoned.
 [[noreturn]] void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void set_runnable(Worker &, unsigned warp, uint32_t lanes);
+void go(Worker &, void **stack_pointer, Thread *next); // leave this stack for that of `next`
 struct Place { char text[48]; };
 Place place(const uint3 &index);
 
