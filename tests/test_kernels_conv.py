@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cpu, reference
-from minidl.kernels.cpu import channels, channels_weight, conv, depthwise, tiled, winograd_conv, winograd_weight, zones
+from minidl.kernels.cpu import (
+    channels,
+    channels_weight,
+    conv,
+    depthwise,
+    tiled,
+    winograd_conv,
+    winograd_weight,
+    zones,
+    zones_weight,
+)
 from minidl.kernels.geometry import Geometry
 
 import minidl
@@ -90,6 +100,7 @@ def test_tiled(dtype, tolerance, problem):
 
 
 CHANNELS = channels.conv2d, channels.conv_transpose2d, channels_weight.conv2d_weight
+ZONES = zones.conv2d, zones.conv_transpose2d, zones_weight.conv2d_weight
 
 
 @exact
@@ -161,7 +172,7 @@ def test_dilation_beyond_a_tile(dilation):
 @sweep
 @given(problems(stride=(1, 1), most=20))
 def test_zones(dtype, tolerance, problem):
-    compare(problem, zones.conv2d, zones.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, *ZONES, dtype, tolerance)
 
 
 @st.composite
@@ -182,7 +193,7 @@ def far_taps(draw):
 @sweep
 @given(far_taps())
 def test_taps_beyond_the_image(dtype, tolerance, problem):
-    compare(problem, zones.conv2d, zones.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, *ZONES, dtype, tolerance)
     compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
     compare(problem, *CHANNELS, dtype, tolerance)
 
@@ -199,7 +210,7 @@ def test_taps_beyond_the_image(dtype, tolerance, problem):
     ],
 )
 def test_zones_by_hand(dtype, tolerance, problem):
-    compare(problem, zones.conv2d, zones.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, *ZONES, dtype, tolerance)
 
 
 def test_live_products():
@@ -312,6 +323,7 @@ def test_choice_and_override():
         assert [rate(d, 33, direction)[0] for d in (2, 12, 18)] == ["winograd", "zones", "zones"]
         assert rate(18, 65, direction)[0] == "winograd"
         assert "60% of the products are with padding" in rate(18, 33, direction)[1]
+    assert [rate(d, 33, "weight")[0] for d in (2, 4, 18)] == ["winograd", "zones", "zones"]
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
     with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
         assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"

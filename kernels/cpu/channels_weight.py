@@ -28,7 +28,7 @@ PIXELS = 400  # of a tile: a register tile adds up so many before it is stored
 
 
 @njit(cache=True)
-def _turn_rows(y, start, plane, channels, count, lanes, columns, out, at):
+def turn_rows(y, start, plane, channels, count, lanes, columns, out, at):
     """out[at + q columns + o] = y[start + o plane + q] for q < count, o < columns, zero from `channels` on."""
     for o in range(0, columns, lanes):
         if count >= lanes and channels - o >= lanes:
@@ -70,7 +70,7 @@ def _accumulate(
                     for i in range(min(rows, H - i0) if cols < W else 1):
                         run = wide if cols < W else count
                         at = ((panel - first) * rows + i) * cols * columns
-                        _turn_rows(y, start + i * W, H * W, O - panel * columns, run, lanes, columns, z, at)
+                        turn_rows(y, start + i * W, H * W, O - panel * columns, run, lanes, columns, z, at)
                 for c0 in range(0, C, chunk):
                     some = min(chunk, C - c0)
                     image = ((n * G + g) * C + c0) * size[0] * size[1]
@@ -90,7 +90,7 @@ def _accumulate(
 
 
 @njit(parallel=True, cache=True)
-def _add_up(sums, w, O, K, lanes):
+def add_up(sums, w, O, K, lanes):
     """w[g, o, k] = the threads' sums of [g, panel, k, column], turned round."""
     parts, G, P, depth = sums.shape
     flat, columns, size = sums.reshape(-1), 2 * lanes, G * P * depth
@@ -121,5 +121,5 @@ def conv2d_weight(x, y, geometry):
     flat = x.reshape(-1), C, x.shape[2:], y.reshape(-1), O, y.shape[2:], N, taps.images, shifts, taps.step
     _accumulate(*flat, tile, step, chunk, shares, panels, columns // 2, sums)
     w = np.empty((G * O, C, *geometry.kernel), x.dtype)
-    _add_up(sums, w.reshape(-1), O, K, columns // 2)
+    add_up(sums, w.reshape(-1), O, K, columns // 2)
     return w

@@ -5,7 +5,7 @@
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
-| zones     | conv2d, conv_transpose2d, stride 1 | the same, without the taps that see padding: for large dilations (zones) |
+| zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
 | tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few results, dilation (tiled) |
 | im2col    | everything | the reference column: the whole matrix of windows, then NumPy's product |
 
@@ -18,7 +18,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from ..reference import conv as im2col
-from . import channels, channels_weight, depthwise, tiled, winograd_conv, winograd_weight, zones
+from . import channels, channels_weight, depthwise, tiled, winograd_conv, winograd_weight, zones, zones_weight
 
 ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "zones", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
@@ -27,8 +27,7 @@ FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cos
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
 MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
-WASTE_TO_LIVE = 2.5  # that waste, to the share of live products: above, these alone take less time than Winograd
-WASTE_IN_WEIGHTS = 2  # that waste, for the weight gradient of dilated kernels
+WASTE_TO_LIVE = {"forward": 2.5, "data": 2.5, "weight": 1.8}  # that waste to live products: above, zones take less time
 
 
 def _winograd_serves(geometry, dtype):
@@ -64,7 +63,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
     if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):
         return asked, "asked for by conv_algorithm"
-    if asked == "zones" and direction != "weight" and geometry.stride == (1, 1):
+    if asked == "zones" and geometry.stride == (1, 1):
         return asked, "asked for by conv_algorithm"
     if asked == "winograd" and not no_winograd:
         return asked, "asked for by conv_algorithm"
@@ -73,7 +72,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
     results = (C if direction == "data" else O) // G
-    live = 1 if direction == "weight" else _live(geometry, (H, W), direction)
+    live = _live(geometry, (H, W), direction)
     if direction != "weight" and results <= FEW_RESULTS:
         direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"
     elif live < MOST_LIVE:
@@ -89,11 +88,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         return direct[0], f"{few}; {direct[1]}"
     size = (H, W) if direction == "data" else geometry.output_size((H, W))
     waste = np.prod([-(-n // (4 * d)) * 4 * d / n for n in size])
-    most = LARGEST_WASTE
-    if live < MOST_LIVE:
-        most = min(most, WASTE_TO_LIVE * live)
-    elif direction == "weight" and d > 1:
-        most = WASTE_IN_WEIGHTS
+    most = min(LARGEST_WASTE, WASTE_TO_LIVE[direction] * live) if live < MOST_LIVE else LARGEST_WASTE
     if waste > most:
         return direct[
             0
@@ -124,6 +119,7 @@ WEIGHT = {
     "winograd": winograd_weight.conv2d_weight,
     "depthwise": depthwise.conv2d_weight,
     "channels": channels_weight.conv2d_weight,
+    "zones": zones_weight.conv2d_weight,
     "im2col": im2col.conv2d_weight,
 }
 

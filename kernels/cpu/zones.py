@@ -2,7 +2,7 @@
 
 With rate 18 on 33 x 33 pixels, a window's outer taps lie 18 pixels off: the first 15 columns have a right neighbour and no left
 one, the last 15 a left one and no right one, the 3 between have neither. Rows fall into zones in the same way, so that 60 of
-100 products of the plain sum are with padding. In a zone of rows and columns, a tap sees the image from every pixel, or from none:
+100 products of the plain sum are with padding. In a zone of rows and columns, a tap sees the image from all pixels or none:
 
     for image n, group, tile of rows:                             # cut evenly among the threads
         for chunk of input channels:
