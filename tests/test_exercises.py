@@ -345,3 +345,13 @@ def test_lessons_command(tmp_path, capsys):
     assert (copy / "exercises" / "im2col.py").is_file() and (copy / "README.md").is_file()
     assert cli.main(["lessons", "--copy", str(copy)]) == 1
     assert "exists" in capsys.readouterr().err
+
+
+def test_help_names_the_function_that_was_given(capsys):
+    def mine(x, kernel, stride, padding):
+        raise NotImplementedError
+
+    check("im2col", mine)
+    assert 'draw("im2col", mine)' in capsys.readouterr().out
+    check("im2col", lambda x, kernel, stride, padding: None)
+    assert 'draw("im2col", im2col)' in capsys.readouterr().out

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from minidl import cli
+
 LESSONS = Path(__file__).parents[1] / "lessons"
 NOTEBOOKS = sorted(LESSONS.glob("*.ipynb"))
 
@@ -56,3 +58,15 @@ def test_pictures_are_made_from_the_notebooks(tmp_path):
             assert (picture.size == make.BOX) == (path.stem != "library")
             with make.Image.open(LESSONS / "pictures" / path.name) as committed:
                 assert committed.size == picture.size  # made from these notebooks
+
+
+def test_lessons_are_chosen_by_name_and_jupyter_gets_its_options(monkeypatch, capsys):
+    assert cli.main(["lessons", "--run", "no_such_lesson"]) == 1
+    assert "no_such_lesson" in capsys.readouterr().err
+    assert cli.main(["lessons", "--run", "05", "--", "--no-browser"]) == 1
+    assert "--no-browser" in capsys.readouterr().err
+    called = []
+    monkeypatch.setattr("subprocess.call", lambda command: called.append(command) or 0)
+    monkeypatch.setattr("minidl.commands.lessons.find_spec", lambda name: name == "jupyterlab")
+    assert cli.main(["lessons", "--", "--no-browser", "--port=9999"]) == 0
+    assert called[0][-4:] == ["lab", str(LESSONS), "--no-browser", "--port=9999"]

@@ -12,6 +12,8 @@ EPILOG = """examples:
   minidl lessons                    open Jupyter at the lessons
   minidl lessons --copy my_lessons  a copy of your own to write in; then: jupyter lab my_lessons
   minidl lessons --run              execute every notebook and say how long each took
+  minidl lessons --run 05 fcn       only those whose name contains one of these
+  minidl lessons -- --no-browser    what follows -- goes to Jupyter
 """
 
 
@@ -26,8 +28,11 @@ def register(subparsers):
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--copy", metavar="DIR", help="copy lessons, exercises and solutions to a new folder")
-    what.add_argument("--run", action="store_true", help="execute all, each in a new kernel; nothing is written")
+    what.add_argument(
+        "--run", nargs="*", metavar="NAME", help="execute all, or those named; each in a new kernel; nothing is written"
+    )
     parser.add_argument("--timeout", type=int, default=600, metavar="S", help="seconds for each with --run (600)")
+    parser.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options for Jupyter, after --")
 
 
 def run(args):
@@ -37,9 +42,11 @@ def run(args):
         raise FileNotFoundError(
             "the lessons are not part of the installed package: clone the project, and install it -e"
         )
+    if args.jupyter and (args.copy or args.run is not None):
+        raise ValueError(f"only Jupyter takes {' '.join(args.jupyter)}; --copy and --run do not open it")
     if args.copy:
         return _copy(source, Path(args.copy))
-    return _run(source, args.timeout) if args.run else _open(source)
+    return _open(source, args.jupyter) if args.run is None else _run(source, args.run, args.timeout)
 
 
 def _copy(source, target):
@@ -49,22 +56,25 @@ def _copy(source, target):
     print(f"copied to {target}; open it with: jupyter lab {target}")
 
 
-def _open(source):
+def _open(source, options):
     for module, command in (("jupyterlab", "lab"), ("notebook", "notebook")):
         if find_spec(module):
-            return subprocess.call([sys.executable, "-m", "jupyter", command, str(source)])
+            return subprocess.call([sys.executable, "-m", "jupyter", command, str(source), *options])
     raise ImportError('Jupyter is not installed: pip install "minidl[lessons]"')
 
 
-def _run(source, timeout):
-    """Execute all notebooks; the exit code is 1 if any of them fails."""
+def _run(source, names, timeout):
+    """Execute the notebooks whose name contains one of `names`, or all; the exit code is 1 if any of them fails."""
+    notebooks = [p for p in sorted(source.glob("*.ipynb")) if not names or any(n in p.stem for n in names)]
+    if not notebooks:
+        raise ValueError(f"no lesson's name contains {' or '.join(names)}; there are those in {source}")
     if not find_spec("nbclient"):
         raise ImportError('nbclient is not installed: pip install "minidl[lessons]"')
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-    notebooks, failed, total = sorted(source.glob("*.ipynb")), 0, 0
+    failed, total = 0, 0
     for path in notebooks:
         start, outcome = time.perf_counter(), "done"
         client = NotebookClient(nbformat.read(path, 4), timeout=timeout, resources={"metadata": {"path": source}})

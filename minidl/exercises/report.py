@@ -41,7 +41,9 @@ def examine(exercise, function):
     for arguments in exercise.cases:
         answers, problem = run(exercise, function, arguments)
         if problem and not any(r[1] is not None and _wrong(r) for r in results):
-            return Report(exercise.name, False, [_case(exercise, arguments, len(results)), *problem, _help(exercise)])
+            return Report(
+                exercise.name, False, [_case(exercise, arguments, len(results)), *problem, _help(exercise, function)]
+            )
         results.append((arguments, answers, expect(exercise, arguments)))
     failing = next((r for r in results if r[1] is None or _wrong(r)), None)
     if failing is None:
@@ -55,7 +57,7 @@ def examine(exercise, function):
             causes[name] = cause
             label = f"likely cause for {name}" if len(exercise.returns) > 1 else "likely cause"
             lines.append(f"{label}: {cause}" if cause else f"{label}: none that is known; draw shows the wrong cells")
-    return Report(exercise.name, False, [*lines, _help(exercise)], causes)
+    return Report(exercise.name, False, [*lines, _help(exercise, function)], causes)
 
 
 def run(exercise, function, arguments):
@@ -106,8 +108,10 @@ def _case(exercise, arguments, i):
     return f"case {i + 1} of {len(exercise.cases)}: {shown}"
 
 
-def _help(exercise):
-    return f'see it: draw("{exercise.name}", {exercise.name}); a hint: hint("{exercise.name}", 1)'
+def _help(exercise, function):
+    given = getattr(function, "__name__", "")
+    given = given if given.isidentifier() else exercise.name  # a lambda, or a text in CUDA C
+    return f'see it: draw("{exercise.name}", {given}); a hint: hint("{exercise.name}", 1)'
 
 
 def _verdict(exercise, result, k):

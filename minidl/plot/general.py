@@ -51,7 +51,8 @@ def lines(series, xlabel, ylabel, title=None, log="", fit=()):
     if whole and "x" not in log:
         ax.xaxis.get_major_locator().set_params(integer=True)
     if "x" in log:
-        ax.set_xscale("log", base=2 if whole else 10)
+        halves = all((np.frexp(x)[0] == 0.5).all() for x, _ in series.values())  # 1/2, 1, 2, 4, ...
+        ax.set_xscale("log", base=2 if whole or halves else 10)
     if "y" in log:
         ax.set_yscale("log")
     ax.legend()

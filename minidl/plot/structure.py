@@ -39,17 +39,9 @@ def spectra(images, title=None, periods=(2, 4)):
         ax.semilogy(*checkerboard_spectrum(image), dashes, color=INK if dashes == "-" else None, label=name)
     for period in periods:
         ax.axvline(1 / period, color=ACCENT, lw=0.8, ls=":")
-        ax.text(
-            1 / period,
-            1.0,
-            f"every {period} px ",
-            rotation=90,
-            ha="right",
-            va="top",
-            transform=ax.get_xaxis_transform(),
-        )
+        ax.text(1 / period, 1.02, f"every {period} px", ha="center", transform=ax.get_xaxis_transform())
     ax.set(xlabel="frequency (cycles per pixel)", ylabel="power")
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside: peaks may be anywhere
     return figure
 
 
