@@ -338,7 +338,12 @@ def module():
         get_current_stream=lambda: stream,
         alloc_pinned_memory=bytearray,
         runtime=types.SimpleNamespace(
-            getDevice=lambda: 0, getDeviceCount=lambda: 1, streamIsCapturing=lambda pointer: tape.log is not None
+            getDevice=lambda: 0,
+            getDeviceCount=lambda: 1,
+            getDeviceProperties=lambda index: {"name": b"Stand-in"},
+            runtimeGetVersion=lambda: 12080,
+            driverGetVersion=lambda: 13000,
+            streamIsCapturing=lambda pointer: tape.log is not None,
         ),
     )
     return cupy

@@ -1,21 +1,29 @@
 """The benchmark without its clock: the cases, their costs, that all libraries compute the same, and the command."""
 
 import csv
+import shutil
 import subprocess
 import sys
 
+import fake_cupy
 import numpy as np
 import pytest
 from minidl.kernels import reference
 
-from minidl import models
+from minidl import cli, models
 from minidl.bench import cases, costs, floors, measure, ours, peers, report, worker
 from minidl.bench.inputs import conv_arrays, geometry
 
 VGG_TINY = [[4], [4], [6, 6], [8], [8]]
 TINY = {"N": 2, "C": 6, "O": 6, "H": 37, "W": 37, "hidden": 8, "base": 4, "depth": 2, "size": 74, "length": 5}
 TINY |= {"blocks": VGG_TINY, "dropout": 0.0, "shapes": [[4, 3, 3, 3], [4]]}
-EXACT = {"unet": 32, "fcn8s": 64, "conv_transpose": 40, "max_unpool": 36}  # sizes that nothing is lost of
+EXACT = {
+    "deeplab": 64,
+    "unet": 32,
+    "fcn8s": 64,
+    "conv_transpose": 40,
+    "max_unpool": 36,
+}  # sizes that nothing is lost of
 
 
 def tiny(case):
@@ -66,7 +74,7 @@ def test_conv_flops_are_those_that_happen(p):
     assert moved == x.nbytes + w.nbytes + y.nbytes
 
 
-@pytest.mark.parametrize("op", ["unet", "fcn8s"])
+@pytest.mark.parametrize("op", ["unet", "fcn8s", "deeplab"])
 def test_network_flops_are_those_of_its_convolutions(op, monkeypatch):
     """The convolutions that a network really calls, against the list that its cost is summed over."""
     from minidl.kernels import cpu
@@ -85,12 +93,13 @@ def test_network_flops_are_those_of_its_convolutions(op, monkeypatch):
 
     monkeypatch.setattr(cpu, "conv2d", spy(cpu.conv2d, False))
     monkeypatch.setattr(cpu, "conv_transpose2d", spy(cpu.conv_transpose2d, True))
-    convs = {"unet": costs.unet_convs, "fcn8s": costs.fcn8s_convs}[op]
-    model = ours.load(
-        models.UNet(p["C"], p["classes"], p["depth"], p["base"])
-        if op == "unet"
-        else models.FCN(models.VGG(p["blocks"], None), p["classes"], hidden=p["hidden"])
-    )
+    convs = {"unet": costs.unet_convs, "fcn8s": costs.fcn8s_convs, "deeplab": costs.deeplab_convs}[op]
+    make = {
+        "unet": lambda: models.UNet(p["C"], p["classes"], p["depth"], p["base"]),
+        "fcn8s": lambda: models.FCN(models.VGG(p["blocks"], None), p["classes"], hidden=p["hidden"]),
+        "deeplab": models.deeplab_v3plus_mobilenet_v2,
+    }
+    model = ours.load(make[op]())
     model(ours.tensor(ours.images(p, 0)))
     assert sum(called) == sum(costs.conv_cost(c)[0] for c in convs(p))
     step, _ = costs.cost(cases.Case("steps", "", op, "training step", p))
@@ -136,6 +145,7 @@ def test_twins_have_our_parameters():
     assert shapes(unet) == shapes(torch_models.UNet(p["C"], p["classes"], p["depth"], p["base"]))
     fcn = models.FCN(models.VGG(VGG_TINY, None), 21, hidden=8)
     assert shapes(fcn) == shapes(torch_models.FCN8s(3, 21, VGG_TINY, 8, 0.5))
+    assert shapes(models.deeplab_v3plus_mobilenet_v2()) == shapes(torch_models.DeepLabV3Plus(21, 0.5))
 
 
 class Fake:
@@ -220,6 +230,64 @@ def test_select():
         cases.select(text="no such thing")
 
 
+def test_a_case_that_the_peer_has_not(tmp_path):
+    """Timed alone, without a ratio; a table and a file with such rows have gaps."""
+    case, other = cases.CASES[0], cases.CASES[1]
+    alone = measure.measure(case, [Fake("minidl", {"NCHW": 0.001}), Fake("torch", {})], rounds=3)
+    assert [*alone.seconds] == ["minidl"]
+    assert report.verdict([alone], case.group, "torch") == "conv3x3: PyTorch has none of these cases"
+    assert "1 of 48 cases" in report.verdict([alone, result_of(other, 3.0)], case.group, "torch")
+    rows = [report.row(result, floors.Floors(1e9, 1e9)) for result in (alone, result_of(other, 3.0))]
+    assert report.line(rows[0], ["torch"]).split()[-1] == "-"
+    report.write_csv(tmp_path / "t.csv", rows, {"machine": "m", "versions": "v"})
+    first, second = csv.DictReader((tmp_path / "t.csv").read_text().splitlines())
+    assert first["torch ratio"] == "" and float(second["torch ratio"]) == pytest.approx(3) and first["versions"] == "v"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The stand-in for CuPy, and `ours` set back to the CPU afterwards."""
+    if not (shutil.which("g++") or shutil.which("clang++")):
+        pytest.skip("cudasim needs g++ or clang++; neither is installed")
+    from minidl.kernels import precision
+    from minidl.kernels.cuda import loader
+
+    module = fake_cupy.module()
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    for place, name in ((ours, "K"), (ours, "device"), (precision, "_chosen")):
+        monkeypatch.setattr(place, name, getattr(place, name))
+    yield module
+    loader._gpu_function.cache_clear()
+    loader._gpu_module.cache_clear()
+
+
+ON_GPU = ("conv", "batch_norm_relu", "bilinear", "conv_transpose", "sgd", "tape", "unet", "roi_align", "crf")
+
+
+@pytest.mark.parametrize("op", ON_GPU)
+def test_ours_on_the_gpu(gpu, op):
+    """The same numbers as on the CPU, up to what TF32 rounds, from arrays that are on the GPU."""
+    case = next(case for case in cases.CASES if case.op == op)
+    p = tiny(case) | {"boxes": 4}
+    expected = [ours.numbers(call()) for call in ours.OPS[op](p, case.part).values()]
+    process = worker.Worker("minidl", 1, "cuda")
+    assert [*process.build(op, case.part, p)["variants"]] == ["NCHW"]
+    assert process.time("NCHW", 1)["wall"] > 0
+    results = next(iter(ours.OPS[op](p, case.part).values()))()
+    for result in results if isinstance(results, tuple) else (results,):
+        assert isinstance(getattr(result, "data", result), gpu.ndarray)
+    for a, b in zip(ours.numbers(results), expected[0], strict=True):
+        np.testing.assert_allclose(a, b, rtol=5e-3, atol=5e-3 * np.abs(b).max())
+
+
+def test_floors_and_names_of_a_gpu(gpu):
+    roof = floors.Floors(**floors.on_gpu("cuda", 32, 1, 0.01))
+    assert roof.sgemm > 0 and roof.copy > 0
+    text = report.header(2, [], {"cuda": roof}, "cuda")
+    assert "Stand-in, TF32" in text and "CUDA 12.8, driver for CUDA 13.0" in text and "cuda: sgemm" in text
+    assert "target" not in report.verdict([result_of(cases.CASES[0], 3.0)], "conv3x3", "torch", "cuda")
+
+
 def test_missing_peers(monkeypatch):
     with pytest.raises(ValueError, match="--peer jax is unknown; there are torch"):
         peers.check(["jax"])
@@ -244,6 +312,21 @@ def test_peak_memory_grows_with_what_is_held():
     held = np.ones(1 << 27, np.uint8)
     held = held + held  # 256 MB at once, more than the rest of this file ever holds on top
     assert worker.peak_memory() > before or before > 2 << 28
+
+
+def test_a_library_without_a_gpu_says_so():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(RuntimeError, match=r"bench: torch: PyTorch .* finds no GPU"):
+        peers.Peer("torch", 1, "cuda")
+
+
+def test_no_gpu(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "--device", "cuda"])
+    assert "--device cuda: CuPy is not installed: pip install" in capsys.readouterr().err
 
 
 def minidl(*args):
@@ -277,7 +360,7 @@ def test_command(tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert "sgemm" in answer.stdout and "tape: y = y * w, gradient to y" in answer.stdout
     (row,) = csv.DictReader(path.read_text().splitlines())
-    assert row["group"] == "steps" and float(row["ms"]) > 0 and row["machine"]
+    assert row["group"] == "steps" and float(row["ms"]) > 0 and row["machine"] and "numpy" in row["versions"]
     assert figure.read_bytes()[:4] == b"\x89PNG"
 
 

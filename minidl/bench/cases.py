@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 FORWARD, DATA, WEIGHT, BACKWARD = "forward", "data gradient", "weight gradient", "backward"
+BOTH = "forward + backward"
 PARTS = (FORWARD, DATA, WEIGHT)
 
 
@@ -22,6 +23,7 @@ GROUPS = {
     "transposed": Target(1.5, 1.0, "transposed convolution"),
     "depthwise": Target(1.5, 0.9, "depthwise 3x3 and separable pairs"),
     "light": Target(1.5, 0.9, "pooling, resizing, normalisation, loss, optimiser steps"),
+    "regions": Target(1.0, 1.0, "ROI Align and the dense CRF"),
     "steps": Target(1.2, 1.2, "whole networks, and the tape's overhead"),
 }
 
@@ -144,15 +146,25 @@ def _light():
         *_rows("light", "batch norm + ReLU 64 ch 128² N=2", "batch_norm_relu", image, both, both),
         *_rows("light", "batch norm + ReLU 32 ch 256² N=2", "batch_norm_relu", image | {"C": 32, "H": 256, "W": 256}, both),
         *_rows("light", "cross-entropy 21 x 512²", "cross_entropy", {"N": 1, "C": 21, "H": 512, "W": 512},
-               (FORWARD, "forward + backward"), (FORWARD,)),
+               (FORWARD, BOTH), (FORWARD,)),
         *_rows("light", "SGD, 3.9 M weights", "sgd", weights, ("step",)),
         *_rows("light", "Adam, 3.9 M weights", "adam", weights, ("step",), ("step",)),
     ]  # fmt: skip
 
 
+def _regions():
+    roi = {"N": 2, "C": 256, "H": 50, "W": 68, "boxes": 512, "bins": 7, "samples": 2}
+    crf = {"C": 21, "H": 480, "W": 640, "iterations": 10}
+    return [
+        *_rows("regions", "ROI Align 7x7, 512 boxes, 256 ch", "roi_align", roi, (FORWARD, BOTH), (FORWARD,)),
+        *_rows("regions", "CRF 640x480, 21 labels, 10 rounds", "crf", crf, ("inference", "with lattices")),
+    ]
+
+
 VGG16 = [[64, 64], [128, 128], [256, 256, 256], [512, 512, 512], [512, 512, 512]]
 UNET = {"N": 2, "C": 1, "classes": 2, "H": 256, "W": 256, "base": 32, "depth": 4}
 FCN8S = {"N": 1, "C": 3, "classes": 21, "H": 224, "W": 224, "blocks": VGG16, "hidden": 4096, "dropout": 0.5}
+DEEPLAB = {"N": 2, "C": 3, "classes": 21, "H": 256, "W": 256, "dropout": 0.5}
 CHAIN = 1000
 UNET_STEP = Case("steps", "U-Net base 32 depth 4, 2 x 1 x 256²", "unet", "training step", UNET, True, 1.6)
 
@@ -163,15 +175,16 @@ def _steps():
         UNET_STEP,
         Case("steps", fcn, "fcn8s", "inference", FCN8S, target=1.3),
         Case("steps", fcn, "fcn8s", "training step", FCN8S, target=1.3, chance=True),
+        Case("steps", "DeepLabv3+ MobileNetV2, 2 x 3 x 256²", "deeplab", "training step", DEEPLAB, chance=True),
         *(
-            Case("steps", f"tape: y = y * w, {what}", "tape", "forward + backward",
+            Case("steps", f"tape: y = y * w, {what}", "tape", BOTH,
                  {"length": CHAIN, "both": both}, True, 1.2, "cpu", CHAIN)
             for what, both in (("gradient to y", False), ("gradients to y and w", True))
         ),
     ]  # fmt: skip
 
 
-CASES = [*_conv3x3(), *_dilated(), *_conv(), *_transposed(), *_depthwise(), *_light(), *_steps()]
+CASES = [*_conv3x3(), *_dilated(), *_conv(), *_transposed(), *_depthwise(), *_light(), *_regions(), *_steps()]
 
 
 def select(groups=None, text=None, quick=False):

@@ -7,6 +7,7 @@ Winograd's does, may well exceed the machine's peak in this currency. Bytes coun
 import math
 from itertools import pairwise
 
+from ..models.backbones.mobilenet_v2 import SETTING
 from .cases import BACKWARD, FORWARD, conv
 from .inputs import geometry
 
@@ -119,6 +120,48 @@ def fcn8s_convs(p):
     yield conv(N, classes, classes, 32 * S, 16, 8, 4)
 
 
+def deeplab_convs(p):
+    """Parameters of the convolutions of DeepLabv3+ on MobileNetV2 at output stride 16, likewise."""
+    N, S, C = p["N"], p["H"] // 2, 32
+
+    def separable(C, O, S, rate=1):
+        yield conv(N, C, C, S, 3, 1, rate, rate, groups=C)
+        yield conv(N, C, O, S, 1)
+
+    yield conv(N, p["C"], C, p["H"], 3, 2, 1)
+    for t, width, count, step in SETTING:
+        for k in range(count):
+            stride = step if k == 0 and p["H"] // 16 < S else 1
+            if t > 1:
+                yield conv(N, C, t * C, S, 1)
+            yield conv(N, t * C, t * C, S, 3, stride, 1, groups=t * C)  # dilation does not change the count
+            S //= stride
+            yield conv(N, t * C, width, S, 1)
+            C = width
+        if width == 24:
+            yield conv(N, C, 48, S, 1)
+    yield conv(N, C, 256, S, 1)
+    for rate in (6, 12, 18):
+        yield from separable(C, 256, S, rate)
+    yield conv(N, C, 256, 1, 1)  # the image's average
+    yield conv(N, 5 * 256, 256, S, 1)
+    yield from separable(256 + 48, 256, p["H"] // 4)
+    yield from separable(256, 256, p["H"] // 4)
+    yield conv(N, 256, p["classes"], p["H"] // 4, 1)
+
+
+def _roi_align(p, part):
+    """Four taps a sample; backward reads and writes as much as forward."""
+    aligned, times = p["boxes"] * p["C"] * p["bins"] ** 2, 1 if part == FORWARD else 2
+    return times * 8 * p["samples"] ** 2 * aligned, times * FLOAT * (_pixels(p) + aligned)
+
+
+def _crf(p, part):
+    """Splats to simplices of 3 corners (position) and of 6, and slices; not the blurs, whose number the image decides."""
+    beliefs = p["iterations"] * p["C"] * p["H"] * p["W"]
+    return 2 * 2 * (3 + 6) * beliefs, 3 * FLOAT * beliefs  # reads the unary and the beliefs, writes the beliefs
+
+
 def _network(convs):
     def count(p, part):
         """Convolutions only; a training step has two gradients more, but none to the image."""
@@ -150,5 +193,8 @@ _OPS = {
     "adam": _optimizer(13, 7),  # reads p, g, m, v; writes p, m, v
     "unet": _network(unet_convs),
     "fcn8s": _network(fcn8s_convs),
+    "deeplab": _network(deeplab_convs),
     "tape": _tape,
+    "roi_align": _roi_align,
+    "crf": _crf,
 }

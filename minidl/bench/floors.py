@@ -1,6 +1,7 @@
-"""What this machine can do: matrix products and copies, with one thread and with all. Each in a fresh process.
+"""What this machine can do: matrix products and copies, with one thread, with all, on a GPU. Each in a fresh process.
 
-Start by hand: python -m minidl.bench.floors THREADS (with OPENBLAS_NUM_THREADS and its like set to THREADS).
+Start by hand: python -m minidl.bench.floors THREADS DEVICE (with OPENBLAS_NUM_THREADS and its like set to THREADS, and
+CUPY_TF32=1 for the tensor cores).
 """
 
 import json
@@ -12,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import cuda
 from .peers import environment
 
 SIDE, MEGABYTES, SECONDS = 1536, 64, 1.0
+GPU_SIDE, GPU_MEGABYTES = 8192, 1024  # large beside launches and caches
 
 
 @dataclass
@@ -32,9 +35,9 @@ class Floors:
         return flops / self.sgemm > moved / self.copy
 
 
-def floors(threads):
-    """Floors with that many threads, measured in a process of its own, whose BLAS has just as many."""
-    command = [sys.executable, "-m", "minidl.bench.floors", str(threads)]
+def floors(threads, device="cpu"):
+    """Floors with that many threads, measured in a process of its own, whose BLAS has just as many; or those of a GPU."""
+    command = [sys.executable, "-m", "minidl.bench.floors", str(threads), device]
     answer = subprocess.run(command, env=environment(threads), capture_output=True, text=True, check=False)
     if answer.returncode:
         raise RuntimeError(f"bench: measuring the floors failed: {answer.stderr.strip().splitlines()[-1:]}")
@@ -66,6 +69,18 @@ def copy(threads):
         return 2 * a.nbytes / best(lambda: [*pool.map(np.copyto, b, a)])
 
 
+def on_gpu(device, side=GPU_SIDE, megabytes=GPU_MEGABYTES, seconds=SECONDS):
+    """cuBLAS's float32 matrix product through CuPy, and a copy within the GPU's memory, as the arguments of Floors."""
+    cupy = cuda.require(f"--device {device}")
+    cupy.cuda.Device(cuda.parse(device)[1]).use()
+    a, c = cupy.ones((side, side), cupy.float32), cupy.empty((side, side), cupy.float32)
+    x = cupy.zeros(megabytes * 2**18, cupy.float32)
+    y = cupy.empty_like(x)
+    product = best(lambda: (cupy.matmul(a, a, out=c), cuda.synchronize()), seconds)
+    copied = best(lambda: (cupy.copyto(y, x), cuda.synchronize()), seconds)
+    return {"sgemm": 2 * side**3 / product, "copy": 2 * x.nbytes / copied}
+
+
 if __name__ == "__main__":
-    count = int(sys.argv[1])
-    print(json.dumps({"sgemm": sgemm(), "copy": copy(count)}))
+    count, where = int(sys.argv[1]), sys.argv[2]
+    print(json.dumps({"sgemm": sgemm(), "copy": copy(count)} if where == "cpu" else on_gpu(where)))

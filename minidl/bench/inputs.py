@@ -33,10 +33,24 @@ def labels(p, classes):
     return np.random.default_rng(3).integers(0, classes, (p["N"], p["H"], p["W"]))
 
 
+def boxes(p):
+    """(K, 5): image, x1, y1, x2, y2, in pixels of the map."""
+    rng, size, K = np.random.default_rng(4), np.array([p["W"], p["H"]]), p["boxes"]
+    corners = np.sort(rng.random((2, K, 2)) * size, axis=0)
+    return np.concatenate([rng.integers(0, p["N"], (K, 1)), *corners], 1).astype(np.float32)
+
+
+def picture(p):
+    """Flat patches of 32 pixels with some noise, (3, H, W), 0 to 255."""
+    rng, (H, W) = np.random.default_rng(5), (p["H"], p["W"])
+    patches = rng.integers(0, 256, (3, -(-H // 32), -(-W // 32))).repeat(32, 1).repeat(32, 2)[:, :H, :W]
+    return np.clip(patches + 6 * rng.standard_normal((3, H, W)), 0, 255).astype(np.float32)
+
+
 def parameter(name, shape):
-    """A network's parameter by its name: normal with variance 2 / fan-in, biases 0.01, whoever asks for it."""
+    """A network's parameter by its name: normal with variance 2 / fan-in, norms' weights 1, biases 0.01."""
     if len(shape) == 1:
-        return np.full(shape, 0.01, np.float32)
+        return np.full(shape, 1 if name.endswith("weight") else 0.01, np.float32)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return rng.standard_normal(shape, np.float32) * np.float32(math.sqrt(2 / math.prod(shape[1:])))
 

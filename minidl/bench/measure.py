@@ -37,6 +37,7 @@ def measure(case, peers, rounds):
     """Build the case in every process, choose how many calls make up a measurement, then take turns."""
     request = {"op": case.op, "part": case.part, "params": case.params}
     built = {peer: peer.ask("build", **request)["variants"] for peer in peers}
+    built = {peer: variants for peer, variants in built.items() if variants}  # not every library has every case
     result = Result(case)
     ours = built[peers[0]]
     for peer, variants in built.items():
@@ -44,7 +45,7 @@ def measure(case, peers, rounds):
             _agree(prints, reference) for prints in variants.values() for reference in ours.values()
         ):
             result.disagrees.append(peer.name)
-    turns = _equal([turn for peer in peers for turn in _calibrate(peer, built[peer])])
+    turns = _equal([turn for peer in built for turn in _calibrate(peer, built[peer])])
     times = {(peer.name, variant): [] for peer, variant, _ in turns}
     for k in range(rounds):
         for peer, variant, calls in turns if k % 2 == 0 else turns[::-1]:

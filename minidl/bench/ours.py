@@ -1,31 +1,54 @@
-"""How minidl does each case: kernels of the cpu column on arrays; whole steps through nn, models and optim.
+"""How minidl does each case: kernels of the device's column on arrays; whole steps through nn, models and optim.
 
 Every function takes (params, part) and returns {variant: call}; `call()` does the work once and returns its results.
 """
 
 import numpy as np
 
+from .. import Tensor, backend, crf, cuda, models, nn, no_grad, optim, set_precision, tensor
 from .. import functional as F
-from .. import models, nn, no_grad, optim, tensor
 from ..functional.resize import _taps
 from ..kernels import cpu as K
+from . import inputs
 from .cases import BACKWARD, DATA, FORWARD, WEIGHT
-from .inputs import conv_arrays, geometry, images, labels, parameter
+from .inputs import geometry, labels, parameter
 
 ONLY = "NCHW"
+device = "cpu"
 
 
-def set_threads(count):
-    """Numba's threads; those of BLAS were set by the environment."""
+def start(threads, where="cpu"):
+    """Choose the device and its kernels: Numba's threads (those of BLAS were set by the environment), TF32 on a GPU."""
+    global K, device
+    device = where
+    if where != "cpu":
+        cupy = cuda.require(f"--device {where}")
+        cupy.cuda.Device(cuda.parse(where)[1]).use()
+        set_precision("tf32")
+        K = backend.kernels(cupy.empty(0, np.float32))
+        return
     import numba
 
-    numba.set_num_threads(count)
+    numba.set_num_threads(threads)
+
+
+synchronize = cuda.synchronize
+
+
+def images(*args, **kwargs):
+    """`inputs.images` on the device."""
+    return cuda.move(inputs.images(*args, **kwargs), device)
+
+
+def conv_arrays(p):
+    """`inputs.conv_arrays` on the device."""
+    return [cuda.move(array, device) for array in inputs.conv_arrays(p)]
 
 
 def numbers(results):
     """The results of a call as NumPy arrays."""
     results = results if isinstance(results, tuple) else (results,)
-    return [getattr(r, "data", r) if not isinstance(r, np.ndarray) else r for r in results if r is not None]
+    return [cuda.to_host(r.data if isinstance(r, Tensor) else r) for r in results if r is not None]
 
 
 def conv(p, part):
@@ -42,7 +65,7 @@ def conv(p, part):
 
 def conv_transpose(p, part):
     g, (x, w, b, y) = geometry(p), conv_arrays(p)
-    b, size = np.resize(b, p["C"]), x.shape[2:]
+    b, size = cuda.move(np.resize(cuda.to_host(b), p["C"]), device), x.shape[2:]
     return {
         ONLY: {
             FORWARD: lambda: K.conv_transpose2d(y, w, b, size, g),
@@ -108,7 +131,7 @@ def _resize(mode):
 def batch_norm_relu(p, part):
     rows = (p["N"], p["C"], p["H"] * p["W"])
     x, g = images(p, 0).reshape(rows), images(p, 1).reshape(rows)
-    w, b = np.linspace(0.5, 2, p["C"], dtype=np.float32), np.linspace(-1, 1, p["C"], dtype=np.float32)
+    w, b = (cuda.move(np.linspace(*ends, p["C"], dtype=np.float32), device) for ends in ((0.5, 2), (-1, 1)))
 
     def forward():
         mean, var = K.moments(x)
@@ -120,7 +143,7 @@ def batch_norm_relu(p, part):
 
 
 def cross_entropy(p, part):
-    x, t = tensor(images(p, 0)), tensor(labels(p, p["C"]))
+    x, t = tensor(images(p, 0)), tensor(labels(p, p["C"]), device=device)
     if part == FORWARD:
         return {ONLY: lambda: F.cross_entropy(x, t)}
     x.requires_grad = True
@@ -136,9 +159,9 @@ def cross_entropy(p, part):
 
 def _optimizer(make):
     def build(p, part):
-        params = [nn.Parameter(parameter(f"p{k}", shape)) for k, shape in enumerate(p["shapes"])]
+        params = [nn.Parameter(tensor(parameter(f"p{k}", shape), device=device)) for k, shape in enumerate(p["shapes"])]
         for k, q in enumerate(params):
-            q.grad = tensor(parameter(f"g{k}", q.shape))
+            q.grad = tensor(parameter(f"g{k}", q.shape), device=device)
         optimizer = make(params)
 
         def step():
@@ -151,14 +174,14 @@ def _optimizer(make):
 
 
 def load(model):
-    """The recipe's parameters into a network."""
+    """The recipe's parameters into a network, on the device."""
     for name, p in model.named_parameters():
         p.data[...] = parameter(name, p.shape)
-    return model
+    return model.to(device)
 
 
 def _training(model, p):
-    x, t = tensor(images(p, 0)), tensor(labels(p, p["classes"]))
+    x, t = tensor(images(p, 0)), tensor(labels(p, p["classes"]), device=device)
     optimizer = optim.SGD(model.parameters(), lr=1e-3)
 
     def step():
@@ -190,11 +213,43 @@ def fcn8s(p, part):
     return {ONLY: infer}
 
 
-def tape(p, part):
-    x = tensor(np.ones(4, np.float32), requires_grad=True)
-    w = tensor(np.full(4, 0.999, np.float32), requires_grad=p["both"])
+def deeplab(p, part):
+    backbone = models.backbones.mobilenet_v2(None, output_stride=16)
+    return _training(load(models.DeepLabV3Plus(backbone, p["classes"], backbone.at_stride(4), dropout=p["dropout"])), p)
 
-    g = tensor(np.ones(4, np.float32))
+
+def roi_align(p, part):
+    x, boxes = tensor(images(p, 0), requires_grad=part != FORWARD), tensor(inputs.boxes(p), device=device)
+
+    def align():
+        return F.roi_align(x, boxes, p["bins"], sampling_ratio=p["samples"], aligned=True)
+
+    if part == FORWARD:
+        return {ONLY: align}
+    g = tensor(images(p | {"N": p["boxes"]}, 1, size=(p["bins"],) * 2))
+
+    def both():
+        x.grad = None
+        align().backward(g)
+        return x.grad
+
+    return {ONLY: both}
+
+
+def dense_crf(p, part):
+    image = cuda.move(inputs.picture(p), device)
+    unary, given = images(p | {"N": 1}, 0)[0], crf.DenseCRF(image)
+
+    def infer():
+        return (given if part == "inference" else crf.DenseCRF(image)).inference(unary, p["iterations"])
+
+    return {ONLY: infer}
+
+
+def tape(p, part):
+    x = tensor(np.ones(4, np.float32), requires_grad=True, device=device)
+    w = tensor(np.full(4, 0.999, np.float32), requires_grad=p["both"], device=device)
+    g = tensor(np.ones(4, np.float32), device=device)
 
     def chain():
         x.grad = w.grad = None
@@ -222,5 +277,8 @@ OPS = {
     "adam": _optimizer(lambda params: optim.Adam(params)),
     "unet": unet,
     "fcn8s": fcn8s,
+    "deeplab": deeplab,
     "tape": tape,
+    "roi_align": roi_align,
+    "crf": dense_crf,
 }

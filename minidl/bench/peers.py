@@ -8,6 +8,8 @@ import sys
 from importlib import metadata
 from importlib.util import find_spec
 
+from .. import cuda
+
 OURS = "minidl"
 PEERS = {"torch": "PyTorch"}
 BLAS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -25,19 +27,23 @@ def check(peers):
 
 
 def environment(threads):
-    """This process's environment with the number of threads in every name that a library reads."""
-    return os.environ | {name: str(threads) for name in (*BLAS, "NUMBA_NUM_THREADS")}
+    """This process's environment with the number of threads in every name that a library reads, and TF32 in cuBLAS."""
+    return os.environ | {name: str(threads) for name in (*BLAS, "NUMBA_NUM_THREADS")} | {"CUPY_TF32": "1"}
 
 
 class Peer:
     """A library in a process of its own; `ask` sends a request and waits for the answer."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, device="cpu"):
         self.name = name
-        command = [sys.executable, "-m", "minidl.bench.worker", name, str(threads)]
+        command = [sys.executable, "-m", "minidl.bench.worker", name, str(threads), device]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen(command, env=environment(threads), text=True, bufsize=1, **pipes)
-        self._answer()
+        try:
+            self._answer()
+        except RuntimeError:
+            self.__exit__()
+            raise
 
     def ask(self, do, **request):
         """The answer to a request; a failure in the worker is an error here."""
@@ -73,7 +79,15 @@ class Peer:
         self.process.stdout.close()
 
 
-def versions(peers):
+def versions(peers, device="cpu"):
     """ "minidl 0.1.0, numpy 2.4, ..." of what takes part."""
     names = ("minidl", "numpy", "numba", "scipy", *peers)
-    return ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    text = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    if device == "cpu":
+        return text
+    cupy = cuda.require(f"--device {device}")  # its package has many names
+    toolkit, driver = (
+        f"{v // 1000}.{v % 1000 // 10}"
+        for v in (cupy.cuda.runtime.runtimeGetVersion(), cupy.cuda.runtime.driverGetVersion())
+    )
+    return f"{text}, cupy {cupy.__version__}, CUDA {toolkit}, driver for CUDA {driver}"

@@ -5,14 +5,15 @@ import os
 import platform
 import time
 
+from .. import cuda
 from .cases import CASES, GROUPS
 from .costs import cost
 from .measure import geometric_mean
 from .peers import OURS, PEERS, versions
 
 
-def machine(threads):
-    """Processor, cores and system in one line."""
+def machine(threads, device="cpu"):
+    """Processor, cores and system in one line, a GPU first."""
     model = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo") as file:
@@ -20,14 +21,17 @@ def machine(threads):
     except (OSError, StopIteration):
         pass  # not Linux, or a processor without a name
     system = f"{platform.platform(terse=True)}, Python {platform.python_version()}"
+    if device != "cpu":
+        runtime = cuda.require(f"--device {device}").cuda.runtime
+        model = f"{runtime.getDeviceProperties(cuda.parse(device)[1] or 0)['name'].decode()}, TF32, {model}"
     return f"{model}, {threads} threads on {os.cpu_count()} processors, {system}"
 
 
-def header(threads, peers, one, many):
-    """What was measured where, with what."""
-    roofs = f"sgemm {one.sgemm / 1e9:.0f} GFLOP/s with 1 thread, {many.sgemm / 1e9:.0f} with {threads}; "
-    roofs += f"copy {one.copy / 1e9:.1f} GB/s with 1, {many.copy / 1e9:.1f} with {threads} (read + write)"
-    lines = [time.strftime("%Y-%m-%d  ") + machine(threads), versions(peers), roofs]
+def header(threads, peers, roofs, device="cpu"):
+    """What was measured where, with what; `roofs` are floors by what they were measured with."""
+    lines = [time.strftime("%Y-%m-%d  ") + machine(threads, device), versions(peers, device)]
+    for name, roof in roofs.items():
+        lines.append(f"{name}: sgemm {roof.sgemm / 1e9:.0f} GFLOP/s, copy {roof.copy / 1e9:.1f} GB/s (read + write)")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0
     if load > 1:
         lines.append(f"other programs are running (load {load:.1f}): times are too long, and ratios are rough")
@@ -70,6 +74,9 @@ def line(row, peers):
     """A row as text."""
     text = f"{row['case']:58}{_number(row['ms']):>9}{row['rate']:8.1f} {row['unit']:<7}{row['roof']:6.0%}"
     for name in peers:
+        if f"{name} ms" not in row:
+            text += f"{'-':>14} {'':27}"
+            continue
         text += f"{_number(row[f'{name} ms']):>14} {row[f'{name} variant']:13} "
         text += f"{row[f'{name} ratio']:5.2f}{row[f'{name} fastest']:8.2f}"
         text += "" if row[f"{name} agrees"] else "  RESULTS DIFFER"
@@ -80,9 +87,11 @@ def _number(ms):
     return f"{ms:.2f}" if ms >= 1 else f"{ms:.3g}"
 
 
-def verdict(results, group, peer):
-    """Geometric mean and least ratio of a group beside their targets; for whole steps each case has its own."""
-    results = [result for result in results if result.case.group == group]
+def verdict(results, group, peer, device="cpu"):
+    """Geometric mean and least ratio of a group, on a CPU beside their targets; for whole steps each case has its own."""
+    results = [result for result in results if result.case.group == group and peer in result.seconds]
+    if not results:
+        return f"{group}: {PEERS[peer]} has none of these cases"
     ratios = {result.case.label: result.ratio(peer) for result in results}
     differ = [result.case.label for result in results if peer in result.disagrees]
     worst = min(ratios, key=ratios.get)
@@ -92,6 +101,8 @@ def verdict(results, group, peer):
     text += f"least {least:.2f} ({worst})"
     if differ:
         return f"{text}; no verdict: results differ in {', '.join(differ)}"
+    if device != "cpu":
+        return text
     own = {result.case.label: result.case.target for result in results if result.case.target}
     if own:
         met = [f"{label}: {ratios[label]:.2f} of {goal} {_met(ratios[label] >= goal)}" for label, goal in own.items()]
@@ -117,10 +128,10 @@ def memory_table(memory):
 
 
 def write_csv(path, rows, where):
-    """All columns of all rows; the machine stands in each, so that files can be joined."""
+    """All columns of all rows; `where` (machine, versions) stands in each, so that files can be joined."""
     from ..checkpoint import replacing
 
     with replacing(path) as part, open(part, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "machine"])
+        writer = csv.DictWriter(file, [*dict.fromkeys(name for row in rows for name in row), *where])
         writer.writeheader()
-        writer.writerows(row | {"machine": where} for row in rows)
+        writer.writerows(row | where for row in rows)

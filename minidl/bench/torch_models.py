@@ -4,6 +4,9 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn import functional as F
+
+from ..models.backbones.mobilenet_v2 import SETTING
 
 
 class UNet(nn.Module):
@@ -80,3 +83,65 @@ class FCN8s(nn.Module):
         y = self.up[0](self.score[0](y)) + self.score[1](pool4)
         y = self.up[1](y) + self.score[2](pool3)
         return self.up[2](y)
+
+
+def _conv(inputs, outputs, kernel=3, stride=1, dilation=1, groups=1, activation=nn.ReLU):
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, dilation * (kernel // 2), dilation, groups, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), activation(inplace=True))
+
+
+def _separable(inputs, outputs, dilation=1):
+    return nn.Sequential(_conv(inputs, inputs, 3, 1, dilation, inputs), _conv(inputs, outputs, 1))
+
+
+class InvertedResidual(nn.Module):
+    """`minidl.models.backbones.mobilenet_v2.InvertedResidual`."""
+
+    def __init__(self, inputs, outputs, stride, expansion, dilation):
+        super().__init__()
+        hidden, self.same = inputs * expansion, stride == 1 and inputs == outputs
+        self.conv = nn.Sequential(
+            *([_conv(inputs, hidden, 1, activation=nn.ReLU6)] if expansion > 1 else []),
+            _conv(hidden, hidden, 3, stride, dilation, hidden, nn.ReLU6),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+
+    def forward(self, x):
+        return x + self.conv(x) if self.same else self.conv(x)
+
+
+class DeepLabV3Plus(nn.Module):
+    """`minidl.models.deeplab_v3plus_mobilenet_v2` at output stride 16."""
+
+    def __init__(self, classes, dropout):
+        super().__init__()
+        layers, channels, reach = [_conv(3, 32, stride=2, activation=nn.ReLU6)], 32, 2
+        for expansion, width, count, step in SETTING:
+            for k in range(count):
+                stride = step if k == 0 and reach < 16 else 1
+                dilation = 2 if width == 320 or (width == 160 and k) else 1  # from the stride that is not taken
+                reach *= stride
+                layers.append(InvertedResidual(channels, width, stride, expansion, dilation))
+                channels = width
+        self.backbone = nn.ModuleDict({"features": nn.Sequential(*layers)})
+        self.aspp = nn.Module()
+        branches = [_conv(channels, 256, 1), *(_separable(channels, 256, rate) for rate in (6, 12, 18))]
+        self.aspp.convs = nn.ModuleList([*branches, nn.Sequential(nn.AdaptiveAvgPool2d(1), *_conv(channels, 256, 1))])
+        self.aspp.project = nn.Sequential(*_conv(5 * 256, 256, 1), nn.Dropout(dropout))
+        self.reduce = _conv(24, 48, 1)
+        self.refine = nn.Sequential(_separable(256 + 48, 256), _separable(256, 256))
+        self.score = nn.Conv2d(256, classes, 1)
+
+    def forward(self, x):
+        low = self.backbone["features"][:4](x)
+        deep = self.backbone["features"][4:](low)
+        *branches, pooled = [branch(deep) for branch in self.aspp.convs]
+        deep = self.aspp.project(torch.cat([*branches, pooled.expand_as(branches[0])], 1))
+        low = self.reduce(low)
+        y = self.score(self.refine(torch.cat([_resize(deep, low), low], 1)))
+        return _resize(y, x)
+
+
+def _resize(x, like):
+    return F.interpolate(x, like.shape[2:], mode="bilinear")

@@ -4,7 +4,7 @@
     {"do": "time", "variant": ..., "calls": n}                seconds of n calls, "wall" and "cpu"
     {"do": "memory", "op": ..., ...}                          bytes of resident memory at most, in a fresh process
 
-Start: python -m minidl.bench.worker LIBRARY THREADS.
+Start: python -m minidl.bench.worker LIBRARY THREADS DEVICE. On a GPU the clock stops when all work is done there.
 """
 
 import importlib
@@ -22,9 +22,9 @@ MODULES = {"minidl": "minidl.bench.ours", "torch": "minidl.bench.torch_peer"}
 class Worker:
     """One library, and the case that was built last."""
 
-    def __init__(self, name, threads):
+    def __init__(self, name, threads, device="cpu"):
         self.library = importlib.import_module(MODULES[name])
-        self.library.set_threads(threads)
+        self.library.start(threads, device)
         self.calls = {}
 
     def build(self, op, part, params):
@@ -34,9 +34,11 @@ class Worker:
 
     def time(self, variant, calls):
         call = self.calls[variant]
+        self.library.synchronize()
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(calls):
             call()
+        self.library.synchronize()
         seconds = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
         settle()
         return seconds
@@ -74,12 +76,16 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def main(name, threads):
+def main(name, threads, device):
     """Answer requests, one JSON line each, until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but it is for the parent to end us
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints must not get between the answers
-    worker = Worker(name, int(threads))
+    try:
+        worker = Worker(name, int(threads), device)
+    except RuntimeError as error:  # no GPU for this library
+        answers.write(json.dumps({"error": str(error)}) + "\n")
+        return
     answers.write(json.dumps({"ready": name}) + "\n")
     for line in sys.stdin:
         request = json.loads(line)

@@ -5,12 +5,14 @@ import os
 
 from ..bench.cases import GROUPS
 from ..bench.peers import PEERS
+from . import building
 
 EXAMPLES = """examples:
   minidl bench --quick --peer torch                 two minutes, a few cases of every group
   minidl bench --peer torch --csv bench.csv --plot roofline.png
   minidl bench --group conv3x3 dilated --filter 65² --rounds 15
   minidl bench --group steps --filter U-Net
+  minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
 
 groups: {groups}
 
@@ -18,7 +20,7 @@ ms is the median of the rounds, in which the libraries take turns; ratio is the 
 over ours: above 1, minidl is faster; fastest is the same of each library's best round. Of a library's variants (memory
 layouts) the best is its figure. rate counts the definition's arithmetic or the least traffic, whichever binds; roof is
 the share of what the machine's matrix product or copy would reach, and exceeds 100 % where an algorithm multiplies less
-or data stays in the cache.
+or data stays in the cache. ROI Align is compared with torchvision's if that is installed; PyTorch has no dense CRF.
 """
 
 
@@ -37,6 +39,7 @@ def register(subparsers):
     parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
     parser.add_argument("--rounds", type=int, default=7, help="how often the libraries take turns (7)")
     parser.add_argument("--threads", type=int, help="threads of every library (all processors)")
+    building.add_device(parser)
     parser.add_argument("--quick", action="store_true", help="a few cases of every group, under two minutes")
     parser.add_argument("--csv", metavar="FILE", help="write the table")
     parser.add_argument("--plot", metavar="FILE", help="write a roofline figure")
@@ -54,15 +57,17 @@ def run(args):
         raise ValueError(f"bench: --threads {threads}; needed 1 to {processors}, the processors of this machine")
     chosen = cases.select(args.group, args.filter, args.quick)
     peers.check(args.peer)
-    rows, roofs = _measure(chosen, list(dict.fromkeys(args.peer)), threads, args.rounds)
+    names = list(dict.fromkeys(args.peer))
+    rows, roofs = _measure(chosen, names, threads, args.rounds, args.device)
     if args.csv:
-        report.write_csv(args.csv, rows, report.machine(threads))
+        where = {"machine": report.machine(threads, args.device), "versions": peers.versions(names, args.device)}
+        report.write_csv(args.csv, rows, where)
     if args.plot:
         _plot(args.plot, rows, roofs)
 
 
-def _measure(chosen, names, threads, rounds):
-    """Print group by group as they are done; the table's rows and the floors by number of threads."""
+def _measure(chosen, names, threads, rounds, device):
+    """Print group by group as they are done; the table's rows, and the floors by what they were measured with."""
     from contextlib import ExitStack
 
     from tqdm import tqdm
@@ -70,23 +75,27 @@ def _measure(chosen, names, threads, rounds):
     from ..bench import cases, floors, measure, report
     from ..bench.peers import OURS, Peer
 
-    roofs = {count: floors.floors(count) for count in dict.fromkeys((1, threads))}
-    print(report.header(threads, names, roofs[1], roofs[threads]))
+    if device == "cpu":
+        roofs = {f"{n} thread{'s' * (n > 1)}": floors.floors(n) for n in dict.fromkeys((1, threads))}
+    else:
+        roofs = {device: floors.floors(threads, device)}
+    roof = [*roofs.values()][-1]
+    print(report.header(threads, names, roofs, device))
     rows = []
     with ExitStack() as stack, tqdm(total=len(chosen), disable=None, leave=False, unit="case") as bar:
-        libraries = [stack.enter_context(Peer(name, threads)) for name in (OURS, *names)]
+        libraries = [stack.enter_context(Peer(name, threads, device)) for name in (OURS, *names)]
         for group in [g for g in cases.GROUPS if any(case.group == g for case in chosen)]:
             tqdm.write(f"\n{cases.GROUPS[group].about}\n{report.title(names)}")
             results = []
             for case in (case for case in chosen if case.group == group):
                 bar.set_description(case.label)
                 results.append(measure.measure(case, libraries, rounds))
-                rows.append(report.row(results[-1], roofs[threads]))
+                rows.append(report.row(results[-1], roof))
                 tqdm.write(report.line(rows[-1], names))
                 bar.update()
             for name in names:
-                tqdm.write(report.verdict(results, group, name))
-    if cases.UNET_STEP in chosen:
+                tqdm.write(report.verdict(results, group, name, device))
+    if cases.UNET_STEP in chosen and device == "cpu":
         print("\n" + report.memory_table(_memory((OURS, *names), threads)))
     return rows, roofs
 
@@ -112,5 +121,4 @@ def _plot(path, rows, roofs):
         if row["flops"]:
             point = (row["flops"] / max(row["bytes"], 1), row["flops"] / row["ms"] / 1e6)
             points.setdefault(row["group"], []).append(point)
-    lines = {f"{n} thread{'s' if n > 1 else ''}": (f.sgemm / 1e9, f.copy / 1e9) for n, f in roofs.items()}
-    save(roofline(points, lines), path)
+    save(roofline(points, {name: (roof.sgemm / 1e9, roof.copy / 1e9) for name, roof in roofs.items()}), path)
