@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,17 @@ def test_lessons_are_chosen_by_name_and_jupyter_gets_its_options(monkeypatch, ca
     monkeypatch.setattr("minidl.commands.lessons.find_spec", lambda name: name == "jupyterlab")
     assert cli.main(["lessons", "--", "--no-browser", "--port=9999"]) == 0
     assert called[0][-4:] == ["lab", str(LESSONS), "--no-browser", "--port=9999"]
+
+
+def test_the_first_cell_sees_through_a_folder_named_minidl(tmp_path):
+    (tmp_path / "minidl").mkdir()  # as on Colab, where the clone's parent is on Python's path
+    cell = first_cells(NOTEBOOKS[0])[1].replace('%pip install -q "..[lessons]"', 'print("installs")')
+
+    def said(*path):
+        text = f"import sys\nsys.path[:0] = {list(map(str, path))}\n{cell}"
+        return subprocess.run(
+            [sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, check=True
+        ).stdout
+
+    assert said(tmp_path) == said() == "installs\n"
+    assert said(tmp_path, LESSONS.parent) == ""
