@@ -59,6 +59,25 @@ def load(typing, array, start):
 
 
 @intrinsic
+def load_between(typing, array, start, lo, hi):
+    """array[start + k] in the lanes lo <= k < hi and zero in the others, which are not read: they may lie outside the array."""
+
+    def codegen(context, builder, signature, args):
+        kind, pointer = context.get_value_type(signature.return_type), _address(context, builder, array, *args[:2])
+        index = ir.VectorType(args[1].type, kind.count)
+        lanes = ir.Constant(index, list(range(kind.count)))
+        lo, hi = (_splat(builder, index, bound) for bound in args[2:])
+        mask = builder.and_(builder.icmp_signed(">=", lanes, lo), builder.icmp_signed("<", lanes, hi))
+        of = ir.FunctionType(kind, [pointer.type, ir.IntType(32), mask.type, kind])
+        name = f"llvm.masked.load.v{kind.count}f{array.dtype.bitwidth}.p0"
+        read = cgutils.get_or_insert_function(builder.module, of, name)
+        return builder.call(read, [pointer, ir.Constant(ir.IntType(32), 4), mask, ir.Constant(kind, None)])
+
+    i = types.intp
+    return Vector(array.dtype)(array, i, i, i), codegen
+
+
+@intrinsic
 def load_second(typing, array, start):
     """array[start : start + 2 lanes : 2]: two vectors read, every second number kept."""
 
