@@ -135,11 +135,45 @@ def test_channels_in_several_tiles(dtype, tolerance, problem):
     compare(problem, *CHANNELS, dtype, tolerance)
 
 
+DEPTHWISE = depthwise.conv2d, depthwise.conv_transpose2d, depthwise.conv2d_weight
+
+
 @exact
 @sweep
 @given(problems(depthwise=True))
 def test_depthwise(dtype, tolerance, problem):
-    compare(problem, depthwise.conv2d, depthwise.conv_transpose2d, depthwise.conv2d_weight, dtype, tolerance)
+    compare(problem, *DEPTHWISE, dtype, tolerance)
+
+
+@exact
+@sweep
+@given(problems(kernel=(3, 3), stride=(1, 1), depthwise=True))
+def test_depthwise_where_the_image_lies(dtype, tolerance, problem):
+    compare(problem, *DEPTHWISE, dtype, tolerance)
+
+
+@exact
+@pytest.mark.parametrize(
+    "size, padding, dilation",
+    [
+        ((70, 700), (1, 1), (1, 1)),
+        ((61, 530), (4, 0), (2, 5)),
+        ((40, 33), (12, 12), (12, 12)),
+        ((9, 12), (30, 40), (7, 9)),
+    ],
+)
+def test_depthwise_in_strips(dtype, tolerance, size, padding, dilation):
+    compare((0, 2, 3, 3, size, Geometry((3, 3), (1, 1), padding, dilation, 3)), *DEPTHWISE, dtype, tolerance)
+
+
+def test_depthwise_takes_nothing_from_beside_the_image():
+    g = Geometry((3, 3), (1, 1), (1, 1), (1, 1), 2)
+    around = np.full((3, 2, 9, 19), np.nan)
+    around[1] = rand(0, 2, 9, 19)
+    x, w = around[1:2], rand(1, 2, 1, 3, 3)
+    for computed in (depthwise.conv2d(x, w, None, g), depthwise.conv_transpose2d(x, w, None, (9, 19), g)):
+        assert np.isfinite(computed).all()
+    assert np.isfinite(depthwise.conv2d_weight(x, x, g)).all()
 
 
 @sweep
