@@ -73,10 +73,11 @@ def test_cpu_max_pool_is_the_reference_with_nan_and_infinity(window, seed):
         np.testing.assert_array_equal(mine, specified)
 
 
-@pytest.mark.parametrize("size", [(8, 8), (9, 11), (64, 70), (1, 2)])
-def test_max_pool_by_halves(column, size):
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(8, 8), (9, 11), (5, 16), (7, 35), (64, 70), (1, 2)])
+def test_max_pool_by_halves(column, size, dtype):
     """2x2 stride 2 has its own loop; -inf and ties everywhere, NaN in one corner of each window in turn."""
-    x = np.round(normal((2, 2, *size), np.float32))
+    x = np.round(normal((2, 2, *size), dtype))
     x[:, :, ::3] = -np.inf
     for corner in range(4):
         x[0, 0, corner // 2 :: 4, corner % 2 :: 4] = np.nan
@@ -88,6 +89,7 @@ def test_max_pool_by_halves(column, size):
     blocks = x[:, :, : 2 * Ho, : 2 * Wo].reshape(2, 2, Ho, 2, Wo, 2)
     np.testing.assert_array_equal(y, blocks.max((3, 5)))
     np.testing.assert_array_equal(column.plane_gather(x, index), y)
+    np.testing.assert_array_equal(index, reference.max_pool2d(x, geometry, (Ho, Wo))[1])
 
 
 @given(windows(), st.integers(0, 99))
@@ -107,7 +109,7 @@ def test_gather_and_scatter_are_adjoint(column, window, seed):
     np.testing.assert_allclose(scattered, wanted, atol=1e-14)
 
 
-@pytest.mark.parametrize("size", [(6, 8), (7, 9), (7, 8)])
+@pytest.mark.parametrize("size", [(6, 8), (7, 9), (7, 8), (5, 16), (6, 34), (7, 47)])
 def test_scatter_of_pooled_positions(column, size):
     """The layout of 2x2 stride 2 pooling, with and without one position that breaks the pattern."""
     x = normal((2, 3, *size), np.float32)

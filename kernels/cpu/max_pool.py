@@ -8,26 +8,9 @@ are passed down, not rows: cutting a row out of an array counts references, whic
 import numpy as np
 from numba import prange
 
+from .halves import halves, largest_by_halves
 from .pool import edges
 from .team import inner, kernel, team
-
-
-@inner
-def _larger_of_four(x, p, i, y, index):
-    """Row i of 2x2 stride 2 pooling in one sweep."""
-    W = x.shape[2]
-    for j in range(y.shape[2]):
-        m, k = x[p, 2 * i, 2 * j], np.int32(2 * i * W + 2 * j)
-        v = x[p, 2 * i, 2 * j + 1]
-        better = (v > m) | (v != v)
-        m, k = v if better else m, np.int32(2 * i * W + 2 * j + 1) if better else k
-        v = x[p, 2 * i + 1, 2 * j]
-        better = (v > m) | (v != v)
-        m, k = v if better else m, np.int32(2 * i * W + W + 2 * j) if better else k
-        v = x[p, 2 * i + 1, 2 * j + 1]
-        better = (v > m) | (v != v)
-        y[p, i, j] = v if better else m
-        index[p, i, j] = np.int32(2 * i * W + W + 2 * j + 1) if better else k
 
 
 @inner
@@ -118,16 +101,10 @@ def _max_rows(begin, end, x, y, index, ramp, first, G, kernel, stride, padding, 
 
 @kernel
 def _max_pool(T, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
-    P, Ho, Wo = y.shape
-    by_halves = kernel == (2, 2) and stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)
-    by_halves = by_halves and 2 * Ho <= x.shape[1] and 2 * Wo <= x.shape[2] and Wo >= 32
-    R = (P if by_halves else (P + G - 1) // G) * Ho
+    P, Ho, _ = y.shape
+    R = (P + G - 1) // G * Ho
     for t in prange(T):
-        if by_halves:
-            for r in range(t * R // T, (t + 1) * R // T):
-                _larger_of_four(x, r // Ho, r % Ho, y, index)
-        else:
-            _max_rows(t * R // T, (t + 1) * R // T, x, y, index, ramp, first, G, kernel, stride, padding, dilation)
+        _max_rows(t * R // T, (t + 1) * R // T, x, y, index, ramp, first, G, kernel, stride, padding, dilation)
 
 
 def _columns(P, W, Wo, geometry):
@@ -142,11 +119,14 @@ def _columns(P, W, Wo, geometry):
 
 
 def max_pool2d(x, geometry, output_size):
-    """(y, index): maxima along rows, then down columns, kh + kw comparisons; 2x2 stride 2 in one sweep."""
+    """(y, index): maxima along rows, then down columns, kh + kw comparisons; 2x2 stride 2 by halves."""
     x, g = np.ascontiguousarray(x), geometry
     N, C, _, W = x.shape
     y = np.empty((N, C, *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
+    if (g.kernel, g.stride, g.padding, g.dilation) == ((2, 2), (2, 2), (0, 0), (1, 1)) and halves(x.shape[2:], y):
+        largest_by_halves(x, y, index)
+        return y, index
     arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
     _max_pool(team(x.size), *arrays, *_columns(N * C, W, output_size[1], g), g.kernel, g.stride, g.padding, g.dilation)
     return y, index
