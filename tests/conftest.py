@@ -1,8 +1,12 @@
 """Fixtures that every test file may use."""
 
 import importlib
+import signal
 
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background; tests of Ctrl-C need it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["reference", "cpu"])
