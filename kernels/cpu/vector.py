@@ -93,6 +93,20 @@ def load_second(typing, array, start):
 
 
 @intrinsic
+def prefetch(typing, array, start):
+    """Asks for the cache line of array[start], which may lie outside the array: a hint, nothing is read."""
+
+    def codegen(context, builder, signature, args):
+        place, i = _address(context, builder, array, *args), ir.IntType(32)
+        of = ir.FunctionType(ir.VoidType(), [place.type, i, i, i])
+        hint = cgutils.get_or_insert_function(builder.module, of, "llvm.prefetch.p0")
+        builder.call(hint, [place, i(0), i(3), i(1)])  # to read, into every cache, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), codegen
+
+
+@intrinsic
 def store(typing, array, start, value):
     """array[start : start + lanes] = value."""
 
