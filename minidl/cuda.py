@@ -94,9 +94,9 @@ def watch():
 
 
 def synchronize():
-    """Wait until the GPU has done all that it was given; nothing where CuPy was never used."""
+    """Wait until the GPU has done all that it was given; nothing where CuPy was never used, or found no GPU."""
     cupy = sys.modules.get("cupy")
-    if cupy is not None:
+    if cupy is not None and cupy.cuda.is_available():
         cupy.cuda.get_current_stream().synchronize()
 
 

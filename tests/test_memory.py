@@ -67,3 +67,11 @@ def test_freed_memory_is_kept_and_given_back():
     assert done.returncode == 0, done.stderr
     if not done.stdout:
         pytest.skip("the C library of this system does not say what it keeps")
+
+
+def test_a_cupy_without_a_gpu_changes_nothing():
+    pytest.importorskip("cupy", exc_type=ImportError)
+    code = "import cupy, minidl; minidl.cuda.synchronize(); minidl.empty_cache(); print(minidl.memory_summary())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert ("GPU pool" in done.stdout) == minidl.cuda.is_available()
