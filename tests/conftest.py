@@ -3,7 +3,11 @@
 import importlib
 import signal
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")  # the same examples in every run
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's background; tests of Ctrl-C need it
     signal.signal(signal.SIGINT, signal.default_int_handler)
