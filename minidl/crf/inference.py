@@ -128,7 +128,8 @@ class DenseCRF:
             image = self.image.shape
             if image[-2:] != unary.shape[-2:]:
                 raise ValueError(
-                    f"DenseCRF: the image is {image[-2]}x{image[-1]} but the unary {unary.shape[-2]}x{unary.shape[-1]}"
+                    f"DenseCRF: the image is {image[-2]}x{image[-1]} but the unary {unary.shape[-2]}x{unary.shape[-1]};"
+                    f" needed an image (C, H, W), not {image}"
                 )
             if len(image) == 4 and (unary.ndim != 4 or len(unary) != image[0]):
                 raise ValueError(
