@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from goldens import recipe
+from rectangles import target
 
 from minidl import checkpoint, models, no_grad, optim, random, tasks, tensor, training
 from minidl.analysis import box_shift, detector_shift
@@ -29,16 +30,6 @@ OPTIONS = EVERYTHING | {
     "min_size": 80, "max_size": 120, "rpn_pre_nms_top_n_train": 100, "rpn_post_nms_top_n_train": 40,
     "rpn_pre_nms_top_n_test": 100, "rpn_post_nms_top_n_test": 40, "box_score_thresh": 0.02, "box_detections_per_img": 8,
 }  # fmt: skip
-
-
-def target(size, boxes=(), labels=None):
-    """Rectangles as an image's target."""
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    masks = np.zeros((len(boxes), *size), np.uint8)
-    for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int)):
-        mask[y1:y2, x1:x2] = 1
-    labels = np.ones(len(boxes), np.int64) if labels is None else np.array(labels)
-    return {"boxes": boxes, "labels": labels, "masks": masks}
 
 
 def scene():

@@ -64,6 +64,7 @@ class Matrix:
 
 
 def multiply_add(builder, a, b, c):
+    """The instructions of a * b + c, which the processor may fuse into one."""
     return builder.fadd(builder.fmul(a, b, flags=["contract"]), c, flags=["contract"])
 
 

@@ -23,6 +23,7 @@ def start(threads, where="cpu"):
 
 
 def synchronize():
+    """Wait until the GPU has done all that it was given; nothing on the CPU."""
     if device != "cpu":
         torch.cuda.synchronize()
 

@@ -49,6 +49,7 @@ def styled(function):
 
 
 def new_figure(width, height, title=None):
+    """An empty figure of so many inches, its title, the finding, at the left."""
     figure = _figure_class()(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title, x=0.01, ha="left")
