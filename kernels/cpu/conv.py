@@ -27,7 +27,7 @@ FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cos
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
 MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
-WASTE_TO_LIVE = {"forward": 2.5, "data": 2.5, "weight": 1.8}  # that waste to live products: above, zones take less time
+WASTE_TO_LIVE = {"forward": 2.5, "data": 2.5, "weight": 1.3}  # that waste to live products: above, zones take less time
 
 
 def _winograd_serves(geometry, dtype):
@@ -87,7 +87,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         few = f"fewer than {FEWEST_CHANNELS} channels: Winograd's transforms would cost more than they save"
         return direct[0], f"{few}; {direct[1]}"
     size = (H, W) if direction == "data" else geometry.output_size((H, W))
-    waste = np.prod([-(-n // (4 * d)) * 4 * d / n for n in size])
+    waste = np.prod([4 * len(winograd_conv.starts(n, d)[0]) / n for n in size])
     most = min(LARGEST_WASTE, WASTE_TO_LIVE[direction] * live) if live < MOST_LIVE else LARGEST_WASTE
     if waste > most:
         return direct[

@@ -17,18 +17,18 @@ from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, wid
 from .tiled import panels
 from .vector import load, store
 from .winograd import gather_line, read_strip, spread_tiles
-from .winograd_conv import SEGMENT, block_size, place, transform_inputs
+from .winograd_conv import SEGMENT, block_size, grid_of, place, transform_inputs
 
 SHARED_BYTES = 1 << 21  # of u; above, threads share the output channels
 
 
 @njit(cache=True)
-def _spread_outputs(y, base, first, last, size, step, t0, t1, TH, TW, lanes, strip, columns, z, plane, pitch):
+def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, lanes, strip, columns, z, plane, pitch):
     """z[f, tile, o] for tiles t0 .. t1 of channels first .. last of y from `base` on."""
     image, H, W = size
     t = t0
     while t < t1:
-        n, i, j, left = place(t, TH, TW, step)
+        n, i, j, left = place(t, grid)
         tiles = min(SEGMENT, left, t1 - t)
         for o in range(first, last, lanes):
             start = base + n * image + o * H * W
@@ -60,10 +60,10 @@ def _add_products(z, z_plane, z_pitch, v, v_plane, offsets, K, u, u0, u_plane, r
 
 
 @njit(parallel=True, cache=True)
-def _accumulate(x, y, C, O, size, out_size, N, origin, step, TH, TW, block, shares, lanes, u):
+def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares, lanes, u):
     (H, W), (Ho, Wo) = size, out_size
     parts, G, _, _, rows, cols = u.shape
-    tiles = N * step * step * TH * TW
+    tiles = N * grid[0].size * grid[1].size
     blocks = -(-tiles // block)
     flat = u.reshape(-1)
     share = -(-O // shares)
@@ -83,11 +83,11 @@ def _accumulate(x, y, C, O, size, out_size, N, origin, step, TH, TW, block, shar
                 t0, t1 = b * block, min((b + 1) * block, tiles)
                 image = (G * C * H * W, H, W)
                 transform_inputs(
-                    x, g * C * H * W, C, image, origin, step, t0, t1, TH, TW, lanes, strip, columns, v, v_plane, cols
+                    x, g * C * H * W, C, image, origin, step, t0, t1, grid, lanes, strip, columns, v, v_plane, cols
                 )
                 image, base = (G * O * Ho * Wo, Ho, Wo), g * O * Ho * Wo
                 _spread_outputs(
-                    y, base, first, last, image, step, t0, t1, TH, TW, lanes, strip, columns, z, z_plane, z_pitch
+                    y, base, first, last, image, step, t0, t1, grid, lanes, strip, columns, z, z_plane, z_pitch
                 )
                 K, n = t1 - t0, last - first
                 fresh = b == begin
@@ -147,15 +147,15 @@ def conv2d_weight(x, y, geometry):
     """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i + k d - p, j + l d - p] for 3x3 kernels of stride 1 and equal dilations."""
     G, step, lanes, threads = geometry.groups, geometry.dilation[0], width(x.dtype) // 2, get_num_threads()
     N, C, O = x.shape[0], x.shape[1] // G, y.shape[1] // G
-    TH, TW = ((n + 4 * step - 1) // (4 * step) for n in y.shape[2:])
-    tiles, cols = N * step * step * TH * TW, -(-C // (2 * lanes)) * 2 * lanes
+    grid = grid_of(y.shape[2:], step)
+    tiles, cols = N * grid[0].size * grid[1].size, -(-C // (2 * lanes)) * 2 * lanes
     shares = max(1, min(threads, O // 64)) if 36 * O * cols * x.itemsize > SHARED_BYTES else 1
     parts = max(1, threads // shares)
     rows = panels(-(-O // shares))[1]
     block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1))
     u = np.empty((parts, G, shares, 36, rows, cols), x.dtype)
     origin = -geometry.padding[0], -geometry.padding[1]
-    sizes = C, O, x.shape[2:], y.shape[2:], N, origin, step, TH, TW, min(block, max(tiles, 1))
+    sizes = C, O, x.shape[2:], y.shape[2:], N, origin, step, grid, min(block, max(tiles, 1))
     _accumulate(x.reshape(-1), y.reshape(-1), *sizes, shares, lanes, u)
     w = np.empty((G * O, C, 9), x.dtype)
     _gather_kernels(u, w, O, C, lanes, threads)
