@@ -14,6 +14,7 @@ from minidl.kernels.cpu import (
     channels_weight,
     conv,
     depthwise,
+    product,
     tiled,
     winograd_conv,
     winograd_weight,
@@ -54,11 +55,11 @@ pairs = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, hig
 
 
 @st.composite
-def problems(draw, kernel=None, stride=None, dilation=None, depthwise=False, most=7):
+def problems(draw, kernel=None, stride=None, dilation=None, depthwise=False, least=1, most=7):
     """(seed, N, C, O, size, geometry), sizes from one row on, channels off every multiple of a vector."""
     groups = draw(st.integers(2, 9) if depthwise else st.integers(1, 3))
-    C = groups if depthwise else groups * draw(st.integers(1, most))
-    O = groups if depthwise else groups * draw(st.integers(1, most))
+    C = groups if depthwise else groups * draw(st.integers(least, most))
+    O = groups if depthwise else groups * draw(st.integers(least, most))
     geometry = Geometry(
         kernel or draw(pairs(1, 5)),
         stride or draw(pairs(1, 3)),
@@ -97,6 +98,44 @@ sweep = settings(deadline=None, max_examples=40)
 @given(problems())
 def test_tiled(dtype, tolerance, problem):
     compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+
+
+@exact
+@sweep
+@given(problems(least=product.LEAST_RESULTS, most=20))
+def test_product(dtype, tolerance, problem):
+    compare(problem, product.conv2d, cpu.conv_transpose2d, None, dtype, tolerance)
+
+
+@exact
+@sweep
+@given(st.data())
+def test_product_of_windows_without_overlap(dtype, tolerance, data):
+    stride = data.draw(pairs(1, 3))
+    kernel = tuple(data.draw(st.integers(1, s)) for s in stride)
+    problem = data.draw(problems(kernel, stride, least=product.LEAST_RESULTS, most=20).filter(lambda p: p[1]))
+    serves = product.serves_transposed(problem[-1])
+    assert serves or problem[-1].padding != (0, 0) or max(problem[-1].dilation) > 1
+    compare(
+        problem, product.conv2d, product.conv_transpose2d if serves else cpu.conv_transpose2d, None, dtype, tolerance
+    )
+
+
+@exact
+@pytest.mark.parametrize(
+    "problem",
+    [
+        (0, 2, 300, 70, (17, 19), Geometry((1, 1))),  # several blocks of the sum, chunks of pixels
+        (1, 2, 270, 47, (20, 70), Geometry((2, 2), (2, 2))),
+        (2, 1, 40, 33, (37, 41), Geometry((3, 1), (3, 4))),
+        (3, 1, 70, 41, (7, 7), Geometry((7, 7), padding=(3, 3))),  # few pixels: weights stay where they are
+        (4, 3, 530, 9, (3, 5), Geometry((1, 1))),
+        (5, 1, 300, 8, (1, 1), Geometry((3, 3), padding=(1, 1))),
+        (6, 1, 18, 12, (300, 5), Geometry((1, 1), (2, 2), groups=2)),
+    ],
+)
+def test_product_of_blocks_and_chunks(dtype, tolerance, problem):
+    compare(problem, product.conv2d, product.conv_transpose2d, None, dtype, tolerance)
 
 
 CHANNELS = channels.conv2d, channels.conv_transpose2d, channels_weight.conv2d_weight
@@ -337,7 +376,7 @@ def test_choice_and_override():
     used = lambda: conv.choose(x.shape, w.shape, g, x.dtype)[0]
     assert used() == "winograd"
     results = {}
-    for name in ("auto", "winograd", "channels", "zones", "tiled", "im2col"):
+    for name in ("auto", "winograd", "channels", "product", "zones", "tiled", "im2col"):
         with minidl.conv_algorithm(name):
             assert used() == ("winograd" if name == "auto" else name)
             results[name] = cpu.conv2d(x, w, None, g)
@@ -345,11 +384,12 @@ def test_choice_and_override():
     assert np.array_equal(results["auto"], results["winograd"])
     near(results["winograd"], results["im2col"], 1e-4)
     near(results["channels"], results["im2col"], 1e-5)
+    near(results["product"], results["im2col"], 1e-5)
     near(results["zones"], results["im2col"], 1e-5)
     near(results["tiled"], results["im2col"], 1e-5)
     assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "channels"
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "tiled"
-    assert conv.choose(x.shape, w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0] == "tiled"
+    assert conv.choose((1, 32, 40, 40), w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0] == "tiled"
     rate = lambda d, side, direction: conv.choose(
         (1, 32, side, side), w.shape, Geometry((3, 3), (1, 1), (d, d), (d, d)), x.dtype, direction
     )
@@ -358,6 +398,13 @@ def test_choice_and_override():
         assert rate(18, 65, direction)[0] == "winograd"
         assert "60% of the products are with padding" in rate(18, 33, direction)[1]
     assert [rate(d, 33, "weight")[0] for d in (2, 4, 18)] == ["winograd", "zones", "zones"]
+    one, two = Geometry((1, 1)), Geometry((2, 2), (2, 2))
+    for direction, used_here in (("forward", "product"), ("data", "product"), ("weight", "channels")):
+        assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), one, x.dtype, direction)[0] == used_here
+        assert conv.choose((2, 32, 20, 20), (64, 32, 2, 2), two, x.dtype, direction)[0] == used_here
+        few = conv.choose((1, 32, 7, 7), (64, 32, 7, 7), Geometry((7, 7), padding=(3, 3)), x.dtype, direction)
+        assert few[0] == used_here and (direction == "weight" or "49 pixels" in few[1])
+    assert conv.choose((1, 32, 20, 20), (4, 32, 1, 1), one, x.dtype)[0] == "tiled"
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
     with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
         assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"

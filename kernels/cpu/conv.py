@@ -4,6 +4,7 @@
 |---|---|---|
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
+| product   | 1x1, kernels no larger than the stride, few pixels | one product, a block of im2col's matrix at a time (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
 | zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
 | tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few results, dilation (tiled) |
@@ -18,9 +19,9 @@ from contextvars import ContextVar
 import numpy as np
 
 from ..reference import conv as im2col
-from . import channels, channels_weight, depthwise, tiled, winograd_conv, winograd_weight, zones, zones_weight
+from . import channels, channels_weight, depthwise, product, tiled, winograd_conv, winograd_weight, zones, zones_weight
 
-ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "zones", "tiled", "im2col")
+ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "product", "zones", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
@@ -45,6 +46,16 @@ def _depthwise_serves(geometry, C, O):
         return "not depthwise: groups, input and output channels differ"
 
 
+def _product_serves(geometry, results, direction):
+    """None, or why the product cannot serve."""
+    if direction == "weight":
+        return "the product has no weight gradient"
+    if results < product.LEAST_RESULTS:
+        return f"fewer than {product.LEAST_RESULTS} output channels do not fill a panel"
+    if direction == "data" and not product.serves_transposed(geometry):
+        return "phases of the result see different pixels"
+
+
 def _live(geometry, size, direction):
     """The share of products with pixels of the image, where dilation puts many taps on padding and zones serves; else 1."""
     if geometry.stride != (1, 1) or max(geometry.dilation) == 1:
@@ -58,10 +69,13 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 
     x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction.
     """
-    (_, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
-    asked = override.get()
+    (N, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
+    asked, results = override.get(), (C if direction == "data" else O) // G
+    no_product = _product_serves(geometry, results, direction)
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
     if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):
+        return asked, "asked for by conv_algorithm"
+    if asked == "product" and not no_product:
         return asked, "asked for by conv_algorithm"
     if asked == "zones" and geometry.stride == (1, 1):
         return asked, "asked for by conv_algorithm"
@@ -71,7 +85,11 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         return asked, "asked for by conv_algorithm"
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
-    results = (C if direction == "data" else O) // G
+    pixels = N * np.prod((H, W) if direction == "data" else geometry.output_size((H, W)))
+    if not no_product and pixels < product.FEW_PIXELS:
+        return "product", f"{pixels} pixels: too few to work on copies of the weights"
+    if not no_product and product.no_overlap(geometry):
+        return "product", "no two windows see the same pixel: im2col's matrix is no larger than the image"
     live = _live(geometry, (H, W), direction)
     if direction != "weight" and results <= FEW_RESULTS:
         direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"
@@ -103,6 +121,7 @@ FORWARD = {
     "winograd": winograd_conv.conv2d,
     "depthwise": depthwise.conv2d,
     "channels": channels.conv2d,
+    "product": product.conv2d,
     "zones": zones.conv2d,
     "tiled": tiled.conv2d,
     "im2col": im2col.conv2d,
@@ -111,6 +130,7 @@ DATA = {
     "winograd": winograd_conv.conv_transpose2d,
     "depthwise": depthwise.conv_transpose2d,
     "channels": channels.conv_transpose2d,
+    "product": product.conv_transpose2d,
     "zones": zones.conv_transpose2d,
     "tiled": tiled.conv_transpose2d,
     "im2col": im2col.conv_transpose2d,

@@ -93,28 +93,20 @@ def outer_tile_of(height, accumulate=False):
     """The register tile of `height` rows, as a function that Numba's functions can call; its own docstring says how."""
 
     @intrinsic
-    def outer_tile(typing, a, a0, a_step, a_pitch, b, b0, offsets, k0, K, init, i0, c, c0, pitch):
+    def outer_tile(typing, a, a0, a_pitch, steps, s0, b, b0, offsets, k0, K, init, i0, i_pitch, c, c0, pitch):
         def codegen(context, builder, signature, args):
             at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
-            a, a_step, a_pitch, b, offsets, init, c, pitch = (
-                at(0),
-                args[2],
-                args[3],
-                at(4),
-                at(6),
-                at(9),
-                at(11),
-                args[13],
-            )
+            a, steps, b, offsets, init, c = (at(j) for j in (0, 3, 5, 7, 10, 13))
+            a_pitch, K, i_pitch, pitch = args[2], args[9], args[12], args[15]
             v = _Vectors(context, builder, signature.args[0].dtype)
-            a_rows = [builder.gep(a, [builder.mul(a_pitch, _int(r))]) for r in range(height)]
-            c_rows = [builder.gep(c, [builder.mul(pitch, _int(r))]) for r in range(height)]
-            places = [builder.gep(row, [_int(j * v.lanes)]) for row in c_rows for j in range(COLUMNS)]
+            rows = lambda start, pitch: [builder.gep(start, [builder.mul(pitch, _int(r))]) for r in range(height)]
+            vectors = lambda rows: [builder.gep(row, [_int(j * v.lanes)]) for row in rows for j in range(COLUMNS)]
+            a_rows, i_rows = rows(a, a_pitch), rows(init, i_pitch)
 
             def step(k, sums):  # one column of a times one row of b
                 row = builder.gep(b, [builder.load(builder.gep(offsets, [k]))])
                 b_row = [v.load(builder.gep(row, [_int(j * v.lanes)])) for j in range(COLUMNS)]
-                at = builder.mul(k, a_step)
+                at = builder.load(builder.gep(steps, [k]))
                 new = []
                 for r in range(height):
                     factor = v.broadcast(builder.load(builder.gep(a_rows[r], [at])))
@@ -122,21 +114,20 @@ def outer_tile_of(height, accumulate=False):
                 return new
 
             if accumulate:
-                sums = [v.load(place) for place in places]
+                sums = [v.load(place) for place in vectors(i_rows)]
             else:
-                start = [v.broadcast(builder.load(builder.gep(init, [_int(r)]))) for r in range(height)]
-                sums = [s for s in start for _ in range(COLUMNS)]
-            for place, value in zip(places, _loop(builder, args[8], 1, sums, step)):
+                sums = [s for s in (v.broadcast(builder.load(row)) for row in i_rows) for _ in range(COLUMNS)]
+            for place, value in zip(vectors(rows(c, pitch)), _loop(builder, K, 1, sums, step)):
                 v.store(value, place)
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(a, i, i, i, b, i, offsets, i, i, init, i, c, i, i), codegen
+        return types.void(a, i, i, steps, i, b, i, offsets, i, i, init, i, i, c, i, i), codegen
 
     outer_tile.__doc__ = f"""c[r, j] = init[r] + sum_k a[k, r] b[offsets[k] + j] for {height} rows r, two vectors of columns j.
 
-    Every array is flat and starts at the index that follows it; a[k, r] lies at k a_step + r a_pitch, c[r, j] at
-    r pitch + j. `add_` in place of `outer_`: the sum starts from c, and init is not read.
+    Every array is flat and starts at the index that follows it, `offsets` at k0; a[k, r] lies at steps[k] + r a_pitch,
+    c[r, j] at r pitch + j. `add_` in place of `outer_`: init is a matrix as c is, and may be c.
     """
     return outer_tile
 

@@ -66,13 +66,13 @@ def _write(strip, length, pitch, y, start, size, count, i0, j0, rows, cols, step
 
 
 @njit(cache=True, forceinline=True)
-def _panel(a, a0, height, copy, offsets, k0, K, bias, o, runs, strip, length):
+def _panel(a, a0, height, steps, copy, offsets, k0, K, bias, o, runs, strip, length):
     """One panel of weights against every run of pixels: the register tiles of one strip."""
     for n in range(runs.size):
         if height == 6:
-            outer_tile_6(a, a0, 6, 1, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
+            outer_tile_6(a, a0, 1, steps[0], 0, copy, runs[n], offsets, k0, K, bias, o, 1, strip, runs[n], length)
         else:
-            outer_tile_4(a, a0, 4, 1, copy, runs[n], offsets, k0, K, bias, o, strip, runs[n], length)
+            outer_tile_4(a, a0, 1, steps[1], 0, copy, runs[n], offsets, k0, K, bias, o, 1, strip, runs[n], length)
 
 
 @njit(cache=True)
@@ -97,6 +97,7 @@ def _correlate(
     tasks = N * G * down * across
     parts = 1 if tasks >= T else -(-T // max(tasks, 1))  # few tiles: the rows o are shared out as well
     length = plane + lanes
+    steps = np.arange(offsets.size) * 6, np.arange(offsets.size) * 4
     for t in prange(T):
         copy = np.empty(C * images.shape[0] * plane + lanes, x.dtype)
         clear_run(copy, copy.size - lanes, lanes)
@@ -115,7 +116,7 @@ def _correlate(
                         a0 = padded * C * starts[f] + row * C * (starts[f + 1] - starts[f])
                         a0 += height * C * (begin - starts[f])
                         K, o = C * (end - begin), g * padded + row
-                        _panel(a[g], a0, height, copy, offsets, C * begin, K, bias, o, runs, strip, length)
+                        _panel(a[g], a0, height, steps, copy, offsets, C * begin, K, bias, o, runs, strip, length)
                         count, phase, target = (
                             min(height, M - row),
                             (f // up[1], f % up[1]),

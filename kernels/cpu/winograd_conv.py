@@ -90,7 +90,9 @@ def transform_inputs(x, base, C, size, origin, step, t0, t1, grid, lanes, strip,
 
 
 @njit(cache=True)
-def _products(v, v_plane, v_pitch, u, u0, u_plane, offsets, C, m, m_plane, m_pitch, tiles, first, last, width, zeros):
+def _products(
+    v, v_plane, v_pitch, steps, u, u0, u_plane, offsets, C, m, m_plane, m_pitch, tiles, first, last, width, zeros
+):
     """m[f] = v[f] u[f]' for the runs first .. last of output channels: 36 matrix products."""
     tall, padded = panels(tiles)
     for f in range(36):
@@ -100,10 +102,10 @@ def _products(v, v_plane, v_pitch, u, u0, u_plane, offsets, C, m, m_plane, m_pit
             while row < padded:
                 a0, c0 = f * v_plane + row * v_pitch, f * m_plane + row * m_pitch + run * width
                 if row < tall:
-                    outer_tile_6(v, a0, 1, v_pitch, u, b0, offsets, 0, C, zeros, 0, m, c0, m_pitch)
+                    outer_tile_6(v, a0, v_pitch, steps, 0, u, b0, offsets, 0, C, zeros, 0, 1, m, c0, m_pitch)
                     row += 6
                 else:
-                    outer_tile_4(v, a0, 1, v_pitch, u, b0, offsets, 0, C, zeros, 0, m, c0, m_pitch)
+                    outer_tile_4(v, a0, v_pitch, steps, 0, u, b0, offsets, 0, C, zeros, 0, 1, m, c0, m_pitch)
                     row += 4
 
 
@@ -119,7 +121,7 @@ def _winograd(x, u, bias, y, C, O, size, out_size, N, origin, step, grid, block,
     rows = block + 6
     v_pitch, m_pitch = -(-C // lanes) * lanes, R * width
     v_plane, m_plane = rows * v_pitch + width, rows * m_pitch + width  # + width: planes fall on different cache sets
-    offsets = np.arange(C) * width
+    steps, offsets = np.arange(C), np.arange(C) * width
     zeros = np.zeros(6, x.dtype)
     for t in prange(T):
         v, m = np.empty(36 * v_plane, x.dtype), np.empty(36 * m_plane, x.dtype)
@@ -134,7 +136,7 @@ def _winograd(x, u, bias, y, C, O, size, out_size, N, origin, step, grid, block,
             )
             u0, u_plane = g * 36 * R * C * width, R * C * width
             sizes = t1 - t0, first, last, width
-            _products(v, v_plane, v_pitch, flat, u0, u_plane, offsets, C, m, m_plane, m_pitch, *sizes, zeros)
+            _products(v, v_plane, v_pitch, steps, flat, u0, u_plane, offsets, C, m, m_plane, m_pitch, *sizes, zeros)
             s = t0
             while s < t1:
                 n, i, j, left = place(s, grid)

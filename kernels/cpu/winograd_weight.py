@@ -38,7 +38,7 @@ def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, lanes, strip
 
 
 @njit(cache=True)
-def _add_products(z, z_plane, z_pitch, v, v_plane, offsets, K, u, u0, u_plane, rows, cols, width, fresh, zeros):
+def _add_products(z, z_plane, steps, v, v_plane, offsets, K, u, u0, u_plane, rows, cols, width, fresh, zeros):
     """u[f] += z[f]' v[f] for the 36 products, or = if fresh; a row of u is `cols` long."""
     tall, padded = panels(rows)
     for f in range(36):
@@ -49,13 +49,13 @@ def _add_products(z, z_plane, z_pitch, v, v_plane, offsets, K, u, u0, u_plane, r
                 b0 = f * v_plane + c
                 if row < tall:
                     if fresh:
-                        outer_tile_6(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                        outer_tile_6(z, a0, 1, steps, 0, v, b0, offsets, 0, K, zeros, 0, 1, u, c0 + c, cols)
                     else:
-                        add_tile_6(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                        add_tile_6(z, a0, 1, steps, 0, v, b0, offsets, 0, K, u, c0 + c, cols, u, c0 + c, cols)
                 elif fresh:
-                    outer_tile_4(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                    outer_tile_4(z, a0, 1, steps, 0, v, b0, offsets, 0, K, zeros, 0, 1, u, c0 + c, cols)
                 else:
-                    add_tile_4(z, a0, z_pitch, 1, v, b0, offsets, 0, K, zeros, 0, u, c0 + c, cols)
+                    add_tile_4(z, a0, 1, steps, 0, v, b0, offsets, 0, K, u, c0 + c, cols, u, c0 + c, cols)
             row += 6 if row < tall else 4
 
 
@@ -69,7 +69,7 @@ def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares
     share = -(-O // shares)
     z_pitch = -(-share // lanes) * lanes
     v_plane, z_plane = block * cols + 2 * lanes, block * z_pitch + 2 * lanes
-    offsets = np.arange(block) * cols
+    steps, offsets = np.arange(block) * z_pitch, np.arange(block) * cols
     for t in prange(parts * shares):
         part, s = t // shares, t % shares
         first, last = s * share, min((s + 1) * share, O)
@@ -92,7 +92,7 @@ def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares
                 K, n = t1 - t0, last - first
                 fresh = b == begin
                 _add_products(
-                    z, z_plane, z_pitch, v, v_plane, offsets, K, flat, u0, u_plane, n, cols, 2 * lanes, fresh, zeros
+                    z, z_plane, steps, v, v_plane, offsets, K, flat, u0, u_plane, n, cols, 2 * lanes, fresh, zeros
                 )
             if begin == end:
                 u[part, g, s] = 0
