@@ -1,15 +1,13 @@
-"""Max-pooling by halves, 2x2 windows at stride 2, in vectors: the largest of four numbers, and the way back.
+"""Max-pooling by halves, 2x2 or 3x3 windows at stride 2, in vectors: the largest of their numbers, and 2x2 the way back.
 
-Neighbours in a row lie in one register but have to be compared. Shuffles that stay within parts of 128 bits are the fast
-ones, so even and odd columns are taken apart part by part, which leaves the windows out of order:
-
-    0 1 2 3 | 4 5 6 7    8 9 a b | c d e f    ->    even 0 2 8 a | 4 6 c e,  odd 1 3 9 b | 5 7 d f
-
-Only the two results, maximum and position, are put in order. LLVM, given a plain loop, orders the four inputs, counts
-positions in 64 bits and asks in every row whether arrays overlap: 0.70 ms for 128 planes of 128 x 128 on one Zen 3 core,
-here 0.33 ms. On the way back every window writes its four numbers, three of them 0: nothing is zeroed first, and memory
-is written in order: 0.69 ms with a scatter, here 0.33 ms.
+Neighbours in a row lie in one register but have to be compared: even and odd columns are taken apart (see weave.py), which
+leaves the windows out of order, and only the two results, maximum and position, are put in order. LLVM, given a plain loop,
+orders the inputs, counts positions in 64 bits and asks in every row whether arrays overlap: 2x2 windows take 0.70 ms for
+128 planes of 128 x 128 on one Zen 3 core, here 0.33 ms. On the way back every window writes its four numbers, three of
+them 0: nothing is zeroed first, and memory is written in order: 0.69 ms with a scatter, here 0.33 ms.
 """
+
+import functools
 
 import numpy as np
 from llvmlite import ir
@@ -17,28 +15,17 @@ from numba import prange, types
 from numba.extending import intrinsic
 
 from .microkernel import VECTOR_BYTES
-from .team import kernel, team
-from .vector import Vector, _address, _splat, lanes_of
+from .team import inner, kernel, team
+from .vector import _address, _splat, lanes_of
+from .weave import apart, integers
 
 _i32 = ir.IntType(32)
-
-
-def _integers(numbers):
-    numbers = list(numbers)
-    return ir.Constant(ir.VectorType(_i32, len(numbers)), numbers)
-
-
-def _apart(dtype):
-    """(even columns of two registers, part by part; the windows in that order)."""
-    lanes, part = Vector(dtype).lanes, 128 // dtype.bitwidth
-    even = [start + k for q in range(0, lanes, part) for start in (q, q + lanes) for k in range(0, part, 2)]
-    return even, [k // 2 for k in even]
 
 
 def _corners(builder, first, order):
     """first + 2 window: the positions of the windows' upper left numbers in the plane."""
     first = _splat(builder, ir.VectorType(_i32, len(order)), builder.trunc(first, _i32))
-    return builder.add(first, _integers(2 * window for window in order))
+    return builder.add(first, integers(2 * window for window in order))
 
 
 def _places(context, builder, array_type, array, start, lanes):
@@ -47,40 +34,54 @@ def _places(context, builder, array_type, array, start, lanes):
     return builder.bitcast(pointer, ir.VectorType(_i32, lanes).as_pointer())
 
 
-@intrinsic
-def _largest(typing, x, upper, W, y, index, out, first):
-    """y[out:], index[out:] = the largest in windows of x[upper:], x[upper + W:]; a tie keeps the first, NaN the last."""
+def _largest_of(rows, columns):
+    """The largest in a vector of windows of this size, as a function that kernels can call."""
 
-    def codegen(context, builder, signature, args):
-        x, upper, W, y, index, out, first = args
-        x_type, y_type, index_type = (signature.args[k] for k in (0, 3, 4))
-        even, order = _apart(x_type.dtype)
-        lanes = len(order)
-        kind = ir.VectorType(_i32, lanes)
+    @intrinsic
+    def largest(typing, x, upper, W, y, index, out, first):
+        def codegen(context, builder, signature, args):
+            x, upper, W, y, index, out, first = args
+            x_type, y_type, index_type = (signature.args[k] for k in (0, 3, 4))
+            even, order = apart(x_type.dtype)
+            lanes = len(order)
+            kind = ir.VectorType(_i32, lanes)
+            more = lambda start, n: builder.add(start, ir.Constant(start.type, n))
 
-        def larger(a, b):
-            better = builder.or_(builder.fcmp_ordered(">", b, a), builder.fcmp_unordered("uno", b, b))
-            return builder.select(better, b, a), better
+            def larger(a, b):
+                """Of two (value, position): the second where that is larger or NaN."""
+                better = builder.or_(builder.fcmp_ordered(">", b[0], a[0]), builder.fcmp_unordered("uno", b[0], b[0]))
+                return [builder.select(better, new, old) for new, old in zip(b, a)]
 
-        def row(start):
-            starts = start, builder.add(start, ir.Constant(start.type, lanes))
-            pair = [builder.load(_address(context, builder, x_type, x, s), align=4) for s in starts]
-            return larger(*[builder.shuffle_vector(*pair, _integers(k + odd for k in even)) for odd in (0, 1)])
+            def column(start, k):
+                starts = more(start, k // 2), more(start, k // 2 + lanes)  # the third column: odd ones of one further
+                pair = [builder.load(_address(context, builder, x_type, x, s), align=4) for s in starts]
+                return builder.shuffle_vector(*pair, integers(n + (k > 0) for n in even)), integers([k] * lanes)
 
-        (a, a_right), (b, b_right) = row(upper), row(builder.add(upper, W))
-        value, lower = larger(a, b)
-        # true extends to -1, so steps are subtracted: 0 or -1 along the row, -W more down the column
-        down = builder.sub(builder.sext(b_right, kind), _splat(builder, kind, builder.trunc(W, _i32)))
-        steps = builder.select(lower, down, builder.sext(a_right, kind))
-        place = builder.sub(_corners(builder, first, order), steps)
-        in_order = _integers(order.index(window) for window in range(lanes))
-        value, place = (builder.shuffle_vector(v, v, in_order) for v in (value, place))
-        builder.store(value, _address(context, builder, y_type, y, out), align=4)
-        builder.store(place, _places(context, builder, index_type, index, out, lanes), align=4)
-        return context.get_dummy_value()
+            best = None
+            for r in range(rows):
+                step = builder.mul(W, ir.Constant(W.type, r))
+                start = builder.add(upper, step)
+                value, place = functools.reduce(larger, (column(start, k) for k in range(columns)))
+                row = value, builder.add(place, _splat(builder, kind, builder.trunc(step, _i32)))
+                best = larger(best, row) if best else row
+            value, place = best[0], builder.add(best[1], _corners(builder, first, order))
+            in_order = integers(order.index(window) for window in range(lanes))
+            value, place = (builder.shuffle_vector(v, v, in_order) for v in (value, place))
+            builder.store(value, _address(context, builder, y_type, y, out), align=4)
+            builder.store(place, _places(context, builder, index_type, index, out, lanes), align=4)
+            return context.get_dummy_value()
 
-    i = types.intp
-    return types.void(x, i, i, y, index, i, i), codegen
+        i = types.intp
+        return types.void(x, i, i, y, index, i, i), codegen
+
+    largest.__doc__ = f"""y[out:], index[out:] = the largest in {rows}x{columns} windows of x, whose rows begin at upper + k W.
+
+    Positions count from `first`, that of x[upper]; a tie keeps the first, NaN the last.
+    """
+    return largest
+
+
+_largest_2x2, _largest_2x3, _largest_3x3 = (_largest_of(*size) for size in ((2, 2), (2, 3), (3, 3)))
 
 
 @intrinsic
@@ -90,11 +91,11 @@ def _spread(typing, y, index, at, x, upper, W, first):
     def codegen(context, builder, signature, args):
         y, index, at, x, upper, W, first = args
         y_type, index_type, x_type = (signature.args[k] for k in (0, 1, 3))
-        part, (_, order) = 128 // y_type.dtype.bitwidth, _apart(y_type.dtype)
+        part, (_, order) = 128 // y_type.dtype.bitwidth, apart(y_type.dtype)
         lanes, W32 = len(order), builder.trunc(W, _i32)
         value = builder.load(_address(context, builder, y_type, y, at), align=4)
         place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
-        value, place = (builder.shuffle_vector(v, v, _integers(order)) for v in (value, place))
+        value, place = (builder.shuffle_vector(v, v, integers(order)) for v in (value, place))
         steps, hits = builder.sub(place, _corners(builder, first, order)), []
         for start, step in ((upper, ir.Constant(_i32, 0)), (builder.add(upper, W), W32)):
             columns = []
@@ -104,13 +105,43 @@ def _spread(typing, y, index, at, x, upper, W, first):
             for half in (0, part // 2):  # this half of each part, left and right by turns
                 taken = (q + half + k // 2 + k % 2 * lanes for q in range(0, lanes, part) for k in range(part))
                 begin = builder.add(start, ir.Constant(start.type, lanes if half else 0))
-                mixed = builder.shuffle_vector(*columns, _integers(taken))
+                mixed = builder.shuffle_vector(*columns, integers(taken))
                 builder.store(mixed, _address(context, builder, x_type, x, begin), align=4)
         inside = builder.or_(builder.or_(hits[0], hits[1]), builder.or_(hits[2], hits[3]))
         return builder.icmp_signed("==", builder.bitcast(inside, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), -1))
 
     i = types.intp
     return types.boolean(y, index, i, x, i, i, i), codegen
+
+
+@intrinsic
+def _pick(typing, x, upper, W, index, at, first, y):
+    """y[at:] = x[upper:] or x[upper + W:] where index[at:] says; True if every index lies in its window."""
+
+    def codegen(context, builder, signature, args):
+        x, upper, W, index, at, first, y = args
+        x_type, index_type, y_type = (signature.args[k] for k in (0, 3, 6))
+        even, order = apart(x_type.dtype)
+        lanes, W32 = len(order), builder.trunc(W, _i32)
+        place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
+        place = builder.shuffle_vector(place, place, integers(order))
+        steps, inside, value = builder.sub(place, _corners(builder, first, order)), None, None
+        for start, step in ((upper, ir.Constant(_i32, 0)), (builder.add(upper, W), W32)):
+            starts = start, builder.add(start, ir.Constant(start.type, lanes))
+            pair = [builder.load(_address(context, builder, x_type, x, s), align=4) for s in starts]
+            for odd in (0, 1):
+                along = builder.add(step, ir.Constant(_i32, odd))
+                hit = builder.icmp_signed("==", steps, _splat(builder, steps.type, along))
+                column = builder.shuffle_vector(*pair, integers(k + odd for k in even))
+                value = builder.select(hit, column, value) if value else column
+                inside = builder.or_(inside, hit) if inside else hit
+        in_order = integers(order.index(window) for window in range(lanes))
+        value = builder.shuffle_vector(value, value, in_order)
+        builder.store(value, _address(context, builder, y_type, y, at), align=4)
+        return builder.icmp_signed("==", builder.bitcast(inside, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), -1))
+
+    i = types.intp
+    return types.boolean(x, i, i, index, i, i, y), codegen
 
 
 @kernel
@@ -121,7 +152,54 @@ def _largest_rows(T, x, y, index, H, W, Ho, Wo):
             p, i = r // Ho, r % Ho
             for k in range(0, Wo, lanes):
                 j = min(k, Wo - lanes)  # the last vector overlaps the one before it
-                _largest(x, (p * H + 2 * i) * W + 2 * j, W, y, index, r * Wo + j, 2 * (i * W + j))
+                _largest_2x2(x, (p * H + 2 * i) * W + 2 * j, W, y, index, r * Wo + j, 2 * (i * W + j))
+
+
+@inner
+def _largest_one(x, plane, rows, left, right, W):
+    """(the largest, its position) of one window that hangs over the end of a row."""
+    first = rows[0] * W + left
+    m, at = x[plane + first], first
+    for h in range(rows[0], rows[1]):
+        for w in range(left, right):
+            v = x[plane + h * W + w]
+            better = (v > m) | (v != v)
+            m, at = v if better else m, h * W + w if better else at
+    return m, at
+
+
+@kernel
+def _largest_overlapping(T, x, y, index, H, W, Ho, Wo):
+    R, lanes = y.size // Wo, lanes_of(x)
+    stop = Wo - W % 2  # windows from 1 on lie between the ends of a row
+    for t in prange(T):
+        for r in range(t * R // T, (t + 1) * R // T):
+            plane, i = r // Ho * H * W, r % Ho
+            rows = max(2 * i - 1, 0), min(2 * i + 2, H)
+            for k in range(1, stop, lanes):
+                j = min(k, stop - lanes)
+                first = rows[0] * W + 2 * j - 1
+                if rows[1] - rows[0] == 3:
+                    _largest_3x3(x, plane + first, W, y, index, r * Wo + j, first)
+                else:
+                    _largest_2x3(x, plane + first, W, y, index, r * Wo + j, first)
+            y[r * Wo], index[r * Wo] = _largest_one(x, plane, rows, 0, 2, W)
+            if stop < Wo:
+                y[r * Wo + stop], index[r * Wo + stop] = _largest_one(x, plane, rows, W - 2, W, W)
+
+
+@kernel
+def _pick_rows(T, x, index, y, H, W, Ho, Wo, done):
+    R, lanes = y.size // Wo, lanes_of(x)
+    for t in prange(T):
+        inside = True
+        for r in range(t * R // T, (t + 1) * R // T):
+            p, i = r // Ho, r % Ho
+            for k in range(0, Wo, lanes):
+                j = min(k, Wo - lanes)
+                first = 2 * (i * W + j)
+                inside &= _pick(x, p * H * W + first, W, index, r * Wo + j, first, y)
+        done[t] = inside
 
 
 @kernel
@@ -149,9 +227,25 @@ def halves(x_size, y):
     return fills and y.shape[-2:] == (x_size[0] // 2, x_size[1] // 2)
 
 
-def largest_by_halves(x, y, index):
-    """Writes y and index of max-pooling, 2x2 at stride 2."""
-    _largest_rows(team(x.size), x.reshape(-1), y.reshape(-1), index.reshape(-1), *x.shape[-2:], *y.shape[-2:])
+def overlapping(x_size, y):
+    """Whether planes of x_size fall into the 3x3 windows of y, and those between the ends of a row fill a vector."""
+    (H, W), (Ho, Wo) = x_size, y.shape[-2:]
+    fills = y.dtype in (np.float32, np.float64) and (Wo - 1 - W % 2) * y.itemsize >= VECTOR_BYTES
+    return fills and H > 1 and (Ho, Wo) == ((H + 1) // 2, (W + 1) // 2)
+
+
+def largest_by_halves(x, y, index, overlap):
+    """Writes y and index of max-pooling at stride 2, 2x2, or 3x3 with padding 1 where windows overlap."""
+    pool = _largest_overlapping if overlap else _largest_rows
+    pool(team(x.size), x.reshape(-1), y.reshape(-1), index.reshape(-1), *x.shape[-2:], *y.shape[-2:])
+
+
+def pick_by_halves(x, index, y):
+    """y = x at index. False if an index lies outside its 2x2 window: y then holds nothing of use."""
+    T = team(x.size)
+    done = np.empty(T, np.bool_)
+    _pick_rows(T, x.reshape(-1), index.reshape(-1), y.reshape(-1), *x.shape[-2:], *y.shape[-2:], done)
+    return done.all()
 
 
 def spread_by_halves(y, index, x):

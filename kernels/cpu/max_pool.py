@@ -8,9 +8,13 @@ are passed down, not rows: cutting a row out of an array counts references, whic
 import numpy as np
 from numba import prange
 
-from .halves import halves, largest_by_halves
+from ..geometry import Geometry
+from .halves import halves, largest_by_halves, overlapping
 from .pool import edges
 from .team import inner, kernel, team
+
+# Windows with vector loops of their own, and the question whether a plane suits them.
+BY_HALVES = {Geometry((2, 2), (2, 2)): halves, Geometry((3, 3), (2, 2), (1, 1)): overlapping}
 
 
 @inner
@@ -119,13 +123,13 @@ def _columns(P, W, Wo, geometry):
 
 
 def max_pool2d(x, geometry, output_size):
-    """(y, index): maxima along rows, then down columns, kh + kw comparisons; 2x2 stride 2 by halves."""
+    """(y, index): maxima along rows, then down columns, kh + kw comparisons; stride 2 mostly by halves."""
     x, g = np.ascontiguousarray(x), geometry
     N, C, _, W = x.shape
     y = np.empty((N, C, *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
-    if (g.kernel, g.stride, g.padding, g.dilation) == ((2, 2), (2, 2), (0, 0), (1, 1)) and halves(x.shape[2:], y):
-        largest_by_halves(x, y, index)
+    if g in BY_HALVES and BY_HALVES[g](x.shape[2:], y):
+        largest_by_halves(x, y, index, BY_HALVES[g] is overlapping)
         return y, index
     arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
     _max_pool(team(x.size), *arrays, *_columns(N * C, W, output_size[1], g), g.kernel, g.stride, g.padding, g.dilation)

@@ -3,7 +3,12 @@
 import numpy as np
 from numba import prange
 
+from ..geometry import Geometry
+from .doubling import OVERLAP, PAIRS, double, halve, twice
 from .team import inner, kernel, team
+
+# Windows with vector loops of their own, for planes that they halve.
+BY_TWO = {Geometry((2, 2), (2, 2)): PAIRS, Geometry((3, 3), (2, 2), (1, 1)): OVERLAP}
 
 
 def edges(size, count):
@@ -99,8 +104,11 @@ def avg_pool2d(x, geometry, scale):
     """Sums the window's rows into one line, then the line's taps: kh + kw additions a pixel instead of kh kw."""
     x, g = np.ascontiguousarray(x), geometry
     N, C, H, W = x.shape
-    y = np.empty((N, C, *scale.shape), x.dtype)
-    planes, scale = y.reshape(N * C, *scale.shape), np.ascontiguousarray(scale, x.dtype)
+    y, scale = np.empty((N, C, *scale.shape), x.dtype), np.ascontiguousarray(scale, x.dtype)
+    if g in BY_TWO and twice((H, W), y):
+        halve(x, y, scale, BY_TWO[g])
+        return y
+    planes = y.reshape(N * C, *scale.shape)
     _avg_pool(team(x.size), x.reshape(N * C, H, W), planes, scale, g.kernel, g.stride, g.padding, g.dilation, False)
     return y
 
@@ -109,8 +117,11 @@ def avg_pool2d_adjoint(y, geometry, scale, size):
     """Every input row gathers the output rows that hold it, then spreads the sum along the row: no two rows meet."""
     y, g = np.ascontiguousarray(y), geometry
     N, C, Ho, Wo = y.shape
-    x = np.empty((N, C, *size), y.dtype)
-    planes, scale = x.reshape(N * C, *size), np.ascontiguousarray(scale, y.dtype)
+    x, scale = np.empty((N, C, *size), y.dtype), np.ascontiguousarray(scale, y.dtype)
+    if g in BY_TWO and twice(size, y):
+        double(y, x, scale, BY_TWO[g])
+        return x
+    planes = x.reshape(N * C, *size)
     _avg_pool(team(x.size), planes, y.reshape(N * C, Ho, Wo), scale, g.kernel, g.stride, g.padding, g.dilation, True)
     return x
 

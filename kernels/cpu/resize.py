@@ -1,42 +1,32 @@
-"""Separable resizing in Numba: along columns once per input row, then rows are mixed in contiguous loops."""
+"""Separable resizing in Numba: along columns once per input row, then rows are mixed in contiguous loops.
+
+To twice the size, nearest or bilinear, has vector loops of its own: doubling.py.
+"""
 
 import numpy as np
 from numba import prange
 
+from .doubling import PAIRS, SMOOTH, double, halve, twice
 from .team import inner, kernel, team
-
-COPY, TWICE, DOUBLE, MIX = 0, 1, 2, 3  # one tap; one tap at twice the size; two taps at twice the size; two taps
 
 
 @inner
-def _stretch(x, p, h, cols, out, i, mode):
-    """out[i] = row x[p, h] resized along its columns. The modes are one formula; the shorter ones vectorise.
+def _stretch(x, p, h, cols, out, i, copy):
+    """out[i] = row x[p, h] resized along its columns; `copy` where that takes one tap.
 
     (Whole arrays and positions come in, not rows: cutting a row out costs more than resizing a short one.)
     """
     lo, hi, near, far = cols
-    n = x.shape[2]
-    if mode == TWICE:
-        for j in range(n):
-            out[i, 2 * j] = x[p, h, j]
-            out[i, 2 * j + 1] = x[p, h, j]
-    elif mode == COPY:
+    if copy:
         for j in range(lo.size):
             out[i, j] = x[p, h, lo[j]]
-    elif mode == DOUBLE:
-        s, t = near[2], far[2]
-        for j in range(n - 2):
-            out[i, 2 * j + 2] = s * x[p, h, j] + t * x[p, h, j + 1]
-            out[i, 2 * j + 3] = t * x[p, h, j + 1] + s * x[p, h, j + 2]
-        for j in (0, 1, 2 * n - 2, 2 * n - 1):
-            out[i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
     else:
         for j in range(lo.size):
             out[i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
 
 
 @inner
-def _rows(begin, end, x, y, rows, cols, modes):
+def _rows(begin, end, x, y, rows, cols, copies):
     """Output rows begin .. end. Two stretched input rows are held, since the next output row mostly needs them again."""
     lo, hi, near, far = rows
     Ho, Wo = y.shape[1:]
@@ -44,18 +34,18 @@ def _rows(begin, end, x, y, rows, cols, modes):
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
         base, a = p * x.shape[1], 0
-        for tap in range(1 if modes[0] <= TWICE else 2):
+        for tap in range(1 if copies[0] else 2):
             h = hi[i] if tap else lo[i]
             slot = 1 - a if tap else (1 if second == base + h else 0)
             if (second if slot else first) != base + h:
-                _stretch(x, p, h, cols, held, slot, modes[1])
+                _stretch(x, p, h, cols, held, slot, copies[1])
                 if slot:
                     second = base + h
                 else:
                     first = base + h
             a = a if tap else slot
         s, t = near[i], far[i]
-        if modes[0] <= TWICE:
+        if copies[0]:
             for j in range(Wo):
                 y[p, i, j] = held[a, j]
         else:
@@ -64,37 +54,27 @@ def _rows(begin, end, x, y, rows, cols, modes):
 
 
 @inner
-def _shrink(tall, cols, inverse, x, p, h, mode):
+def _shrink(tall, cols, inverse, x, p, h):
     """x[p, h] = adjoint of `_stretch` applied to tall."""
     (lo, hi, near, far), (start, at, weight) = cols, inverse
     n = x.shape[2]
-    if mode == TWICE:
+    if lo.size > n:  # gather: many outputs used one input, and writes to one place wait in line
         for j in range(n):
-            x[p, h, j] = tall[2 * j] + tall[2 * j + 1]
-    elif mode == DOUBLE or lo.size > n:  # gather: many outputs used one input, and writes to one place wait in line
-        first, last = (2, n - 2) if mode == DOUBLE else (n, n)
-        if mode == DOUBLE:
-            s, t = near[2], far[2]
-            for j in range(n - 4):
-                inner = t * (tall[2 * j + 4] + tall[2 * j + 5])
-                x[p, h, j + 2] = inner + s * (tall[2 * j + 3] + tall[2 * j + 6])
-        for side in ((0, first), (last, n)):
-            for j in range(side[0], side[1]):
-                total = x.dtype.type(0)
-                for k in range(start[j], start[j + 1]):
-                    total += weight[k] * tall[at[k]]
-                x[p, h, j] = total
+            total = x.dtype.type(0)
+            for k in range(start[j], start[j + 1]):
+                total += weight[k] * tall[at[k]]
+            x[p, h, j] = total
     else:  # scatter: neighbours go to different places
         for j in range(n):
             x[p, h, j] = 0
         for j in range(lo.size):
             x[p, h, lo[j]] += near[j] * tall[j]
-            if mode != COPY:
+            if far[j] != 0:
                 x[p, h, hi[j]] += far[j] * tall[j]
 
 
 @inner
-def _adjoint_rows(begin, end, y, x, rows, cols, inverse, mode):
+def _adjoint_rows(begin, end, y, x, rows, cols, inverse):
     """Input rows begin .. end: the output rows that used one are summed, then the sum shrinks along its columns."""
     start, at, weight = rows
     H = x.shape[1]
@@ -106,32 +86,43 @@ def _adjoint_rows(begin, end, y, x, rows, cols, inverse, mode):
             i, t = at[k], weight[k]
             for j in range(tall.size):
                 tall[j] += t * y[p, i, j]
-        _shrink(tall, cols, inverse, x, p, h, mode)
+        _shrink(tall, cols, inverse, x, p, h)
 
 
 @kernel
-def _resize(T, x, y, rows, cols, modes):
+def _resize(T, x, y, rows, cols, copies):
     R = y.shape[0] * y.shape[1]
     for t in prange(T):
-        _rows(t * R // T, (t + 1) * R // T, x, y, rows, cols, modes)
+        _rows(t * R // T, (t + 1) * R // T, x, y, rows, cols, copies)
 
 
 @kernel
-def _adjoint(T, y, x, rows, cols, inverse, mode):
+def _adjoint(T, y, x, rows, cols, inverse):
     R = x.shape[0] * x.shape[1]
     for t in prange(T):
-        _adjoint_rows(t * R // T, (t + 1) * R // T, y, x, rows, cols, inverse, mode)
+        _adjoint_rows(t * R // T, (t + 1) * R // T, y, x, rows, cols, inverse)
 
 
-def _mode(taps, size):
-    """Which loop serves the table. Doubling: outputs 2j, 2j + 1 lie a quarter before and after input j."""
+def _kind(taps, size):
+    """The filter of doubling.py that the table is, or None: inputs u - 1 and u make output 2u, u and u + 1 the next."""
     lo, hi, f = taps
-    at = np.arange(len(lo))
+    if len(lo) != 2 * size:
+        return None
+    at = np.arange(2 * size)
     if not f.any():
-        return TWICE if len(lo) == 2 * size and (lo == at // 2).all() else COPY
-    inner = slice(2, len(lo) - 2)
-    doubles = len(lo) == 2 * size > 4 and (lo == (at - 1) // 2)[inner].all() and (hi == lo + 1)[inner].all()
-    return DOUBLE if doubles and (f == np.where(at % 2, 0.25, 0.75))[inner].all() else MIX
+        return PAIRS if (lo == at // 2).all() else None
+    low, high = np.maximum((at - 1) // 2, 0), np.minimum((at + 1) // 2, size - 1)
+    share = np.where(at % 2, 0.25, 0.75)
+    share[0] = 0
+    return SMOOTH if (lo == low).all() and (f == share).all() and ((hi == high) | (f == 0)).all() else None
+
+
+def _by_two(rows, cols, large, small):
+    """The filter, where both axes are doubled by the same one and rows fill vectors."""
+    if not twice(large, small):
+        return None
+    kind = _kind(rows, small.shape[2])
+    return kind if kind == _kind(cols, small.shape[3]) else None
 
 
 def _table(taps, index, dtype):
@@ -145,9 +136,13 @@ def resize2d(x, rows, cols):
     x = np.ascontiguousarray(x)
     N, C, H, W = x.shape
     y = np.empty((N, C, len(rows[0]), len(cols[0])), x.dtype)
+    kind = _by_two(rows, cols, y.shape[2:], x)
+    if kind is not None:
+        double(x, y, np.ones((H, W), x.dtype), kind)
+        return y
     tables = _table(rows, np.intp, x.dtype), _table(cols, np.uintp, x.dtype)
-    modes = _mode(rows, H), _mode(cols, W)
-    _resize(team(y.size), x.reshape(N * C, H, W), y.reshape(N * C, *y.shape[2:]), *tables, modes)
+    copies = not rows[2].any(), not cols[2].any()
+    _resize(team(y.size), x.reshape(N * C, H, W), y.reshape(N * C, *y.shape[2:]), *tables, copies)
     return y
 
 
@@ -167,7 +162,11 @@ def resize2d_adjoint(y, rows, cols, size):
     y = np.ascontiguousarray(y)
     N, C, Ho, Wo = y.shape
     x = np.empty((N, C, *size), y.dtype)
+    kind = _by_two(rows, cols, (Ho, Wo), x)
+    if kind is not None:
+        halve(y, x, np.ones(size, y.dtype), kind)
+        return x
     table, inverse = _table(cols, np.uintp, y.dtype), _inverse(cols, size[1], y.dtype)
     planes = y.reshape(N * C, Ho, Wo), x.reshape(N * C, *size)
-    _adjoint(team(y.size), *planes, _inverse(rows, size[0], y.dtype), table, inverse, _mode(cols, size[1]))
+    _adjoint(team(y.size), *planes, _inverse(rows, size[0], y.dtype), table, inverse)
     return x

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import prange
 
-from .halves import halves, spread_by_halves
+from .halves import halves, pick_by_halves, spread_by_halves
 from .team import kernel
 
 
@@ -41,6 +41,9 @@ def plane_gather(x, index):
     x, index = np.ascontiguousarray(x), np.ascontiguousarray(index)
     N, C, H, W = x.shape
     y, bad = np.empty(index.shape, x.dtype), np.zeros(N * C, np.bool_)
+    known = index.dtype == np.int32 and index.shape[:2] == (N, C) and halves((H, W), y)
+    if known and pick_by_halves(x, index, y):  # as 2x2 pooling at stride 2 leaves them
+        return y
     L = index.shape[2] * index.shape[3]
     _gather(x.reshape(N * C, H * W), index.reshape(N * C, L), y.reshape(N * C, L), bad)
     _check("plane_gather", bad, index, H * W)
