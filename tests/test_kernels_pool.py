@@ -92,6 +92,18 @@ def test_max_pool_by_halves(column, size, dtype):
     np.testing.assert_array_equal(index, reference.max_pool2d(x, geometry, (Ho, Wo))[1])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(8, 36), (9, 37), (2, 40), (7, 52), (64, 70), (1, 36), (5, 8)])
+@pytest.mark.parametrize("values", [(-1, 0, 1), (-np.inf, 0), (0, 1, np.nan)])
+def test_overlapping_max_pool(column, size, dtype, values):
+    """3x3 stride 2 padding 1 has its own loop; rows and columns beyond the image, ties, -inf and NaN."""
+    x = np.random.default_rng(0).choice(np.array(values, dtype), (2, 2, *size))
+    geometry = Geometry((3, 3), (2, 2), (1, 1))
+    output = geometry.output_size(size)
+    for mine, specified in zip(column.max_pool2d(x, geometry, output), reference.max_pool2d(x, geometry, output)):
+        np.testing.assert_array_equal(mine, specified)
+
+
 @given(windows(), st.integers(0, 99))
 @sweep
 def test_gather_and_scatter_are_adjoint(column, window, seed):
@@ -110,7 +122,7 @@ def test_gather_and_scatter_are_adjoint(column, window, seed):
 
 
 @pytest.mark.parametrize("size", [(6, 8), (7, 9), (7, 8), (5, 16), (6, 34), (7, 47)])
-def test_scatter_of_pooled_positions(column, size):
+def test_gather_and_scatter_of_pooled_positions(column, size):
     """The layout of 2x2 stride 2 pooling, with and without one position that breaks the pattern."""
     x = normal((2, 3, *size), np.float32)
     Ho, Wo = size[0] // 2, size[1] // 2
@@ -122,6 +134,7 @@ def test_scatter_of_pooled_positions(column, size):
             index[0, 0, 0, -1] = place
         wanted = reference.plane_scatter(g, index, size)
         np.testing.assert_allclose(column.plane_scatter(g, index, size), wanted, rtol=1e-6)
+        np.testing.assert_array_equal(column.plane_gather(x, index), reference.plane_gather(x, index))
 
 
 @pytest.mark.parametrize("wrong", [-2, 12, 2**31 - 1])
@@ -154,6 +167,22 @@ def test_avg_pool_is_the_loop_and_has_an_adjoint(column, window, dtype, seed):
     if dtype == np.float64:
         assert abs((y * g).sum() - (x * dx).sum()) < 1e-10
     np.testing.assert_allclose(dx, reference.avg_pool2d_adjoint(g, geometry, scale, shape[2:]), atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(16, 32), (2, 34), (6, 50), (4, 8), (17, 33), (64, 140)])
+@pytest.mark.parametrize("geometry", [Geometry((2, 2), (2, 2)), Geometry((3, 3), (2, 2), (1, 1))], ids=["2x2", "3x3"])
+def test_avg_pool_of_planes_that_it_halves(column, size, geometry, dtype):
+    """They have a loop of their own, where even one infinity must not reach a window that does not hold it."""
+    rng, output = np.random.default_rng(0), geometry.output_size(size)
+    x, y = rng.standard_normal((2, 3, *size)).astype(dtype), rng.standard_normal((2, 3, *output)).astype(dtype)
+    scale = rng.uniform(0.1, 1, output).astype(dtype)
+    x[0, 1, size[0] // 2, size[1] // 2], y[0, 1, output[0] // 2, output[1] // 2] = np.inf, -np.inf
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    wanted = reference.avg_pool2d(x, geometry, scale)
+    np.testing.assert_allclose(column.avg_pool2d(x, geometry, scale), wanted, atol=tolerance)
+    wanted = reference.avg_pool2d_adjoint(y, geometry, scale, size)
+    np.testing.assert_allclose(column.avg_pool2d_adjoint(y, geometry, scale, size), wanted, atol=tolerance)
 
 
 @given(sizes, pairs | st.tuples(st.integers(1, 14), st.integers(1, 14)), st.integers(0, 99))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from minidl.kernels import reference
 
 sweep = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 lengths = st.integers(1, 12)
@@ -56,6 +57,25 @@ def test_resize_is_the_loop_and_has_an_adjoint(column, N, C, size, output, data)
     assert dx.dtype == dtype and dx.shape == x.shape
     error = abs((y.astype(float) * g).sum() - (x.astype(float) * dx).sum())
     assert error < (1e-10 if dtype == np.float64 else 1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(1, 16), (2, 17), (5, 31), (40, 64), (3, 3)])
+@pytest.mark.parametrize("make", [nearest, bilinear])
+@pytest.mark.parametrize("change", [None, 0, 5, -1])
+def test_twice_the_size(column, size, make, change, dtype):
+    """It has a loop of its own; a table that differs in one place is not that of twice the size."""
+    rows, cols = (make(n, 2 * n) for n in size)
+    if change is not None:
+        cols[0][change] = cols[1][change] = 1
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((2, 3, *n)).astype(dtype) for n in (size, (2 * size[0], 2 * size[1])))
+    if make is nearest:  # one infinity must not reach its neighbours
+        x[0, 1, size[0] // 2, size[1] // 2] = y[1, 0, size[0], size[1]] = np.inf
+    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    wanted = reference.resize2d(x, rows, cols), reference.resize2d_adjoint(y, rows, cols, size)
+    np.testing.assert_allclose(column.resize2d(x, rows, cols), wanted[0], atol=tolerance)
+    np.testing.assert_allclose(column.resize2d_adjoint(y, rows, cols, size), wanted[1], atol=tolerance)
 
 
 def test_nearest_copies_infinity_and_nan(column):

@@ -7,8 +7,6 @@ orders the inputs, counts positions in 64 bits and asks in every row whether arr
 them 0: nothing is zeroed first, and memory is written in order: 0.69 ms with a scatter, here 0.33 ms.
 """
 
-import functools
-
 import numpy as np
 from llvmlite import ir
 from numba import prange, types
@@ -48,23 +46,31 @@ def _largest_of(rows, columns):
             more = lambda start, n: builder.add(start, ir.Constant(start.type, n))
 
             def larger(a, b):
-                """Of two (value, position): the second where that is larger or NaN."""
-                better = builder.or_(builder.fcmp_ordered(">", b[0], a[0]), builder.fcmp_unordered("uno", b[0], b[0]))
-                return [builder.select(better, new, old) for new, old in zip(b, a)]
+                better = builder.or_(builder.fcmp_ordered(">", b, a), builder.fcmp_unordered("uno", b, b))
+                return builder.select(better, b, a), better
 
             def column(start, k):
                 starts = more(start, k // 2), more(start, k // 2 + lanes)  # the third column: odd ones of one further
                 pair = [builder.load(_address(context, builder, x_type, x, s), align=4) for s in starts]
-                return builder.shuffle_vector(*pair, integers(n + (k > 0) for n in even)), integers([k] * lanes)
+                return builder.shuffle_vector(*pair, integers(n + (k > 0) for n in even))
 
-            best = None
-            for r in range(rows):
-                step = builder.mul(W, ir.Constant(W.type, r))
-                start = builder.add(upper, step)
-                value, place = functools.reduce(larger, (column(start, k) for k in range(columns)))
-                row = value, builder.add(place, _splat(builder, kind, builder.trunc(step, _i32)))
-                best = larger(best, row) if best else row
-            value, place = best[0], builder.add(best[1], _corners(builder, first, order))
+            def row(start):
+                """(largest, minus the steps along the row to it): true, as a number, is -1."""
+                value, right = larger(column(start, 0), column(start, 1))
+                steps = builder.sext(right, kind)
+                for k in range(2, columns):
+                    value, right = larger(value, column(start, k))
+                    steps = builder.select(right, integers([-k] * lanes), steps)
+                return value, steps
+
+            value, steps = row(upper)
+            for r in range(1, rows):
+                down = builder.mul(W, ir.Constant(W.type, r))
+                below, along = row(builder.add(upper, down))
+                value, lower = larger(value, below)
+                along = builder.sub(along, _splat(builder, kind, builder.trunc(down, _i32)))
+                steps = builder.select(lower, along, steps)
+            place = builder.sub(_corners(builder, first, order), steps)
             in_order = integers(order.index(window) for window in range(lanes))
             value, place = (builder.shuffle_vector(v, v, in_order) for v in (value, place))
             builder.store(value, _address(context, builder, y_type, y, out), align=4)

@@ -4,7 +4,7 @@ To twice the size, nearest or bilinear, has vector loops of its own: doubling.py
 """
 
 import numpy as np
-from numba import prange
+from numba import njit, prange
 
 from .doubling import PAIRS, SMOOTH, double, halve, twice
 from .team import inner, kernel, team
@@ -103,26 +103,24 @@ def _adjoint(T, y, x, rows, cols, inverse):
         _adjoint_rows(t * R // T, (t + 1) * R // T, y, x, rows, cols, inverse)
 
 
-def _kind(taps, size):
-    """The filter of doubling.py that the table is, or None: inputs u - 1 and u make output 2u, u and u + 1 the next."""
-    lo, hi, f = taps
-    if len(lo) != 2 * size:
-        return None
-    at = np.arange(2 * size)
-    if not f.any():
-        return PAIRS if (lo == at // 2).all() else None
-    low, high = np.maximum((at - 1) // 2, 0), np.minimum((at + 1) // 2, size - 1)
-    share = np.where(at % 2, 0.25, 0.75)
-    share[0] = 0
-    return SMOOTH if (lo == low).all() and (f == share).all() and ((hi == high) | (f == 0)).all() else None
+@njit(cache=True)
+def _kind(lo, hi, f, size):
+    """The filter of doubling.py that the table is, or None: output 2u mixes inputs u - 1 and u, the next one u and u + 1."""
+    pairs = smooth = lo.size == 2 * size
+    for i in range(lo.size):
+        share = 0.0 if i == 0 else 0.25 if i % 2 else 0.75
+        pairs &= lo[i] == i // 2 and f[i] == 0
+        below, above = max((i - 1) // 2, 0), min((i + 1) // 2, size - 1)
+        smooth &= lo[i] == below and f[i] == share and (hi[i] == above or share == 0)
+    return PAIRS if pairs else SMOOTH if smooth else None
 
 
 def _by_two(rows, cols, large, small):
     """The filter, where both axes are doubled by the same one and rows fill vectors."""
     if not twice(large, small):
         return None
-    kind = _kind(rows, small.shape[2])
-    return kind if kind == _kind(cols, small.shape[3]) else None
+    kind = _kind(*rows, small.shape[2])
+    return kind if kind == _kind(*cols, small.shape[3]) else None
 
 
 def _table(taps, index, dtype):

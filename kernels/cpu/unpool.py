@@ -23,11 +23,11 @@ def _scatter(y, index, x, bad):
     for p in prange(x.shape[0]):
         x[p] = 0
         for j in range(index.shape[1]):
-            at = index[p, j]
-            if at < -1 or at >= x.shape[1]:
-                bad[p] = True
-            elif at >= 0:
+            at = np.uintp(index[p, j])  # a negative one becomes larger than any plane
+            if at < np.uintp(x.shape[1]):
                 x[p, at] += y[p, j]
+            elif index[p, j] != -1:
+                bad[p] = True
 
 
 def _check(name, bad, index, size):
