@@ -15,12 +15,13 @@ import numpy as np
 from numba import njit, prange
 
 from .microkernel import VECTOR_BYTES
-from .team import kernel, team
+from .team import inner, kernel, team
 from .vector import fill, lanes_of, load, store
 from .weave import in_order, load_apart, store_pair
 
 PAIRS, OVERLAP, SMOOTH = 0, 1, 2
-inlined = njit(cache=True, forceinline=True)  # `smooth` is a constant to the loops it steers
+# `smooth` is a constant to the loops it steers.
+inlined = njit(cache=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 @inlined
@@ -134,30 +135,38 @@ def _copy_pairs(begin, end, y, x, scale, Ho, Wo):
             store_pair(x, lower + 2 * j, value, value)
 
 
+@inner
+def _halve_part(begin, end, x, y, scale, Ho, Wo, kind):
+    if kind == PAIRS:
+        _add_pairs(begin, end, x, y, scale, Ho, Wo)
+    elif kind == OVERLAP:
+        _halve_rows(begin, end, x, y, scale, Ho, Wo, False)
+    else:
+        _halve_rows(begin, end, x, y, scale, Ho, Wo, True)
+
+
+@inner
+def _double_part(begin, end, y, x, scale, Ho, Wo, kind):
+    if kind == PAIRS:
+        _copy_pairs(begin, end, y, x, scale, Ho, Wo)
+    elif kind == OVERLAP:
+        _double_rows(begin, end, y, x, scale, Ho, Wo, False)
+    else:
+        _double_rows(begin, end, y, x, scale, Ho, Wo, True)
+
+
 @kernel
 def _halve(T, x, y, scale, Ho, Wo, kind):
     R = y.size // Wo
     for t in prange(T):
-        begin, end = t * R // T, (t + 1) * R // T
-        if kind == PAIRS:
-            _add_pairs(begin, end, x, y, scale, Ho, Wo)
-        elif kind == OVERLAP:
-            _halve_rows(begin, end, x, y, scale, Ho, Wo, False)
-        else:
-            _halve_rows(begin, end, x, y, scale, Ho, Wo, True)
+        _halve_part(t * R // T, (t + 1) * R // T, x, y, scale, Ho, Wo, kind)
 
 
 @kernel
 def _double(T, y, x, scale, Ho, Wo, kind):
     R = y.size // Wo
     for t in prange(T):
-        begin, end = t * R // T, (t + 1) * R // T
-        if kind == PAIRS:
-            _copy_pairs(begin, end, y, x, scale, Ho, Wo)
-        elif kind == OVERLAP:
-            _double_rows(begin, end, y, x, scale, Ho, Wo, False)
-        else:
-            _double_rows(begin, end, y, x, scale, Ho, Wo, True)
+        _double_part(t * R // T, (t + 1) * R // T, y, x, scale, Ho, Wo, kind)
 
 
 def twice(large, small):
