@@ -52,10 +52,12 @@ def near(came, needed, tolerance):
 
 
 pairs = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))
+RATES = pairs(1, 3)
+EQUAL = st.integers(1, 3).map(lambda d: (d, d))
 
 
 @st.composite
-def problems(draw, kernel=None, stride=None, dilation=None, depthwise=False, least=1, most=7):
+def problems(draw, kernel=None, stride=None, dilation=RATES, depthwise=False, least=1, most=7):
     """(seed, N, C, O, size, geometry), sizes from one row on, channels off every multiple of a vector."""
     groups = draw(st.integers(2, 9) if depthwise else st.integers(1, 3))
     C = groups if depthwise else groups * draw(st.integers(least, most))
@@ -64,7 +66,7 @@ def problems(draw, kernel=None, stride=None, dilation=None, depthwise=False, lea
         kernel or draw(pairs(1, 5)),
         stride or draw(pairs(1, 3)),
         draw(pairs(0, 4)),
-        draw(st.integers(1, 3).map(lambda d: (d, d))) if dilation == "equal" else draw(pairs(1, 3)),
+        draw(dilation),
         groups,
     )
     size = draw(pairs(1, 37).filter(lambda s: min(geometry.output_size(s)) >= 1))
@@ -192,31 +194,54 @@ def test_depthwise_where_the_image_lies(dtype, tolerance, problem):
 
 
 @exact
+@sweep
+@given(problems(kernel=(3, 3), stride=(2, 2), dilation=st.just((1, 1)), depthwise=True))
+def test_depthwise_by_twos_where_the_image_lies(dtype, tolerance, problem):
+    compare(problem, *DEPTHWISE, dtype, tolerance)
+
+
+@exact
+@pytest.mark.parametrize("padding", range(4))
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 9])
+@pytest.mark.parametrize("columns", [7, 8, 9, 15, 16, 17, 18, 31, 32, 33, 34])
+def test_depthwise_by_twos_at_every_side(dtype, tolerance, padding, rows, columns):
+    g = Geometry((3, 3), (2, 2), (max(padding, rows < 3), padding), (1, 1), 2)
+    compare((0, 2, 2, 2, (rows, columns), g), *DEPTHWISE, dtype, tolerance)
+
+
+@exact
 @pytest.mark.parametrize(
-    "size, padding, dilation",
+    "size, stride, padding, dilation",
     [
-        ((70, 700), (1, 1), (1, 1)),
-        ((61, 530), (4, 0), (2, 5)),
-        ((40, 33), (12, 12), (12, 12)),
-        ((9, 12), (30, 40), (7, 9)),
+        ((70, 700), (1, 1), (1, 1), (1, 1)),
+        ((61, 530), (1, 1), (4, 0), (2, 5)),
+        ((40, 33), (1, 1), (12, 12), (12, 12)),
+        ((9, 12), (1, 1), (30, 40), (7, 9)),
+        ((101, 1501), (2, 2), (1, 1), (1, 1)),
+        ((70, 2000), (2, 2), (0, 2), (1, 1)),
     ],
 )
-def test_depthwise_in_strips(dtype, tolerance, size, padding, dilation):
-    compare((0, 2, 3, 3, size, Geometry((3, 3), (1, 1), padding, dilation, 3)), *DEPTHWISE, dtype, tolerance)
+def test_depthwise_in_strips(dtype, tolerance, size, stride, padding, dilation):
+    compare((0, 2, 3, 3, size, Geometry((3, 3), stride, padding, dilation, 3)), *DEPTHWISE, dtype, tolerance)
 
 
-def test_depthwise_takes_nothing_from_beside_the_image():
-    g = Geometry((3, 3), (1, 1), (1, 1), (1, 1), 2)
-    around = np.full((3, 2, 9, 19), np.nan)
-    around[1] = rand(0, 2, 9, 19)
-    x, w = around[1:2], rand(1, 2, 1, 3, 3)
-    for computed in (depthwise.conv2d(x, w, None, g), depthwise.conv_transpose2d(x, w, None, (9, 19), g)):
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", range(3))
+def test_depthwise_takes_nothing_from_beside_the_image(stride, padding):
+    def amid_nan(seed, *shape):
+        around = np.full((3, *shape), np.nan)
+        around[1] = rand(seed, *shape)
+        return around[1:2]
+
+    g = Geometry((3, 3), (stride, stride), (padding, padding), (1, 1), 2)
+    x, w, y = amid_nan(0, 2, 9, 19), rand(1, 2, 1, 3, 3), amid_nan(2, 2, *g.output_size((9, 19)))
+    for computed in (depthwise.conv2d(x, w, None, g), depthwise.conv_transpose2d(y, w, None, (9, 19), g)):
         assert np.isfinite(computed).all()
-    assert np.isfinite(depthwise.conv2d_weight(x, x, g)).all()
+    assert np.isfinite(depthwise.conv2d_weight(x, y, g)).all()
 
 
 @sweep
-@given(problems(kernel=(3, 3), stride=(1, 1), dilation="equal", most=21))
+@given(problems(kernel=(3, 3), stride=(1, 1), dilation=EQUAL, most=21))
 def test_winograd(problem):
     kernels = winograd_conv.conv2d, winograd_conv.conv_transpose2d, winograd_weight.conv2d_weight
     compare(problem, *kernels, np.float32, 1e-4)

@@ -8,17 +8,17 @@
 
 As in tiled.py the windows' taps are contiguous runs of the copy, and sums stay in registers over all taps. The transposed
 convolution is the same loop over its s x s phases, the weight gradient a dot product of the same runs with y. The commonest
-case, 3x3 of stride 1, does without the copy, which was a third of the time: depthwise_direct.py.
+cases do without the copy, a third of the time and more: 3x3 of stride 1 in depthwise_direct.py, of 2 in depthwise_strided.py.
 """
 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
 from . import depthwise_direct as direct
+from . import depthwise_strided as strided
 from .microkernel import width
 from .tiles import adjoint_taps, layout, window_taps
-from .vector import clear_run, copy_run, fill, lanes_of, load, load_second, store, total
-from .weave import load_other, weave
+from .vector import clear_run, copy_run, fill, lanes_of, load, store, total
 
 STRIP_BYTES = 24 * 1024
 
@@ -39,14 +39,7 @@ def _copy_strip(x, start, size, copy, images, plane, pitch, first, rows, step):
             elif step[1] == 1:
                 copy_run(x, source, copy, at, count)
             else:
-                q, lanes = 0, lanes_of(x)
-                while step[1] == 2 and q + lanes < count:  # not <=: the last vector reads one number more than it keeps
-                    store(copy, at + q, load_second(x, source + 2 * q))
-                    q += lanes
-                if q > 0:  # the last overlaps the one before it, and reads from one number earlier
-                    store(copy, at + count - lanes, load_other(x, source + 2 * (count - lanes) - 1))
-                    q = count
-                for k in range(q, count):
+                for k in range(count):
                     copy[at + k] = x[source + k * step[1]]
 
 
@@ -111,9 +104,7 @@ def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offset
                             _filter(*args, y, (p * H + i) * W)
                         else:
                             _filter(*args, lines, b * W)
-                    if up[1] == 2:
-                        weave(lines, 0, W, W, y, (p * H + i) * W, lanes)
-                    elif up[1] > 2:
+                    if up[1] > 1:
                         for j in range(W):
                             y[(p * H + i) * W + j] = lines[j % up[1] * W + j // up[1]]
 
@@ -143,6 +134,8 @@ def conv2d(x, w, bias, geometry):
     y = np.empty((*x.shape[:2], *geometry.output_size(x.shape[2:])), x.dtype)
     if direct.serves(geometry, y):
         return direct.conv2d(x, w, bias, geometry, y)
+    if strided.serves(geometry, x, y):
+        return strided.conv2d(x, w, bias, geometry, y)
     return _run(x, w, bias, window_taps(geometry), y, (1, 1))
 
 
@@ -151,6 +144,8 @@ def conv_transpose2d(y, w, bias, size, geometry):
     x = np.empty((*y.shape[:2], *size), y.dtype)
     if direct.serves(geometry, x):
         return direct.conv_transpose2d(y, w, bias, geometry, x)
+    if strided.serves(geometry, x, y):
+        return strided.conv_transpose2d(y, w, bias, geometry, x)
     return _run(y, w, bias, adjoint_taps(geometry), x, geometry.stride)
 
 
@@ -198,6 +193,8 @@ def conv2d_weight(x, y, geometry):
     """w[c,k,l] = sum_nij y[n,c,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
     if direct.serves(geometry, y):
         return direct.conv2d_weight(x, y, geometry)
+    if strided.serves(geometry, x, y):
+        return strided.conv2d_weight(x, y, geometry)
     (N, C), taps, lanes = x.shape[:2], window_taps(geometry), width(x.dtype) // 2
     offsets, tile = _strip(taps, *y.shape[2:], lanes, x.itemsize)
     w = np.empty((C, len(offsets)), x.dtype)

@@ -16,13 +16,14 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .microkernel import width
+from .team import within
 from .vector import clear_run, fill, lanes_of, load, load_between, prefetch, store, total
 
 STRIP_BYTES = 64 * 1024
 LINE_BYTES = 64  # of a cache
 
 
-@njit(cache=True, forceinline=True)
+@within
 def _three(x, row, column, apart, W, inside):
     """Vectors at a row's columns `column`, `+ apart`, `+ 2 apart`, zero where these are not among its W."""
     a, b, c = column, column + apart, column + 2 * apart
@@ -35,7 +36,7 @@ def _three(x, row, column, apart, W, inside):
     )
 
 
-@njit(cache=True, forceinline=True)
+@within
 def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, apart, inside):
     """A vector of columns, from q, of the given rows of y."""
     (H, W), (first, last), (d, e), b = size, rows, apart, fill(x, bias)
@@ -55,7 +56,7 @@ def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, apart, in
                 store(y, y0 + i * pitch + q, out)
 
 
-@njit(cache=True, forceinline=True)
+@within
 def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside, sums):
     """sums[k, l] += y x over a vector of columns, from q, of the given rows of y; columns before `fresh` are left out."""
     (H, W), (first, last), (d, e), lanes, zero = size, rows, apart, lanes_of(x), fill(x, 0)
@@ -83,22 +84,19 @@ def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside
     store(sums, 8 * lanes, load(sums, 8 * lanes) + s8)
 
 
-@njit(cache=True, forceinline=True)
+@within
 def _inside(q, lanes, W, pad, apart):
     return q >= pad and q + lanes - pad + 2 * apart <= W
 
 
-@njit(cache=True, forceinline=True)
-def _ask(x, start, W, rows, run):
-    """Asks for a share, as of the columns from `run`, of as many rows after the given ones; W pixels wide, from `start`."""
-    (first, last), lanes = rows, lanes_of(x)
-    share = (last - first) * lanes
-    at = start + last * W + run * (last - first)
-    for a in range(at, at + share, LINE_BYTES // x.itemsize):
+@within
+def ask(x, start, count):
+    """Asks for the lines of x[start : start + count], which may lie outside the array."""
+    for a in range(start, start + count, LINE_BYTES // x.itemsize):
         prefetch(x, a)
 
 
-@njit(parallel=True, cache=True)
+@njit(parallel=True, cache=True, _nrt=False)
 def _correlate(x, size, w, bias, y, out_size, planes, pad, apart, R, T):
     (h, v), (H, W), C = size, out_size, bias.size
     for thread in prange(T):
@@ -106,12 +104,12 @@ def _correlate(x, size, w, bias, y, out_size, planes, pad, apart, R, T):
         for p in range(thread * planes // T, (thread + 1) * planes // T):
             c = p % C
             for first in range(0, H, R):
-                rows = first, min(first + R, H)
+                last = min(first + R, H)
                 for run in range(0, W, lanes):
-                    _ask(x, p * h * v, v, rows, run)
-                    _ask(y, p * H * W, W, rows, run)
+                    ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
+                    ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
                     q = min(run, W - lanes)  # the last vector overlaps the one before it
-                    args = x, p * h * v, size, w, 9 * c, bias[c], y, p * H * W, W, rows, q, pad, apart
+                    args = x, p * h * v, size, w, 9 * c, bias[c], y, p * H * W, W, (first, last), q, pad, apart
                     if _inside(q, lanes, v, pad[1], apart[1]):
                         _filter_down(*args, True)
                     else:
@@ -128,12 +126,12 @@ def _weight(x, size, y, out_size, N, pad, apart, R, w, T):
             clear_run(sums, 0, sums.size)
             for p in range(c, N * C, C):
                 for first in range(0, H, R):
-                    rows = first, min(first + R, H)
+                    last = min(first + R, H)
                     for run in range(0, W, lanes):
-                        _ask(x, p * h * v, v, rows, run)
-                        _ask(y, p * H * W, W, rows, run)
+                        ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
+                        ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
                         q = max(min(run, W - lanes), 0)
-                        args = x, p * h * v, size, y, p * H * W, W, rows, q, run, pad, apart
+                        args = x, p * h * v, size, y, p * H * W, W, (first, last), q, run, pad, apart
                         if q == run and q + lanes <= W and _inside(q, lanes, v, pad[1], apart[1]):
                             _products_down(*args, True, sums)
                         else:

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from .microkernel import VECTOR_BYTES
 from .team import inner, kernel, team
 from .vector import _address, _splat, lanes_of
-from .weave import apart, integers
+from .weave import even_lanes, integers
 
 _i32 = ir.IntType(32)
 
@@ -40,7 +40,7 @@ def _largest_of(rows, columns):
         def codegen(context, builder, signature, args):
             x, upper, W, y, index, out, first = args
             x_type, y_type, index_type = (signature.args[k] for k in (0, 3, 4))
-            even, order = apart(x_type.dtype)
+            even, order = even_lanes(x_type.dtype)
             lanes = len(order)
             kind = ir.VectorType(_i32, lanes)
             more = lambda start, n: builder.add(start, ir.Constant(start.type, n))
@@ -97,7 +97,7 @@ def _spread(typing, y, index, at, x, upper, W, first):
     def codegen(context, builder, signature, args):
         y, index, at, x, upper, W, first = args
         y_type, index_type, x_type = (signature.args[k] for k in (0, 1, 3))
-        part, (_, order) = 128 // y_type.dtype.bitwidth, apart(y_type.dtype)
+        part, (_, order) = 128 // y_type.dtype.bitwidth, even_lanes(y_type.dtype)
         lanes, W32 = len(order), builder.trunc(W, _i32)
         value = builder.load(_address(context, builder, y_type, y, at), align=4)
         place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
@@ -127,7 +127,7 @@ def _pick(typing, x, upper, W, index, at, first, y):
     def codegen(context, builder, signature, args):
         x, upper, W, index, at, first, y = args
         x_type, index_type, y_type = (signature.args[k] for k in (0, 3, 6))
-        even, order = apart(x_type.dtype)
+        even, order = even_lanes(x_type.dtype)
         lanes, W32 = len(order), builder.trunc(W, _i32)
         place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
         place = builder.shuffle_vector(place, place, integers(order))

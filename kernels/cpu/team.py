@@ -18,6 +18,8 @@ summing = njit(
     no_cfunc_wrapper=True,
     fastmath={"reassoc", "contract"},
 )
+# Part of a kernel's inner loop. Numba counts who holds an array, with an atomic addition wherever one is handed on; not here.
+within = njit(cache=True, forceinline=True, _nrt=False)
 
 
 def team(elements):

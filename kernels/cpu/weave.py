@@ -1,17 +1,24 @@
-"""Every second number of a row: the odd ones alone, even and odd ones apart, and two rows into one.
+"""Two vectors taken apart into their even and odd numbers, and woven together again; and whole rows.
 
-Shuffles that stay within parts of 128 bits are the fast ones, so `load_apart` works part by part, which leaves its numbers
-out of order; a sum or a maximum of them is put `in_order` once, before it is stored:
+Shuffles that stay within parts of 128 bits are the fast ones, so even and odd numbers are taken part by part, which leaves
+them out of order. Sums may stay so until they are stored; a vector to be multiplied by them follows by `apart`:
 
-    0 1 2 3 | 4 5 6 7    8 9 a b | c d e f    ->    even 0 2 8 a | 4 6 c e,  odd 1 3 9 b | 5 7 d f
+    0 1 2 3 | 4 5 6 7    8 9 a b | c d e f    ->    evens 0 2 8 a | 4 6 c e,  odds 1 3 9 b | 5 7 d f
 """
 
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from .vector import Vector, load
+from .vector import Vector, lanes_of, load
 from .vector import _address as address
+
+
+def even_lanes(dtype):
+    """(even numbers of two vectors, part by part; their places among all even numbers)."""
+    lanes, part = Vector(dtype).lanes, 128 // dtype.bitwidth
+    even = [start + k for q in range(0, lanes, part) for start in (q, q + lanes) for k in range(0, part, 2)]
+    return even, [k // 2 for k in even]
 
 
 def integers(numbers):
@@ -20,36 +27,46 @@ def integers(numbers):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
 
 
-def apart(dtype):
-    """(even numbers of two registers, part by part; their places if they were in order)."""
-    lanes, part = Vector(dtype).lanes, 128 // dtype.bitwidth
-    even = [start + k for q in range(0, lanes, part) for start in (q, q + lanes) for k in range(0, part, 2)]
-    return even, [k // 2 for k in even]
+def _mix(builder, a, b, lanes):
+    return builder.shuffle_vector(a, b, integers(lanes))
 
 
-@intrinsic
-def load_apart(typing, array, start):
-    """array[start : start + 2 lanes : 2] and the numbers between them, both out of order."""
+def _of_one(lanes_taken):
+    """An intrinsic: the numbers of a vector in another order."""
 
-    def codegen(context, builder, signature, args):
-        array_type, (even, _) = signature.args[0], apart(array.dtype)
-        starts = args[1], builder.add(args[1], ir.Constant(args[1].type, len(even)))
-        pair = [builder.load(address(context, builder, array_type, args[0], at), align=4) for at in starts]
-        sides = [builder.shuffle_vector(*pair, integers(k + odd for k in even)) for odd in (0, 1)]
-        return context.make_tuple(builder, signature.return_type, sides)
+    @intrinsic
+    def mixed(typing, a):
+        def codegen(context, builder, signature, args):
+            return _mix(builder, args[0], args[0], lanes_taken(even_lanes(a.dtype)[1]))
 
-    return types.UniTuple(Vector(array.dtype), 2)(array, types.intp), codegen
+        return a(a), codegen
+
+    return mixed
 
 
-@intrinsic
-def in_order(typing, vector):
-    """What came of a `load_apart`, in the order of memory."""
+def _of_two(odd):
+    """An intrinsic: every second number of two vectors, part by part."""
 
-    def codegen(context, builder, signature, args):
-        _, order = apart(vector.dtype)
-        return builder.shuffle_vector(args[0], args[0], integers(order.index(k) for k in range(len(order))))
+    @intrinsic
+    def mixed(typing, a, b):
+        def codegen(context, builder, signature, args):
+            return _mix(builder, *args, [k + odd for k in even_lanes(a.dtype)[0]])
 
-    return vector(vector), codegen
+        return a(a, b), codegen
+
+    return mixed
+
+
+evens, odds = _of_two(0), _of_two(1)
+apart = _of_one(lambda order: order)
+in_order = _of_one(lambda order: [order.index(k) for k in range(len(order))])
+
+
+@njit(cache=True, forceinline=True)
+def load_apart(x, start):
+    """x[start : start + 2 lanes : 2] and the numbers between them, both part by part."""
+    a, b = load(x, start), load(x, start + lanes_of(x))
+    return evens(a, b), odds(a, b)
 
 
 @intrinsic
@@ -59,27 +76,12 @@ def store_pair(typing, array, start, even, odd):
     def codegen(context, builder, signature, args):
         n, array_type = even.lanes, signature.args[0]
         for half in (0, 1):
-            mix = [k // 2 + half * n // 2 + k % 2 * n for k in range(n)]
-            value = builder.shuffle_vector(args[2], args[3], ir.Constant(ir.VectorType(ir.IntType(32), n), mix))
+            value = _mix(builder, args[2], args[3], [k // 2 + half * n // 2 + k % 2 * n for k in range(n)])
             at = builder.add(args[1], ir.Constant(args[1].type, half * n))
             builder.store(value, address(context, builder, array_type, args[0], at), align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, even, odd), codegen
-
-
-@intrinsic
-def load_other(typing, array, start):
-    """array[start + 1 : start + 2 lanes : 2]: the numbers that `load_second` leaves out."""
-
-    def codegen(context, builder, signature, args):
-        n, array_type = Vector(array.dtype).lanes, signature.args[0]
-        starts = args[1], builder.add(args[1], ir.Constant(args[1].type, n))
-        pair = [builder.load(address(context, builder, array_type, args[0], at), align=4) for at in starts]
-        odd = ir.Constant(ir.VectorType(ir.IntType(32), n), list(range(1, 2 * n, 2)))
-        return builder.shuffle_vector(*pair, odd)
-
-    return Vector(array.dtype)(array, types.intp), codegen
 
 
 @njit(cache=True, forceinline=True)
