@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 from . import cuda
-from .backend import is_array, like
+from .backend import asarray, is_array, like
 from .tensor import Tensor
 
 
@@ -127,48 +127,50 @@ def _check_unchanged(node):
 def _walk(roots, seeds, create_graph, retain_graph, targets=()):
     """Push `seeds` back from `roots`. Returns {node: gradient} for every Leaf, or for the `targets` if given."""
     useful = _ancestors(roots, targets) if targets else None
-    pending = {}  # creation number -> [node, its gradient so far]
+    pending = {}  # creation number -> [node, its gradient so far, whether that is a sum that can be written to]
     for root, seed in zip(roots, seeds):
         if root.index in pending:
             pending[root.index][1] = pending[root.index][1] + seed
         else:
-            pending[root.index] = [root, seed]
+            pending[root.index] = [root, seed, False]
     heap = sorted(-index for index in pending)
     reached = {}
     walking, mode.walking = mode.walking, True
     try:
         with enable_grad() if create_graph else no_grad():
             while heap:
-                node, g = pending.pop(-heappop(heap))
+                node, g, _ = pending.pop(-heappop(heap))
                 if node.hooks:
                     g = _call_hooks(node, g)
                 if node in targets or type(node) is Leaf:
                     reached[node] = g
                     if type(node) is Leaf:
                         continue
-                plan, saved = node.plan, node.saved
+                plan, saved, edges, shapes = node.plan, node.saved, node.edges, node.shapes
                 if saved is None or plan.out is not None or _last_write > node.index:
                     saved = _checked(node, create_graph)
                 values = (g, *saved)
                 if plan.joint:
                     values = (plan.joint(values),)
                 for edge, k, rule, pick in plan.steps:
-                    target = node.edges[edge]
+                    target = edges[edge]
                     if useful is not None and target not in useful:
                         continue
                     result = rule(*pick(values))
                     if result is None:
                         continue
-                    if result.data.shape != node.shapes[edge]:
-                        result = _fit(node, k, result, node.shapes[edge])
+                    if result.data.shape != shapes[edge]:
+                        result = _fit(node, k, result, shapes[edge])
                     if observer:
                         observer.backward(node, k, result)
-                    index = target.index
-                    if index in pending:
-                        pending[index][1] = pending[index][1] + result
+                    waiting = pending.get(target.index)
+                    if waiting is None:
+                        pending[target.index] = [target, result, False]
+                        heappush(heap, -target.index)
+                    elif waiting[2]:
+                        waiting[1].data += result.data  # many may add to one gradient: no new array each time
                     else:
-                        pending[index] = [target, result]
-                        heappush(heap, -index)
+                        waiting[1:] = waiting[1] + result, not create_graph
                 if not retain_graph:
                     node.saved = None
     finally:
@@ -249,7 +251,7 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
         if leaf is None:
             continue
         if leaf.grad is not None:
-            g = leaf.grad + g if create_graph else Tensor(leaf.grad.data + g.data)
+            g = leaf.grad + g if create_graph else Tensor(asarray(leaf.grad.data + g.data))
         elif not create_graph and (id(g.data) in handed_out or g.data.base is not None):
             g = Tensor(g.data.copy())
         handed_out.add(id(g.data))

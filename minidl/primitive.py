@@ -151,27 +151,22 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
 
         float32 only, which is what networks compute in; anything else goes the general way.
         """
-        x, y, edges, shapes, mask = a, b, [], [], 4
-        if isinstance(a, Tensor):
-            x = a.data
-            if a.node is not None:
-                edges.append(a.node)
-                shapes.append(x.shape)
-                mask = 6
-        if isinstance(b, Tensor):
-            y = b.data
-            if b.node is not None:
-                edges.append(b.node)
-                shapes.append(y.shape)
-                mask += 1
+        x, p = (a.data, a.node) if isinstance(a, Tensor) else (a, None)
+        y, q = (b.data, b.node) if isinstance(b, Tensor) else (b, None)
         try:
             out = forward(x, y)
         except TypeError:  # NumPy and CuPy arrays do not mix
             return general(a, b)
-        if out.dtype is not _FLOAT32 or type(out) is not np.ndarray or engine.observer:
+        if type(out) is not np.ndarray or out.dtype is not _FLOAT32 or engine.observer:
             return general(a, b)
         result = Tensor(out)
-        if edges and mode.recording:
+        if (p or q) and mode.recording:
+            if q is None:
+                mask, edges, shapes = 0b110, (p,), (x.shape,)
+            elif p is None:
+                mask, edges, shapes = 0b101, (q,), (y.shape,)
+            else:
+                mask, edges, shapes = 0b111, (p, q), (x.shape, y.shape)
             plan = plans.get(mask) or plan_for(mask, 2)
             if not plan.plain:
                 return general(a, b)

@@ -24,6 +24,23 @@ def test_gradients_accumulate_over_paths_and_calls():
     assert x.grad.item() == 9
 
 
+def test_summing_gradients_leaves_those_alone_that_others_hold():
+    x, seed, seen = tensor([1.0, 2.0], requires_grad=True), tensor([3.0, 4.0]), []
+    y = x + 0  # its rule hands the seed on as it is
+    y.register_hook(seen.append)
+    (x + y + x + x).backward(seed)
+    assert x.grad.tolist() == [12, 16]
+    assert seed.tolist() == [3, 4] and seen[0].tolist() == [3, 4]
+
+
+def test_gradient_of_a_scalar_stays_an_array():
+    x = tensor(2.0, requires_grad=True)
+    for _ in range(2):
+        (x * x + x + x).backward()
+        assert isinstance(x.grad.data, np.ndarray)
+    assert x.grad.item() == 12
+
+
 def test_long_chain_needs_no_recursion():
     x = tensor(1.0, requires_grad=True)
     y = x
