@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import cache, lru_cache
 
 import numpy as np
-from numba import njit
 
+from .team import inner
 from .tiles import window_taps
 
 COPY_BYTES = 176 * 1024  # of a copy, at most; and of what is kept for each pixel:
@@ -62,7 +62,7 @@ def aligned(shape, dtype):
     return flat[start : start + size].reshape(shape)
 
 
-@njit(cache=True)
+@inner
 def place_tables(rows, cols, step, pitch, apart, pixels, places):
     """Where the pixels of a tile lie in the copy and in the strip; the last one is repeated to whole groups of six."""
     for p in range(pixels.size):

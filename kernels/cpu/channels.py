@@ -18,17 +18,18 @@ and stride; copies, turns and what is read from the third-level cache cost 3 % (
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shape
 from .microkernel import add_channels_1, add_channels_2, channel_tile_1, channel_tile_2, width
+from .team import inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout
 from .vector import transpose
 
 DEPTH = 160  # steps of a sum: the weights and pixels of so many stay in the first-level cache
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def pack(w, strides, numbers, starts, C, M, chunk, columns, out):
     """out[g][phase][panel][chunk, tap, c][column] = w[g, panel columns + column, c, numbers[tap]], zero beyond M."""
     G, F, P = out.shape[0], starts.size - 1, -(-M // columns)
@@ -45,7 +46,7 @@ def pack(w, strides, numbers, starts, C, M, chunk, columns, out):
                     at += columns
 
 
-@njit(cache=True)
+@inner
 def turn(strip, at, count, columns, channels, lanes, y, start, plane):
     """y[start + o plane + q] = strip[at + q columns + o] for q < count, o < channels: squares of vectors, turned round."""
     for o in range(0, channels, lanes):
@@ -61,7 +62,7 @@ def turn(strip, at, count, columns, channels, lanes, y, start, plane):
                     y[t + r * plane + q] = strip[s + q * columns + r]
 
 
-@njit(cache=True)
+@inner
 def _write(strip, base, rows, cols, columns, channels, lanes, y, start, H, W, corner, step):
     """Rows h, h + step, ... of y, from pixel v on, (h, v) = corner, from a strip of rows x cols: what of them lies in y."""
     h, v = corner
@@ -74,7 +75,7 @@ def _write(strip, base, rows, cols, columns, channels, lanes, y, start, H, W, co
                 turn(strip, base + i * cols * columns, n, columns, channels, lanes, y, at, H * W)
 
 
-@njit(cache=True)
+@inner
 def add_panel(copy, pixels, count, offsets, w, bias, strip, places, where, fresh, narrow, columns):
     """One panel of weights and every pixel of a tile, DEPTH steps of the sum after another; from the bias on if fresh."""
     k0, K, b, o, at = where
@@ -93,7 +94,7 @@ def add_panel(copy, pixels, count, offsets, w, bias, strip, places, where, fresh
                 add_channels_2(copy, 0, pixels, p, offsets, k, n, w, b0, bias, o, strip, at, places)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _convolve(
     x, C, size, b, bias, y, M, out_size, N, images, shifts, starts, copy_step, tile, step, up, chunk, strips, lanes
 ):

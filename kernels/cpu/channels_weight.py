@@ -14,11 +14,12 @@ panels instead.
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shape
 from .channels import turn
 from .microkernel import add_channels_1, add_channels_2, width
+from .team import inner, kernel
 from .tiles import copy_tile, layout
 from .vector import clear_run, load, store, transpose
 
@@ -27,7 +28,7 @@ CHUNK_BYTES = 128 * 1024  # of a copy
 PIXELS = 400  # of a tile: a register tile adds up so many before it is stored
 
 
-@njit(cache=True)
+@inner
 def turn_rows(y, start, plane, channels, count, lanes, columns, out, at):
     """out[at + q columns + o] = y[start + o plane + q] for q < count, o < columns, zero from `channels` on."""
     for o in range(0, columns, lanes):
@@ -42,7 +43,7 @@ def turn_rows(y, start, plane, channels, count, lanes, columns, out, at):
                     out[at + q * columns + r] = y[start + r * plane + q] if r < channels else 0
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _accumulate(
     x, C, size, y, O, out_size, N, images, shifts, copy_step, tile, step, chunk, shares, panels, lanes, sums
 ):
@@ -89,7 +90,7 @@ def _accumulate(
                                 add_channels_2(copy, 0, offsets, k, pixels, 0, count, z, z0, z, 0, flat, w0, places)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def add_up(sums, w, O, K, lanes):
     """w[g, o, k] = the threads' sums of [g, panel, k, column], turned round."""
     parts, G, P, depth = sums.shape

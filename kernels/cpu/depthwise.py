@@ -12,18 +12,19 @@ cases do without the copy, a third of the time and more: 3x3 of stride 1 in dept
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from . import depthwise_direct as direct
 from . import depthwise_strided as strided
 from .microkernel import width
+from .team import inlined, kernel
 from .tiles import adjoint_taps, layout, window_taps
 from .vector import clear_run, copy_run, fill, lanes_of, load, store, total
 
 STRIP_BYTES = 24 * 1024
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _copy_strip(x, start, size, copy, images, plane, pitch, first, rows, step):
     """Rows first .. first + rows of every sub-image into the copy, whose columns outside the image are zero and stay so."""
     H, W = size
@@ -43,7 +44,7 @@ def _copy_strip(x, start, size, copy, images, plane, pitch, first, rows, step):
                     copy[at + k] = x[source + k * step[1]]
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _filter(x, at, starts, scales, taps, bias, n, y, y0):
     """y[y0 + q] = bias + sum over taps first..last of scales[tap] x[at + starts[tap] + q], q < n; the last vector overlaps."""
     (first, last), q, lanes = taps, 0, lanes_of(x)
@@ -76,7 +77,7 @@ def _filter(x, at, starts, scales, taps, bias, n, y, y0):
         y[y0 + j] = total
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _correlate(x, size, w, bias, y, C, out_size, planes, numbers, images, offsets, starts, tile, step, up, lanes, T):
     plane, pitch, R, spread = tile
     (h, v), (H, W) = size, out_size
@@ -149,7 +150,7 @@ def conv_transpose2d(y, w, bias, size, geometry):
     return _run(y, w, bias, adjoint_taps(geometry), x, geometry.stride)
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _products(x, offsets, pixels, n, sums, lanes):
     """sums[k] += pixels * x[offsets[k] :], in lanes, for n pixels and three taps at a time."""
     for k in range(0, offsets.size, 3):
@@ -167,7 +168,7 @@ def _products(x, offsets, pixels, n, sums, lanes):
         store(sums, (k + 2) * lanes, s2 + t2)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _weight(x, size, y, out_size, N, images, offsets, tile, step, lanes, w, T):
     plane, pitch, R, spread = tile
     (h, v), (H, W), (C, taps) = size, out_size, w.shape

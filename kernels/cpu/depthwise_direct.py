@@ -16,7 +16,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .microkernel import width
-from .team import within
+from .team import kernel, within
 from .vector import clear_run, fill, lanes_of, load, load_between, prefetch, store, total
 
 STRIP_BYTES = 64 * 1024
@@ -116,7 +116,7 @@ def _correlate(x, size, w, bias, y, out_size, planes, pad, apart, R, T):
                         _filter_down(*args, False)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _weight(x, size, y, out_size, N, pad, apart, R, w, T):
     (h, v), (H, W), C = size, out_size, w.shape[0]
     for thread in prange(T):

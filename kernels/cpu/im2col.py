@@ -1,13 +1,14 @@
 """im2col and its adjoint in Numba, one (image, channel) plane after another: what the tiled convolutions avoid."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from .team import kernel
 from .tiles import copy_row
 from .vector import clear_run
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _im2col(x, size, cols, out_size, kernel, stride, padding, dilation):
     (planes, H, W), (Ho, Wo) = size, out_size
     for p in prange(planes):
@@ -33,7 +34,7 @@ def im2col(x, geometry):
     return cols
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _col2im(cols, x, kernel, stride, padding, dilation):
     (planes, H, W), (Ho, Wo) = x.shape, cols.shape[2:]
     for p in prange(planes):

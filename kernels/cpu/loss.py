@@ -9,6 +9,7 @@ from numba import prange
 
 from .exponential import exp_below_zero, log_above_one
 from .team import inner, kernel, team
+from .vector import copy_run
 
 TILE = 1024
 
@@ -16,7 +17,7 @@ TILE = 1024
 @inner
 def _maximum(x, a, m):
     """m = largest class of every pixel of the tile x[:, a : a + m.size]; a NaN is left to the sum that follows."""
-    m[:] = x[0, a : a + m.size]
+    copy_run(x[0], a, m, 0, m.size)
     for c in range(1, x.shape[0]):
         row = x[c, a : a + m.size]
         for j in range(m.size):

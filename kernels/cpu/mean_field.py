@@ -8,6 +8,8 @@ from .exponential import exp_below_zero
 from .permutohedral_filter import blur, slice_, splat, table_bands
 from .planes import to_planes, to_rows
 from .rows import divide_by_sum, lanes, padded, subtract_maximum
+from .team import kernel
+from .vector import copy_run
 
 BLOCK = 256
 
@@ -24,17 +26,17 @@ def _softmax_rows(score, lane):
         divide_by_sum(score, i, lane)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _update(unary, vertices, weights, before, after, messages, sums, scores, beliefs, heard, told, lane):
     """One iteration: score = -unary + messages, softmax, and the splat of the beliefs into each band's own sums.
 
     vertices .. sums are tuples over terms; only the first `heard` messages are listened to, and only the first `told` terms
     are splatted. scores and beliefs are written unless they are empty.
     """
-    N = len(unary)
+    N, W = unary.shape
     bands = len(sums[0])
     for band in prange(bands):
-        block = np.empty((BLOCK, unary.shape[1]), unary.dtype)
+        block = np.empty((BLOCK, W), unary.dtype)
         for t in range(told):
             sums[t][band] = 0
         end = (band + 1) * N // bands
@@ -47,10 +49,10 @@ def _update(unary, vertices, weights, before, after, messages, sums, scores, bel
             for t in range(heard):
                 slice_(start, stop, q, start, vertices[t], weights[t], after[t], messages[t], lane)
             if len(scores):
-                scores[start:stop] = q
+                copy_run(here, 0, scores.reshape(-1), start * W, here.size)
             _softmax_rows(q, lane)
             if len(beliefs):
-                beliefs[start:stop] = q
+                copy_run(here, 0, beliefs.reshape(-1), start * W, here.size)
             for t in range(told):
                 splat(start, stop, q, start, vertices[t], weights[t], before[t], sums[t][band], lane)
 

@@ -44,8 +44,9 @@ def _tiles(boxes, group):
         last[i] = tiles if i == L - 1 else last[i + 1] if group[i] == group[i + 1] else first[i + 1]
     hulls = np.empty((tiles, 4), boxes.dtype)
     for m in range(tiles):
-        part = boxes[:, begin[m] : begin[m + 1]]
-        hulls[m] = part[0].min(), part[1].min(), part[2].max(), part[3].max()
+        for k in range(4):
+            side = boxes[k, begin[m] : begin[m + 1]]
+            hulls[m, k] = side.min() if k < 2 else side.max()
     return begin[: tiles + 1], hulls, first, last
 
 

@@ -5,16 +5,17 @@ axis are then one addition away. Results equal the reference column to the last 
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from ..lattice import Lattice
 from ..reference.permutohedral import check_features, elevation, key_strides
+from .team import kernel
 from .vertex_table import number_vertices
 
 BLOCK = 64
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _embed(features, scale, stride, code, order, weight, bands):
     """Per point: code of the remainder-0 vertex, coordinates by rank (4 bits each), barycentric weights."""
     D = len(stride)

@@ -1,16 +1,17 @@
 """Splat, blur and slice in Numba, on rows of channels."""
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .lattice_rows import blur_row, collect_row, gather_row, scatter_row
 from .planes import to_planes, to_rows
 from .rows import add_row, lanes, padded
+from .team import inner, kernel
 
 ALONE = 2**20  # elements times axes
 
 
-@njit(cache=True)
+@inner
 def splat(start, end, values, first, vertex, weight, scale, table, lane):
     """table[v] += weight * scale[i] * values[i - first] for the points start..end.
 
@@ -20,14 +21,14 @@ def splat(start, end, values, first, vertex, weight, scale, table, lane):
         scatter_row(table, vertex, weight, i, values, i - first, scale[i], lane)
 
 
-@njit(cache=True)
+@inner
 def slice_(start, end, out, first, vertex, weight, scale, table, lane):
     """out[i - first] += weight * scale[i] * table[v] for the points start..end."""
     for i in range(start, end):
         gather_row(out, i - first, table, vertex, weight, i, scale[i], lane)
 
 
-@njit(cache=True)
+@inner
 def _collect_rows(start, stop, sums, table, spare, mix, lane):
     """table[m] = mix applied to the bands' sum; mix is (W, W), or (1, W) where it is diagonal."""
     flat = sums.reshape(-1, sums.shape[2])
@@ -43,13 +44,13 @@ def _collect_rows(start, stop, sums, table, spare, mix, lane):
                 add_row(table, m, mix, c, spare[m, c], lane)
 
 
-@njit(cache=True)
+@inner
 def _blur_rows(start, stop, table, spare, neighbour, lane):
     for m in range(start, stop):
         blur_row(spare, m, table, neighbour[m, 0], neighbour[m, 1], lane)
 
 
-@njit(cache=True)
+@inner
 def _blur_alone(sums, result, spare, neighbour, mix, lane):
     D, M, _ = neighbour.shape
     table, other = (spare, result) if D % 2 else (result, spare)
@@ -60,13 +61,13 @@ def _blur_alone(sums, result, spare, neighbour, mix, lane):
         table, other = other, table
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _blur_each(sums, results, spares, neighbours, mixes, lane):
     for t in prange(len(sums)):
         _blur_alone(sums[t], results[t], spares[t], neighbours[t], mixes[t], lane)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _blur_together(sums, result, spare, neighbour, mix, lane, bands):
     D, M, _ = neighbour.shape
     table, other = (spare, result) if D % 2 else (result, spare)
@@ -93,7 +94,7 @@ def blur(sums, results, spares, neighbours, mixes, lane):
             _blur_together(*each, lane, T)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _splat_bands(values, vertex, weight, scale, sums, lane):
     bands, N = len(sums), len(values)
     for band in prange(bands):
@@ -101,7 +102,7 @@ def _splat_bands(values, vertex, weight, scale, sums, lane):
         splat(band * N // bands, (band + 1) * N // bands, values, 0, vertex, weight, scale, sums[band], lane)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _slice_bands(out, vertex, weight, scale, table, lane, bands):
     N = len(out)
     for band in prange(bands):

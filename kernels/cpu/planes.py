@@ -1,12 +1,13 @@
 """Channels by points into points by channels and back: transposed in squares of one vector's length."""
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
+from .team import inner, kernel
 from .vector import lanes_of, transpose
 
 
-@njit(cache=True)
+@inner
 def _turn(a, b, start, stop):
     """b[j, i] = a[i, j] for the columns start <= j < stop of a (C, N); the last squares overlap those before them."""
     (C, N), W, flat, turned = a.shape, b.shape[1], a.reshape(-1), b.reshape(-1)
@@ -23,7 +24,7 @@ def _turn(a, b, start, stop):
             transpose(flat, i * N + j, N, turned, j * W + i, W)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _to_rows(values, fill, rows, T):
     C, N = values.shape
     for t in prange(T):
@@ -42,7 +43,7 @@ def to_rows(values, fill, width):
     return rows
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _to_planes(rows, values, T):
     (C, N), W = values.shape, rows.shape[1]
     flat, turned = rows.reshape(-1), values.reshape(-1)

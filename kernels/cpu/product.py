@@ -23,10 +23,11 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .channel_tiles import one_row
 from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
+from .team import inlined, kernel
 from .tiled import panels
 from .tiles import adjoint_taps, copy_row, window_taps
 from .vector import clear_run, copy_run, prefetch
@@ -40,7 +41,7 @@ AHEAD = 6  # channels whose pixels are asked for in advance: they lie on other p
 LINE_BYTES = 64  # of a cache
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _gather(x, image, size, step, taps, k0, n, first, count, W, b, pitch):
     """b[k, q] = the pixel of x under step k0 + k of result first + q, zero where there is none; a row has W results."""
     (h, v), T = size, taps.shape[0]
@@ -61,7 +62,7 @@ def _gather(x, image, size, step, taps, k0, n, first, count, W, b, pitch):
             at, i, j = at + run, i + 1, 0
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _write(strip, s0, apart, y, target, size, up, phase, first, count, W, lanes):
     """Results first .. first + count of a row of the strip into y; `up` rows of them, `apart`, make one row of y."""
     H, V = size
@@ -79,7 +80,7 @@ def _write(strip, s0, apart, y, target, size, up, phase, first, count, W, lanes)
         q, i, j = q + run, i + 1, 0
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _pack(w, group, row, steps, starts, C, M, out, T):
     """out[g][phase][panel][k][r] = w[g, o + r, steps[k]] for the rows o + r of a panel: the order in which they are read."""
     tall, padded = panels(M)
@@ -100,7 +101,7 @@ def _pack(w, group, row, steps, starts, C, M, out, T):
                     o += height
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _add_runs(
     height, w, a, pitch, steps, s, b, offsets, n, count, fresh, init, i0, length, goal, c0, apart, early, lanes
 ):
@@ -119,7 +120,7 @@ def _add_runs(
             add_tile_4(w, a, pitch, steps, s, b, p, offsets, 0, n, init, i, length, goal, c, apart)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _convolve(
     x, C, size, step, taps, starts, w, packed, group, pitch, steps, bias, y, M, out, up, N, G, chunk, lanes, T
 ):

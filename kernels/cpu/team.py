@@ -9,16 +9,13 @@ from numba import get_num_threads, njit
 # "numpy": a division by zero gives infinity. Python's error would be a branch, and a loop with a way out has no vectors.
 kernel = njit(parallel=True, cache=True, error_model="numpy")
 # What only kernels call needs no way in from Python: that halves its compile time.
-inner = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_within = {"cache": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner = njit(**_within)
+# Part of its caller, so that what the caller knows of the arguments holds inside.
+inlined = njit(**_within, forceinline=True)
 # Sums may run in vector lanes; NaN and infinity stay what they are.
-summing = njit(
-    cache=True,
-    error_model="numpy",
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-    fastmath={"reassoc", "contract"},
-)
-# Part of a kernel's inner loop. Numba counts who holds an array, with an atomic addition wherever one is handed on; not here.
+summing = njit(**_within, fastmath={"reassoc", "contract"})
+# The same for inner loops: Numba counts who holds an array, with an atomic addition wherever one is handed on; not here.
 within = njit(cache=True, forceinline=True, _nrt=False)
 
 

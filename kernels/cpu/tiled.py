@@ -13,14 +13,15 @@ The same loop serves conv_transpose2d, whose result falls into s x s phases, eac
 from functools import partial
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .microkernel import outer_tile_4, outer_tile_6, width
+from .team import inlined, inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout, tile_size, window_taps
 from .vector import clear_run, copy_run
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def panels(M):
     """(rows in panels of 6, rows in all panels): M rounded up to 6 + ... + 6 + 4 + ... + 4."""
     even = max(4, M + M % 2)
@@ -28,7 +29,7 @@ def panels(M):
     return even - 4 * fours, even
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def pack_weights(w, strides, numbers, starts, C, M, out):
     """out[g][phase][panel][tap, c][row] = w[g, row, c, numbers[tap]]: the order in which outer_tile reads."""
     tall, padded = panels(M)
@@ -47,7 +48,7 @@ def pack_weights(w, strides, numbers, starts, C, M, out):
                     at += height
 
 
-@njit(cache=True)
+@inner
 def _write(strip, length, pitch, y, start, size, count, i0, j0, rows, cols, step, phase):
     """y[r, (i0 + i) s + a, (j0 + j) s + b] = strip[r, i pitch + j], for as much of the tile as lies in y."""
     H, W = size
@@ -65,7 +66,7 @@ def _write(strip, length, pitch, y, start, size, count, i0, j0, rows, cols, step
                         y[t + j * step[1]] = strip[s + j]
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def _panel(a, a0, height, steps, copy, offsets, k0, K, bias, o, runs, strip, length):
     """One panel of weights against every run of pixels: the register tiles of one strip."""
     for n in range(runs.size):
@@ -75,7 +76,7 @@ def _panel(a, a0, height, steps, copy, offsets, k0, K, bias, o, runs, strip, len
             outer_tile_4(a, a0, 1, steps[1], 0, copy, runs[n], offsets, k0, K, bias, o, 1, strip, runs[n], length)
 
 
-@njit(cache=True)
+@inner
 def _seen(tap_rows, start, stop, i0, rows, step, H):
     """The taps between start and stop that see rows of the image, not just padding, from some window of the tile."""
     first, last = i0 * step, (i0 + rows - 1) * step
@@ -86,7 +87,7 @@ def _seen(tap_rows, start, stop, i0, rows, step, H):
     return start, stop
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _correlate(
     x, C, size, a, bias, y, M, out_size, N, images, tap_rows, offsets, starts, tile, step, up, runs, lanes, T
 ):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
-from numba import njit
 
+from .team import inlined, inner
 from .vector import clear_run, copy_run, lanes_of, load_second, store
 
 TILE_BYTES = 192 * 1024  # of a tile's copy: under half of a second-level cache
@@ -114,7 +114,7 @@ def layout(taps, rows, cols, lanes):
     return taps.image * plane + taps.table[:, 1] * pitch + taps.table[:, 2], plane, pitch
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def copy_row(x, start, W, out, at, count, step, first):
     """out[at + q] = x[start + first + q step] for q < count, zero outside the row's W pixels; both arrays are flat."""
     lo = min(max(0, -(first // step)), count)
@@ -137,7 +137,7 @@ def copy_row(x, start, W, out, at, count, step, first):
             out[at + q] = x[source + step * q]
 
 
-@njit(cache=True)
+@inner
 def copy_tile(x, start, size, out, images, plane, pitch, i0, j0, rows, step):
     """Copies the sub-images of every channel that a tile's windows see, padding included; x starts at `start`.
 

@@ -10,11 +10,12 @@ reads six rows and writes six is beyond its proofs, so such code says itself wha
 import operator
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 from .microkernel import VECTOR_BYTES
+from .team import inlined
 
 
 class Vector(types.Type):
@@ -215,7 +216,7 @@ def total(typing, vector, start):
     return vector.dtype(vector, vector.dtype), codegen
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def copy_run(source, s, target, t, count):
     """target[t : t + count] = source[s : s + count] of flat arrays; the last vector overlaps the one before it."""
     lanes = lanes_of(target)
@@ -228,7 +229,7 @@ def copy_run(source, s, target, t, count):
         store(target, t + count - lanes, load(source, s + count - lanes))
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def clear_run(target, t, count):
     """target[t : t + count] = 0 of a flat array."""
     lanes = lanes_of(target)

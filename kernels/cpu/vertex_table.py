@@ -7,6 +7,8 @@ that one thread would have given, by first appearance.
 import numpy as np
 from numba import njit, prange
 
+from .team import inner, kernel
+
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
 MIX = np.int64(0x2545F4914F6CDD1D)  # spreads the few bits of an order over 64
 RECENT = 11  # bits: how many simplices the shortcut remembers
@@ -17,7 +19,7 @@ def _slot(code, size):
     return np.int64(((np.uint64(code) * GOLDEN) >> np.uint64(32)) & np.uint64(size - 1))
 
 
-@njit(cache=True)
+@inner
 def _find(code, codes, table):
     """The slot that holds `code`, or the empty one (-1) where it belongs: open addressing, linear probing."""
     h = _slot(code, len(table))
@@ -26,7 +28,7 @@ def _find(code, codes, table):
     return h
 
 
-@njit(cache=True)
+@inner
 def _table(codes, M, room):
     """A table of the first M codes with room for as many more, half empty."""
     size = 4096
@@ -38,7 +40,7 @@ def _table(codes, M, room):
     return table
 
 
-@njit(cache=True)
+@inner
 def _number_band(code, order, stride, vertex, codes):
     """Number the corners of a band's simplices: fills vertex and codes, returns how many there are."""
     (N, D), diagonal, M = vertex.shape, stride.sum(), 0
@@ -66,7 +68,7 @@ def _number_band(code, order, stride, vertex, codes):
     return M
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _number_bands(code, order, stride, vertex, codes, counts):
     (N, D), bands = vertex.shape, len(counts)
     for band in prange(bands):
@@ -94,7 +96,7 @@ def _merge(codes, counts, vertex):
     return codes[:M].copy(), table, renumber
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _finish(codes, table, stride, counts, renumber, vertex):
     """The vertices' common numbers in every band but the first, and everybody's neighbours."""
     (N, D), bands, M = vertex.shape, len(counts), len(codes)

@@ -7,9 +7,10 @@ them out of order. Sums may stay so until they are stored; a vector to be multip
 """
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from .team import inlined
 from .vector import Vector, lanes_of, load
 from .vector import _address as address
 
@@ -62,7 +63,7 @@ apart = _of_one(lambda order: order)
 in_order = _of_one(lambda order: [order.index(k) for k in range(len(order))])
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def load_apart(x, start):
     """x[start : start + 2 lanes : 2] and the numbers between them, both part by part."""
     a, b = load(x, start), load(x, start + lanes_of(x))
@@ -84,7 +85,7 @@ def store_pair(typing, array, start, even, odd):
     return types.void(array, types.intp, even, odd), codegen
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def weave(x, even, odd, n, y, y0, lanes):
     """y[y0 + 2 q] = x[even + q], y[y0 + 2 q + 1] = x[odd + q] for the n numbers of a row."""
     q = 0

@@ -8,12 +8,11 @@ Everything here works on `lanes` channels at once: pixels are transposed on the 
 fill a vector, and transposed back on the way out.
 """
 
-from numba import njit
-
+from .team import inlined, inner
 from .vector import load, store, transpose
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def input_line(d0, d1, d2, d3, d4, d5):
     """B' d."""
     a, b = d4 - 4 * d2, d3 - 4 * d1
@@ -21,21 +20,21 @@ def input_line(d0, d1, d2, d3, d4, d5):
     return 4 * d0 - 5 * d2 + d4, a + b, a - b, c + e, c - e, 4 * d1 - 5 * d3 + d5
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def output_line(m0, m1, m2, m3, m4, m5):
     """A' m: from products to results."""
     s, d, p, q = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     return m0 + s + p, d + 2 * q, s + 4 * p, d + 8 * q + m5
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def spread_line(y0, y1, y2, y3):
     """A y: the adjoint of output_line."""
     s, d, p, q = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
     return y0, s + d, s - d, p + q, p - q, y3
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def kernel_line(g0, g1, g2):
     """G g."""
     s, p = (g0 + g2) * (-1 / 6), g0 * (1 / 24) + g2 * (1 / 6)
@@ -43,14 +42,14 @@ def kernel_line(g0, g1, g2):
     return 0.25 * g0, s - d, s + d, p + q, p - q, g2
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def gather_line(u0, u1, u2, u3, u4, u5):
     """G' u: the adjoint of kernel_line."""
     s, d, p, q = u1 + u2, u2 - u1, u3 + u4, u3 - u4
     return 0.25 * u0 - s * (1 / 6) + p * (1 / 24), d * (1 / 6) + q * (1 / 12), (p - s) * (1 / 6) + u5
 
 
-@njit(cache=True)
+@inner
 def read_strip(x, start, channels, size, pixel, step, rows, cols, lanes, strip):
     """strip[r, q, lane] = x[lane, h + r d, v + q d] with (h, v) = pixel, zero outside the image; x starts at `start`."""
     (H, W), (h, v) = size, pixel
@@ -76,7 +75,7 @@ def read_strip(x, start, channels, size, pixel, step, rows, cols, lanes, strip):
                     strip[row + q * lanes + c] = x[source + c * H * W + q * step] if c < channels else 0
 
 
-@njit(cache=True)
+@inner
 def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, step):
     """y[lane, h + r d, v + q d] = strip[r, q, lane] with (h, v) = pixel, for as much as lies in the image."""
     (H, W), (h, v) = size, pixel
@@ -98,7 +97,7 @@ def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, step)
                     y[target + c * H * W + q * step] = strip[row + q * lanes + c]
 
 
-@njit(cache=True)
+@inner
 def input_tiles(strip, columns, tiles, lanes, out, at, plane, pitch):
     """out[6 r + q][tile] = B' d B for the tiles of a strip of 6 rows and 4 tiles + 2 pixels; `columns` is scratch like it."""
     cols = 4 * tiles + 2
@@ -129,7 +128,7 @@ def input_tiles(strip, columns, tiles, lanes, out, at, plane, pitch):
                 store(out, (6 * r + q) * plane + at + t * pitch, d[q])
 
 
-@njit(cache=True)
+@inner
 def output_tiles(m, at, plane, pitch, bias, columns, tiles, lanes, strip):
     """A' m A + bias for tiles given as m[6 r + q][tile]: a strip of 4 rows and 4 tiles pixels; `columns` is scratch."""
     n = 4 * tiles * lanes
@@ -160,7 +159,7 @@ def output_tiles(m, at, plane, pitch, bias, columns, tiles, lanes, strip):
                 store(strip, r * n + (4 * t + s) * lanes, y[s] + bias)
 
 
-@njit(cache=True)
+@inner
 def spread_tiles(strip, columns, tiles, lanes, out, at, plane, pitch):
     """out[6 r + q][tile] = A y A' for the tiles of a strip of 4 rows and 4 tiles pixels: the adjoint of output_tiles."""
     n = 4 * tiles * lanes

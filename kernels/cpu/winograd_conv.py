@@ -13,9 +13,10 @@ Float32 results lie within 1e-5 of the exact ones, relative to the largest: the 
 from functools import lru_cache
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .microkernel import outer_tile_4, outer_tile_6, width
+from .team import inlined, inner, kernel
 from .tiled import panels
 from .vector import load, store
 from .winograd import input_tiles, kernel_line, output_tiles, read_strip, write_strip
@@ -24,7 +25,7 @@ SEGMENT = 8  # tiles that are transformed at a time: their pixels stay in the fi
 BLOCK_BYTES = 768 * 1024  # of v and m of one block of tiles
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def transform_kernels(w, strides, turned, O, C, lanes, out, T):
     """out[g, f, run of o, c, o] = (G w G')[f] with w[g, o, c] at `strides`, `turned` by 180 degrees if asked."""
     G, _, R, _, width = out.shape
@@ -66,14 +67,14 @@ def grid_of(size, step):
     return starts(size[0], step)[0], *starts(size[1], step)
 
 
-@njit(cache=True, forceinline=True)
+@inlined
 def place(t, grid):
     """Tile t in the order image, row, column -> image, row and column of its first result, tiles left in its row."""
     (rows, columns, left), j = grid, t % grid[1].size
     return t // (rows.size * columns.size), rows[t // columns.size % rows.size], columns[j], left[j]
 
 
-@njit(cache=True)
+@inner
 def transform_inputs(x, base, C, size, origin, step, t0, t1, grid, lanes, strip, columns, v, plane, pitch):
     """v[f, tile, c] for tiles t0 .. t1 of the C channels of x from `base` on; images are `size[0]` numbers apart."""
     image, H, W = size
@@ -89,7 +90,7 @@ def transform_inputs(x, base, C, size, origin, step, t0, t1, grid, lanes, strip,
         t += tiles
 
 
-@njit(cache=True)
+@inner
 def _products(
     v, v_plane, v_pitch, steps, u, u0, u_plane, offsets, C, m, m_plane, m_pitch, tiles, first, last, width, zeros
 ):
@@ -109,7 +110,7 @@ def _products(
                     row += 4
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _winograd(x, u, bias, y, C, O, size, out_size, N, origin, step, grid, block, lanes, T):
     (H, W), (Ho, Wo) = size, out_size
     G, _, R, _, width = u.shape

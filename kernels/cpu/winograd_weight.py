@@ -11,9 +11,10 @@ the output channels o instead: each transforms all tiles of x, but only its chan
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
+from .team import inner, kernel
 from .tiled import panels
 from .vector import load, store
 from .winograd import gather_line, read_strip, spread_tiles
@@ -22,7 +23,7 @@ from .winograd_conv import SEGMENT, block_size, grid_of, place, transform_inputs
 SHARED_BYTES = 1 << 21  # of u; above, threads share the output channels
 
 
-@njit(cache=True)
+@inner
 def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, lanes, strip, columns, z, plane, pitch):
     """z[f, tile, o] for tiles t0 .. t1 of channels first .. last of y from `base` on."""
     image, H, W = size
@@ -37,7 +38,7 @@ def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, lanes, strip
         t += tiles
 
 
-@njit(cache=True)
+@inner
 def _add_products(z, z_plane, steps, v, v_plane, offsets, K, u, u0, u_plane, rows, cols, width, fresh, zeros):
     """u[f] += z[f]' v[f] for the 36 products, or = if fresh; a row of u is `cols` long."""
     tall, padded = panels(rows)
@@ -59,7 +60,7 @@ def _add_products(z, z_plane, steps, v, v_plane, offsets, K, u, u0, u_plane, row
             row += 6 if row < tall else 4
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares, lanes, u):
     (H, W), (Ho, Wo) = size, out_size
     parts, G, _, _, rows, cols = u.shape
@@ -98,7 +99,7 @@ def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares
                 u[part, g, s] = 0
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _gather_kernels(u, w, O, C, lanes, T):
     """w[g, o, c] = G' u G, with the threads' sums added up."""
     parts, G, shares, _, rows, cols = u.shape

@@ -23,11 +23,12 @@ from functools import lru_cache
 from itertools import chain, pairwise
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .channel_tiles import COPY_BYTES, aligned
 from .channels import add_panel, pack, turn
 from .microkernel import CHANNEL_ROWS, width
+from .team import inner, kernel
 from .vector import copy_run
 
 STRIP_BYTES = 2048 * 1024  # of a tile's sums, at most: with a copy, they stay in the third-level cache
@@ -95,7 +96,7 @@ def plan(geometry, size, out, adjoint, rows, columns):
     return np.concatenate(pixels), np.concatenate(places), np.array([*chain(*tiles)], np.int64), starts, seen
 
 
-@njit(cache=True)
+@inner
 def _add_zones(copy, offsets, some, pixels, places, runs, w, w0, bias, o, strip, at, fresh, narrow, columns):
     """One panel of weights, all of a tile's zones."""
     for r in range(runs.shape[0]):
@@ -106,7 +107,7 @@ def _add_zones(copy, offsets, some, pixels, places, runs, w, w0, bias, o, strip,
             add_panel(copy, pixels[p:q], q - p, offsets, w, bias, strip, places[p:q], where, new, narrow, columns)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _convolve(
     x, C, size, b, bias, y, M, out, N, shifts, pixels, places, runs, starts, seen, rows, chunk, plane, strips, lanes
 ):

@@ -17,11 +17,12 @@ Measured on a Zen 3 core, 256 channels, 2 x 33 x 33 pixels: 13 ms at rate 18 and
 from functools import lru_cache
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
 from .channel_tiles import COPY_BYTES, aligned
 from .channels_weight import add_up, turn_rows
 from .microkernel import CHANNEL_ROWS, add_channels_1, add_channels_2, width
+from .team import inner, kernel
 from .vector import clear_run, copy_run
 from .zones import LEAST_CHANNELS, shifts_of, zones
 
@@ -56,7 +57,7 @@ def plan(geometry, size, out):
     return np.array(pixels), np.array(rows), np.array(runs, np.int64).reshape(-1, 3)
 
 
-@njit(cache=True)
+@inner
 def _add_taps(copy, channels, some, pixels, runs, shifts, z, z0, flat, w0, places, narrow, columns):
     """One panel: every run of pixels, six channels at a time."""
     for r in range(runs.shape[0]):
@@ -69,7 +70,7 @@ def _add_taps(copy, channels, some, pixels, runs, shifts, z, z0, flat, w0, place
                 add_channels_2(copy, shifts[tap], channels, c, pixels, p, count, z, at, z, 0, flat, w, places)
 
 
-@njit(parallel=True, cache=True)
+@kernel
 def _accumulate(x, C, pixels_in, y, O, pixels_out, N, shifts, pixels, rows, runs, chunk, plane, panels, lanes, sums):
     T, columns, taps = panels.shape[0], 2 * lanes, shifts.size
     G, P, depth = sums.shape[1], sums.shape[2], sums.shape[3]
