@@ -19,6 +19,7 @@ COMMANDS = {
     "crf-tune": "find the parameters of a dense CRF on validation data",
     "cost": "parameters, multiply-adds and memory of a network, layer by layer",
     "export": "write a trained network as ONNX",
+    "compile": "compile the CPU kernels ahead of their first use",
     "bench": "time kernels and networks on this machine",
 }
 

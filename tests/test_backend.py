@@ -86,7 +86,8 @@ for x in np.zeros((1, 1, 2, 2), np.float32), np.zeros((1, 1, 2, 2)):
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stderr
         for _ in range(2)
     ]
-    assert said == ["compiling kernels for this machine: once, for a minute or two ...\n", ""]
+    assert said[0].startswith("compiling kernels for this machine: once") and said[0].count("\n") == 1
+    assert said[1] == ""
 
 
 def test_a_read_only_installation_keeps_compiled_code_elsewhere(tmp_path):

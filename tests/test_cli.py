@@ -307,3 +307,12 @@ def test_tour(tmp_path, monkeypatch, capsys):
     page = (tmp_path / "t" / "index.html").read_text()
     assert page.count("data:image/png;base64,") == 4 and "://" not in page
     assert "FCN-8s" in page and "U-Net" in page
+
+
+def test_compile_leaves_kernels_on_disk(tmp_path, monkeypatch):
+    from minidl.bench import cases
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cases, "CASES", [cases.Case("light", "small", "sgd", cases.FORWARD, {"shapes": [(50,)]})])
+    assert cli.main(["compile", "--processes", "2"]) == 0
+    assert any("sgd" in file.name or "plain" in file.name for file in tmp_path.rglob("*.nbi"))

@@ -4,6 +4,8 @@ import sys
 
 from numba.core import event
 
+NOTICE = "compiling kernels for this machine: once, for a minute or two (`minidl compile` does it ahead, on all processors) ..."
+
 
 def announce_compilation():
     """Say so, once a process, when Numba starts to compile a kernel of ours: code that is on disk passes in silence."""
@@ -14,7 +16,7 @@ def announce_compilation():
         def on_start(self, started):
             if not self.said and started.data["dispatcher"].py_func.__module__.startswith("minidl.kernels."):
                 self.said = True
-                print("compiling kernels for this machine: once, for a minute or two ...", file=sys.stderr, flush=True)
+                print(NOTICE, file=sys.stderr, flush=True)
 
         def on_end(self, ended):
             """Nothing: one line is enough."""

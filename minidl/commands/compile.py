@@ -1,0 +1,65 @@
+"""`minidl compile`: the CPU kernels compiled ahead, in several processes, so that nothing waits for them later."""
+
+import argparse
+import io
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import zip_longest
+from multiprocessing import get_context
+
+EXAMPLES = """examples:
+  minidl compile                   once, after installing or updating
+  minidl compile --processes 1     where memory is short: a process takes about half a GB
+"""
+
+
+def register(subparsers):
+    """Add the command and its options to the parser."""
+    parser = subparsers.add_parser(
+        "compile",
+        help="compile the CPU kernels ahead of their first use",
+        description="Run the kernels of `minidl bench` once, float32, on all processors: what is compiled stays on disk. "
+        "What the benchmark leaves out is compiled at its first use, in a few seconds.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N", help="at once (all processors)")
+
+
+def run(args):
+    """Carry out the command; returns its exit code, None for 0."""
+    from tqdm import tqdm
+
+    from ..bench.cases import CASES
+
+    if args.processes < 1:
+        raise ValueError(f"--processes {args.processes}; needed at least 1")
+    tasks = {}
+    for case in CASES:
+        if not case.chance:  # large networks with dropout run the kernels of the other cases
+            tasks.setdefault((case.group, case.op), []).append((case.op, case.part, case.params))
+    tasks = list(tasks.values())
+    half = (len(tasks) + 1) // 2  # neighbours share kernels, which would be compiled twice if they started together
+    apart = [task for pair in zip_longest(tasks[:half], tasks[half:]) for task in pair if task]
+    with ProcessPoolExecutor(args.processes, get_context("spawn"), _silence) as pool:
+        jobs = [pool.submit(_run_once, task) for task in apart]
+        try:
+            for job in tqdm(as_completed(jobs), "compiling", len(jobs), disable=None):
+                job.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _silence():
+    """The parent has a progress bar, and errors travel to it: no line about the compilation from every process."""
+    sys.stderr = io.StringIO()
+
+
+def _run_once(cases):
+    from ..bench.ours import OPS
+
+    for op, part, params in cases:
+        for call in OPS[op](params, part).values():
+            call()
