@@ -4,7 +4,7 @@
 |---|---|---|
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
-| product   | 1x1, kernels no larger than the stride, few pixels | one product, a block of im2col's matrix at a time (product) |
+| product   | conv2d; stride 1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
 | zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
 | tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few results, dilation (tiled) |
@@ -26,6 +26,7 @@ override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
+MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
 LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
 MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
 WASTE_TO_LIVE = {"forward": 2.5, "data": 2.5, "weight": 1.3}  # that waste to live products: above, zones take less time
@@ -52,8 +53,8 @@ def _product_serves(geometry, results, direction):
         return "the product has no weight gradient"
     if results < product.LEAST_RESULTS:
         return f"fewer than {product.LEAST_RESULTS} output channels do not fill a panel"
-    if direction == "data" and not product.serves_transposed(geometry):
-        return "phases of the result see different pixels"
+    if direction == "data" and geometry.stride != (1, 1):
+        return "the product has no phases of a result"
 
 
 def _live(geometry, size, direction):
@@ -86,10 +87,10 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
     pixels = N * np.prod((H, W) if direction == "data" else geometry.output_size((H, W)))
-    if not no_product and pixels < product.FEW_PIXELS:
-        return "product", f"{pixels} pixels: too few to work on copies of the weights"
-    if not no_product and product.no_overlap(geometry):
-        return "product", "no two windows see the same pixel: im2col's matrix is no larger than the image"
+    if not no_product and pixels < product.FEW_PIXELS and np.prod(w_shape) > MANY_WEIGHTS:
+        return "product", f"{pixels} pixels: too few to work on copies of so many weights"
+    if not no_product and geometry.kernel == geometry.stride == (1, 1):
+        return "product", "a 1x1 kernel: im2col's matrix is the image"
     live = _live(geometry, (H, W), direction)
     if direction != "weight" and results <= FEW_RESULTS:
         direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"

@@ -13,7 +13,7 @@ The same loop serves conv_transpose2d, whose result falls into s x s phases, eac
 from functools import partial
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads, njit, prange
 
 from .microkernel import outer_tile_4, outer_tile_6, width
 from .team import inlined, inner, kernel
@@ -21,8 +21,8 @@ from .tiles import adjoint_taps, copy_tile, layout, tile_size, window_taps
 from .vector import clear_run, copy_run
 
 
-@inlined
-def panels(M):
+@njit(cache=True, forceinline=True)
+def panels(M):  # called from Python, too
     """(rows in panels of 6, rows in all panels): M rounded up to 6 + ... + 6 + 4 + ... + 4."""
     even = max(4, M + M % 2)
     fours = (-even % 6) // 2

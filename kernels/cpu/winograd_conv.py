@@ -22,7 +22,8 @@ from .vector import load, store
 from .winograd import input_tiles, kernel_line, output_tiles, read_strip, write_strip
 
 SEGMENT = 8  # tiles that are transformed at a time: their pixels stay in the first-level cache
-BLOCK_BYTES = 768 * 1024  # of v and m of one block of tiles
+LEAST_BLOCK, MOST_BLOCK = 768 * 1024, 6 * 1024 * 1024  # bytes of v and m of a block of tiles; between them half of u's:
+# all of u is read for each block
 
 
 @kernel
@@ -159,16 +160,16 @@ def _run(x, w, bias, y, G, strides, turned, origin, step):
     if bias is not None:
         b[:, :O] = bias.reshape(G, O)
     grid = grid_of(y.shape[2:], step)
-    block = block_size(N * grid[0].size * grid[1].size, C + O, x.itemsize, threads, G)
+    block = block_size(N * grid[0].size * grid[1].size, C + O, x.itemsize, threads, G, u.nbytes // G)
     _winograd(
         x.reshape(-1), u, b.reshape(-1), y.reshape(-1), C, O, x.shape[2:], y.shape[2:], N, origin, step,
         grid, block, lanes // 2, threads,
     )  # fmt: skip
 
 
-def block_size(tiles, channels, itemsize, threads, G):
+def block_size(tiles, channels, itemsize, threads, G, u_bytes):
     """Tiles in a block: what fits the cache, in equal shares for the threads."""
-    fits = max(12, BLOCK_BYTES // (36 * channels * itemsize))
+    fits = max(12, min(max(u_bytes // 2, LEAST_BLOCK), MOST_BLOCK) // (36 * channels * itemsize))
     blocks = -(-tiles // fits)
     if blocks * G > 1:
         while blocks * G % threads and blocks < tiles:

@@ -153,7 +153,7 @@ def conv2d_weight(x, y, geometry):
     shares = max(1, min(threads, O // 64)) if 36 * O * cols * x.itemsize > SHARED_BYTES else 1
     parts = max(1, threads // shares)
     rows = panels(-(-O // shares))[1]
-    block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1))
+    block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1, 0))
     u = np.empty((parts, G, shares, 36, rows, cols), x.dtype)
     origin = -geometry.padding[0], -geometry.padding[1]
     sizes = C, O, x.shape[2:], y.shape[2:], N, origin, step, grid, min(block, max(tiles, 1))
