@@ -106,7 +106,9 @@ def test_tiled(dtype, tolerance, problem):
 @sweep
 @given(problems(least=product.LEAST_RESULTS, most=20))
 def test_product(dtype, tolerance, problem):
-    data = product.conv_transpose2d if problem[-1].stride == (1, 1) else cpu.conv_transpose2d
+    g = problem[-1]
+    serves = g.stride == (1, 1) or (g.kernel, g.padding) == ((1, 1), (0, 0))
+    data = product.conv_transpose2d if serves else cpu.conv_transpose2d
     compare(problem, product.conv2d, data, None, dtype, tolerance)
 
 
@@ -121,6 +123,8 @@ def test_product(dtype, tolerance, problem):
         (4, 3, 530, 9, (3, 5), Geometry((1, 1))),
         (5, 1, 300, 8, (1, 1), Geometry((3, 3), padding=(1, 1))),
         (6, 1, 18, 12, (300, 5), Geometry((1, 1), groups=2)),
+        (7, 2, 18, 12, (31, 20), Geometry((1, 1), (2, 3), groups=3)),
+        (8, 1, 9, 40, (1, 8), Geometry((1, 1), (2, 2))),
     ],
 )
 def test_product_of_blocks_and_chunks(dtype, tolerance, problem):
@@ -413,7 +417,7 @@ def test_choice_and_override():
     one, two = Geometry((1, 1)), Geometry((1, 1), (2, 2))
     for direction, used_here in (("forward", "product"), ("data", "product"), ("weight", "channels")):
         assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), one, x.dtype, direction)[0] == used_here
-        assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), two, x.dtype, direction)[0] == "channels"
+        assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), two, x.dtype, direction)[0] == used_here
         few = conv.choose((1, 128, 7, 7), (64, 128, 7, 7), Geometry((7, 7), padding=(3, 3)), x.dtype, direction)
         assert few[0] == used_here and (direction == "weight" or "49 pixels" in few[1])
     assert conv.choose((1, 32, 20, 20), (4, 32, 1, 1), one, x.dtype)[0] == "tiled"

@@ -4,7 +4,7 @@
 |---|---|---|
 | winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
-| product   | conv2d; stride 1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
+| product   | conv2d; stride 1, 1x1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
 | zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
 | tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few results, dilation (tiled) |
@@ -53,7 +53,7 @@ def _product_serves(geometry, results, direction):
         return "the product has no weight gradient"
     if results < product.LEAST_RESULTS:
         return f"fewer than {product.LEAST_RESULTS} output channels do not fill a panel"
-    if direction == "data" and geometry.stride != (1, 1):
+    if direction == "data" and geometry.stride != (1, 1) and (geometry.kernel, geometry.padding) != ((1, 1), (0, 0)):
         return "the product has no phases of a result"
 
 
@@ -89,7 +89,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     pixels = N * np.prod((H, W) if direction == "data" else geometry.output_size((H, W)))
     if not no_product and pixels < product.FEW_PIXELS and np.prod(w_shape) > MANY_WEIGHTS:
         return "product", f"{pixels} pixels: too few to work on copies of so many weights"
-    if not no_product and geometry.kernel == geometry.stride == (1, 1):
+    if not no_product and geometry.kernel == (1, 1):
         return "product", "a 1x1 kernel: im2col's matrix is the image"
     live = _live(geometry, (H, W), direction)
     if direction != "weight" and results <= FEW_RESULTS:

@@ -16,6 +16,8 @@ panels of weights are packed in the order in which they are read. Panels and run
 begin earlier, and compute some results twice.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numba import get_num_threads, prange
 
@@ -162,9 +164,14 @@ def conv2d(x, w, bias, geometry):
 
 
 def conv_transpose2d(y, w, bias, size, geometry):
-    """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, h + p - k d, v + p - l d], for stride 1."""
+    """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, h + p - k d, v + p - l d]: stride 1, or 1x1 without padding."""
     O, C, kh, kw = w.shape
     x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    if geometry.stride != (1, 1):  # between the pixels that see one of y there is only the bias
+        x[:] = 0 if bias is None else bias[:, None, None]
+        down, across = geometry.stride
+        x[:, :, ::down, ::across] = conv_transpose2d(y, w, bias, y.shape[2:], replace(geometry, stride=(1, 1)))
+        return x
     group = O // geometry.groups * C * kh * kw
     _run(y, w, group, kh * kw, C * kh * kw, adjoint_taps(geometry), bias, geometry.groups, x)
     return x
