@@ -16,13 +16,20 @@ at columns j and j - 1 of y, its right neighbour by weight 1, at j: `cross` and 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from .depthwise_direct import ask
 from .microkernel import width
 from .team import within
-from .vector import clear_run, fill, lanes_of, load, load_between, store, total
+from .vector import clear_run, fill, lanes_of, load, load_between, prefetch, store, total
 from .weave import apart, evens, in_order, odds, store_pair
 
-STRIP_BYTES = 64 * 1024
+STRIP_BYTES = 16 * 1024  # of x
+
+
+@within
+def _ask(x, x0, W, y, y0, V, i, j):
+    """Asks for a vector of a row of y and what it sees of x."""
+    prefetch(x, x0 + 2 * (i * W + j))
+    prefetch(x, x0 + 2 * (i * W + j) + W)
+    prefetch(y, y0 + i * V + j)
 
 
 @within
@@ -49,6 +56,7 @@ def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, inside):
     s = b
     for i in range(first - 1, last):
         h, out, s = 2 * i + 2 - pad[0], s, b
+        _ask(x, x0, W, y, y0, pitch, i + last - first, q)
         if i >= first and 0 < h <= H:
             u0, u1, u2 = _three(x, x0 + (h - 1) * W, 2 * q - pad[1], W, inside)
             out = out + k3 * u0 + k4 * u1 + k5 * u2
@@ -86,6 +94,7 @@ def _spread_down(y, y0, size, w, w0, bias, x, x0, pitch, rows, q, pad, inside):
             else:
                 lo, hi = load_between(y, at, -j, W - j), load_between(y, at + 1, -j - 1, W - j - 1)
         one, h = hi if even else lo, 2 * i - pad[0]
+        _ask(x, x0, pitch, y, y0, W, (h + last - first) // 2, q // 2)
         if first <= h < last:
             _store_woven(x, x0 + h * pitch + q, cross + k0 * hi + k2 * lo, single + k1 * one, even)
         if first <= h + 1 < last:
@@ -101,6 +110,7 @@ def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, inside, sums)
     g1 = zero
     for i in range(first - 1, last):
         h, at, g0, g1 = 2 * i + 2 - pad[0], y0 + (i + 1) * pitch + q, g1, zero
+        _ask(x, x0, W, y, y0, pitch, i + last - first, q)
         if i + 1 < last:
             g1 = apart(load(y, at) if inside else load_between(y, at, fresh - q, pitch - q))
         if i >= first and 0 < h <= H:
@@ -130,8 +140,6 @@ def _correlate(x, size, w, bias, y, out_size, planes, pad, R, T):
             for first in range(0, H, R):
                 last = min(first + R, H)
                 for run in range(0, W, lanes):
-                    ask(x, p * h * v + 2 * last * v + 2 * run * (last - first), 4 * (last - first) * lanes)
-                    ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
                     q = min(run, W - lanes)  # the last vector overlaps the one before it
                     a = 2 * q - pad[1]
                     args = x, p * h * v, size, w, 9 * (p % C), bias[p % C], y, p * H * W, W, (first, last), q, pad
@@ -147,11 +155,9 @@ def _spread(y, size, w, bias, x, out_size, planes, pad, R, T):
     for thread in prange(T):
         lanes = lanes_of(x)
         for p in range(thread * planes // T, (thread + 1) * planes // T):
-            for first in range(0, H, R):
-                last = min(first + R, H)
+            for first in range(0, H, 2 * R):
+                last = min(first + 2 * R, H)
                 for run in range(0, W, 2 * lanes):
-                    ask(x, (p * H + last) * W + run * (last - first), 2 * (last - first) * lanes)
-                    ask(y, p * h * v + last // 2 * v + run // 2 * (last - first) // 2, (last - first) // 2 * lanes)
                     q = min(run, W - 2 * lanes)  # the last overlap those before, and may begin on an odd column
                     j = (q + pad[1] + 1) // 2 - 1
                     args = y, p * h * v, size, w, 9 * (p % C), bias[p % C], x, p * H * W, W, (first, last), q, pad
@@ -173,8 +179,6 @@ def _weight(x, size, y, out_size, N, pad, R, w, T):
                 for first in range(0, H, R):
                     last = min(first + R, H)
                     for run in range(0, W, lanes):
-                        ask(x, p * h * v + 2 * last * v + 2 * run * (last - first), 4 * (last - first) * lanes)
-                        ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
                         q = max(min(run, W - lanes), 0)
                         a = 2 * q - pad[1]
                         args = x, p * h * v, size, y, p * H * W, W, (first, last), q, run, pad
@@ -192,26 +196,31 @@ def serves(geometry, x, y):
     return fills and (geometry.kernel, geometry.stride, geometry.dilation) == ((3, 3), (2, 2), (1, 1))
 
 
-def _run(kernel, x, w, bias, pad, y):
+def _strip(x):
+    """Rows of y in a strip."""
+    return max(STRIP_BYTES // (2 * x.shape[3] * x.itemsize), 8)
+
+
+def _run(kernel, x, w, bias, pad, R, y):
     bias = np.zeros(x.shape[1], x.dtype) if bias is None else np.ascontiguousarray(bias)
     flat = x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1), y.shape[2:]
-    kernel(*flat, len(x) * len(bias), pad, max(STRIP_BYTES // (y.shape[3] * y.itemsize), 8), get_num_threads())
+    kernel(*flat, len(x) * len(bias), pad, R, get_num_threads())
     return y
 
 
 def conv2d(x, w, bias, geometry, y):
     """y[n,c,i,j] = b[c] + sum_kl w[c,k,l] x[n, c, 2 i + k - p, 2 j + l - p], written into y."""
-    return _run(_correlate, x, w, bias, geometry.padding, y)
+    return _run(_correlate, x, w, bias, geometry.padding, _strip(x), y)
 
 
 def conv_transpose2d(y, w, bias, geometry, x):
     """x[n,c,h,v] = b[c] + sum_kl w[c,k,l] y[n, c, (h + p - k) / 2, (v + p - l) / 2] where whole, written into x."""
-    return _run(_spread, y, w, bias, geometry.padding, x)
+    return _run(_spread, y, w, bias, geometry.padding, _strip(x), x)
 
 
 def conv2d_weight(x, y, geometry):
     """w[c,k,l] = sum_nij y[n,c,i,j] x[n, c, 2 i + k - p, 2 j + l - p]."""
-    w, R = np.empty((x.shape[1], 9), x.dtype), max(STRIP_BYTES // (2 * x.shape[3] * y.itemsize), 8)
+    w = np.empty((x.shape[1], 9), x.dtype)
     flat = x.reshape(-1), x.shape[2:], y.reshape(-1), y.shape[2:]
-    _weight(*flat, len(x), geometry.padding, R, w, get_num_threads())
+    _weight(*flat, len(x), geometry.padding, _strip(x), w, get_num_threads())
     return w.reshape(-1, 1, 3, 3)
