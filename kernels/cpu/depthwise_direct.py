@@ -57,6 +57,15 @@ def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, apart, in
 
 
 @within
+def add_three(sums, at, a, b, c):
+    """sums[at:] += three vectors."""
+    lanes = lanes_of(sums)
+    store(sums, at, load(sums, at) + a)
+    store(sums, at + lanes, load(sums, at + lanes) + b)
+    store(sums, at + 2 * lanes, load(sums, at + 2 * lanes) + c)
+
+
+@within
 def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside, sums):
     """sums[k, l] += y x over a vector of columns, from q, of the given rows of y; columns before `fresh` are left out."""
     (H, W), (first, last), (d, e), lanes, zero = size, rows, apart, lanes_of(x), fill(x, 0)
@@ -73,15 +82,9 @@ def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside
                 s0, s1, s2 = s0 + g2 * u0, s1 + g2 * u1, s2 + g2 * u2
                 s3, s4, s5 = s3 + g1 * u0, s4 + g1 * u1, s5 + g1 * u2
                 s6, s7, s8 = s6 + g0 * u0, s7 + g0 * u1, s8 + g0 * u2
-    store(sums, 0, load(sums, 0) + s0)
-    store(sums, lanes, load(sums, lanes) + s1)
-    store(sums, 2 * lanes, load(sums, 2 * lanes) + s2)
-    store(sums, 3 * lanes, load(sums, 3 * lanes) + s3)
-    store(sums, 4 * lanes, load(sums, 4 * lanes) + s4)
-    store(sums, 5 * lanes, load(sums, 5 * lanes) + s5)
-    store(sums, 6 * lanes, load(sums, 6 * lanes) + s6)
-    store(sums, 7 * lanes, load(sums, 7 * lanes) + s7)
-    store(sums, 8 * lanes, load(sums, 8 * lanes) + s8)
+    add_three(sums, 0, s0, s1, s2)
+    add_three(sums, 3 * lanes, s3, s4, s5)
+    add_three(sums, 6 * lanes, s6, s7, s8)
 
 
 @within

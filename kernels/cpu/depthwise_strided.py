@@ -16,6 +16,7 @@ at columns j and j - 1 of y, its right neighbour by weight 1, at j: `cross` and 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from .depthwise_direct import add_three
 from .microkernel import width
 from .team import within
 from .vector import clear_run, fill, lanes_of, load, load_between, prefetch, store, total
@@ -120,15 +121,9 @@ def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, inside, sums)
             u0, u1, u2 = _three(x, x0 + h * W, 2 * q - pad[1], W, inside)
             s0, s1, s2 = s0 + g1 * u0, s1 + g1 * u1, s2 + g1 * u2
             s6, s7, s8 = s6 + g0 * u0, s7 + g0 * u1, s8 + g0 * u2
-    store(sums, 0, load(sums, 0) + s0)
-    store(sums, lanes, load(sums, lanes) + s1)
-    store(sums, 2 * lanes, load(sums, 2 * lanes) + s2)
-    store(sums, 3 * lanes, load(sums, 3 * lanes) + s3)
-    store(sums, 4 * lanes, load(sums, 4 * lanes) + s4)
-    store(sums, 5 * lanes, load(sums, 5 * lanes) + s5)
-    store(sums, 6 * lanes, load(sums, 6 * lanes) + s6)
-    store(sums, 7 * lanes, load(sums, 7 * lanes) + s7)
-    store(sums, 8 * lanes, load(sums, 8 * lanes) + s8)
+    add_three(sums, 0, s0, s1, s2)
+    add_three(sums, 3 * lanes, s3, s4, s5)
+    add_three(sums, 6 * lanes, s6, s7, s8)
 
 
 @njit(parallel=True, cache=True, _nrt=False)
