@@ -11,8 +11,8 @@ from .kernels.geometry import Geometry
 def conv_algorithm(name):
     """Convolutions inside the `with` block use algorithm `name` wherever it can serve, elsewhere the automatic choice.
 
-    name is "im2col", "channels", "product", "zones", "tiled", "winograd", "depthwise" or "auto"; `explain_conv` inside the block
-    says what is used.
+    name is "im2col", "channels", "product", "zones", "tiled", "winograd", "depthwise" or "auto"; `explain_conv` inside the
+    block says what is used.
     """
     from .kernels.cpu import conv
 

@@ -27,7 +27,7 @@ STRIP_BYTES = 16 * 1024  # of x
 
 @within
 def _ask(x, x0, W, y, y0, V, i, j):
-    """Asks for a vector of a row of y and what it sees of x."""
+    """Asks for a vector of a row of y and what it sees of x: each row for its like in the next strip."""
     prefetch(x, x0 + 2 * (i * W + j))
     prefetch(x, x0 + 2 * (i * W + j) + W)
     prefetch(y, y0 + i * V + j)
