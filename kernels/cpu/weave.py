@@ -1,4 +1,4 @@
-"""Two vectors taken apart into their even and odd numbers, and woven together again; and whole rows.
+"""Two vectors taken apart into their even and odd numbers, and woven together again.
 
 Shuffles that stay within parts of 128 bits are the fast ones, so even and odd numbers are taken part by part, which leaves
 them out of order. Sums may stay so until they are stored; a vector to be multiplied by them follows by `apart`:
@@ -83,14 +83,3 @@ def store_pair(typing, array, start, even, odd):
         return context.get_dummy_value()
 
     return types.void(array, types.intp, even, odd), codegen
-
-
-@inlined
-def weave(x, even, odd, n, y, y0, lanes):
-    """y[y0 + 2 q] = x[even + q], y[y0 + 2 q + 1] = x[odd + q] for the n numbers of a row."""
-    q = 0
-    while 2 * (q + lanes) <= n:
-        store_pair(y, y0 + 2 * q, load(x, even + q), load(x, odd + q))
-        q += lanes
-    for j in range(2 * q, n):
-        y[y0 + j] = x[odd + j // 2] if j % 2 else x[even + j // 2]
