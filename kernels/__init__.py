@@ -41,13 +41,13 @@ grid        grid_sample(x, points)                      y[n,c,i,j] = x[n,c] at p
           * grid_sample_adjoint(y, points, size)
             grid_sample_slope(y, x, points)             the derivative of <y, grid_sample(x, points)> in points, (N, Ho, Wo, 2)
 norm        moments(x)                                  mean and biased variance of each channel of (N, C, L), float64
-            normalize(x, mean, invstd, weight, bias, relu)   per channel of (N, C, L); weight, bias may be None
-            normalize_backward(g, x, mean, invstd, weight, bias, relu)   (dx, dweight, dbias), statistics being functions of x
+            normalize(x, mean, invstd, weight, bias, ceiling)   per channel of (N, C, L); weight, bias may be None
+            normalize_backward(g, x, mean, invstd, weight, bias, ceiling)   (dx, dweight, dbias), with statistics moving with x
 loss        softmax(x) / log_softmax(x)                 along axis 1 of (N, C, L)
             softmax_backward(g, y) / log_softmax_backward(g, y)
             cross_entropy(x, target, weight, ignore_index)   (loss per pixel (N, L), softmax is not formed)
             cross_entropy_backward(g, x, target, weight, ignore_index)
-activation  relu(x), relu_backward(g, y)
+activation  relu(x, ceiling=inf), relu_backward(g, y, ceiling=inf)
 filter      permutohedral_lattice(features)             (d, N) points, d = 1..8 -> Lattice; float32, alike in every column
             permutohedral_filter(values, lattice, reverse)   (C, N): splat, blur, slice; `reverse` is the adjoint
             gaussian_sum(values, features)              out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j]: exact, self-adjoint

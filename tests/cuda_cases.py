@@ -37,12 +37,12 @@ def case_col2im(r, t):
 def case_relu(r, t):
     x = normal(r, t, r.integers(0, 700))
     x[::7] = np.nan
-    return (x,)
+    return x, float(r.choice([np.inf, 0.5]))
 
 
 def case_relu_backward(r, t):
     n = r.integers(0, 700)
-    return normal(r, t, n), normal(r, t, n)
+    return normal(r, t, n), normal(r, t, n), float(r.choice([np.inf, 0.5]))
 
 
 def convolution(r, t):
@@ -154,22 +154,22 @@ def case_moments(r, t):
 
 
 def statistics(r, t):
-    """x and its mean, 1 / standard deviation, weight, bias and ReLU."""
+    """x and its mean, 1 / standard deviation, weight and bias."""
     x, (_, _, _, weight, bias) = channels(r, t)
     mean, var = reference.moments(x)
     affine = (weight, bias) if r.integers(2) else (None, None)
-    return x, mean, 1 / np.sqrt(var + 1e-5), *affine, False
+    return x, mean, 1 / np.sqrt(var + 1e-5), *affine
 
 
 def case_normalize(r, t):
-    x, *rest, _ = statistics(r, t)
-    return x, *rest, bool(r.integers(2))
+    return *statistics(r, t), (None, np.inf, 0.5)[r.integers(3)]
 
 
 def case_normalize_backward(r, t):
-    x, *rest, _ = statistics(r, t)
-    near = np.abs(reference.normalize(x, *rest, False)) < 1e-3  # the sign there hangs on rounding
-    return np.where(near, t(0), normal(r, t, *x.shape)), x, *rest, bool(r.integers(2))
+    x, *rest = statistics(r, t)
+    y = reference.normalize(x, *rest, None)
+    near = (np.abs(y) < 1e-3) | (np.abs(y - 0.5) < 1e-3)  # whether it is cut there hangs on rounding
+    return np.where(near, t(0), normal(r, t, *x.shape)), x, *rest, (None, np.inf, 0.5)[r.integers(3)]
 
 
 def scores(r, t):

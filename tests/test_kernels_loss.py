@@ -126,16 +126,18 @@ def test_torch_cross_entropy_agrees(column, case):
     np.testing.assert_allclose(column.cross_entropy_backward(*case), leaf.grad.numpy(), rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("ceiling", [np.inf, 1.5])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_relu(column, dtype):
+def test_relu(column, dtype, ceiling):
     x = normal((2, 3, 5, 7), 0, dtype)
-    x[0, 0, 0, :4] = [0, np.nan, np.inf, -np.inf]
+    x[0, 0, 0] = [0, np.nan, np.inf, -np.inf, 1.5, -1.5, 9]
     g = normal(x.shape, 1, dtype)
-    y = column.relu(x.transpose(0, 1, 3, 2)).transpose(0, 1, 3, 2)
-    np.testing.assert_array_equal(y, np.where(x < 0, 0, x))
+    y = column.relu(x.transpose(0, 1, 3, 2), ceiling).transpose(0, 1, 3, 2)
+    np.testing.assert_array_equal(y, np.where(x < 0, 0, np.where(x > ceiling, dtype(ceiling), x)))
     assert y.dtype == dtype
     for kept in (x, y):
-        dx = column.relu_backward(g, kept)
+        dx = column.relu_backward(g, kept, ceiling)
         assert dx.dtype == dtype
-        np.testing.assert_array_equal(dx[~np.isnan(x)], np.where(x > 0, g, 0)[~np.isnan(x)])
-    assert column.relu(np.empty((0, 3), dtype)).shape == (0, 3)
+        wanted = np.where((x > 0) & ((x < ceiling) | (ceiling == np.inf)), g, 0)
+        np.testing.assert_array_equal(dx[~np.isnan(x)], wanted[~np.isnan(x)])
+    assert column.relu(np.empty((0, 3), dtype), ceiling).shape == (0, 3)

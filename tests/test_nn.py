@@ -253,18 +253,22 @@ def test_module_list_and_dict():
         layers(image(2))
 
 
+@pytest.mark.parametrize("rectifier", [nn.ReLU, nn.ReLU6])
 @pytest.mark.parametrize("training", [True, False])
-def test_batch_norm_and_relu_fuse_with_the_same_result(training, monkeypatch):
-    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.ReLU(), nn.BatchNorm2d(4)).train(training)
+def test_batch_norm_and_relu_fuse_with_the_same_result(training, rectifier, monkeypatch):
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), rectifier(), nn.ReLU(), nn.BatchNorm2d(4)).train(
+        training
+    )
+    net[1].weight.data[:] = 9  # some results lie above 6
     plain = copy.deepcopy(net)
     x = image(2, 2, 6, 6)
     fused = []
     original = F.batch_norm
-    monkeypatch.setattr(F, "batch_norm", lambda *args: fused.append(args[-1]) or original(*args))
+    monkeypatch.setattr(F, "batch_norm", lambda *args: fused.append(args[-2:]) or original(*args))
     a = net(x)
     hook = plain[2].register_forward_hook(lambda *args: None)
     b = plain(x)
-    assert fused == [True, False, False, False]
+    assert fused == [(True, rectifier.ceiling), *[(False, np.inf)] * 3]
     hook.remove()
     a.sum().backward()
     b.sum().backward()

@@ -6,36 +6,39 @@ Zeros are written with their type: beside an integer 0, Numba computes a float32
 import numpy as np
 from numba import prange
 
+from ..reference.activation import limits
 from .team import kernel
 
 
 @kernel
-def _relu(x, y):
+def _relu(x, y, ceiling):
     zero = x.dtype.type(0)
     for j in prange(x.size):
         v = x[j]
-        y[j] = zero if v <= zero else v
+        v = zero if v <= zero else v
+        y[j] = ceiling if v >= ceiling else v
 
 
 @kernel
-def _relu_backward(g, y, dx):
+def _relu_backward(g, y, dx, ceiling):
     zero = y.dtype.type(0)
     for j in prange(g.size):
-        v = g[j]  # read before the choice: a load that may not happen does not vectorise well
-        dx[j] = zero if y[j] <= zero else v
+        v, at = g[j], y[j]  # read before the choice: a load that may not happen does not vectorise well
+        v = zero if at <= zero else v
+        dx[j] = zero if at >= ceiling else v
 
 
-def relu(x):
-    """max(x, 0); NaN stays NaN."""
+def relu(x, ceiling=np.inf):
+    """min(max(x, 0), ceiling); NaN stays NaN."""
     x = np.ascontiguousarray(x)
     y = np.empty_like(x)
-    _relu(x.reshape(-1), y.reshape(-1))
+    _relu(x.reshape(-1), y.reshape(-1), limits(ceiling, x.dtype)[1])
     return y
 
 
-def relu_backward(g, y):
-    """g where y > 0, else 0; y is the input or the output of relu."""
+def relu_backward(g, y, ceiling=np.inf):
+    """g where 0 < y < ceiling, else 0; y is the input or the output of relu."""
     g, y = np.ascontiguousarray(g), np.ascontiguousarray(y)
     dx = np.empty_like(g)
-    _relu_backward(g.reshape(-1), y.reshape(-1), dx.reshape(-1))
+    _relu_backward(g.reshape(-1), y.reshape(-1), dx.reshape(-1), limits(ceiling, y.dtype)[1])
     return dx

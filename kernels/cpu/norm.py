@@ -7,6 +7,7 @@ long row feeds all threads and the result does not depend on how many there are.
 import numpy as np
 from numba import prange
 
+from ..reference.activation import limits
 from .team import inner, kernel, summing, team
 
 SEGMENT = 8192
@@ -57,22 +58,22 @@ def moments(x):
 
 
 @inner
-def _affine(x, y, shift, scale, offset, relu):
-    zero = x.dtype.type(0)
+def _affine(x, y, shift, scale, offset, low, high):
     for j in range(x.size):
         v = (x[j] - shift) * scale + offset
-        y[j] = zero if relu and v <= zero else v
+        v = low if v <= low else v
+        y[j] = high if v >= high else v
 
 
 @kernel
-def _normalize(T, x, y, shift, scale, offset, relu):
+def _normalize(T, x, y, shift, scale, offset, low, high):
     (R, L), C = x.shape, shift.size
     S = (L + SEGMENT - 1) // SEGMENT
     for t in prange(T):
         for k in range(t * R * S // T, (t + 1) * R * S // T):
             r, a = k // S, k % S * SEGMENT
             c, b = r % C, a + SEGMENT
-            _affine(x[r, a:b], y[r, a:b], shift[c], scale[c], offset[c], relu)
+            _affine(x[r, a:b], y[r, a:b], shift[c], scale[c], offset[c], low, high)
 
 
 def _constants(mean, invstd, weight, bias, dtype):
@@ -85,39 +86,43 @@ def _constants(mean, invstd, weight, bias, dtype):
     return shift, scale.astype(dtype), offset.astype(dtype), rest
 
 
-def normalize(x, mean, invstd, weight, bias, relu):
-    """y = (x - mean) invstd weight + bias, then max(y, 0) if relu: one sweep."""
+def normalize(x, mean, invstd, weight, bias, ceiling):
+    """y = (x - mean) invstd weight + bias, then min(max(y, 0), ceiling) unless that is None: one sweep."""
     x = np.ascontiguousarray(x)
     N, C, L = x.shape
     y = np.empty_like(x)
     shift, scale, offset, _ = _constants(mean, invstd, weight, bias, x.dtype)
-    _normalize(team(x.size), x.reshape(N * C, L), y.reshape(N * C, L), shift, scale, offset, bool(relu))
+    _normalize(team(x.size), x.reshape(N * C, L), y.reshape(N * C, L), shift, scale, offset, *limits(ceiling, x.dtype))
     return y
 
 
 @summing
-def _backward_sums(g, x, shift, scale, offset, relu):
-    """sum g and sum g (x - shift), over what the ReLU let pass."""
+def _backward_sums(g, x, shift, scale, offset, low, high):
+    """sum g and sum g (x - shift), over what the rectifier let pass."""
     total, moment, zero = 0.0, 0.0, x.dtype.type(0)
     for j in range(x.size):
         d, v = x[j] - shift, g[j]  # read before the choice: a load that may not happen does not vectorise well
-        v = zero if relu and d * scale + offset <= zero else v
+        y = d * scale + offset
+        v = zero if y <= low else v
+        v = zero if y >= high else v
         total += np.float64(v)
         moment += np.float64(v) * np.float64(d)
     return total, moment
 
 
 @inner
-def _backward_affine(g, x, dx, shift, scale, offset, relu, slope, level):
+def _backward_affine(g, x, dx, shift, scale, offset, low, high, slope, level):
     zero = x.dtype.type(0)
     for j in range(x.size):
         d, v = x[j] - shift, g[j]
-        v = zero if relu and d * scale + offset <= zero else v
+        y = d * scale + offset
+        v = zero if y <= low else v
+        v = zero if y >= high else v
         dx[j] = v * scale + (d * slope + level)
 
 
 @kernel
-def _backward(T, g, x, dx, shift, scale, offset, rest, invstd, relu, dweight, dbias):
+def _backward(T, g, x, dx, shift, scale, offset, rest, invstd, low, high, dweight, dbias):
     (R, L), C = x.shape, shift.size
     S = (L + SEGMENT - 1) // SEGMENT
     M = max(R // C * L, 1)
@@ -126,7 +131,7 @@ def _backward(T, g, x, dx, shift, scale, offset, rest, invstd, relu, dweight, db
         for k in range(t * R * S // T, (t + 1) * R * S // T):
             r, a = k // S, k % S * SEGMENT
             c, b = r % C, a + SEGMENT
-            part[k, 0], part[k, 1] = _backward_sums(g[r, a:b], x[r, a:b], shift[c], scale[c], offset[c], relu)
+            part[k, 0], part[k, 1] = _backward_sums(g[r, a:b], x[r, a:b], shift[c], scale[c], offset[c], low, high)
     slope, level = np.empty(C, x.dtype), np.empty(C, x.dtype)
     for c in range(C):
         total, moment = 0.0, 0.0
@@ -142,16 +147,16 @@ def _backward(T, g, x, dx, shift, scale, offset, rest, invstd, relu, dweight, db
         for k in range(t * R * S // T, (t + 1) * R * S // T):
             r, a = k // S, k % S * SEGMENT
             c, b = r % C, a + SEGMENT
-            args = shift[c], scale[c], offset[c], relu, slope[c], level[c]
+            args = shift[c], scale[c], offset[c], low, high, slope[c], level[c]
             _backward_affine(g[r, a:b], x[r, a:b], dx[r, a:b], *args)
 
 
-def normalize_backward(g, x, mean, invstd, weight, bias, relu):
+def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
     """(dx, dweight, dbias): one sweep sums g and g (x - mean), the other writes dx; the mask comes again from x."""
     g, x = np.ascontiguousarray(g), np.ascontiguousarray(x)
     N, C, L = x.shape
     dx, dweight, dbias = np.empty_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     constants = *_constants(mean, invstd, weight, bias, x.dtype), np.asarray(invstd, np.float64)
     arrays = (a.reshape(N * C, L) for a in (g, x, dx))
-    _backward(team(x.size), *arrays, *constants, bool(relu), dweight, dbias)
+    _backward(team(x.size), *arrays, *constants, *limits(ceiling, x.dtype), dweight, dbias)
     return dx, dweight, dbias

@@ -65,25 +65,25 @@ struct Channel { // y = (x - shift) scale + offset in T; `rest` is what rounding
 };
 
 extern "C" __global__ void normalize(const T *x, const double *mean, const double *invstd, const T *weight,
-                                     const T *bias, T *y, int planes, int C, int L, bool relu) {
+                                     const T *bias, T *y, int planes, int C, int L, T low, T high) {
     const int l = thread_number();
     if (l >= L) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
         const Channel channel(mean, invstd, weight, bias, plane % C);
         const T v = channel(x[(long long)plane * L + l]);
-        y[(long long)plane * L + l] = relu && v <= T(0) ? T(0) : v;
+        y[(long long)plane * L + l] = v <= low ? low : v >= high ? high : v;
     }
 }
 
-// part[c][block] = (sum g, sum g (x - shift)) over what the ReLU let pass; its mask is computed again.
+// part[c][block] = (sum g, sum g (x - shift)) over what the rectifier let pass; its mask is computed again.
 extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const double *mean, const double *invstd,
                                                const T *weight, const T *bias, double *part, int N, int C, int L,
-                                               int per_block, bool relu) {
+                                               int per_block, T low, T high) {
     for (int c = blockIdx.y; c < C; c += gridDim.y) {
         const Channel channel(mean, invstd, weight, bias, c);
         double sum = 0, moment = 0;
         each(C, c, L, blockIdx.x * per_block, min((blockIdx.x + 1) * per_block, (unsigned)(N * L)), [&](long long at) {
-            const T v = relu && channel(x[at]) <= T(0) ? T(0) : g[at];
+            const T y = channel(x[at]), v = y <= low || y >= high ? T(0) : g[at];
             sum += v;
             moment += double(v) * double(x[at] - channel.shift);
         });
@@ -114,14 +114,14 @@ extern "C" __global__ void norm_backward_sums(const double *part, const double *
 
 extern "C" __global__ void norm_backward(const T *g, const T *x, const double *mean, const double *invstd,
                                          const T *weight, const T *bias, const T *line, T *dx, int planes, int C, int L,
-                                         bool relu) {
+                                         T low, T high) {
     const int l = thread_number();
     if (l >= L) return;
     for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
         const int c = plane % C;
         const Channel channel(mean, invstd, weight, bias, c);
         const long long at = (long long)plane * L + l;
-        const T v = relu && channel(x[at]) <= T(0) ? T(0) : g[at];
+        const T y = channel(x[at]), v = y <= low || y >= high ? T(0) : g[at];
         dx[at] = v * channel.scale + ((x[at] - channel.shift) * line[2 * c] + line[2 * c + 1]);
     }
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..reference.activation import limits
 from .loader import Kernel, array_module, contiguous, i32
 from .planes import over_planes
 
@@ -37,24 +38,24 @@ def moments(x):
     return mean, var
 
 
-def normalize(x, mean, invstd, weight, bias, relu):
-    """y = (x - mean) invstd weight + bias, then max(y, 0) if relu: one sweep."""
+def normalize(x, mean, invstd, weight, bias, ceiling):
+    """y = (x - mean) invstd weight + bias, then min(max(y, 0), ceiling) unless that is None: one sweep."""
     x, weight, bias = contiguous(x, weight, bias)
     N, C, L = x.shape
     y = array_module(x).empty_like(x)
     arrays = x, *_statistics(x, mean, invstd), weight, bias, y
-    _normalize(*arrays, *i32(N * C, C, L), np.bool_(relu), **over_planes(N * C, L))
+    _normalize(*arrays, *i32(N * C, C, L), *limits(ceiling, x.dtype), **over_planes(N * C, L))
     return y
 
 
-def normalize_backward(g, x, mean, invstd, weight, bias, relu):
+def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
     """(dx, dweight, dbias): one sweep sums g and g (x - mean), the other writes dx."""
     g, x, weight, bias = contiguous(g, x, weight, bias)
-    (N, C, L), xp, relu = x.shape, array_module(x), np.bool_(relu)
+    (N, C, L), xp, cut = x.shape, array_module(x), limits(ceiling, x.dtype)
     channel = *_statistics(x, mean, invstd), weight, bias
     part, launch = _parts(x)
     dx, dweight, dbias, line = (xp.empty(s, x.dtype) for s in (x.shape, C, C, (C, 2)))
-    _backward_parts(g, x, *channel, part, *i32(N, C, L, PER_BLOCK), relu, **launch)
+    _backward_parts(g, x, *channel, part, *i32(N, C, L, PER_BLOCK), *cut, **launch)
     _backward_sums(part, *channel, dweight, dbias, line, *i32(N * L, part.shape[1]), grid=C, block=32)
-    _backward(g, x, *channel, line, dx, *i32(N * C, C, L), relu, **over_planes(N * C, L))
+    _backward(g, x, *channel, line, dx, *i32(N * C, C, L), *cut, **over_planes(N * C, L))
     return dx, dweight, dbias

@@ -3,11 +3,18 @@
 import numpy as np
 
 
-def relu(x):
-    """max(x, 0); NaN stays NaN."""
-    return np.maximum(x, x.dtype.type(0))
+def limits(ceiling, dtype):
+    """(low, high) that a rectifier cuts at: 0 and its ceiling, or NaN, which nothing reaches, where there is none."""
+    none = ceiling is None
+    return dtype.type(np.nan if none else 0), dtype.type(np.nan if none or ceiling == np.inf else ceiling)
 
 
-def relu_backward(g, y):
-    """g where y > 0, else 0 (so 0 at the kink); y is the input or the output of relu."""
-    return np.where(y <= 0, g.dtype.type(0), g)
+def relu(x, ceiling=np.inf):
+    """min(max(x, 0), ceiling), the ceiling infinity for ReLU and 6 for ReLU6; NaN stays NaN."""
+    return np.clip(x, x.dtype.type(0), x.dtype.type(ceiling))
+
+
+def relu_backward(g, y, ceiling=np.inf):
+    """g where 0 < y < ceiling, else 0 (so 0 at the kinks); y is the input or the output of relu."""
+    low, high = limits(ceiling, y.dtype)
+    return np.where((y <= low) | (y >= high), g.dtype.type(0), g)

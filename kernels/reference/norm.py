@@ -5,6 +5,8 @@ Batch norm is this as it stands; group, instance and layer norm are the same ove
 
 import numpy as np
 
+from .activation import limits
+
 
 def moments(x):
     """Mean and biased variance of each channel over N and L, as two float64 arrays (C,); 0 where there is no element.
@@ -25,21 +27,22 @@ def _affine(x, mean, invstd, weight, bias):
     return standard, standard * weight + bias, invstd * weight
 
 
-def normalize(x, mean, invstd, weight, bias, relu):
-    """y[n,c,l] = weight[c] (x[n,c,l] - mean[c]) invstd[c] + bias[c], then max(y, 0) if relu."""
+def normalize(x, mean, invstd, weight, bias, ceiling):
+    """y[n,c,l] = weight[c] (x[n,c,l] - mean[c]) invstd[c] + bias[c], then min(max(y, 0), ceiling) unless that is None."""
     _, y, _ = _affine(x, mean, invstd, weight, bias)
-    return (np.maximum(y, 0) if relu else y).astype(x.dtype)
+    return (y if ceiling is None else np.clip(y, 0, ceiling)).astype(x.dtype)
 
 
-def normalize_backward(g, x, mean, invstd, weight, bias, relu):
+def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
     """(dx, dweight, dbias) of `normalize(x, *moments(x))`: the mean and the variance move with x.
 
-    With x' = (x - mean) invstd, M = N L, and g zeroed where the ReLU cut:  dbias = sum g,  dweight = sum g x',
+    With x' = (x - mean) invstd, M = N L, and g zeroed where the rectifier cut:  dbias = sum g,  dweight = sum g x',
     dx = weight invstd (g - dbias / M - x' dweight / M)   (Ioffe and Szegedy 2015, section 3, gathered). dweight and
     dbias are (C,) arrays also where weight or bias is None. The mask is computed again from x: nothing else is kept.
     """
     standard, y, scale = _affine(x, mean, invstd, weight, bias)
-    g64 = np.where(y <= 0, 0.0, g) if relu else g.astype(np.float64)
+    low, high = limits(ceiling, y.dtype)
+    g64 = np.where((y <= low) | (y >= high), 0.0, g)
     M = max(x.shape[0] * x.shape[2], 1)
     dbias, dweight = g64.sum((0, 2)), (g64 * standard).sum((0, 2))
     dx = scale * (g64 - dbias[:, None] / M - standard * (dweight[:, None] / M))

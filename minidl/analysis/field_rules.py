@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from .. import functional as F
-from ..functional.activation import _elu
+from ..functional.activation import _elu, rectify
 from ..functional.conv import _conv, _conv_transpose, _im2col
 from ..functional.elementwise import _clamp, _select
 from ..functional.loss import _log_softmax, _softmax
@@ -175,7 +175,7 @@ RULES = dict.fromkeys(
             F.log,
             F.sqrt,
         ),
-        *(F.sin, F.cos, F.erf, F.relu, F.sigmoid, F.tanh, _elu, _select, _clamp),
+        *(F.sin, F.cos, F.erf, rectify, F.sigmoid, F.tanh, _elu, _select, _clamp),
         *(_affine, _normalize, _expand),
     ],
     elementwise,

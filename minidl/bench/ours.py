@@ -135,11 +135,11 @@ def batch_norm_relu(p, part):
 
     def forward():
         mean, var = K.moments(x)
-        return K.normalize(x, mean, 1 / np.sqrt(var + 1e-5), w, b, True)
+        return K.normalize(x, mean, 1 / np.sqrt(var + 1e-5), w, b, np.inf)
 
     mean, var = K.moments(x)
     invstd = 1 / np.sqrt(var + 1e-5)
-    return {ONLY: forward if part == FORWARD else lambda: K.normalize_backward(g, x, mean, invstd, w, b, True)}
+    return {ONLY: forward if part == FORWARD else lambda: K.normalize_backward(g, x, mean, invstd, w, b, np.inf)}
 
 
 def cross_entropy(p, part):

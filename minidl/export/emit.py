@@ -1,5 +1,6 @@
 """What each function is in ONNX: (graph, result, arguments) -> name of the value, or names."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -36,12 +37,14 @@ def conv_transpose2d(g, out, input, weight, bias, stride, padding, output_paddin
     return g.node("ConvTranspose", *inputs, group=groups, output_padding=_pair(output_padding), **window)
 
 
-def batch_norm(g, out, input, running_mean, running_var, weight, bias, training, momentum, eps, relu):
+def batch_norm(g, out, input, running_mean, running_var, weight, bias, training, momentum, eps, relu, ceiling):
     if training:
         raise ValueError("export: batch norm is in training mode; call model.eval()")
     ones = np.ones(out.shape[1], np.float32)
     scale, shift = ones if weight is None else weight, 0 * ones if bias is None else bias
     y = g.node("BatchNormalization", input, scale, shift, running_mean, running_var, epsilon=float(eps))
+    if relu and ceiling < math.inf:
+        return g.node("Clip", y, np.float32(0), np.float32(ceiling))
     return g.node("Relu", y) if relu else y
 
 

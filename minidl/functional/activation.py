@@ -10,19 +10,31 @@ from .elementwise import erf, where
 
 
 @primitive
-def relu(x):
-    """max(x, 0)."""
-    return kernels(x).relu(x) if x.dtype.kind == "f" else np.maximum(x, 0)
+def rectify(x, *, ceiling):
+    """min(max(x, 0), ceiling)."""
+    if x.dtype.kind == "f":
+        return kernels(x).relu(x, ceiling)
+    return np.clip(x, 0, None if ceiling == math.inf else ceiling)
 
 
 @primitive
-def _relu_backward(g, y):
-    """g where y > 0, else 0: linear in g, so its own adjoint."""
-    return kernels(g).relu_backward(g, y)
+def cut(g, y, *, ceiling):
+    """g where 0 < y < ceiling, else 0: linear in g, so its own adjoint."""
+    return kernels(g).relu_backward(g, y, ceiling)
 
 
-relu.rules(x=lambda g, out: _relu_backward(g, out))
-_relu_backward.rules(g=lambda g, y: _relu_backward(g, y), y=None)
+rectify.rules(x=lambda g, out, ceiling: cut(g, out, ceiling=ceiling))
+cut.rules(g=lambda g, y, ceiling: cut(g, y, ceiling=ceiling), y=None)
+
+
+def relu(x):
+    """max(x, 0)."""
+    return rectify(x, ceiling=math.inf)
+
+
+def relu6(x):
+    """min(max(x, 0), 6) (Howard et al. 2017)."""
+    return rectify(x, ceiling=6)
 
 
 @primitive(floating=True)
@@ -54,16 +66,6 @@ def elu(x, alpha=1.0):
 
 
 _elu.rules(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))
-
-
-def relu6(x):
-    """min(max(x, 0), 6) (Howard et al. 2017)."""
-    return where((x > 0) * (x < 6), x, _constant(x, 0, 6))
-
-
-def _constant(x, low, high):
-    """x clamped, cut off from the tape."""
-    return type(x)(np.clip(x.data, low, high))
 
 
 def leaky_relu(x, negative_slope=0.01):

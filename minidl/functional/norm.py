@@ -12,34 +12,34 @@ from ..backend import kernels, xp
 from ..engine import is_grad_enabled
 from ..primitive import primitive, through
 from ..tensor import Tensor
-from .activation import relu
+from .activation import cut, rectify
 from .reduce import mean
 from .reduce import sum as total
 from .shape import reshape
 
 
-def _definition(x, weight, bias, *, eps, activation):
+def _definition(x, weight, bias, *, eps, ceiling):
     """(x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, L), in operations that can be differentiated again."""
     centred = x - mean(x, (0, 2), keepdim=True)
     y = centred / (mean(centred * centred, (0, 2), keepdim=True) + eps) ** 0.5
     y = y if weight is None else y * reshape(weight, (1, -1, 1))
     y = y if bias is None else y + reshape(bias, (1, -1, 1))
-    return relu(y) if activation else y
+    return y if ceiling is None else rectify(y, ceiling=ceiling)
 
 
 @primitive(aux=("mean", "var"))
-def _normalize(x, weight, bias, *, eps, activation):
+def _normalize(x, weight, bias, *, eps, ceiling):
     K = kernels(x)
     mean, var = K.moments(x)
-    return K.normalize(x, mean, 1 / np.sqrt(var + eps), weight, bias, activation), mean, var
+    return K.normalize(x, mean, 1 / np.sqrt(var + eps), weight, bias, ceiling), mean, var
 
 
-def _normalize_rule(g, x, weight, bias, mean, var, eps, activation):
+def _normalize_rule(g, x, weight, bias, mean, var, eps, ceiling):
     if is_grad_enabled():
-        return through(lambda *args: _definition(*args, eps=eps, activation=activation), (x, weight, bias), g)
+        return through(lambda *args: _definition(*args, eps=eps, ceiling=ceiling), (x, weight, bias), g)
     arrays = (None if t is None else t.data for t in (weight, bias))
     invstd = 1 / np.sqrt(var.data + eps)
-    results = kernels(x.data).normalize_backward(g.data, x.data, mean.data, invstd, *arrays, activation)
+    results = kernels(x.data).normalize_backward(g.data, x.data, mean.data, invstd, *arrays, ceiling)
     return tuple(r if r is None else Tensor(r) for r in results)
 
 
@@ -60,27 +60,37 @@ def _check_affine(function, channels, x, **vectors):
 
 
 def batch_norm(
-    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5, relu=False
+    input,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+    relu=False,
+    ceiling=math.inf,
 ):
     """y = (x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, ...) (Ioffe and Szegedy 2015, algorithm 1).
 
     In training, mean and biased variance are those of the batch, and the running statistics (Tensors, or None) move
     towards them, in place, by `momentum` (with the unbiased variance); otherwise the running statistics serve. `relu`
-    fuses max(y, 0) into the same pass.
+    fuses min(max(y, 0), ceiling) into the same pass: ReLU, or ReLU6 with a ceiling of 6.
     """
     C = input.shape[1] if input.ndim > 1 else 0
     _check_affine("batch_norm", C, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: without training, running_mean and running_var are needed")
+    ceiling = ceiling if relu else None
     if not training:
-        return _with_statistics(input, running_mean, running_var, weight, bias, eps, relu)
+        return _with_statistics(input, running_mean, running_var, weight, bias, eps, ceiling)
     count = input.numel() // C if C else 0
     if count < 2 and input.numel():
         raise ValueError(
             f"batch_norm: more than one value per channel is needed in training, input is {input.shape}; "
             "use a larger batch, or eval() mode"
         )
-    y, batch_mean, batch_var = _normalize(_rows(input), weight, bias, eps=eps, activation=relu)
+    y, batch_mean, batch_var = _normalize(_rows(input), weight, bias, eps=eps, ceiling=ceiling)
     for running, batch, correction in (
         (running_mean, batch_mean, 1),
         (running_var, batch_var, count / max(count - 1, 1)),
@@ -91,32 +101,32 @@ def batch_norm(
 
 
 @primitive
-def _affine(x, scale, shift, *, activation):
-    """scale x + shift per channel of (N, C, L), optionally with ReLU."""
+def _affine(x, scale, shift, *, ceiling):
+    """scale x + shift per channel of (N, C, L), optionally rectified."""
     zero, one = xp(x).zeros(x.shape[1]), xp(x).ones(x.shape[1])
-    return kernels(x).normalize(x, zero, one, scale, shift, activation)
+    return kernels(x).normalize(x, zero, one, scale, shift, ceiling)
 
 
-def _affine_rule(g, x, out, scale, activation):
-    if activation:
-        g = g * (out > 0)
+def _affine_rule(g, x, out, scale, ceiling):
+    if ceiling is not None:
+        g = cut(g, out, ceiling=ceiling)
     return g * reshape(scale, (1, -1, 1)), total(g * x, (0, 2)), total(g, (0, 2))
 
 
 _affine.joint_rule(_affine_rule)
 
 
-def _with_statistics(x, running_mean, running_var, weight, bias, eps, activation):
+def _with_statistics(x, running_mean, running_var, weight, bias, eps, ceiling):
     scale = (running_var + eps) ** -0.5
     scale = scale if weight is None else scale * weight
     shift = -running_mean * scale
     shift = shift if bias is None else shift + bias
-    return reshape(_affine(_rows(x), scale.to(x.dtype), shift.to(x.dtype), activation=activation), x.shape)
+    return reshape(_affine(_rows(x), scale.to(x.dtype), shift.to(x.dtype), ceiling=ceiling), x.shape)
 
 
 def _standardize(x, rows, eps):
     """Each of `rows` equal runs of elements to mean 0 and variance 1."""
-    y = _normalize(reshape(x, (1, rows, -1)), None, None, eps=eps, activation=False)[0]
+    y = _normalize(reshape(x, (1, rows, -1)), None, None, eps=eps, ceiling=None)[0]
     return reshape(y, x.shape)
 
 
@@ -148,7 +158,7 @@ def instance_norm(
     L = input.numel() // max(N * C, 1)
     if L < 2:
         raise ValueError(f"instance_norm: more than one value per channel is needed, input is {input.shape}")
-    y, batch_mean, batch_var = _normalize(reshape(input, (1, N * C, -1)), None, None, eps=eps, activation=False)
+    y, batch_mean, batch_var = _normalize(reshape(input, (1, N * C, -1)), None, None, eps=eps, ceiling=None)
     for running, batch, correction in ((running_mean, batch_mean, 1), (running_var, batch_var, L / (L - 1))):
         if running is not None:
             average = batch.data.reshape(N, C).mean(0)

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from itertools import groupby
 
-from .activation import ReLU
+from .activation import ReLU, ReLU6
 from .module import Module
 from .norm import BatchNorm2d
 
@@ -72,8 +72,8 @@ class _Indexed(Module):
 class Sequential(_Indexed):
     """Modules called one after another, each on what the one before it returned.
 
-    Takes modules, or one OrderedDict of them. A BatchNorm2d directly followed by a ReLU runs as one pass over the data
-    (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook that wants to see it.
+    Takes modules, or one OrderedDict of them. A BatchNorm2d directly followed by a ReLU or ReLU6 runs as one pass over the
+    data (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook that wants to see it.
     """
 
     def __init__(self, *modules):
@@ -90,13 +90,13 @@ class Sequential(_Indexed):
         k = 0
         while layers[k] is not None:
             fused = _fusible(layers[k], layers[k + 1])
-            input = layers[k].forward(input, relu=True) if fused else layers[k](input)
+            input = layers[k].forward(input, relu=True, ceiling=layers[k + 1].ceiling) if fused else layers[k](input)
             k += 2 if fused else 1
         return input
 
 
 def _fusible(layer, following):
-    pair = type(layer) is BatchNorm2d and type(following) is ReLU
+    pair = type(layer) is BatchNorm2d and type(following) in (ReLU, ReLU6)
     return pair and not (layer._hooks or layer._pre_hooks or following._hooks or following._pre_hooks)
 
 

@@ -1,5 +1,7 @@
 """Normalisation layers: learned scale and shift, and running statistics where they are kept."""
 
+import math
+
 import numpy as np
 
 from .. import functional as F
@@ -70,8 +72,8 @@ class BatchNorm2d(_RunningNorm):
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, input, relu=False):
-        """`relu=True` returns max(y, 0), computed in the same pass."""
+    def forward(self, input, relu=False, ceiling=math.inf):
+        """`relu=True` returns min(max(y, 0), ceiling), computed in the same pass."""
         self._check(input)
         momentum = self.momentum
         if self.training and self.track_running_stats:
@@ -88,6 +90,7 @@ class BatchNorm2d(_RunningNorm):
             momentum,
             self.eps,
             relu,
+            ceiling,
         )
 
 
