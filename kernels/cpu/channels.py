@@ -24,7 +24,7 @@ from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shap
 from .microkernel import add_channels_1, add_channels_2, channel_tile_1, channel_tile_2, width
 from .team import inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout
-from .vector import transpose
+from .vector import load, store, transpose
 
 DEPTH = 160  # steps of a sum: the weights and pixels of so many stay in the first-level cache
 
@@ -32,18 +32,29 @@ DEPTH = 160  # steps of a sum: the weights and pixels of so many stay in the fir
 @kernel
 def pack(w, strides, numbers, starts, C, M, chunk, columns, out):
     """out[g][phase][panel][chunk, tap, c][column] = w[g, panel columns + column, c, numbers[tap]], zero beyond M."""
-    G, F, P = out.shape[0], starts.size - 1, -(-M // columns)
-    for task in prange(G * F * P):
-        g, f, panel = task // (F * P), task // P % F, task % P
-        T, first = starts[f + 1] - starts[f], panel * columns
-        at = (P * starts[f] + panel * T) * C * columns
-        for c0 in range(0, C, chunk):
-            for t in range(T):
-                for c in range(c0, min(c0 + chunk, C)):
-                    source = g * strides[0] + first * strides[1] + c * strides[2] + numbers[starts[f] + t]
+    G, F, P, T, lanes = out.shape[0], starts.size - 1, -(-M // columns), numbers.size, columns // 2
+    whole = -(-T // lanes) * lanes
+    for task in prange(G * P):
+        g, panel, flat, taps = task // P, task % P, out.reshape(-1), np.empty(whole * columns, w.dtype)
+        rows = min(columns, M - panel * columns)
+        for c in range(C):
+            source, c0 = g * strides[0] + panel * columns * strides[1] + c * strides[2], c // chunk * chunk
+            if rows == columns and source + (columns - 1) * strides[1] + whole <= w.size:
+                for t in range(0, T, lanes):
+                    transpose(w, source + t, strides[1], taps, t * columns, columns)
+                    transpose(w, source + lanes * strides[1] + t, strides[1], taps, t * columns + lanes, columns)
+            else:
+                for t in range(T):
                     for j in range(columns):
-                        out[g, at + j] = w[source + j * strides[1]] if first + j < M else 0
-                    at += columns
+                        taps[t * columns + j] = w[source + j * strides[1] + t] if j < rows else 0
+            for f in range(F):
+                n, some = starts[f + 1] - starts[f], min(chunk, C - c0)
+                at = g * out.shape[1] + ((P * starts[f] + panel * n) * C + c0 * n + c - c0) * columns
+                for t in range(n):
+                    number = numbers[starts[f] + t] * columns
+                    store(flat, at, load(taps, number))
+                    store(flat, at + lanes, load(taps, number + lanes))
+                    at += some * columns
 
 
 @inner

@@ -61,17 +61,16 @@ def _gather(x, image, size, step, taps, k0, n, first, count, W, b, pitch):
 def _pack(w, group, row, steps, M, out, T):
     """out[g][panel][k][r] = w[g, o + r, steps[k]] for the rows o + r of a panel: the order in which they are read."""
     tall, padded = panels(M)
-    G, K = out.shape[0], steps.size
+    G, K, six = out.shape[0], steps.size, tall // 6
+    P = six + (padded - tall) // 4
     for t in prange(T):
-        for k in range(t * K // T, (t + 1) * K // T):
-            for g in range(G):
-                o = 0
-                while o < padded:
-                    height = 6 if o < tall else 4
-                    source, at = g * group + min(o, M - height) * row + steps[k], o * K + k * height
-                    for r in range(height):
-                        out[g, at + r] = w[source + r * row]
-                    o += height
+        for task in range(t * G * P // T, (t + 1) * G * P // T):
+            g, p = task // P, task % P
+            height, o = (6, 6 * p) if p < six else (4, tall + 4 * (p - six))
+            first = g * group + min(o, M - height) * row
+            for k in range(K):
+                for r in range(height):
+                    out[g, o * K + k * height + r] = w[first + steps[k] + r * row]
 
 
 @inlined
@@ -134,6 +133,21 @@ def _convolve(x, C, size, step, taps, w, packed, group, pitch, steps, bias, y, M
                     o += height
 
 
+@kernel
+def _spread(near, between, step, x, T):
+    """x[:, :, ::step, ::step] = near, with `between` (one number per channel) everywhere else."""
+    N, C, h, v = near.shape
+    H = x.shape[2]
+    for t in prange(T):
+        for task in range(t * N * C * H // T, (t + 1) * N * C * H // T):
+            n, c, i = task // (C * H), task // H % C, task % H
+            row = x[n, c, i]
+            row[:] = between[c]
+            if i % step[0] == 0 and i // step[0] < h:
+                for j in range(v):
+                    row[j * step[1]] = near[n, c, i // step[0], j]
+
+
 def _run(x, w, group, row, channel, taps, bias, groups, y):
     """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W); w[g, row, c, tap] lies at these distances."""
     x, y = one_row(taps, x, y)
@@ -167,10 +181,10 @@ def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, h + p - k d, v + p - l d]: stride 1, or 1x1 without padding."""
     O, C, kh, kw = w.shape
     x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
-    if geometry.stride != (1, 1):  # between the pixels that see one of y there is only the bias
-        x[:] = 0 if bias is None else bias[:, None, None]
-        down, across = geometry.stride
-        x[:, :, ::down, ::across] = conv_transpose2d(y, w, bias, y.shape[2:], replace(geometry, stride=(1, 1)))
+    if geometry.stride != (1, 1):
+        near = conv_transpose2d(y, w, bias, y.shape[2:], replace(geometry, stride=(1, 1)))
+        between = np.zeros(x.shape[1], x.dtype) if bias is None else bias
+        _spread(near, between, geometry.stride, x, get_num_threads())
         return x
     group = O // geometry.groups * C * kh * kw
     _run(y, w, group, kh * kw, C * kh * kw, adjoint_taps(geometry), bias, geometry.groups, x)
