@@ -3,14 +3,14 @@
     for image n, group, tile of y:                                # cut evenly among the threads
         panel[pixel, o] = y[n, o, pixel]                          # turned round: rows of pixels to vectors of channels
         for chunk of input channels:
-            copy the pixels that the tile's windows see, with their padding     (tiles.copy_tile)
+            copy the pixels that the tile's windows see, with their padding     (tiles.copy_tile; not for 1x1, see below)
             for panel of 16 channels o:
                 for 6 taps (c, k, l):
                     w[(c,k,l), o] += sum over p of  copy[pixel(p) + tap(c,k,l)] panel[p, o]     (microkernel.add_channels)
 
 The forward's six pixels are six taps here, its sum over taps a sum over pixels; no window is copied twice. Every thread adds to
 a sum of its own, and the sums are added in a fixed order; where the weights are larger than a cache, the threads share out the
-panels instead.
+panels instead. A 1x1 kernel that sees every pixel at its own place reads x where it lies.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def turn_rows(y, start, plane, channels, count, lanes, columns, out, at):
 
 @kernel
 def _accumulate(
-    x, C, size, y, O, out_size, N, images, shifts, copy_step, tile, step, chunk, shares, panels, lanes, sums
+    x, C, size, y, O, out_size, N, images, shifts, copy_step, tile, step, chunk, shares, in_place, panels, lanes, sums
 ):
     plane, pitch, rows, cols, spread = tile
     (H, W), columns, taps = out_size, 2 * lanes, shifts.size
@@ -54,7 +54,7 @@ def _accumulate(
     tiles, seen = N * down * across, (rows - 1) * step[0] + 1 + spread
     for t in prange(parts * shares):
         part, first, last = t // shares, t % shares * P // shares, (t % shares + 1) * P // shares
-        flat, z, copy = sums[part].reshape(-1), panels[t], np.empty(chunk * plane, x.dtype)
+        flat, z, copy = sums[part].reshape(-1), panels[t], np.empty(0 if in_place else chunk * plane, x.dtype)
         pixels, unused = np.empty(rows * cols + 5, np.int64), np.empty(rows * cols + 5, np.int64)
         place_tables(rows, cols, step, pitch, 0, pixels, unused)
         offsets, places = np.empty(chunk * taps + 5, np.int64), np.empty(chunk * taps + 5, np.int64)
@@ -63,8 +63,9 @@ def _accumulate(
                 clear_run(flat, (g * P + panel) * depth, depth)
             for task in range(part * tiles // parts, (part + 1) * tiles // parts):
                 n, i0, j0 = task // (across * down), task // across % down * rows, task % across * cols
-                count, wide = min(rows, H - i0) * cols, min(cols, W - j0)
-                if wide < cols:
+                wide = min(cols, W - j0)
+                count = wide if in_place else min(rows, H - i0) * cols
+                if wide < cols and not in_place:
                     clear_run(z, 0, z.size)
                 for panel in range(first, last):
                     start = ((n * G + g) * O + panel * columns) * H * W + i0 * W + j0
@@ -76,7 +77,9 @@ def _accumulate(
                     some = min(chunk, C - c0)
                     image = ((n * G + g) * C + c0) * size[0] * size[1]
                     i, j = i0 * step[0], j0 * step[1]
-                    copy_tile(x, image, (some, size[0], size[1]), copy, images, plane, pitch, i, j, seen, copy_step)
+                    if not in_place:
+                        copy_tile(x, image, (some, size[0], size[1]), copy, images, plane, pitch, i, j, seen, copy_step)
+                    a, a0 = (x, image + j) if in_place else (copy, 0)
                     for k in range(some * taps + 5):
                         q = min(k, some * taps - 1)
                         offsets[k], places[k] = q // taps * plane + shifts[q % taps], (c0 * taps + q) * columns
@@ -85,9 +88,9 @@ def _accumulate(
                         narrow = O - panel * columns <= lanes
                         for k in range(0, some * taps, 6):
                             if narrow:
-                                add_channels_1(copy, 0, offsets, k, pixels, 0, count, z, z0, z, 0, flat, w0, places)
+                                add_channels_1(a, a0, offsets, k, pixels, 0, count, z, z0, z, 0, flat, w0, places)
                             else:
-                                add_channels_2(copy, 0, offsets, k, pixels, 0, count, z, z0, z, 0, flat, w0, places)
+                                add_channels_2(a, a0, offsets, k, pixels, 0, count, z, z0, z, 0, flat, w0, places)
 
 
 @kernel
@@ -109,18 +112,20 @@ def conv2d_weight(x, y, geometry):
     """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
     G, columns, threads, (taps, step) = geometry.groups, width(x.dtype), get_num_threads(), dense_taps(geometry)
     N, C, O, K = x.shape[0], x.shape[1] // G, y.shape[1] // G, x.shape[1] // G * len(taps.table)
-    x, y = one_row(taps, x, y)
+    (x, y), whole = one_row(taps, x, y), x
+    in_place = x is not whole
     P = -(-O // columns)
     shares = threads if G * P * columns * K * x.itemsize > SHARED_BYTES and threads <= P else 1
     kept = columns * max(1, P // shares)
     rows, cols = tile_shape(1, taps.spread, step, kept, y.shape[2:], x.itemsize, N, threads // shares, PIXELS)
     shifts, plane, pitch = layout(taps, (rows - 1) * step[0] + 1, (cols - 1) * step[1] + 1, columns)
     chunk = min(C, max(1, CHUNK_BYTES // (plane * x.itemsize)))
+    plane = x.shape[3] if in_place else plane
     panels = aligned((threads, -(-P // shares) * columns * rows * cols), x.dtype)
     sums = aligned((threads // shares, G, P, K * columns), x.dtype)
     tile = plane, pitch, rows, cols, taps.spread[0]
     flat = x.reshape(-1), C, x.shape[2:], y.reshape(-1), O, y.shape[2:], N, taps.images, shifts, taps.step
-    _accumulate(*flat, tile, step, chunk, shares, panels, columns // 2, sums)
+    _accumulate(*flat, tile, step, chunk, shares, in_place, panels, columns // 2, sums)
     w = np.empty((G * O, C, *geometry.kernel), x.dtype)
     add_up(sums, w.reshape(-1), O, K, columns // 2)
     return w
