@@ -17,6 +17,7 @@ from minidl.kernels.cpu import (
     product,
     tiled,
     winograd_conv,
+    winograd_plan,
     winograd_weight,
     zones,
     zones_weight,
@@ -238,10 +239,44 @@ def test_winograd(problem):
     compare(problem, *kernels, np.float32, 1e-4)
 
 
+@pytest.mark.parametrize("kernel, stride", [(2, 1), (5, 1), (3, 2), (4, 2), (5, 2), (6, 2), (9, 2), (10, 2)])
+@settings(deadline=None, max_examples=15)
+@given(data=st.data())
+def test_winograd_of_other_kernels(kernel, stride, data):
+    dilation = EQUAL if stride == 1 else st.just((1, 1))
+    problem = data.draw(problems((kernel, kernel), (stride, stride), dilation, most=19))
+    compare(problem, winograd_conv.conv2d, winograd_conv.conv_transpose2d, None, np.float32, 1e-4)
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, wanted", [(3, 1, 36 / 144), (5, 1, 36 / 100), (4, 2, 144 / 400), (3, 2, 144 / 225)]
+)
+def test_winograd_multiplies_less(kernel, stride, wanted):
+    g = Geometry((kernel, kernel), (stride, stride), (kernel // 2, kernel // 2))
+    size = tuple(stride * (n - 1) + kernel - 2 * (kernel // 2) for n in (20, 40))  # whole tiles of 2, 4 and 5 results
+    assert winograd_plan.share(g, size, False) == pytest.approx(wanted)
+
+
+def test_winograd_says_why_not():
+    refusal = lambda *geometry, dtype=np.float32: winograd_plan.refusal(Geometry(*geometry), dtype)
+    for kernel, stride, dilation in (((1, 1), 1, 1), ((3, 5), 1, 1), ((4, 4), 1, 1), ((7, 7), 2, 1), ((9, 9), 3, 1)):
+        assert "square kernels of 2, 3 or 5 taps" in refusal(kernel, (stride, stride), (0, 0), (dilation, dilation))
+    assert "dilations" in refusal((3, 3), (1, 1), (0, 0), (1, 2))
+    assert "dilations" in refusal((3, 3), (2, 2), (0, 0), (2, 2))
+    assert "float64" in refusal((3, 3), dtype=np.float64)
+    assert refusal((4, 4), (2, 2)) is None
+
+
 @sweep
 @given(problems())
 def test_column_as_it_chooses(problem):
     compare(problem, cpu.conv2d, cpu.conv_transpose2d, cpu.conv2d_weight, np.float64, 1e-12)
+
+
+@pytest.mark.parametrize("kernel, stride", [(5, 1), (4, 2)])
+def test_winograd_of_other_kernels_with_many_channels(kernel, stride):
+    problem = 5, 2, 130, 70, (71, 83), Geometry((kernel, kernel), (stride, stride), (2, 1))
+    compare(problem, winograd_conv.conv2d, winograd_conv.conv_transpose2d, None, np.float32, 1e-4)
 
 
 @pytest.mark.parametrize("case", [(1, 40, 150, (9, 11), 1), (2, 128, 130, (13, 5), 1), (1, 33, 65, (70, 70), 6)])

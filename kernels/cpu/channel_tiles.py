@@ -6,8 +6,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 
-from .team import inner
+from .team import inlined, inner
 from .tiles import window_taps
+from .vector import transpose
 
 COPY_BYTES = 176 * 1024  # of a copy, at most; and of what is kept for each pixel:
 KEPT_BYTES = 160 * 1024  # they stay in the second-level cache
@@ -60,6 +61,20 @@ def aligned(shape, dtype):
     flat = np.empty(size + line, dtype)
     start = -(flat.ctypes.data // dtype.itemsize) % line
     return flat[start : start + size].reshape(shape)
+
+
+@inlined
+def read_taps(w, start, pitch, count, rows, columns, taps):
+    """taps[t columns + j] = w[start + j pitch + t] for t < count; zero for j >= rows."""
+    lanes = columns // 2
+    if rows >= columns and start + (columns - 1) * pitch + -(-count // lanes) * lanes <= w.size:
+        for t in range(0, count, lanes):
+            transpose(w, start + t, pitch, taps, t * columns, columns)
+            transpose(w, start + lanes * pitch + t, pitch, taps, t * columns + lanes, columns)
+    else:
+        for t in range(count):
+            for j in range(columns):
+                taps[t * columns + j] = w[start + j * pitch + t] if j < rows else 0
 
 
 @inner

@@ -20,7 +20,7 @@ and stride; copies, turns and what is read from the third-level cache cost 3 % (
 import numpy as np
 from numba import get_num_threads, prange
 
-from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shape
+from .channel_tiles import aligned, dense_taps, one_row, place_tables, read_taps, tile_shape
 from .microkernel import add_channels_1, add_channels_2, channel_tile_1, channel_tile_2, width
 from .team import inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout
@@ -39,14 +39,7 @@ def pack(w, strides, numbers, starts, C, M, chunk, columns, out):
         rows = min(columns, M - panel * columns)
         for c in range(C):
             source, c0 = g * strides[0] + panel * columns * strides[1] + c * strides[2], c // chunk * chunk
-            if rows == columns and source + (columns - 1) * strides[1] + whole <= w.size:
-                for t in range(0, T, lanes):
-                    transpose(w, source + t, strides[1], taps, t * columns, columns)
-                    transpose(w, source + lanes * strides[1] + t, strides[1], taps, t * columns + lanes, columns)
-            else:
-                for t in range(T):
-                    for j in range(columns):
-                        taps[t * columns + j] = w[source + j * strides[1] + t] if j < rows else 0
+            read_taps(w, source, strides[1], T, rows, columns, taps)
             for f in range(F):
                 n, some = starts[f + 1] - starts[f], min(chunk, C - c0)
                 at = g * out.shape[1] + ((P * starts[f] + panel * n) * C + c0 * n + c - c0) * columns

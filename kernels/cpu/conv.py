@@ -2,7 +2,7 @@
 
 | algorithm | serves | is |
 |---|---|---|
-| winograd  | 3x3, stride 1, equal dilations, float32 | a quarter of the multiplications (winograd_conv, winograd_weight) |
+| winograd  | 3x3, 5x5; 3x3, 4x4 of stride 2; float32 | a fraction of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
 | product   | conv2d; stride 1, 1x1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
@@ -19,27 +19,42 @@ from contextvars import ContextVar
 import numpy as np
 
 from ..reference import conv as im2col
-from . import channels, channels_weight, depthwise, product, tiled, winograd_conv, winograd_weight, zones, zones_weight
+from . import (
+    channels,
+    channels_weight,
+    depthwise,
+    product,
+    tiled,
+    winograd_conv,
+    winograd_plan,
+    winograd_weight,
+    zones,
+    zones_weight,
+)
 
 ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "product", "zones", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
 
-FEWEST_CHANNELS = 16  # in and out, of a group: below, Winograd's transforms cost more than they save
+FEWEST_CHANNELS = {
+    1: 16,
+    2: 32,
+}  # in and out, of a group, by stride: below, Winograd's transforms cost more than they save
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
-LARGEST_WASTE = 3  # results that 4x4 tiles compute, to results needed: above, tiles of small sub-images are too empty
+MOST_MULTIPLICATIONS = {1: 0.75, 2: 0.6}  # of those of the sum itself, by stride: with more, the transforms do not pay
 MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
-WASTE_TO_LIVE = {"forward": 2.5, "data": 2.5, "weight": 1.3}  # that waste to live products: above, zones take less time
+OF_THE_LIVE = {
+    "forward": 0.625,
+    "data": 0.625,
+    "weight": 0.325,
+}  # of the live products: with more, zones take less time
 
 
-def _winograd_serves(geometry, dtype):
+def _winograd_serves(geometry, dtype, direction):
     """None, or why Winograd cannot serve."""
-    if geometry.kernel != (3, 3) or geometry.stride != (1, 1):
-        return "Winograd needs a 3x3 kernel of stride 1"
-    if geometry.dilation[0] != geometry.dilation[1]:
-        return "Winograd needs equal dilations"
-    if dtype != np.float32:
-        return "Winograd would round float64 too coarsely"
+    if direction == "weight" and (geometry.kernel, geometry.stride) != ((3, 3), (1, 1)):
+        return "Winograd's weight gradient needs a 3x3 kernel of stride 1"
+    return winograd_plan.refusal(geometry, dtype)
 
 
 def _depthwise_serves(geometry, C, O):
@@ -70,10 +85,10 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 
     x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction.
     """
-    (N, C, H, W), O, G, d = x_shape, w_shape[0], geometry.groups, geometry.dilation[0]
+    (N, C, H, W), O, G = x_shape, w_shape[0], geometry.groups
     asked, results = override.get(), (C if direction == "data" else O) // G
     no_product = _product_serves(geometry, results, direction)
-    no_winograd, no_depthwise = _winograd_serves(geometry, dtype), _depthwise_serves(geometry, C, O)
+    no_winograd, no_depthwise = _winograd_serves(geometry, dtype, direction), _depthwise_serves(geometry, C, O)
     if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):
         return asked, "asked for by conv_algorithm"
     if asked == "product" and not no_product:
@@ -102,20 +117,17 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         direct = "channels", "output channels in the vectors"
     if no_winograd:
         return direct[0], f"{no_winograd}; {direct[1]}"
-    if min(C, O) // G < FEWEST_CHANNELS:
-        few = f"fewer than {FEWEST_CHANNELS} channels: Winograd's transforms would cost more than they save"
+    stride = geometry.stride[0]
+    if min(C, O) // G < FEWEST_CHANNELS[stride]:
+        few = f"fewer than {FEWEST_CHANNELS[stride]} channels: Winograd's transforms would cost more than they save"
         return direct[0], f"{few}; {direct[1]}"
-    size = (H, W) if direction == "data" else geometry.output_size((H, W))
-    waste = np.prod([4 * len(winograd_conv.starts(n, d)[0]) / n for n in size])
-    most = min(LARGEST_WASTE, WASTE_TO_LIVE[direction] * live) if live < MOST_LIVE else LARGEST_WASTE
-    if waste > most:
-        return direct[
-            0
-        ], f"tiles of 4x4 on {d * d} sub-images compute {waste:.1f} times the results needed; {direct[1]}"
-    return (
-        "winograd",
-        f"3x3, stride 1, float32: 36 multiplications for 16 results, not 144; tiles waste {waste - 1:.0%}",
-    )
+    share = winograd_plan.share(geometry, (H, W), direction == "data")
+    most = MOST_MULTIPLICATIONS[stride]
+    if live < MOST_LIVE:
+        most = min(most, OF_THE_LIVE[direction] * live)
+    if share > most:
+        return direct[0], f"Winograd's tiles, partly empty, would take {share:.0%} of the multiplications; {direct[1]}"
+    return "winograd", f"float32, square kernel: Winograd's tiles take {share:.0%} of the multiplications"
 
 
 FORWARD = {

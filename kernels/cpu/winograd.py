@@ -4,6 +4,8 @@ Along one axis, 4 results y of a kernel g sliding over 6 pixels d are  y = A' [(
 below (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2016, section 4; they come from evaluating
 polynomials at 0, 1, -1, 2, -2 and infinity). In two dimensions each matrix acts on columns, then on rows.
 
+The same points serve F(5x5, 2x2) and F(2x2, 5x5): B' stays, rows of A' and columns of G go on with higher powers of the points.
+
 Everything here works on `lanes` channels at once: pixels are transposed on the way in, so that the channels of one pixel
 fill a vector, and transposed back on the way out.
 """
@@ -21,43 +23,43 @@ def input_line(d0, d1, d2, d3, d4, d5):
 
 
 @inlined
-def output_line(m0, m1, m2, m3, m4, m5):
-    """A' m: from products to results."""
+def output_line(m0, m1, m2, m3, m4):
+    """A' m: from products to 5 results, or the first 2 or 4 of them, without that of infinity: it is added to the last."""
     s, d, p, q = m1 + m2, m1 - m2, m3 + m4, m3 - m4
-    return m0 + s + p, d + 2 * q, s + 4 * p, d + 8 * q + m5
+    return m0 + s + p, d + 2 * q, s + 4 * p, d + 8 * q, s + 16 * p
 
 
 @inlined
 def spread_line(y0, y1, y2, y3):
-    """A y: the adjoint of output_line."""
+    """A y for 4 results: the adjoint of output_line."""
     s, d, p, q = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
     return y0, s + d, s - d, p + q, p - q, y3
 
 
 @inlined
-def kernel_line(g0, g1, g2):
-    """G g."""
-    s, p = (g0 + g2) * (-1 / 6), g0 * (1 / 24) + g2 * (1 / 6)
-    d, q = g1 * (1 / 6), g1 * (1 / 12)
-    return 0.25 * g0, s - d, s + d, p + q, p - q, g2
+def kernel_line(g0, g1, g2, g3, g4):
+    """G g for 5 taps, or fewer and zeros, without the last row: there, at infinity, is the last tap."""
+    s, p = (g0 + g2 + g4) * (-1 / 6), g0 * (1 / 24) + g2 * (1 / 6) + g4 * (2 / 3)
+    d, q = (g1 + g3) * (1 / 6), g1 * (1 / 12) + g3 * (1 / 3)
+    return 0.25 * g0, s - d, s + d, p + q, p - q
 
 
 @inlined
 def gather_line(u0, u1, u2, u3, u4, u5):
-    """G' u: the adjoint of kernel_line."""
+    """G' u for 3 taps: the adjoint of kernel_line."""
     s, d, p, q = u1 + u2, u2 - u1, u3 + u4, u3 - u4
     return 0.25 * u0 - s * (1 / 6) + p * (1 / 24), d * (1 / 6) + q * (1 / 12), (p - s) * (1 / 6) + u5
 
 
 @inner
-def read_strip(x, start, channels, size, pixel, step, rows, cols, lanes, strip):
-    """strip[r, q, lane] = x[lane, h + r d, v + q d] with (h, v) = pixel, zero outside the image; x starts at `start`."""
-    (H, W), (h, v) = size, pixel
-    lo = min(max(0, -(v // step)), cols)
-    hi = max(min(cols, -((v - W) // step)), lo)
-    whole = step == 1 and channels >= lanes and hi - lo >= lanes
+def read_strip(x, start, channels, size, pixel, steps, rows, cols, lanes, strip):
+    """strip[r, q, lane] = x[lane, h + r s, v + q t] with (h, v) = pixel, (s, t) = steps, zero outside; x starts at `start`."""
+    (H, W), (h, v), (down, across) = size, pixel, steps
+    lo = min(max(0, -(v // across)), cols)
+    hi = max(min(cols, -((v - W) // across)), lo)
+    whole = across == 1 and channels >= lanes and hi - lo >= lanes
     for r in range(rows):
-        row, i = r * cols * lanes, h + r * step
+        row, i = r * cols * lanes, h + r * down
         if i < 0 or i >= H:
             strip[row : row + cols * lanes] = 0
             continue
@@ -72,50 +74,52 @@ def read_strip(x, start, channels, size, pixel, step, rows, cols, lanes, strip):
         else:
             for q in range(lo, hi):
                 for c in range(lanes):
-                    strip[row + q * lanes + c] = x[source + c * H * W + q * step] if c < channels else 0
+                    strip[row + q * lanes + c] = x[source + c * H * W + q * across] if c < channels else 0
 
 
 @inner
-def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, step):
-    """y[lane, h + r d, v + q d] = strip[r, q, lane] with (h, v) = pixel, for as much as lies in the image."""
-    (H, W), (h, v) = size, pixel
-    hi = max(min(cols, -((v - W) // step)), 0)
-    whole = step == 1 and channels >= lanes and hi >= lanes
-    for r in range(rows):
-        row, i = r * cols * lanes, h + r * step
-        if i >= H:
-            break
-        target = start + i * W + v
+def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, steps):
+    """y[lane, h + r s, v + q t] = strip[r, q, lane] with (h, v) = pixel, (s, t) = steps, for as much as lies in the image."""
+    (H, W), (h, v), (down, across) = size, pixel, steps
+    lo = max(0, -(v // across))
+    hi = max(min(cols, -((v - W) // across)), lo)
+    whole = across == 1 and channels >= lanes and hi - lo >= lanes
+    for r in range(max(0, -(h // down)), min(rows, -((h - H) // down))):
+        row, target = r * cols * lanes, start + (h + r * down) * W + v
         if whole:
-            for q in range(0, hi - lanes, lanes):
+            for q in range(lo, hi - lanes, lanes):
                 transpose(strip, row + q * lanes, lanes, y, target + q, H * W)
             q = hi - lanes
             transpose(strip, row + q * lanes, lanes, y, target + q, H * W)
         else:
             for c in range(min(lanes, channels)):
-                for q in range(hi):
-                    y[target + c * H * W + q * step] = strip[row + q * lanes + c]
+                for q in range(lo, hi):
+                    y[target + c * H * W + q * across] = strip[row + q * lanes + c]
 
 
 @inner
-def input_tiles(strip, columns, tiles, lanes, out, at, plane, pitch):
-    """out[6 r + q][tile] = B' d B for the tiles of a strip of 6 rows and 4 tiles + 2 pixels; `columns` is scratch like it."""
-    cols = 4 * tiles + 2
-    n = cols * lanes
-    for j in range(0, n, lanes):
+def input_tiles(strip, phase, columns, tiles, results, lanes, out, at, plane, pitch):
+    """out[6 r + q][tile] = B' d B for tiles `results` pixels apart, of a strip of 6 rows; `columns` is scratch.
+
+    (first, apart, cols) = phase: the pixels are those from `first` on, `apart`, in rows of `cols`.
+    """
+    (first, apart, cols), n = phase, (results * (tiles - 1) + 6) * lanes
+    row = cols * lanes
+    for q in range(0, n, lanes):
+        j = first * lanes + q * apart
         d = input_line(
             load(strip, j),
-            load(strip, n + j),
-            load(strip, 2 * n + j),
-            load(strip, 3 * n + j),
-            load(strip, 4 * n + j),
-            load(strip, 5 * n + j),
+            load(strip, j + row),
+            load(strip, j + 2 * row),
+            load(strip, j + 3 * row),
+            load(strip, j + 4 * row),
+            load(strip, j + 5 * row),
         )
         for r in range(6):
-            store(columns, r * n + j, d[r])
+            store(columns, r * n + q, d[r])
     for r in range(6):
         for t in range(tiles):
-            j = r * n + 4 * t * lanes
+            j = r * n + results * t * lanes
             d = input_line(
                 load(columns, j),
                 load(columns, j + lanes),
@@ -128,10 +132,29 @@ def input_tiles(strip, columns, tiles, lanes, out, at, plane, pitch):
                 store(out, (6 * r + q) * plane + at + t * pitch, d[q])
 
 
+@inlined
+def _store_line(out, at, apart, results, y, last):
+    """The first `results` of five, with what infinity adds to the last of them."""
+    store(out, at, y[0])
+    if results == 2:
+        store(out, at + apart, y[1] + last)
+        return
+    store(out, at + apart, y[1])
+    store(out, at + 2 * apart, y[2])
+    if results == 4:
+        store(out, at + 3 * apart, y[3] + last)
+        return
+    store(out, at + 3 * apart, y[3])
+    store(out, at + 4 * apart, y[4] + last)
+
+
 @inner
-def output_tiles(m, at, plane, pitch, bias, columns, tiles, lanes, strip):
-    """A' m A + bias for tiles given as m[6 r + q][tile]: a strip of 4 rows and 4 tiles pixels; `columns` is scratch."""
-    n = 4 * tiles * lanes
+def output_tiles(m, at, plane, pitch, bias, columns, tiles, results, lanes, strip, phase):
+    """A' m A + bias for tiles given as m[6 r + q][tile]: `results` rows of a strip and `results` pixels a tile.
+
+    The bias goes to the product of point 1, which counts once in every result. `phase` as in input_tiles, `columns` is scratch.
+    """
+    first, apart, cols = phase
     for t in range(tiles):
         for q in range(6):
             j = at + t * pitch + q * plane
@@ -141,22 +164,19 @@ def output_tiles(m, at, plane, pitch, bias, columns, tiles, lanes, strip):
                 load(m, j + 12 * plane),
                 load(m, j + 18 * plane),
                 load(m, j + 24 * plane),
-                load(m, j + 30 * plane),
             )
-            for r in range(4):
-                store(columns, (r * 6 + q) * lanes, y[r])
-        for r in range(4):
+            _store_line(columns, q * lanes, 6 * lanes, results, y, load(m, j + 30 * plane))
+        for r in range(results):
             j = r * 6 * lanes
             y = output_line(
                 load(columns, j),
-                load(columns, j + lanes),
+                load(columns, j + lanes) + bias,
                 load(columns, j + 2 * lanes),
                 load(columns, j + 3 * lanes),
                 load(columns, j + 4 * lanes),
-                load(columns, j + 5 * lanes),
             )
-            for s in range(4):
-                store(strip, r * n + (4 * t + s) * lanes, y[s] + bias)
+            pixel = r * cols + first + results * t * apart
+            _store_line(strip, pixel * lanes, apart * lanes, results, y, load(columns, j + 5 * lanes))
 
 
 @inner

@@ -18,7 +18,8 @@ from .team import inner, kernel
 from .tiled import panels
 from .vector import load, store
 from .winograd import gather_line, read_strip, spread_tiles
-from .winograd_conv import SEGMENT, block_size, grid_of, place, transform_inputs
+from .winograd_conv import SEGMENT, STRIP, block_size, place, transform_inputs
+from .winograd_plan import plan
 
 SHARED_BYTES = 1 << 21  # of u; above, threads share the output channels
 
@@ -33,7 +34,7 @@ def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, lanes, strip
         tiles = min(SEGMENT, left, t1 - t)
         for o in range(first, last, lanes):
             start = base + n * image + o * H * W
-            read_strip(y, start, last - o, (H, W), (i, j), step, 4, 4 * tiles, lanes, strip)
+            read_strip(y, start, last - o, (H, W), (i, j), (step, step), 4, 4 * tiles, lanes, strip)
             spread_tiles(strip, columns, tiles, lanes, z, (t - t0) * pitch + o - first, plane, pitch)
         t += tiles
 
@@ -61,7 +62,7 @@ def _add_products(z, z_plane, steps, v, v_plane, offsets, K, u, u0, u_plane, row
 
 
 @kernel
-def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares, lanes, u):
+def _accumulate(x, y, C, O, size, out_size, N, read, origins, grid, block, shares, lanes, u):
     (H, W), (Ho, Wo) = size, out_size
     parts, G, _, _, rows, cols = u.shape
     tiles = N * grid[0].size * grid[1].size
@@ -75,7 +76,7 @@ def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares
         part, s = t // shares, t % shares
         first, last = s * share, min((s + 1) * share, O)
         v, z = np.zeros(36 * v_plane, x.dtype), np.empty(36 * z_plane, x.dtype)
-        strip, columns = np.empty((24 * SEGMENT + 12) * lanes, x.dtype), np.empty((24 * SEGMENT + 12) * lanes, x.dtype)
+        strip, columns = np.empty(STRIP * lanes, x.dtype), np.empty(STRIP * lanes, x.dtype)
         zeros = np.zeros(6, x.dtype)
         for g in range(G if last > first else 0):
             u0, u_plane = ((part * G + g) * shares + s) * 36 * rows * cols, rows * cols
@@ -84,11 +85,27 @@ def _accumulate(x, y, C, O, size, out_size, N, origin, step, grid, block, shares
                 t0, t1 = b * block, min((b + 1) * block, tiles)
                 image = (G * C * H * W, H, W)
                 transform_inputs(
-                    x, g * C * H * W, C, image, origin, step, t0, t1, grid, lanes, strip, columns, v, v_plane, cols
+                    x,
+                    g * C * H * W,
+                    C,
+                    image,
+                    read,
+                    origins,
+                    4,
+                    t0,
+                    t1,
+                    grid,
+                    lanes,
+                    strip,
+                    columns,
+                    v,
+                    v_plane,
+                    cols,
+                    0,
                 )
                 image, base = (G * O * Ho * Wo, Ho, Wo), g * O * Ho * Wo
                 _spread_outputs(
-                    y, base, first, last, image, step, t0, t1, grid, lanes, strip, columns, z, z_plane, z_pitch
+                    y, base, first, last, image, read[1], t0, t1, grid, lanes, strip, columns, z, z_plane, z_pitch
                 )
                 K, n = t1 - t0, last - first
                 fresh = b == begin
@@ -146,17 +163,17 @@ def _gather_kernels(u, w, O, C, lanes, T):
 
 def conv2d_weight(x, y, geometry):
     """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i + k d - p, j + l d - p] for 3x3 kernels of stride 1 and equal dilations."""
-    G, step, lanes, threads = geometry.groups, geometry.dilation[0], width(x.dtype) // 2, get_num_threads()
+    G, lanes, threads = geometry.groups, width(x.dtype) // 2, get_num_threads()
     N, C, O = x.shape[0], x.shape[1] // G, y.shape[1] // G
-    grid = grid_of(y.shape[2:], step)
-    tiles, cols = N * grid[0].size * grid[1].size, -(-C // (2 * lanes)) * 2 * lanes
+    forward = plan(geometry, y.shape[2:], False)
+    tiles, cols = N * forward.tiles, -(-C // (2 * lanes)) * 2 * lanes
     shares = max(1, min(threads, O // 64)) if 36 * O * cols * x.itemsize > SHARED_BYTES else 1
     parts = max(1, threads // shares)
     rows = panels(-(-O // shares))[1]
     block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1, 0))
     u = np.empty((parts, G, shares, 36, rows, cols), x.dtype)
-    origin = -geometry.padding[0], -geometry.padding[1]
-    sizes = C, O, x.shape[2:], y.shape[2:], N, origin, step, grid, min(block, max(tiles, 1))
+    where = forward.read, forward.origins, forward.grid
+    sizes = C, O, x.shape[2:], y.shape[2:], N, *where, min(block, max(tiles, 1))
     _accumulate(x.reshape(-1), y.reshape(-1), *sizes, shares, lanes, u)
     w = np.empty((G * O, C, 9), x.dtype)
     _gather_kernels(u, w, O, C, lanes, threads)
