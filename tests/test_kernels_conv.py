@@ -260,7 +260,7 @@ def test_winograd_multiplies_less(kernel, stride, wanted):
 def test_winograd_says_why_not():
     refusal = lambda *geometry, dtype=np.float32: winograd_plan.refusal(Geometry(*geometry), dtype)
     for kernel, stride, dilation in (((1, 1), 1, 1), ((3, 5), 1, 1), ((4, 4), 1, 1), ((7, 7), 2, 1), ((9, 9), 3, 1)):
-        assert "square kernels of 2, 3 or 5 taps" in refusal(kernel, (stride, stride), (0, 0), (dilation, dilation))
+        assert "2, 3 or 5 taps" in refusal(kernel, (stride, stride), (0, 0), (dilation, dilation))
     assert "dilations" in refusal((3, 3), (1, 1), (0, 0), (1, 2))
     assert "dilations" in refusal((3, 3), (2, 2), (0, 0), (2, 2))
     assert "float64" in refusal((3, 3), dtype=np.float64)

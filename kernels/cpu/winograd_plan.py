@@ -46,7 +46,7 @@ def refusal(geometry, dtype):
     """None, or why Winograd cannot serve."""
     (s, t), (d, e) = geometry.stride, geometry.dilation
     if geometry.kernel[0] != geometry.kernel[1] or s != t or s > 2 or taps_of(geometry) not in RESULTS:
-        return "Winograd needs square kernels of 2, 3 or 5 taps, or twice as many and stride 2"
+        return "Winograd needs a square kernel with 2, 3 or 5 taps for each phase of a stride of 1 or 2"
     if d != e or s * d > max(s, d):
         return "Winograd needs equal dilations, and none beside a stride"
     if dtype != np.float32:
