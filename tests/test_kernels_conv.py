@@ -257,6 +257,31 @@ def test_winograd_multiplies_less(kernel, stride, wanted):
     assert winograd_plan.share(g, size, False) == pytest.approx(wanted)
 
 
+@sweep
+@given(
+    st.sampled_from([(3, 1), (5, 1), (4, 2), (5, 2), (3, 2)]),
+    st.integers(1, 20),
+    pairs(1, 140),
+    st.booleans(),
+    st.data(),
+)
+def test_winograd_tiles_fit_their_strips(kernel, dilation, size, adjoint, data):
+    """Wherever a block of tiles begins and ends, and each pixel belongs to one tile."""
+    (k, s), dilation = kernel, dilation if kernel[1] == 1 else 1
+    p = winograd_plan.plan(Geometry((k, k), (s, s), (1, 1), (dilation, dilation)), size, adjoint)
+    rows, columns, group, most = p.grid
+    tiles, places = rows.size * columns.size, np.zeros(most, np.int64)
+    if not adjoint:
+        for first, n in zip(p.grid[:2], size):
+            covered = np.add.outer(first, np.arange(p.results) * dilation)
+            assert np.array_equal(np.sort(covered[covered < n]), np.arange(n))
+    t = data.draw(st.integers(0, tiles - 1))
+    _, i, j, count = winograd_conv.segment.py_func(t, data.draw(st.integers(t + 1, tiles)), p.grid, p.read[0], places)
+    assert 1 <= count <= most and (i, j) == (rows[t // columns.size], columns[t % columns.size])
+    assert places[count - 1] + 5 * p.read[1] + p.read[0] <= p.wide
+    assert -(-count // group) * p.results * p.write[1] <= p.wide
+
+
 def test_winograd_says_why_not():
     refusal = lambda *geometry, dtype=np.float32: winograd_plan.refusal(Geometry(*geometry), dtype)
     for kernel, stride, dilation in (((1, 1), 1, 1), ((3, 5), 1, 1), ((4, 4), 1, 1), ((7, 7), 2, 1), ((9, 9), 3, 1)):
@@ -279,7 +304,17 @@ def test_winograd_of_other_kernels_with_many_channels(kernel, stride):
     compare(problem, winograd_conv.conv2d, winograd_conv.conv_transpose2d, None, np.float32, 1e-4)
 
 
-@pytest.mark.parametrize("case", [(1, 40, 150, (9, 11), 1), (2, 128, 130, (13, 5), 1), (1, 33, 65, (70, 70), 6)])
+@pytest.mark.parametrize(
+    "case",
+    [
+        (1, 40, 150, (9, 11), 1),
+        (2, 128, 130, (13, 5), 1),
+        (1, 33, 65, (70, 70), 6),
+        (1, 20, 24, (65, 65), 4),
+        (1, 9, 17, (33, 150), 18),
+        (1, 8, 8, (10, 65), 40),  # as many sub-images as pixels
+    ],
+)
 def test_winograd_with_many_channels(case):
     N, C, O, size, d = case
     kernels = winograd_conv.conv2d, winograd_conv.conv_transpose2d, winograd_weight.conv2d_weight
@@ -448,7 +483,7 @@ def test_choice_and_override():
         assert [rate(d, 33, direction)[0] for d in (2, 12, 18)] == ["winograd", "zones", "zones"]
         assert rate(18, 65, direction)[0] == "winograd"
         assert "60% of the products are with padding" in rate(18, 33, direction)[1]
-    assert [rate(d, 33, "weight")[0] for d in (2, 4, 18)] == ["winograd", "zones", "zones"]
+    assert [rate(d, 33, "weight")[0] for d in (2, 4, 18)] == ["winograd", "winograd", "zones"]
     one, two = Geometry((1, 1)), Geometry((1, 1), (2, 2))
     for direction, used_here in (("forward", "product"), ("data", "product"), ("weight", "channels")):
         assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), one, x.dtype, direction)[0] == used_here

@@ -14,6 +14,7 @@ Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones,
 bit for bit whenever the number of threads is the same.
 """
 
+import math
 from contextvars import ContextVar
 
 import numpy as np
@@ -35,19 +36,12 @@ from . import (
 ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "product", "zones", "tiled", "im2col")
 override = ContextVar("algorithm", default="auto")
 
-FEWEST_CHANNELS = {
-    1: 16,
-    2: 32,
-}  # in and out, of a group, by stride: below, Winograd's transforms cost more than they save
+FEWEST_CHANNELS = {1: 16, 2: 32}  # of a group, by stride: with fewer, Winograd's transforms cost more than they save
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
 MOST_MULTIPLICATIONS = {1: 0.75, 2: 0.6}  # of those of the sum itself, by stride: with more, the transforms do not pay
 MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
-OF_THE_LIVE = {
-    "forward": 0.625,
-    "data": 0.625,
-    "weight": 0.325,
-}  # of the live products: with more, zones take less time
+OF_THE_LIVE = {"few": 0.72, "many": 0.625, "weight": 0.5}  # of the live products: with more, zones are faster
 
 
 def _winograd_serves(geometry, dtype, direction):
@@ -101,8 +95,8 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
         return asked, "asked for by conv_algorithm"
     if not no_depthwise:
         return "depthwise", "every channel is filtered on its own: rows are added up, there is no product"
-    pixels = N * np.prod((H, W) if direction == "data" else geometry.output_size((H, W)))
-    if not no_product and pixels < product.FEW_PIXELS and np.prod(w_shape) > MANY_WEIGHTS:
+    pixels = N * math.prod((H, W) if direction == "data" else geometry.output_size((H, W)))
+    if not no_product and pixels < product.FEW_PIXELS and math.prod(w_shape) > MANY_WEIGHTS:
         return "product", f"{pixels} pixels: too few to work on copies of so many weights"
     if not no_product and geometry.kernel == (1, 1):
         return "product", "a 1x1 kernel: im2col's matrix is the image"
@@ -124,7 +118,8 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     share = winograd_plan.share(geometry, (H, W), direction == "data")
     most = MOST_MULTIPLICATIONS[stride]
     if live < MOST_LIVE:
-        most = min(most, OF_THE_LIVE[direction] * live)
+        weights = "many" if math.prod(w_shape) > MANY_WEIGHTS else "few"
+        most = min(most, OF_THE_LIVE["weight" if direction == "weight" else weights] * live)
     if share > most:
         return direct[0], f"Winograd's tiles, partly empty, would take {share:.0%} of the multiplications; {direct[1]}"
     return "winograd", f"float32, square kernel: Winograd's tiles take {share:.0%} of the multiplications"

@@ -52,21 +52,20 @@ def gather_line(u0, u1, u2, u3, u4, u5):
 
 
 @inner
-def read_strip(x, start, channels, size, pixel, steps, rows, cols, lanes, strip):
-    """strip[r, q, lane] = x[lane, h + r s, v + q t] with (h, v) = pixel, (s, t) = steps, zero outside; x starts at `start`."""
-    (H, W), (h, v), (down, across) = size, pixel, steps
-    lo = min(max(0, -(v // across)), cols)
-    hi = max(min(cols, -((v - W) // across)), lo)
-    whole = across == 1 and channels >= lanes and hi - lo >= lanes
+def read_strip(x, start, channels, size, pixel, step, rows, cols, lanes, strip):
+    """strip[r, q, lane] = x[lane, h + r d, v + q] with (h, v) = pixel and d = step, zero outside; x starts at `start`."""
+    (H, W), (h, v) = size, pixel
+    lo = min(max(0, -v), cols)
+    hi = max(min(cols, W - v), lo)
     for r in range(rows):
-        row, i = r * cols * lanes, h + r * down
+        row, i = r * cols * lanes, h + r * step
         if i < 0 or i >= H:
             strip[row : row + cols * lanes] = 0
             continue
         strip[row : row + lo * lanes] = 0
         strip[row + hi * lanes : row + cols * lanes] = 0
         source = start + i * W + v
-        if whole:
+        if channels >= lanes and hi - lo >= lanes:
             for q in range(lo, hi - lanes, lanes):
                 transpose(x, source + q, H * W, strip, row + q * lanes, lanes)
             q = hi - lanes  # the last block overlaps the one before
@@ -74,19 +73,18 @@ def read_strip(x, start, channels, size, pixel, steps, rows, cols, lanes, strip)
         else:
             for q in range(lo, hi):
                 for c in range(lanes):
-                    strip[row + q * lanes + c] = x[source + c * H * W + q * across] if c < channels else 0
+                    strip[row + q * lanes + c] = x[source + c * H * W + q] if c < channels else 0
 
 
 @inner
-def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, steps):
-    """y[lane, h + r s, v + q t] = strip[r, q, lane] with (h, v) = pixel, (s, t) = steps, for as much as lies in the image."""
-    (H, W), (h, v), (down, across) = size, pixel, steps
-    lo = max(0, -(v // across))
-    hi = max(min(cols, -((v - W) // across)), lo)
-    whole = across == 1 and channels >= lanes and hi - lo >= lanes
-    for r in range(max(0, -(h // down)), min(rows, -((h - H) // down))):
-        row, target = r * cols * lanes, start + (h + r * down) * W + v
-        if whole:
+def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, step):
+    """y[lane, h + r d, v + q] = strip[r, q, lane] with (h, v) = pixel and d = step, for as much as lies in the image."""
+    (H, W), (h, v) = size, pixel
+    lo = max(0, -v)
+    hi = max(min(cols, W - v), lo)
+    for r in range(max(0, -(h // step)), min(rows, -((h - H) // step))):
+        row, target = r * cols * lanes, start + (h + r * step) * W + v
+        if channels >= lanes and hi - lo >= lanes:
             for q in range(lo, hi - lanes, lanes):
                 transpose(strip, row + q * lanes, lanes, y, target + q, H * W)
             q = hi - lanes
@@ -94,39 +92,39 @@ def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, steps
         else:
             for c in range(min(lanes, channels)):
                 for q in range(lo, hi):
-                    y[target + c * H * W + q * across] = strip[row + q * lanes + c]
+                    y[target + c * H * W + q] = strip[row + q * lanes + c]
 
 
 @inner
-def input_tiles(strip, phase, columns, tiles, results, lanes, out, at, plane, pitch):
-    """out[6 r + q][tile] = B' d B for tiles `results` pixels apart, of a strip of 6 rows; `columns` is scratch.
-
-    (first, apart, cols) = phase: the pixels are those from `first` on, `apart`, in rows of `cols`.
-    """
-    (first, apart, cols), n = phase, (results * (tiles - 1) + 6) * lanes
-    row = cols * lanes
-    for q in range(0, n, lanes):
-        j = first * lanes + q * apart
+def input_columns(strip, cols, lanes, columns):
+    """B' d for every pixel of a strip of 6 rows: the first half of input_tiles."""
+    n = cols * lanes
+    for j in range(0, n, lanes):
         d = input_line(
             load(strip, j),
-            load(strip, j + row),
-            load(strip, j + 2 * row),
-            load(strip, j + 3 * row),
-            load(strip, j + 4 * row),
-            load(strip, j + 5 * row),
+            load(strip, n + j),
+            load(strip, 2 * n + j),
+            load(strip, 3 * n + j),
+            load(strip, 4 * n + j),
+            load(strip, 5 * n + j),
         )
         for r in range(6):
-            store(columns, r * n + q, d[r])
+            store(columns, r * n + j, d[r])
+
+
+@inner
+def input_tiles(columns, cols, places, shift, apart, tiles, lanes, out, at, plane, pitch):
+    """out[6 r + q][tile] = B' d B for tiles at pixels places + shift, with pixels `apart`, from input_columns' result."""
     for r in range(6):
         for t in range(tiles):
-            j = r * n + results * t * lanes
+            j, step = (r * cols + shift + places[t]) * lanes, apart * lanes
             d = input_line(
                 load(columns, j),
-                load(columns, j + lanes),
-                load(columns, j + 2 * lanes),
-                load(columns, j + 3 * lanes),
-                load(columns, j + 4 * lanes),
-                load(columns, j + 5 * lanes),
+                load(columns, j + step),
+                load(columns, j + 2 * step),
+                load(columns, j + 3 * step),
+                load(columns, j + 4 * step),
+                load(columns, j + 5 * step),
             )
             for q in range(6):
                 store(out, (6 * r + q) * plane + at + t * pitch, d[q])
@@ -149,12 +147,11 @@ def _store_line(out, at, apart, results, y, last):
 
 
 @inner
-def output_tiles(m, at, plane, pitch, bias, columns, tiles, results, lanes, strip, phase):
-    """A' m A + bias for tiles given as m[6 r + q][tile]: `results` rows of a strip and `results` pixels a tile.
+def output_tiles(m, at, plane, pitch, bias, columns, tiles, results, lanes, strip, cols, places, shift, apart):
+    """A' m A + bias for tiles given as m[6 r + q][tile]: `results` rows and pixels of a strip, places as in input_tiles.
 
-    The bias goes to the product of point 1, which counts once in every result. `phase` as in input_tiles, `columns` is scratch.
+    The bias goes to the product of point 1, which counts once in every result. `columns` is scratch.
     """
-    first, apart, cols = phase
     for t in range(tiles):
         for q in range(6):
             j = at + t * pitch + q * plane
@@ -175,23 +172,24 @@ def output_tiles(m, at, plane, pitch, bias, columns, tiles, results, lanes, stri
                 load(columns, j + 3 * lanes),
                 load(columns, j + 4 * lanes),
             )
-            pixel = r * cols + first + results * t * apart
-            _store_line(strip, pixel * lanes, apart * lanes, results, y, load(columns, j + 5 * lanes))
+            _store_line(
+                strip, (r * cols + shift + places[t]) * lanes, apart * lanes, results, y, load(columns, j + 5 * lanes)
+            )
 
 
 @inner
-def spread_tiles(strip, columns, tiles, lanes, out, at, plane, pitch):
-    """out[6 r + q][tile] = A y A' for the tiles of a strip of 4 rows and 4 tiles pixels: the adjoint of output_tiles."""
-    n = 4 * tiles * lanes
+def spread_tiles(strip, cols, columns, places, apart, tiles, lanes, out, at, plane, pitch):
+    """out[6 r + q][tile] = A y A' for tiles of a strip of 4 rows, places as in input_tiles: the adjoint of output_tiles."""
+    n, step = cols * lanes, apart * lanes
     for j in range(0, n, lanes):
         y = spread_line(load(strip, j), load(strip, n + j), load(strip, 2 * n + j), load(strip, 3 * n + j))
         for r in range(6):
             store(columns, r * n + j, y[r])
     for r in range(6):
         for t in range(tiles):
-            j = r * n + 4 * t * lanes
+            j = r * n + places[t] * lanes
             y = spread_line(
-                load(columns, j), load(columns, j + lanes), load(columns, j + 2 * lanes), load(columns, j + 3 * lanes)
+                load(columns, j), load(columns, j + step), load(columns, j + 2 * step), load(columns, j + 3 * step)
             )
             for q in range(6):
                 store(out, (6 * r + q) * plane + at + t * pitch, y[q])

@@ -19,11 +19,9 @@ from .microkernel import outer_tile_4, outer_tile_6, width
 from .team import inlined, inner, kernel
 from .tiled import panels
 from .vector import fill, load, store
-from .winograd import input_tiles, kernel_line, output_tiles, read_strip, write_strip
+from .winograd import input_columns, input_tiles, kernel_line, output_tiles, read_strip, write_strip
 from .winograd_plan import plan
 
-SEGMENT = 8  # tiles that are transformed at a time: their pixels stay in the first-level cache
-STRIP = 12 * (5 * SEGMENT + 1)  # pixels that they read, at most
 LEAST_BLOCK, MOST_BLOCK = 768 * 1024, 6 * 1024 * 1024  # bytes of v and m of a block of tiles; between them half of u's:
 # all of u is read for each block
 
@@ -81,33 +79,34 @@ def transform_kernels(w, strides, count, numbers, O, C, apart, lanes, out, T):
 
 
 @inlined
-def place(t, grid):
-    """Tile t in the order image, row, column -> image, row and column of its first result, tiles left in its row."""
-    (rows, columns, left), j = grid, t % grid[1].size
-    return t // (rows.size * columns.size), rows[t // columns.size % rows.size], columns[j], left[j]
+def segment(t, end, grid, scale, places):
+    """Tiles from t on, in one row: (image, their first row and column, how many); how far each lies from the first, scaled."""
+    (rows, columns, group, most), j = grid, t % grid[1].size
+    count = min(most - j % group, columns.size - j, end - t)
+    for k in range(count):
+        places[k] = (columns[j + k] - columns[j]) * scale
+    return t // (rows.size * columns.size), rows[t // columns.size % rows.size], columns[j], count
 
 
 @inner
 def transform_inputs(
-    x, base, C, size, read, origins, results, t0, t1, grid, lanes, strip, columns, v, plane, pitch, apart
+    x, base, C, size, read, origins, t0, t1, grid, places, lanes, strip, columns, v, plane, pitch, apart
 ):
     """v[f, tile, c] for tiles t0 .. t1 of the C channels of x from `base` on; images are `size[0]` numbers apart."""
     (image, H, W), (beside, step) = size, read
-    steps = (step, 1 if beside > 1 else step)
     t = t0
     while t < t1:
-        n, i, j, left = place(t, grid)
-        tiles = min(SEGMENT, left, t1 - t)
+        n, i, j, tiles = segment(t, t1, grid, beside, places)
+        cols = places[tiles - 1] + 5 * step + beside
         for phase in range(0, len(origins), beside):  # phases whose pixels lie side by side are read together
             pixel = (i * beside + origins[phase, 0], j * beside + origins[phase : phase + beside, 1].min())
-            cols = beside * (results * (tiles - 1) + 6)
             for c in range(0, C, lanes):
                 start = base + n * image + c * H * W
-                read_strip(x, start, C - c, (H, W), pixel, steps, 6, cols, lanes, strip)
+                read_strip(x, start, C - c, (H, W), pixel, step, 6, cols, lanes, strip)
+                input_columns(strip, cols, lanes, columns)
                 for b in range(phase, phase + beside):
-                    its = origins[b, 1] + j * beside - pixel[1], beside, cols
-                    at = (t - t0) * pitch + b * apart + c
-                    input_tiles(strip, its, columns, tiles, results, lanes, v, at, plane, pitch)
+                    shift, at = origins[b, 1] + j * beside - pixel[1], (t - t0) * pitch + b * apart + c
+                    input_tiles(columns, cols, places, shift, step, tiles, lanes, v, at, plane, pitch)
         t += tiles
 
 
@@ -132,7 +131,9 @@ def _products(
 
 
 @kernel
-def _winograd(x, u, bias, y, C, O, size, out, N, results, read, origins, write, targets, grid, block, apart, lanes, T):
+def _winograd(
+    x, u, bias, y, C, O, size, out, N, results, read, origins, write, targets, grid, wide, block, apart, lanes, T
+):
     (H, W), (Ho, Wo) = size, out
     G, F, _, R, K, width = u.shape
     tiles = N * grid[0].size * grid[1].size
@@ -145,16 +146,16 @@ def _winograd(x, u, bias, y, C, O, size, out, N, results, read, origins, write, 
     v_plane, m_plane = rows * v_pitch + width, rows * m_pitch + width  # + width: planes fall on different cache sets
     steps, offsets = np.arange(K), np.arange(K) * width
     zeros, (beside, step) = np.zeros(6, x.dtype), write
-    apart_in_y = (step, 1 if beside > 1 else step)
     for t in prange(T):
         v, m = np.empty(36 * v_plane, x.dtype), np.empty(beside * 36 * m_plane, x.dtype)
-        strip, columns = np.empty(STRIP * lanes, x.dtype), np.empty(STRIP * lanes, x.dtype)
+        strip, columns = np.empty(6 * wide * lanes, x.dtype), np.empty(6 * wide * lanes, x.dtype)
+        places = np.empty(grid[3], np.int64)
         for task in range(t * tasks // T, (t + 1) * tasks // T):
             part, g, t0 = task % parts, task // parts % G, task // parts // G * block
             t1 = min(t0 + block, tiles)
             first, last = part * R // parts, (part + 1) * R // parts
             transform_inputs(
-                x, g * C * H * W, C, (G * C * H * W, H, W), read, origins, results, t0, t1, grid, lanes,
+                x, g * C * H * W, C, (G * C * H * W, H, W), read, origins, t0, t1, grid, places, lanes,
                 strip, columns, v, v_plane, v_pitch, apart,
             )  # fmt: skip
             for f in range(0, F, beside):  # phases whose pixels lie side by side are written together
@@ -166,19 +167,18 @@ def _winograd(x, u, bias, y, C, O, size, out, N, results, read, origins, write, 
                 left_most = targets[f : f + beside, 1].min()
                 s = t0
                 while s < t1:
-                    n, i, j, left = place(s, grid)
-                    count, pixel = min(SEGMENT, left, t1 - s), (i * beside + targets[f, 0], j * beside + left_most)
-                    cols = beside * results * count
+                    n, i, j, count = segment(s, t1, grid, beside, places)
+                    pixel = (i * beside + targets[f, 0], j * beside + left_most)
+                    cols = -(-count // grid[2]) * results * step
                     for o in range(first * width, min(last * width, O), lanes):
                         for b in range(beside):
-                            at, its = (
-                                b * 36 * m_plane + (s - t0) * m_pitch + o,
-                                (targets[f + b, 1] - left_most, beside, cols),
-                            )
-                            shift = load(bias, g * R * width + o)
-                            output_tiles(m, at, m_plane, m_pitch, shift, columns, count, results, lanes, strip, its)
+                            at, shift = b * 36 * m_plane + (s - t0) * m_pitch + o, targets[f + b, 1] - left_most
+                            output_tiles(
+                                m, at, m_plane, m_pitch, load(bias, g * R * width + o), columns, count, results, lanes,
+                                strip, cols, places, shift, step,
+                            )  # fmt: skip
                         start = ((n * G + g) * O + o) * Ho * Wo
-                        write_strip(strip, results, cols, lanes, y, start, O - o, (Ho, Wo), pixel, apart_in_y)
+                        write_strip(strip, results, cols, lanes, y, start, O - o, (Ho, Wo), pixel, step)
                     s += count
 
 
@@ -195,9 +195,12 @@ def _run(x, w, bias, y, G, strides, plan):
     if bias is not None:
         b[:, :O] = bias.reshape(G, O)
     block = block_size(N * plan.tiles, K + plan.write[0] * O, x.itemsize, threads, G, u.nbytes // G)
+    if plan.grid[2] > 1:  # whole rows, so that groups are whole
+        row = plan.grid[1].size
+        block = max(1, block // row) * row
     _winograd(
         x.reshape(-1), u, b.reshape(-1), y.reshape(-1), C, O, x.shape[2:], y.shape[2:], N, plan.results, plan.read,
-        plan.origins, plan.write, plan.targets, plan.grid, block, apart, columns // 2, threads,
+        plan.origins, plan.write, plan.targets, plan.grid, plan.wide, block, apart, columns // 2, threads,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 RESULTS = {2: 5, 3: 4, 5: 2}  # of a tile along an axis, by the taps of a phase
+SEGMENT = 8  # tiles that are transformed at a time, or a few more: their pixels stay in the first-level cache
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,14 @@ class Plan:
     origins: np.ndarray  # (phases read, 2)
     write: tuple[int, int]  # scale, step
     targets: np.ndarray  # (phases written, 2): their origins
-    grid: tuple[np.ndarray, np.ndarray, np.ndarray]
+    grid: tuple[np.ndarray, np.ndarray, int, int]  # of grid_of
+
+    @property
+    def wide(self):
+        """Pixels in a row that tiles transformed together read or write, at most."""
+        (_, _, group, most), (scale, step) = self.grid, self.read
+        columns = (most // group - 1) * self.results * group + group
+        return max(scale * columns + 5 * step, most // group * self.results * self.write[1])
 
     @property
     def tiles(self):
@@ -54,16 +62,15 @@ def refusal(geometry, dtype):
 
 
 def grid_of(size, step, results):
-    """(rows, columns, left) of the tiles that cut a result of `size`: where each begins, and how many are left in its row.
+    """(rows, columns, group, most): where the tiles begin that cut a result of `size`; each covers every step-th pixel.
 
-    Tiles cover one sub-image of every step-th pixel after the other.
+    `group` = step tiles in a row are interleaved, and cover a run of results * step pixels; `most` are transformed together.
     """
-    axes = []
+    grid = []
     for n in size:
-        counts = [-(-(n - a) // (results * step)) for a in range(min(step, n))]
-        axes.append([(results * t * step + a, count - t) for a, count in enumerate(counts) for t in range(count)])
-    rows, columns = (np.array(axis, np.int64).reshape(-1, 2) for axis in axes)
-    return rows[:, 0].copy(), columns[:, 0].copy(), columns[:, 1].copy()
+        first = np.add.outer(np.arange(0, n, results * step), np.arange(step)).reshape(-1)
+        grid.append(first[first < n])
+    return *grid, step, max(1, SEGMENT // step) * step
 
 
 def _phases(kernel, stride, padding, dilation, adjoint):
@@ -105,9 +112,8 @@ def plan(geometry, out, adjoint):
         needed = -(-(np.array(out) - phase) // s) + firsts - least  # so far must the tiles reach for each phase
         size = tuple(int(n) for n in np.where(np.array(out) - phase > 0, needed, 0).max((0, 1)))
     numbers = numbers.reshape(s * s, 1, r, r) if adjoint else numbers.reshape(1, s * s, r, r)
-    return Plan(
-        RESULTS[r], numbers, read, origins.reshape(-1, 2), write, targets.reshape(-1, 2), grid_of(size, d, RESULTS[r])
-    )
+    grid = grid_of(size, d, RESULTS[r])
+    return Plan(RESULTS[r], numbers, read, origins.reshape(-1, 2), write, targets.reshape(-1, 2), grid)
 
 
 def share(geometry, size, adjoint):

@@ -18,24 +18,26 @@ from .team import inner, kernel
 from .tiled import panels
 from .vector import load, store
 from .winograd import gather_line, read_strip, spread_tiles
-from .winograd_conv import SEGMENT, STRIP, block_size, place, transform_inputs
+from .winograd_conv import block_size, segment, transform_inputs
 from .winograd_plan import plan
 
 SHARED_BYTES = 1 << 21  # of u; above, threads share the output channels
 
 
 @inner
-def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, lanes, strip, columns, z, plane, pitch):
+def _spread_outputs(y, base, first, last, size, step, t0, t1, grid, places, lanes, strip, columns, z, plane, pitch):
     """z[f, tile, o] for tiles t0 .. t1 of channels first .. last of y from `base` on."""
     image, H, W = size
     t = t0
     while t < t1:
-        n, i, j, left = place(t, grid)
-        tiles = min(SEGMENT, left, t1 - t)
+        n, i, j, tiles = segment(t, t1, grid, 1, places)
+        cols = places[tiles - 1] + 3 * step + 1
         for o in range(first, last, lanes):
             start = base + n * image + o * H * W
-            read_strip(y, start, last - o, (H, W), (i, j), (step, step), 4, 4 * tiles, lanes, strip)
-            spread_tiles(strip, columns, tiles, lanes, z, (t - t0) * pitch + o - first, plane, pitch)
+            read_strip(y, start, last - o, (H, W), (i, j), step, 4, cols, lanes, strip)
+            spread_tiles(
+                strip, cols, columns, places, step, tiles, lanes, z, (t - t0) * pitch + o - first, plane, pitch
+            )
         t += tiles
 
 
@@ -62,7 +64,7 @@ def _add_products(z, z_plane, steps, v, v_plane, offsets, K, u, u0, u_plane, row
 
 
 @kernel
-def _accumulate(x, y, C, O, size, out_size, N, read, origins, grid, block, shares, lanes, u):
+def _accumulate(x, y, C, O, size, out_size, N, read, origins, grid, wide, block, shares, lanes, u):
     (H, W), (Ho, Wo) = size, out_size
     parts, G, _, _, rows, cols = u.shape
     tiles = N * grid[0].size * grid[1].size
@@ -76,7 +78,8 @@ def _accumulate(x, y, C, O, size, out_size, N, read, origins, grid, block, share
         part, s = t // shares, t % shares
         first, last = s * share, min((s + 1) * share, O)
         v, z = np.zeros(36 * v_plane, x.dtype), np.empty(36 * z_plane, x.dtype)
-        strip, columns = np.empty(STRIP * lanes, x.dtype), np.empty(STRIP * lanes, x.dtype)
+        strip, columns = np.empty(6 * wide * lanes, x.dtype), np.empty(6 * wide * lanes, x.dtype)
+        places = np.empty(grid[3], np.int64)
         zeros = np.zeros(6, x.dtype)
         for g in range(G if last > first else 0):
             u0, u_plane = ((part * G + g) * shares + s) * 36 * rows * cols, rows * cols
@@ -85,28 +88,14 @@ def _accumulate(x, y, C, O, size, out_size, N, read, origins, grid, block, share
                 t0, t1 = b * block, min((b + 1) * block, tiles)
                 image = (G * C * H * W, H, W)
                 transform_inputs(
-                    x,
-                    g * C * H * W,
-                    C,
-                    image,
-                    read,
-                    origins,
-                    4,
-                    t0,
-                    t1,
-                    grid,
-                    lanes,
-                    strip,
-                    columns,
-                    v,
-                    v_plane,
-                    cols,
-                    0,
-                )
+                    x, g * C * H * W, C, image, read, origins, t0, t1, grid, places, lanes,
+                    strip, columns, v, v_plane, cols, 0,
+                )  # fmt: skip
                 image, base = (G * O * Ho * Wo, Ho, Wo), g * O * Ho * Wo
                 _spread_outputs(
-                    y, base, first, last, image, read[1], t0, t1, grid, lanes, strip, columns, z, z_plane, z_pitch
-                )
+                    y, base, first, last, image, read[1], t0, t1, grid, places, lanes,
+                    strip, columns, z, z_plane, z_pitch,
+                )  # fmt: skip
                 K, n = t1 - t0, last - first
                 fresh = b == begin
                 _add_products(
@@ -172,7 +161,7 @@ def conv2d_weight(x, y, geometry):
     rows = panels(-(-O // shares))[1]
     block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1, 0))
     u = np.empty((parts, G, shares, 36, rows, cols), x.dtype)
-    where = forward.read, forward.origins, forward.grid
+    where = forward.read, forward.origins, forward.grid, forward.wide
     sizes = C, O, x.shape[2:], y.shape[2:], N, *where, min(block, max(tiles, 1))
     _accumulate(x.reshape(-1), y.reshape(-1), *sizes, shares, lanes, u)
     w = np.empty((G * O, C, 9), x.dtype)
