@@ -194,24 +194,23 @@ def _run(x, w, bias, y, G, strides, plan):
     b = np.zeros((G, R * columns), x.dtype)
     if bias is not None:
         b[:, :O] = bias.reshape(G, O)
-    block = block_size(N * plan.tiles, K + plan.write[0] * O, x.itemsize, threads, G, u.nbytes // G)
-    if plan.grid[2] > 1:  # whole rows, so that groups are whole
-        row = plan.grid[1].size
-        block = max(1, block // row) * row
+    unit = 1 if plan.grid[2] == 1 else plan.grid[1].size  # whole rows, so that groups are whole
+    block = block_size(N * plan.tiles, K + plan.write[0] * O, x.itemsize, threads, G, u.nbytes // G, unit)
     _winograd(
         x.reshape(-1), u, b.reshape(-1), y.reshape(-1), C, O, x.shape[2:], y.shape[2:], N, plan.results, plan.read,
         plan.origins, plan.write, plan.targets, plan.grid, plan.wide, block, apart, columns // 2, threads,
     )  # fmt: skip
 
 
-def block_size(tiles, channels, itemsize, threads, G, u_bytes):
-    """Tiles in a block: what fits the cache, in equal shares for the threads."""
+def block_size(tiles, channels, itemsize, threads, G, u_bytes, unit=1):
+    """Tiles in a block, whole units: what fits the cache, in equal shares for the threads."""
     fits = max(12, min(max(u_bytes // 2, LEAST_BLOCK), MOST_BLOCK) // (36 * channels * itemsize))
-    blocks = -(-tiles // fits)
+    units = tiles // unit
+    blocks = -(-units // max(1, fits // unit))
     if blocks * G > 1:
-        while blocks * G % threads and blocks < tiles:
+        while blocks * G % threads and blocks < units:
             blocks += 1
-    return max(1, -(-tiles // max(1, blocks)))
+    return max(1, -(-units // max(1, blocks))) * unit
 
 
 def conv2d(x, w, bias, geometry):
