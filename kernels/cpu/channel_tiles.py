@@ -24,7 +24,7 @@ def dense_taps(geometry):
 
 def one_row(taps, x, y):
     """x and y with all pixels in one row, if every pixel of y sees just the one of x at its place."""
-    if len(taps.table) > 1 or x.shape[2:] != y.shape[2:] or np.any(taps.images):
+    if not taps.in_place or x.shape[2:] != y.shape[2:]:
         return x, y
     size = 1, math.prod(y.shape[2:])
     return x.reshape(*x.shape[:2], *size), y.reshape(*y.shape[:2], *size)

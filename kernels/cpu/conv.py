@@ -16,6 +16,7 @@ bit for bit whenever the number of threads is the same.
 
 import math
 from contextvars import ContextVar
+from functools import lru_cache
 
 import numpy as np
 
@@ -79,8 +80,13 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 
     x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction.
     """
+    return _choose(override.get(), x_shape, w_shape, geometry, dtype, direction)
+
+
+@lru_cache(1024)
+def _choose(asked, x_shape, w_shape, geometry, dtype, direction):
     (N, C, H, W), O, G = x_shape, w_shape[0], geometry.groups
-    asked, results = override.get(), (C if direction == "data" else O) // G
+    results = (C if direction == "data" else O) // G
     no_product = _product_serves(geometry, results, direction)
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype, direction), _depthwise_serves(geometry, C, O)
     if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):

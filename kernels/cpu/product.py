@@ -152,7 +152,6 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
     """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W); w[g, row, c, tap] lies at these distances."""
     x, y = one_row(taps, x, y)
     N, C, M, columns, T = x.shape[0], x.shape[1] // groups, y.shape[1] // groups, width(x.dtype), get_num_threads()
-    shifts = taps.images[taps.image] + taps.table[:, 1:] * np.array(taps.step)
     steps = np.add.outer(np.arange(C) * channel, taps.numbers).reshape(-1)
     bias = np.zeros(groups * M, x.dtype) if bias is None else np.ascontiguousarray(bias)
     pixels = y.shape[2] * y.shape[3]
@@ -164,7 +163,10 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
         copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
         _pack(w, group, row, steps, M, copy, T)
         w = copy.reshape(-1)
-    image, result = (x.reshape(-1), C, x.shape[2:], taps.step, shifts), (bias, y.reshape(-1), M, y.shape[2:], N, groups)
+    image, result = (
+        (x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts),
+        (bias, y.reshape(-1), M, y.shape[2:], N, groups),
+    )
     _convolve(*image, w, packed, group, row, steps, *result, max(1, -(-pixels // chunks)), columns // 2, T)
 
 

@@ -40,6 +40,16 @@ class Taps:
         return int(np.diff(self.starts).max())
 
     @cached_property
+    def shifts(self):
+        """(taps, 2): where each tap lies from the pixel of its window, in pixels."""
+        return self.images[self.image] + self.table[:, 1:] * np.array(self.step)
+
+    @cached_property
+    def in_place(self):
+        """Whether there is one tap, at the window's own pixel."""
+        return len(self.table) == 1 and not self.images.any()
+
+    @cached_property
     def numbers(self):
         """(taps,): every tap's number in the kernel."""
         return self.table[:, 0].copy()
