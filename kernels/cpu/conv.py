@@ -2,7 +2,7 @@
 
 | algorithm | serves | is |
 |---|---|---|
-| winograd  | 3x3, 5x5; 3x3, 4x4 of stride 2; float32 | a fraction of the multiplications (winograd_conv, winograd_weight) |
+| winograd  | 3x3, 5x5, 4x4 of stride 2; float32 | a fraction of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
 | product   | conv2d; stride 1, 1x1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
