@@ -163,10 +163,8 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
         copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
         _pack(w, group, row, steps, M, copy, T)
         w = copy.reshape(-1)
-    image, result = (
-        (x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts),
-        (bias, y.reshape(-1), M, y.shape[2:], N, groups),
-    )
+    image = x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts
+    result = bias, y.reshape(-1), M, y.shape[2:], N, groups
     _convolve(*image, w, packed, group, row, steps, *result, max(1, -(-pixels // chunks)), columns // 2, T)
 
 

@@ -95,19 +95,25 @@ def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, step)
                     y[target + c * H * W + q] = strip[row + q * lanes + c]
 
 
+@inlined
+def load_line(x, at, apart):
+    """Six vectors, `apart`."""
+    return (
+        load(x, at),
+        load(x, at + apart),
+        load(x, at + 2 * apart),
+        load(x, at + 3 * apart),
+        load(x, at + 4 * apart),
+        load(x, at + 5 * apart),
+    )
+
+
 @inner
 def input_columns(strip, cols, lanes, columns):
     """B' d for every pixel of a strip of 6 rows: the first half of input_tiles."""
     n = cols * lanes
     for j in range(0, n, lanes):
-        d = input_line(
-            load(strip, j),
-            load(strip, n + j),
-            load(strip, 2 * n + j),
-            load(strip, 3 * n + j),
-            load(strip, 4 * n + j),
-            load(strip, 5 * n + j),
-        )
+        d = input_line(*load_line(strip, j, n))
         for r in range(6):
             store(columns, r * n + j, d[r])
 
@@ -118,14 +124,7 @@ def input_tiles(columns, cols, places, shift, apart, tiles, lanes, out, at, plan
     for r in range(6):
         for t in range(tiles):
             j, step = (r * cols + shift + places[t]) * lanes, apart * lanes
-            d = input_line(
-                load(columns, j),
-                load(columns, j + step),
-                load(columns, j + 2 * step),
-                load(columns, j + 3 * step),
-                load(columns, j + 4 * step),
-                load(columns, j + 5 * step),
-            )
+            d = input_line(*load_line(columns, j, step))
             for q in range(6):
                 store(out, (6 * r + q) * plane + at + t * pitch, d[q])
 
@@ -155,26 +154,12 @@ def output_tiles(m, at, plane, pitch, bias, columns, tiles, results, lanes, stri
     for t in range(tiles):
         for q in range(6):
             j = at + t * pitch + q * plane
-            y = output_line(
-                load(m, j),
-                load(m, j + 6 * plane),
-                load(m, j + 12 * plane),
-                load(m, j + 18 * plane),
-                load(m, j + 24 * plane),
-            )
-            _store_line(columns, q * lanes, 6 * lanes, results, y, load(m, j + 30 * plane))
+            m0, m1, m2, m3, m4, last = load_line(m, j, 6 * plane)
+            _store_line(columns, q * lanes, 6 * lanes, results, output_line(m0, m1, m2, m3, m4), last)
         for r in range(results):
-            j = r * 6 * lanes
-            y = output_line(
-                load(columns, j),
-                load(columns, j + lanes) + bias,
-                load(columns, j + 2 * lanes),
-                load(columns, j + 3 * lanes),
-                load(columns, j + 4 * lanes),
-            )
-            _store_line(
-                strip, (r * cols + shift + places[t]) * lanes, apart * lanes, results, y, load(columns, j + 5 * lanes)
-            )
+            m0, m1, m2, m3, m4, last = load_line(columns, r * 6 * lanes, lanes)
+            y, pixel = output_line(m0, m1 + bias, m2, m3, m4), (r * cols + shift + places[t]) * lanes
+            _store_line(strip, pixel, apart * lanes, results, y, last)
 
 
 @inner

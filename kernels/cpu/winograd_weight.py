@@ -17,7 +17,7 @@ from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, wid
 from .team import inner, kernel
 from .tiled import panels
 from .vector import load, store
-from .winograd import gather_line, read_strip, spread_tiles
+from .winograd import gather_line, load_line, read_strip, spread_tiles
 from .winograd_conv import block_size, segment, transform_inputs
 from .winograd_plan import plan
 
@@ -123,26 +123,12 @@ def _gather_kernels(u, w, O, C, lanes, T):
                     store(part, f * lanes, total)
                 for q in range(6):
                     j = q * lanes
-                    k = gather_line(
-                        load(part, j),
-                        load(part, j + 6 * lanes),
-                        load(part, j + 12 * lanes),
-                        load(part, j + 18 * lanes),
-                        load(part, j + 24 * lanes),
-                        load(part, j + 30 * lanes),
-                    )
+                    k = gather_line(*load_line(part, j, 6 * lanes))
                     for r in range(3):
                         store(column, (r * 6 + q) * lanes, k[r])
                 for r in range(3):
                     j = r * 6 * lanes
-                    k = gather_line(
-                        load(column, j),
-                        load(column, j + lanes),
-                        load(column, j + 2 * lanes),
-                        load(column, j + 3 * lanes),
-                        load(column, j + 4 * lanes),
-                        load(column, j + 5 * lanes),
-                    )
+                    k = gather_line(*load_line(column, j, lanes))
                     for q in range(3):
                         store(part, (r * 3 + q) * lanes, k[q])
                 for i in range(min(lanes, C - c)):
