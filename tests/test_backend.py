@@ -110,3 +110,23 @@ def test_a_read_only_installation_keeps_compiled_code_elsewhere(tmp_path):
         assert done.stdout.startswith(str(tmp_path))
     assert not done.stderr  # the second run finds what the first one compiled
     assert list((tmp_path / "cache").rglob("activation.*.nbc"))
+
+
+def test_a_kernel_is_compiled_again_when_a_file_that_it_calls_changes(tmp_path):
+    package = tmp_path / "pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "outer.py").write_text(
+        "from numba import njit\n\nfrom .inner import number\n\n\n@njit(cache=True)\ndef twice():\n    return 2 * number()\n"
+    )
+    inner = "from numba import njit\n\n\n@njit(cache=True)\ndef number():\n    return {}\n"
+    code = (
+        "from minidl.kernels.cpu.sources import depend_on_sources\nfrom pack import outer\n"
+        "depend_on_sources('pack')\nprint(outer.twice(), sum(outer.twice.stats.cache_hits.values()))"
+    )
+    printed = []
+    for number in (1, 1, 2):
+        (package / "inner.py").write_text(inner.format(number))
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        printed.append(done.stdout.split())
+    assert printed == [["2", "0"], ["2", "1"], ["4", "0"]]

@@ -26,6 +26,7 @@ from .resize import resize2d, resize2d_adjoint
 from .roi_align import roi_align, roi_align_adjoint
 from .roi_align_max import roi_align_max
 from .roi_pool import roi_gather, roi_pool, roi_scatter
+from .sources import depend_on_sources
 from .threads import keep_memory, protect
 from .unpool import plane_gather, plane_scatter
 
@@ -74,6 +75,7 @@ __all__ = [
     "softmax_backward",
 ]
 
+depend_on_sources()
 announce_compilation()
 keep_memory()
 protect(globals(), __all__)
