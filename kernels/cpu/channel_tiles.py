@@ -4,8 +4,6 @@ import math
 from dataclasses import replace
 from functools import cache, lru_cache
 
-import numpy as np
-
 from .team import inlined, inner
 from .tiles import window_taps
 from .vector import transpose
@@ -53,14 +51,6 @@ def tile_shape(chunk, spread, step, strips, size, itemsize, others, threads, mos
     while others * across * down % threads and others * across * down < 8 * threads and down < H:
         down += 1
     return -(-H // down), -(-W // across)
-
-
-def aligned(shape, dtype):
-    """An uninitialised array that starts with a line of the cache, so that no vector of a panel lies in two lines."""
-    size, line = math.prod(shape), 64 // dtype.itemsize
-    flat = np.empty(size + line, dtype)
-    start = -(flat.ctypes.data // dtype.itemsize) % line
-    return flat[start : start + size].reshape(shape)
 
 
 @inlined

@@ -20,11 +20,13 @@ and stride; copies, turns and what is read from the third-level cache cost 3 % (
 import numpy as np
 from numba import get_num_threads, prange
 
-from .channel_tiles import aligned, dense_taps, one_row, place_tables, read_taps, tile_shape
+from .channel_tiles import dense_taps, one_row, place_tables, read_taps, tile_shape
+from .lines import empty
 from .microkernel import add_channels_1, add_channels_2, channel_tile_1, channel_tile_2, width
 from .team import inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout
-from .vector import load, store, transpose
+from .turn import to_planes
+from .vector import load, store
 
 DEPTH = 160  # steps of a sum: the weights and pixels of so many stay in the first-level cache
 
@@ -52,18 +54,9 @@ def pack(w, strides, numbers, starts, C, M, chunk, columns, out):
 
 @inner
 def turn(strip, at, count, columns, channels, lanes, y, start, plane):
-    """y[start + o plane + q] = strip[at + q columns + o] for q < count, o < channels: squares of vectors, turned round."""
+    """y[start + o plane + q] = strip[at + q columns + o] for q < count, o < channels."""
     for o in range(0, channels, lanes):
-        s, t = at + o, start + o * plane
-        if count >= lanes and channels - o >= lanes:
-            for q in range(0, count - lanes, lanes):
-                transpose(strip, s + q * columns, columns, y, t + q, plane)
-            q = count - lanes  # the last block overlaps the one before
-            transpose(strip, s + q * columns, columns, y, t + q, plane)
-        else:
-            for r in range(min(lanes, channels - o)):
-                for q in range(count):
-                    y[t + r * plane + q] = strip[s + q * columns + r]
+        to_planes(strip, at + o, columns, count, channels - o, lanes, y, start + o * plane, plane)
 
 
 @inner
@@ -163,13 +156,13 @@ def _run(x, w, strides, bias, groups, taps, step, y, up):
     _, chunk, kept, (rows, cols) = max(choices)  # large tiles: the weights are read once for each
     seen = (rows - 1) * step[0] + 1, (cols - 1) * step[1] + 1
     shifts, plane, pitch = layout(taps, *seen, columns)
-    b = aligned((groups, P * columns * C * len(taps.table)), x.dtype)
+    b = empty((groups, P * columns * C * len(taps.table)), x.dtype)
     pack(w.reshape(-1), strides, taps.numbers, taps.starts, C, M, chunk, columns, b)
     padded = np.zeros((groups, P * columns), x.dtype)
     if bias is not None:
         padded[:, :M] = bias.reshape(groups, M)
     tile = plane, pitch, rows, cols, taps.spread[0]
-    strips = aligned((threads, rows * cols * kept), x.dtype)
+    strips = empty((threads, rows * cols * kept), x.dtype)
     flat = x.reshape(-1), C, x.shape[2:], b, padded.reshape(-1), y.reshape(-1), M, y.shape[2:], N
     _convolve(*flat, taps.images, shifts, taps.starts, taps.step, tile, step, up, chunk, strips, columns // 2)
 
@@ -177,7 +170,7 @@ def _run(x, w, strides, bias, groups, taps, step, y, up):
 def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     O, C, kh, kw = w.shape
-    y = np.empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
+    y = empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
     strides = O // geometry.groups * C * kh * kw, C * kh * kw, kh * kw
     _run(x, w, strides, bias, geometry.groups, *dense_taps(geometry), y, (1, 1))
     return y
@@ -186,7 +179,7 @@ def conv2d(x, w, bias, geometry):
 def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, (h + p - k d) / s, (v + p - l d) / s] where that is whole: a gather."""
     O, C, kh, kw = w.shape
-    x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    x = empty((y.shape[0], C * geometry.groups, *size), y.dtype)
     strides = O // geometry.groups * C * kh * kw, kh * kw, C * kh * kw
     _run(y, w, strides, bias, geometry.groups, adjoint_taps(geometry), (1, 1), x, geometry.stride)
     return x

@@ -16,12 +16,14 @@ panels instead. A 1x1 kernel that sees every pixel at its own place reads x wher
 import numpy as np
 from numba import get_num_threads, prange
 
-from .channel_tiles import aligned, dense_taps, one_row, place_tables, tile_shape
+from .channel_tiles import dense_taps, one_row, place_tables, tile_shape
 from .channels import turn
+from .lines import empty
 from .microkernel import add_channels_1, add_channels_2, width
 from .team import inner, kernel
 from .tiles import copy_tile, layout
-from .vector import clear_run, load, store, transpose
+from .turn import to_vectors
+from .vector import clear_run, load, store
 
 SHARED_BYTES = 8 * 1024 * 1024  # of weights; above, each thread computes panels of its own
 CHUNK_BYTES = 128 * 1024  # of a copy
@@ -32,15 +34,7 @@ PIXELS = 400  # of a tile: a register tile adds up so many before it is stored
 def turn_rows(y, start, plane, channels, count, lanes, columns, out, at):
     """out[at + q columns + o] = y[start + o plane + q] for q < count, o < columns, zero from `channels` on."""
     for o in range(0, columns, lanes):
-        if count >= lanes and channels - o >= lanes:
-            for q in range(0, count - lanes, lanes):
-                transpose(y, start + o * plane + q, plane, out, at + q * columns + o, columns)
-            q = count - lanes  # the last block overlaps the one before
-            transpose(y, start + o * plane + q, plane, out, at + q * columns + o, columns)
-        else:
-            for r in range(o, o + lanes):
-                for q in range(count):
-                    out[at + q * columns + r] = y[start + r * plane + q] if r < channels else 0
+        to_vectors(y, start + o * plane, plane, channels - o, count, lanes, out, at + o, columns)
 
 
 @kernel
@@ -121,8 +115,8 @@ def conv2d_weight(x, y, geometry):
     shifts, plane, pitch = layout(taps, (rows - 1) * step[0] + 1, (cols - 1) * step[1] + 1, columns)
     chunk = min(C, max(1, CHUNK_BYTES // (plane * x.itemsize)))
     plane = x.shape[3] if in_place else plane
-    panels = aligned((threads, -(-P // shares) * columns * rows * cols), x.dtype)
-    sums = aligned((threads // shares, G, P, K * columns), x.dtype)
+    panels = empty((threads, -(-P // shares) * columns * rows * cols), x.dtype)
+    sums = empty((threads // shares, G, P, K * columns), x.dtype)
     tile = plane, pitch, rows, cols, taps.spread[0]
     flat = x.reshape(-1), C, x.shape[2:], y.reshape(-1), O, y.shape[2:], N, taps.images, shifts, taps.step
     _accumulate(*flat, tile, step, chunk, shares, in_place, panels, columns // 2, sums)

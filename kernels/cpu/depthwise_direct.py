@@ -16,12 +16,12 @@ out of cache, the weight gradient takes half the time that it takes with strips 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from .lines import ask
 from .microkernel import width
 from .team import kernel, within
-from .vector import clear_run, fill, lanes_of, load, load_between, prefetch, store, total
+from .vector import clear_run, fill, lanes_of, load, load_between, store, total
 
 STRIP_BYTES = 8 * 1024
-LINE_BYTES = 64  # of a cache
 
 
 @within
@@ -93,13 +93,6 @@ def _inside(q, lanes, W, pad, apart):
     return q >= pad and q + lanes - pad + 2 * apart <= W
 
 
-@within
-def _ask(x, start, count):
-    """Asks for the lines of x[start : start + count], which may lie outside the array."""
-    for a in range(start, start + count, LINE_BYTES // x.itemsize):
-        prefetch(x, a)
-
-
 @njit(parallel=True, cache=True, _nrt=False)
 def _correlate(x, size, w, bias, y, out_size, planes, pad, apart, R, T):
     (h, v), (H, W), C = size, out_size, bias.size
@@ -110,8 +103,8 @@ def _correlate(x, size, w, bias, y, out_size, planes, pad, apart, R, T):
             for first in range(0, H, R):
                 last = min(first + R, H)
                 for run in range(0, W, lanes):
-                    _ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
-                    _ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
+                    ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
+                    ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
                     q = min(run, W - lanes)  # the last vector overlaps the one before it
                     args = x, p * h * v, size, w, 9 * c, bias[c], y, p * H * W, W, (first, last), q, pad, apart
                     if _inside(q, lanes, v, pad[1], apart[1]):
@@ -132,8 +125,8 @@ def _weight(x, size, y, out_size, N, pad, apart, R, w, T):
                 for first in range(0, H, R):
                     last = min(first + R, H)
                     for run in range(0, W, lanes):
-                        _ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
-                        _ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
+                        ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
+                        ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
                         q = max(min(run, W - lanes), 0)
                         args = x, p * h * v, size, y, p * H * W, W, (first, last), q, run, pad, apart
                         if q == run and q + lanes <= W and _inside(q, lanes, v, pad[1], apart[1]):

@@ -17,9 +17,10 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .depthwise_direct import add_three
+from .lines import prefetch
 from .microkernel import width
 from .team import within
-from .vector import clear_run, fill, lanes_of, load, load_between, prefetch, store, total
+from .vector import clear_run, fill, lanes_of, load, load_between, store, total
 from .weave import apart, evens, in_order, odds, store_pair
 
 STRIP_BYTES = 16 * 1024  # of x

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from .microkernel import VECTOR_BYTES
 from .team import inner, kernel, team
-from .vector import _address, _splat, lanes_of
+from .vector import _splat, address, lanes_of
 from .weave import even_lanes, integers
 
 _i32 = ir.IntType(32)
@@ -51,7 +51,7 @@ def _largest_of(rows, columns):
 
             def column(start, k):
                 starts = more(start, k // 2), more(start, k // 2 + lanes)  # the third column: odd ones of one further
-                pair = [builder.load(_address(context, builder, x_type, x, s), align=4) for s in starts]
+                pair = [builder.load(address(context, builder, x_type, x, s), align=4) for s in starts]
                 return builder.shuffle_vector(*pair, integers(n + (k > 0) for n in even))
 
             def row(start):
@@ -73,7 +73,7 @@ def _largest_of(rows, columns):
             place = builder.sub(_corners(builder, first, order), steps)
             in_order = integers(order.index(window) for window in range(lanes))
             value, place = (builder.shuffle_vector(v, v, in_order) for v in (value, place))
-            builder.store(value, _address(context, builder, y_type, y, out), align=4)
+            builder.store(value, address(context, builder, y_type, y, out), align=4)
             builder.store(place, _places(context, builder, index_type, index, out, lanes), align=4)
             return context.get_dummy_value()
 
@@ -99,7 +99,7 @@ def _spread(typing, y, index, at, x, upper, W, first):
         y_type, index_type, x_type = (signature.args[k] for k in (0, 1, 3))
         part, (_, order) = 128 // y_type.dtype.bitwidth, even_lanes(y_type.dtype)
         lanes, W32 = len(order), builder.trunc(W, _i32)
-        value = builder.load(_address(context, builder, y_type, y, at), align=4)
+        value = builder.load(address(context, builder, y_type, y, at), align=4)
         place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
         value, place = (builder.shuffle_vector(v, v, integers(order)) for v in (value, place))
         steps, hits = builder.sub(place, _corners(builder, first, order)), []
@@ -112,7 +112,7 @@ def _spread(typing, y, index, at, x, upper, W, first):
                 taken = (q + half + k // 2 + k % 2 * lanes for q in range(0, lanes, part) for k in range(part))
                 begin = builder.add(start, ir.Constant(start.type, lanes if half else 0))
                 mixed = builder.shuffle_vector(*columns, integers(taken))
-                builder.store(mixed, _address(context, builder, x_type, x, begin), align=4)
+                builder.store(mixed, address(context, builder, x_type, x, begin), align=4)
         inside = builder.or_(builder.or_(hits[0], hits[1]), builder.or_(hits[2], hits[3]))
         return builder.icmp_signed("==", builder.bitcast(inside, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), -1))
 
@@ -134,7 +134,7 @@ def _pick(typing, x, upper, W, index, at, first, y):
         steps, inside, value = builder.sub(place, _corners(builder, first, order)), None, None
         for start, step in ((upper, ir.Constant(_i32, 0)), (builder.add(upper, W), W32)):
             starts = start, builder.add(start, ir.Constant(start.type, lanes))
-            pair = [builder.load(_address(context, builder, x_type, x, s), align=4) for s in starts]
+            pair = [builder.load(address(context, builder, x_type, x, s), align=4) for s in starts]
             for odd in (0, 1):
                 along = builder.add(step, ir.Constant(_i32, odd))
                 hit = builder.icmp_signed("==", steps, _splat(builder, steps.type, along))
@@ -143,7 +143,7 @@ def _pick(typing, x, upper, W, index, at, first, y):
                 inside = builder.or_(inside, hit) if inside else hit
         in_order = integers(order.index(window) for window in range(lanes))
         value = builder.shuffle_vector(value, value, in_order)
-        builder.store(value, _address(context, builder, y_type, y, at), align=4)
+        builder.store(value, address(context, builder, y_type, y, at), align=4)
         return builder.icmp_signed("==", builder.bitcast(inside, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), -1))
 
     i = types.intp

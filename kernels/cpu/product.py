@@ -2,13 +2,13 @@
 
     for image n, group, chunk of the result's pixels:             # cut evenly among the threads
         for block of the sum (c,k,l):
-            b[(c,k,l), q] = the pixel that tap (c,k,l) of result q sees           # some rows of im2col's matrix
-            for panel of 6 or 4 rows o, run of 16 pixels q:
-                y[n, o, q] += sum_(c,k,l) w[o,c,k,l] b[(c,k,l), q]                (microkernel.outer_tile)
+            b[run][(c,k,l), q] = the pixel that tap (c,k,l) of result q sees      # some rows of im2col's matrix
+            for panel of 6 or 4 rows o, run of two vectors of pixels q:
+                y[n, o, q] += sum_(c,k,l) w[o,c,k,l] b[run][(c,k,l), q]           (microkernel.outer_tile)
 
-im2col's matrix is never there as a whole: a block of it is written into the second-level cache, and used by all rows o at once.
-For 1x1 kernels it is the image itself. There is nothing to turn round at the end, as in channels.py: rows of 16 results are
-stored where they belong, while the next ones are computed.
+im2col's matrix is never there as a whole: a block of it is written into the second-level cache, run by run, in the order in
+which it is read, and used by all rows o at once. For 1x1 kernels it is the image itself. There is nothing to turn round at the
+end, as in channels.py: rows of results are stored where they belong, while the next ones are computed.
 
 Few pixels (a layer on 7x7) are no work for a copy of the weights. Then these are read where they lie, once: `steps` says where
 step (c,k,l) of the sum lies in a row of w, which may as well be a column (conv_transpose2d). Where there are more pixels,
@@ -22,39 +22,46 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from .channel_tiles import one_row
+from .lines import aligned, ask, empty
 from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
 from .team import inlined, kernel
 from .tiled import panels
-from .tiles import adjoint_taps, copy_row, window_taps
-from .vector import clear_run, copy_run, prefetch
+from .tiles import AHEAD, adjoint_taps, copy_row, window_taps
+from .vector import clear_run, copy_run, load, store
 
 DEPTH = 256  # steps of a block: with 16 pixels each they fill half of the first-level cache
 PIXELS = 256  # of a chunk: a block of them fills half of the second-level cache
 FEW_PIXELS = 100  # of all images: below, a copy of the weights costs more than it saves
 LEAST_RESULTS = 6  # of a group: one panel
-AHEAD = 6  # channels whose pixels are asked for in advance: they lie on other pages, where the processor does not look
-LINE_BYTES = 64  # of a cache
 
 
 @inlined
-def _gather(x, image, size, step, taps, k0, n, first, count, W, b, pitch):
-    """b[k, q] = the pixel of x under step k0 + k of result first + q, zero where there is none; a row has W results."""
-    (h, v), T = size, taps.shape[0]
-    i0, j0 = first // W, first % W
-    for k in range(n):
-        c, t = (k0 + k) // T, (k0 + k) % T
-        at, end, i, j = k * pitch, k * pitch + count, i0, j0
-        while at < end:
-            run, row = min(W - j, end - at), i * step[0] + taps[t, 0]
-            if 0 <= row < h:
-                if t == 0:
-                    source = image + ((c + AHEAD) * h + row) * v + j * step[1]
-                    for a in range(source, source + run * step[1], LINE_BYTES // x.itemsize):
-                        prefetch(x, a)
-                copy_row(x, image + (c * h + row) * v, v, b, at, run, step[1], j * step[1] + taps[t, 1])
-            else:
-                clear_run(b, at, run)
-            at, i, j = at + run, i + 1, 0
+def _gather(x, image, size, step, taps, k, first, count, W, line):
+    """line[q] = the pixel of x under step k of result first + q, zero where there is none; a row has W results."""
+    (h, v), c, t = size, k // taps.shape[0], k % taps.shape[0]
+    at, i, j = 0, first // W, first % W
+    while at < count:
+        run, row = min(W - j, count - at), i * step[0] + taps[t, 0]
+        if 0 <= row < h:
+            if t == 0:
+                ask(x, image + ((c + AHEAD) * h + row) * v + j * step[1], run * step[1])
+            copy_row(x, image + (c * h + row) * v, v, line, at, run, step[1], j * step[1] + taps[t, 1])
+        else:
+            clear_run(line, at, run)
+        at, i, j = at + run, i + 1, 0
+
+
+@inlined
+def _deal(line, start, count, b, at, apart, columns):
+    """Each run of b gets its pixels of a line; a last run begins early."""
+    if count < columns:
+        copy_run(line, start, b, at, count)
+    else:
+        for q in range(0, count, columns):
+            p = start + min(q, count - columns)
+            store(b, at, load(line, p))
+            store(b, at + columns // 2, load(line, p + columns // 2))
+            at += apart
 
 
 @kernel
@@ -83,35 +90,42 @@ def _add_runs(
         p = min(q, count - columns) if early else q
         i, c = i0 if fresh else i0 + q, c0 + (q if apart == length else p)
         if fresh and height == 6:
-            outer_tile_6(w, a, pitch, steps, s, b, p, offsets, 0, n, init, i, 1, goal, c, apart)
+            outer_tile_6(w, a, pitch, steps, s, b, q * n, offsets, 0, n, init, i, 1, goal, c, apart)
         elif fresh:
-            outer_tile_4(w, a, pitch, steps, s, b, p, offsets, 0, n, init, i, 1, goal, c, apart)
+            outer_tile_4(w, a, pitch, steps, s, b, q * n, offsets, 0, n, init, i, 1, goal, c, apart)
         elif height == 6:
-            add_tile_6(w, a, pitch, steps, s, b, p, offsets, 0, n, init, i, length, goal, c, apart)
+            add_tile_6(w, a, pitch, steps, s, b, q * n, offsets, 0, n, init, i, length, goal, c, apart)
         else:
-            add_tile_4(w, a, pitch, steps, s, b, p, offsets, 0, n, init, i, length, goal, c, apart)
+            add_tile_4(w, a, pitch, steps, s, b, q * n, offsets, 0, n, init, i, length, goal, c, apart)
 
 
 @kernel
-def _convolve(x, C, size, step, taps, w, packed, group, pitch, steps, bias, y, M, out, N, G, chunk, lanes, T):
+def _convolve(x, C, size, step, taps, in_place, w, packed, group, pitch, steps, bias, y, M, out, N, G, chunk, lanes, T):
     (h, v), (H, W) = size, out
     tall, padded = panels(M)
     columns, K, pixels, chunks = 2 * lanes, C * len(taps), H * W, -(-H * W // chunk)
     blocks = max(1, -(-K // DEPTH))
-    tasks, length = N * G * chunks, -(-chunk // columns) * columns + columns  # not a power of two: rows of b, of strip
+    tasks, length = N * G * chunks, -(-chunk // columns) * columns + columns  # not a power of two: rows of strip
     parts = 1 if tasks >= T else -(-T // max(tasks, 1))  # few chunks: the rows o are shared out as well
     ramps = np.arange(DEPTH) * 4, np.arange(DEPTH) * 6
     for t in prange(T):
-        b, strip = np.empty(DEPTH * length, x.dtype), np.empty(padded * length, x.dtype)
-        offsets = np.arange(DEPTH) * length
+        b, strip, line = aligned(DEPTH * length, x.dtype), aligned(padded * length, x.dtype), aligned(length, x.dtype)
+        offsets = np.arange(DEPTH) * columns
         for task in range(t * tasks * parts // T, (t + 1) * tasks * parts // T):
             part, image = task % parts, task // parts // chunks
             g, first = image % G, task // parts % chunks * chunk
             count = min(chunk, pixels - first)
             early = count >= columns
             for block in range(blocks):
-                k0, k1 = block * K // blocks, (block + 1) * K // blocks
-                _gather(x, image * C * h * v, size, step, taps, k0, k1 - k0, first, count, W, b, length)
+                k0, n = block * K // blocks, (block + 1) * K // blocks - block * K // blocks
+                for k in range(n):
+                    if in_place:
+                        at = (image * C + k0 + k) * pixels + first
+                        ask(x, at + AHEAD * pixels, count)
+                        _deal(x, at, count, b, k * columns, n * columns, columns)
+                    else:
+                        _gather(x, image * C * h * v, size, step, taps, k0 + k, first, count, W, line)
+                        _deal(line, 0, count, b, k * columns, n * columns, columns)
                 o = 0
                 while o < padded:
                     height = 6 if o < tall else 4
@@ -126,7 +140,7 @@ def _convolve(x, C, size, step, taps, w, packed, group, pitch, steps, bias, y, M
                     goal, c0, apart = (y, target, pixels) if direct else (strip, keep, length)
                     sums = block == 0, init, i0, length, goal, c0, apart, early, lanes
                     if o * parts // padded == part:
-                        _add_runs(*panel, b, offsets, k1 - k0, count, *sums)
+                        _add_runs(*panel, b, offsets, n, count, *sums)
                         if not direct and block == blocks - 1:
                             for r in range(height):
                                 copy_run(strip, keep + r * length, y, target + r * pixels, count)
@@ -163,7 +177,7 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
         copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
         _pack(w, group, row, steps, M, copy, T)
         w = copy.reshape(-1)
-    image = x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts
+    image = x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts, taps.in_place and x.shape[2:] == y.shape[2:]
     result = bias, y.reshape(-1), M, y.shape[2:], N, groups
     _convolve(*image, w, packed, group, row, steps, *result, max(1, -(-pixels // chunks)), columns // 2, T)
 
@@ -171,7 +185,7 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
 def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     O, C, kh, kw = w.shape
-    y = np.empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
+    y = empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
     group = O // geometry.groups * C * kh * kw
     _run(x, w, group, C * kh * kw, kh * kw, window_taps(geometry), bias, geometry.groups, y)
     return y
@@ -180,7 +194,7 @@ def conv2d(x, w, bias, geometry):
 def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, h + p - k d, v + p - l d]: stride 1, or 1x1 without padding."""
     O, C, kh, kw = w.shape
-    x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    x = empty((y.shape[0], C * geometry.groups, *size), y.dtype)
     if geometry.stride != (1, 1):
         near = conv_transpose2d(y, w, bias, y.shape[2:], replace(geometry, stride=(1, 1)))
         between = np.zeros(x.shape[1], x.dtype) if bias is None else bias

@@ -9,37 +9,24 @@ from numba import prange
 
 from .roi_table import mixes, numbered, turned
 from .team import inner, kernel, team
-from .vector import fill, lanes_of, load, store, transpose
+from .turn import to_planes, to_vectors
+from .vector import fill, lanes_of, load, store
 
 
 @inner
 def to_pixels(planes, first, channels, P, pixels):
     """pixels[p, c] = planes[first + c P + p] for the channels of a block; missing ones become 0."""
     L = lanes_of(pixels)
-    B, q = 2 * L, 0
-    if channels == B:
-        while q + L <= P:
-            transpose(planes, first + q, P, pixels, q * B, B)
-            transpose(planes, first + L * P + q, P, pixels, q * B + L, B)
-            q += L
-    for p in range(q, P):
-        for c in range(B):
-            pixels[p * B + c] = planes[first + c * P + p] if c < channels else 0
+    for c in range(0, 2 * L, L):
+        to_vectors(planes, first + c * P, P, channels - c, P, L, pixels, c, 2 * L)
 
 
 @inner
-def to_planes(pixels, planes, first, channels, P):
+def from_pixels(pixels, planes, first, channels, P):
     """planes[first + c P + p] = pixels[p, c]."""
     L = lanes_of(pixels)
-    B, q = 2 * L, 0
-    if channels == B:
-        while q + L <= P:
-            transpose(pixels, q * B, B, planes, first + q, P)
-            transpose(pixels, q * B + L, B, planes, first + L * P + q, P)
-            q += L
-    for c in range(channels):
-        for p in range(q, P):
-            planes[first + c * P + p] = pixels[p * B + c]
+    for c in range(0, 2 * L, L):
+        to_planes(pixels, c, 2 * L, P, channels - c, L, planes, first + c * P, P)
 
 
 @inner
@@ -124,7 +111,7 @@ def _forward(T, x, y, boxes, order, begin, shape, bins, scale, ratio, aligned):
                 to_pixels(x, (n * C + c) * H * W, channels, H * W, pixels)
             for q in range(begin[n], begin[n + 1]):
                 _gather(pixels, np.uintp(order[q]), rows, cols, line, out)
-                to_planes(out, y, (order[q] * C + c) * Q, channels, Q)
+                from_pixels(out, y, (order[q] * C + c) * Q, channels, Q)
 
 
 @kernel
@@ -147,7 +134,7 @@ def _backward(T, y, x, boxes, order, begin, shape, bins, scale, ratio, aligned):
             for q in range(begin[n], begin[n + 1]):
                 to_pixels(y, (order[q] * C + c) * Q, channels, Q, out)
                 _scatter(out, np.uintp(order[q]), bins, rows, cols, lines, pixels)
-            to_planes(pixels, x, (n * C + c) * H * W, channels, H * W)
+            from_pixels(pixels, x, (n * C + c) * H * W, channels, H * W)
 
 
 def by_image(boxes, N):

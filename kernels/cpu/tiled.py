@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from .lines import empty
 from .microkernel import outer_tile_4, outer_tile_6, width
 from .team import inlined, inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout, tile_size, window_taps
@@ -160,7 +161,7 @@ def correlate(x, w, strides, bias, groups, taps_of, y, up):
 def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     O, C, kh, kw = w.shape
-    y = np.empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
+    y = empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
     strides = O // geometry.groups * C * kh * kw, C * kh * kw, kh * kw
     correlate(x, w, strides, bias, geometry.groups, partial(window_taps, geometry), y, (1, 1))
     return y
@@ -169,7 +170,7 @@ def conv2d(x, w, bias, geometry):
 def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, (h + p - k d) / s, (v + p - l d) / s] where that is whole: a gather."""
     O, C, kh, kw = w.shape
-    x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    x = empty((y.shape[0], C * geometry.groups, *size), y.dtype)
     strides = O // geometry.groups * C * kh * kw, kh * kw, C * kh * kw
     correlate(y, w, strides, bias, geometry.groups, partial(adjoint_taps, geometry), x, geometry.stride)
     return x

@@ -11,10 +11,12 @@ from functools import cache, cached_property
 
 import numpy as np
 
+from .lines import ask
 from .team import inlined, inner
 from .vector import clear_run, copy_run, lanes_of, load_second, store
 
 TILE_BYTES = 192 * 1024  # of a tile's copy: under half of a second-level cache
+AHEAD = 4  # channels whose pixels are asked for in advance: they lie on other pages, where the processor does not look
 LEAST_PIXELS = 160  # of a tile, even if its copy is larger: each number of the weights is read once for so many
 
 
@@ -161,6 +163,7 @@ def copy_tile(x, start, size, out, images, plane, pitch, i0, j0, rows, step):
             for r in range(rows):
                 h = (i0 + r) * step[0] + images[f, 0]
                 if 0 <= h < H:
+                    ask(x, start + ((c + AHEAD) * H + h) * W + first, pitch * step[1])
                     copy_row(x, start + (c * H + h) * W, W, out, at + r * pitch, pitch, step[1], first)
                 else:
                     clear_run(out, at + r * pitch, pitch)

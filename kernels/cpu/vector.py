@@ -17,6 +17,8 @@ from numba.extending import intrinsic, models, overload, register_model
 from .microkernel import VECTOR_BYTES
 from .team import inlined
 
+MOST_COLUMNS = 8  # of transpose_columns
+
 
 class Vector(types.Type):
     """Numba's type of a vector of `dtype`."""
@@ -34,7 +36,7 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
-def _address(context, builder, array_type, array, start):
+def address(context, builder, array_type, array, start):
     pointer = builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
     return builder.bitcast(pointer, context.get_value_type(Vector(array_type.dtype)).as_pointer())
 
@@ -54,7 +56,7 @@ def load(typing, array, start):
     """array[start : start + lanes] of a flat array."""
 
     def codegen(context, builder, signature, args):
-        return builder.load(_address(context, builder, signature.args[0], *args), align=4)
+        return builder.load(address(context, builder, signature.args[0], *args), align=4)
 
     return Vector(array.dtype)(array, types.intp), codegen
 
@@ -64,7 +66,7 @@ def load_between(typing, array, start, lo, hi):
     """array[start + k] in the lanes lo <= k < hi and zero in the others, which are not read: they may lie outside the array."""
 
     def codegen(context, builder, signature, args):
-        kind, pointer = context.get_value_type(signature.return_type), _address(context, builder, array, *args[:2])
+        kind, pointer = context.get_value_type(signature.return_type), address(context, builder, array, *args[:2])
         index = ir.VectorType(args[1].type, kind.count)
         lanes = ir.Constant(index, list(range(kind.count)))
         lo, hi = (_splat(builder, index, bound) for bound in args[2:])
@@ -85,7 +87,7 @@ def load_second(typing, array, start):
     def codegen(context, builder, signature, args):
         kind, lanes = context.get_value_type(signature.return_type), signature.return_type.lanes
         following = builder.add(args[1], ir.Constant(args[1].type, lanes))
-        at = lambda start: _address(context, builder, signature.args[0], args[0], start)
+        at = lambda start: address(context, builder, signature.args[0], args[0], start)
         pair = [builder.load(at(start), align=4) for start in (args[1], following)]
         even = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), list(range(0, 2 * lanes, 2)))
         return builder.shuffle_vector(*pair, even)
@@ -94,25 +96,11 @@ def load_second(typing, array, start):
 
 
 @intrinsic
-def prefetch(typing, array, start):
-    """Asks for the cache line of array[start], which may lie outside the array: a hint, nothing is read."""
-
-    def codegen(context, builder, signature, args):
-        place, i = _address(context, builder, array, *args), ir.IntType(32)
-        of = ir.FunctionType(ir.VoidType(), [place.type, i, i, i])
-        hint = cgutils.get_or_insert_function(builder.module, of, "llvm.prefetch.p0")
-        builder.call(hint, [place, i(0), i(3), i(1)])  # to read, into every cache, data
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), codegen
-
-
-@intrinsic
 def store(typing, array, start, value):
     """array[start : start + lanes] = value."""
 
     def codegen(context, builder, signature, args):
-        builder.store(args[2], _address(context, builder, signature.args[0], *args[:2]), align=4)
+        builder.store(args[2], address(context, builder, signature.args[0], *args[:2]), align=4)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), codegen
@@ -164,41 +152,65 @@ _arithmetic(operator.sub, "fsub")
 _arithmetic(operator.mul, "fmul")
 
 
-@intrinsic
-def transpose(typing, a, a0, a_pitch, b, b0, b_pitch):
-    """b[j, i] = a[i, j] for a square of lanes x lanes.
+def _transposing(parts):
+    @intrinsic
+    def transposed(typing, a, a0, a_pitch, b, b0, b_pitch):
+        def codegen(context, builder, signature, args):
+            a_type, _, _, b_type, _, _ = signature.args
+            a, a0, a_pitch, b, b0, b_pitch = args
+            lanes, part = Vector(a_type.dtype).lanes, 128 // a_type.dtype.bitwidth
+            kind = ir.VectorType(context.get_value_type(a_type.dtype), lanes // parts(lanes))
+            row = lambda start, pitch, i: builder.add(start, builder.mul(pitch, ir.Constant(pitch.type, i)))
+            index = ir.VectorType(ir.IntType(32), lanes)
+            mix = lambda pair, lanes_taken: builder.shuffle_vector(*pair, ir.Constant(index, lanes_taken))
+
+            def read(i):
+                place = address(context, builder, a_type, a, row(a0, a_pitch, i))
+                return builder.load(builder.bitcast(place, kind.as_pointer()), align=4)
+
+            rows, half = [read(i) for i in range(lanes)], lanes // 2
+            if kind.count < lanes:
+                rows = [mix(pair, list(range(lanes))) for pair in zip(rows, rows[half:])]
+                half //= 2
+            while half >= part:
+                low = [j + (lanes - half if j & half else 0) for j in range(lanes)]
+                for i in range(len(rows)):
+                    if not i & half:
+                        pair = rows[i], rows[i + half]
+                        rows[i], rows[i + half] = mix(pair, low), mix(pair, [j + half for j in low])
+                half //= 2
+            low = [j // part * part + j % part // 2 + j % 2 * lanes for j in range(lanes)]
+            for _ in range(part.bit_length() - 1):
+                groups = [rows[i : i + part] for i in range(0, len(rows), part)]
+                pairs = [pair for group in groups for pair in zip(group, group[part // 2 :])]
+                rows = [mix(pair, [j + upper for j in low]) for pair in pairs for upper in (0, part // 2)]
+            for i, value in enumerate(rows):
+                builder.store(value, address(context, builder, b_type, b, row(b0, b_pitch, i)), align=4)
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(a, i, i, b, i, i), codegen
+
+    transposed.__doc__ = """b[j, i] = a[i, j] for a square of lanes x lanes; `transpose_columns`: the first columns_of(a) of it.
 
     First blocks of rows change places, down to parts of 128 bits, then numbers within the parts: only whole parts move fast
     across a register. For 8 x 8: 24 instructions, 3.5 ns.
     """
+    return transposed
+
+
+transpose = _transposing(lambda lanes: 1)
+transpose_columns = _transposing(lambda lanes: max(1, lanes // MOST_COLUMNS))
+
+
+@intrinsic
+def columns_of(typing, array):
+    """How many columns `transpose_columns` takes at once: all lanes, or 8."""
 
     def codegen(context, builder, signature, args):
-        a_type, _, _, b_type, _, _ = signature.args
-        a, a0, a_pitch, b, b0, b_pitch = args
-        lanes, part = Vector(a_type.dtype).lanes, 128 // a_type.dtype.bitwidth
-        row = lambda start, pitch, i: builder.add(start, builder.mul(pitch, ir.Constant(pitch.type, i)))
-        rows = [builder.load(_address(context, builder, a_type, a, row(a0, a_pitch, i)), align=4) for i in range(lanes)]
-        index = ir.VectorType(ir.IntType(32), lanes)
-        mix = lambda pair, lanes_taken: builder.shuffle_vector(*pair, ir.Constant(index, lanes_taken))
-        half = lanes // 2
-        while half >= part:
-            low = [j + (lanes - half if j & half else 0) for j in range(lanes)]
-            for i in range(lanes):
-                if not i & half:
-                    pair = rows[i], rows[i + half]
-                    rows[i], rows[i + half] = mix(pair, low), mix(pair, [j + half for j in low])
-            half //= 2
-        low = [j // part * part + j % part // 2 + j % 2 * lanes for j in range(lanes)]
-        for _ in range(part.bit_length() - 1):
-            groups = [rows[i : i + part] for i in range(0, lanes, part)]
-            pairs = [pair for group in groups for pair in zip(group, group[part // 2 :])]
-            rows = [mix(pair, [j + upper for j in low]) for pair in pairs for upper in (0, part // 2)]
-        for i, value in enumerate(rows):
-            builder.store(value, _address(context, builder, b_type, b, row(b0, b_pitch, i)), align=4)
-        return context.get_dummy_value()
+        return ir.Constant(ir.IntType(64), min(Vector(array.dtype).lanes, MOST_COLUMNS))
 
-    i = types.intp
-    return types.void(a, i, i, b, i, i), codegen
+    return types.intp(array), codegen
 
 
 @intrinsic

@@ -11,8 +11,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .team import inlined
-from .vector import Vector, lanes_of, load
-from .vector import _address as address
+from .vector import Vector, address, lanes_of, load
 
 
 def even_lanes(dtype):

@@ -11,7 +11,8 @@ fill a vector, and transposed back on the way out.
 """
 
 from .team import inlined, inner
-from .vector import load, store, transpose
+from .turn import to_planes, to_vectors
+from .vector import load, store
 
 
 @inlined
@@ -61,19 +62,10 @@ def read_strip(x, start, channels, size, pixel, step, rows, cols, lanes, strip):
         row, i = r * cols * lanes, h + r * step
         if i < 0 or i >= H:
             strip[row : row + cols * lanes] = 0
-            continue
-        strip[row : row + lo * lanes] = 0
-        strip[row + hi * lanes : row + cols * lanes] = 0
-        source = start + i * W + v
-        if channels >= lanes and hi - lo >= lanes:
-            for q in range(lo, hi - lanes, lanes):
-                transpose(x, source + q, H * W, strip, row + q * lanes, lanes)
-            q = hi - lanes  # the last block overlaps the one before
-            transpose(x, source + q, H * W, strip, row + q * lanes, lanes)
         else:
-            for q in range(lo, hi):
-                for c in range(lanes):
-                    strip[row + q * lanes + c] = x[source + c * H * W + q] if c < channels else 0
+            strip[row : row + lo * lanes] = 0
+            strip[row + hi * lanes : row + cols * lanes] = 0
+            to_vectors(x, start + i * W + v + lo, H * W, channels, hi - lo, lanes, strip, row + lo * lanes, lanes)
 
 
 @inner
@@ -83,16 +75,8 @@ def write_strip(strip, rows, cols, lanes, y, start, channels, size, pixel, step)
     lo = max(0, -v)
     hi = max(min(cols, W - v), lo)
     for r in range(max(0, -(h // step)), min(rows, -((h - H) // step))):
-        row, target = r * cols * lanes, start + (h + r * step) * W + v
-        if channels >= lanes and hi - lo >= lanes:
-            for q in range(lo, hi - lanes, lanes):
-                transpose(strip, row + q * lanes, lanes, y, target + q, H * W)
-            q = hi - lanes
-            transpose(strip, row + q * lanes, lanes, y, target + q, H * W)
-        else:
-            for c in range(min(lanes, channels)):
-                for q in range(lo, hi):
-                    y[target + c * H * W + q] = strip[row + q * lanes + c]
+        row, target = (r * cols + lo) * lanes, start + (h + r * step) * W + v + lo
+        to_planes(strip, row, lanes, hi - lo, channels, lanes, y, target, H * W)
 
 
 @inlined

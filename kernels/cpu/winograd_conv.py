@@ -15,6 +15,7 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from .channel_tiles import read_taps
+from .lines import aligned, empty
 from .microkernel import outer_tile_4, outer_tile_6, width
 from .team import inlined, inner, kernel
 from .tiled import panels
@@ -147,8 +148,8 @@ def _winograd(
     steps, offsets = np.arange(K), np.arange(K) * width
     zeros, (beside, step) = np.zeros(6, x.dtype), write
     for t in prange(T):
-        v, m = np.empty(36 * v_plane, x.dtype), np.empty(beside * 36 * m_plane, x.dtype)
-        strip, columns = np.empty(6 * wide * lanes, x.dtype), np.empty(6 * wide * lanes, x.dtype)
+        v, m = aligned(36 * v_plane, x.dtype), aligned(beside * 36 * m_plane, x.dtype)
+        strip, columns = aligned(6 * wide * lanes, x.dtype), aligned(6 * wide * lanes, x.dtype)
         places = np.empty(grid[3], np.int64)
         for task in range(t * tasks // T, (t + 1) * tasks // T):
             part, g, t0 = task % parts, task // parts % G, task // parts // G * block
@@ -187,7 +188,9 @@ def _run(x, w, bias, y, G, strides, plan):
     F, phases = plan.numbers.shape[:2]
     R, apart = -(-O // columns), -(-C // (columns // 2)) * columns // 2
     K = (phases - 1) * apart + C
-    u = (np.empty if phases * C == K else np.zeros)((G, F, 36, R, K, columns), x.dtype)
+    u = empty((G, F, 36, R, K, columns), x.dtype)
+    if phases * C < K:
+        u[:] = 0
     transform_kernels(
         w.reshape(-1), strides, w.shape[2] * w.shape[3], plan.numbers, O, C, apart, columns // 2, u, threads
     )
@@ -217,7 +220,7 @@ def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     O, C, kh, kw = w.shape
     out = geometry.output_size(x.shape[2:])
-    y = np.empty((x.shape[0], O, *out), x.dtype)
+    y = empty((x.shape[0], O, *out), x.dtype)
     strides = O // geometry.groups * C * kh * kw, C * kh * kw, kh * kw
     _run(x, w, bias, y, geometry.groups, strides, plan(geometry, out, False))
     return y
@@ -226,7 +229,7 @@ def conv2d(x, w, bias, geometry):
 def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, (h + p - k d) / s, (v + p - l d) / s] where that is whole."""
     O, C, kh, kw = w.shape
-    x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    x = empty((y.shape[0], C * geometry.groups, *size), y.dtype)
     strides = O // geometry.groups * C * kh * kw, kh * kw, C * kh * kw
     _run(y, w, bias, x, geometry.groups, strides, plan(geometry, tuple(size), True))
     return x

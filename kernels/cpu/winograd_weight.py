@@ -13,6 +13,7 @@ the output channels o instead: each transforms all tiles of x, but only its chan
 import numpy as np
 from numba import get_num_threads, prange
 
+from .lines import aligned, empty
 from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
 from .team import inner, kernel
 from .tiled import panels
@@ -77,8 +78,9 @@ def _accumulate(x, y, C, O, size, out_size, N, read, origins, grid, wide, block,
     for t in prange(parts * shares):
         part, s = t // shares, t % shares
         first, last = s * share, min((s + 1) * share, O)
-        v, z = np.zeros(36 * v_plane, x.dtype), np.empty(36 * z_plane, x.dtype)
-        strip, columns = np.empty(6 * wide * lanes, x.dtype), np.empty(6 * wide * lanes, x.dtype)
+        v, z = aligned(36 * v_plane, x.dtype), aligned(36 * z_plane, x.dtype)
+        v[:] = 0
+        strip, columns = aligned(6 * wide * lanes, x.dtype), aligned(6 * wide * lanes, x.dtype)
         places = np.empty(grid[3], np.int64)
         zeros = np.zeros(6, x.dtype)
         for g in range(G if last > first else 0):
@@ -146,7 +148,7 @@ def conv2d_weight(x, y, geometry):
     parts = max(1, threads // shares)
     rows = panels(-(-O // shares))[1]
     block = max(48, block_size(tiles, C + -(-O // shares), x.itemsize, parts, 1, 0))
-    u = np.empty((parts, G, shares, 36, rows, cols), x.dtype)
+    u = empty((parts, G, shares, 36, rows, cols), x.dtype)
     where = forward.read, forward.origins, forward.grid, forward.wide
     sizes = C, O, x.shape[2:], y.shape[2:], N, *where, min(block, max(tiles, 1))
     _accumulate(x.reshape(-1), y.reshape(-1), *sizes, shares, lanes, u)

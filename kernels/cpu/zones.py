@@ -25,8 +25,9 @@ from itertools import chain, pairwise
 import numpy as np
 from numba import get_num_threads, prange
 
-from .channel_tiles import COPY_BYTES, aligned
+from .channel_tiles import COPY_BYTES
 from .channels import add_panel, pack, turn
+from .lines import empty
 from .microkernel import CHANNEL_ROWS, width
 from .team import inner, kernel
 from .vector import copy_run
@@ -166,13 +167,13 @@ def _run(x, w, strides, bias, y, geometry, adjoint):
     plane = (-(-int((seen[:, 1] - seen[:, 0]).max()) * size[1] // columns) | 1) * columns  # odd: as in tiles.layout
     most = min(COPY_BYTES // (plane * x.itemsize), MOST_STEPS // geometry.kernel[1])
     chunk = -(-C // -(-C // max(most, LEAST_CHANNELS)))
-    b = aligned((G, P * columns * C * taps), x.dtype)
+    b = empty((G, P * columns * C * taps), x.dtype)
     pack(w.reshape(-1), strides, np.arange(taps), np.array([0, taps]), C, M, chunk, columns, b)
     padded = np.zeros((G, P * columns), x.dtype)
     if bias is not None:
         padded[:, :M] = bias.reshape(G, M)
     shifts = np.add.outer(*(np.array(s) * n for s, n in zip(shifts_of(geometry, adjoint), (size[1], 1)))).reshape(-1)
-    strips = aligned((threads, rows * out[1] * P * columns), x.dtype)
+    strips = empty((threads, rows * out[1] * P * columns), x.dtype)
     flat = x.reshape(-1), C, size, b, padded.reshape(-1), y.reshape(-1), M, out, N
     _convolve(*flat, shifts, pixels, places, runs, starts, seen, rows, chunk, plane, strips, columns // 2)
     return y
@@ -181,12 +182,12 @@ def _run(x, w, strides, bias, y, geometry, adjoint):
 def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i + k d - p, j + l d - p]."""
     O, C, kh, kw = w.shape
-    y = np.empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
+    y = empty((x.shape[0], O, *geometry.output_size(x.shape[2:])), x.dtype)
     return _run(x, w, (O // geometry.groups * C * kh * kw, C * kh * kw, kh * kw), bias, y, geometry, False)
 
 
 def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, h + p - k d, v + p - l d]."""
     O, C, kh, kw = w.shape
-    x = np.empty((y.shape[0], C * geometry.groups, *size), y.dtype)
+    x = empty((y.shape[0], C * geometry.groups, *size), y.dtype)
     return _run(y, w, (O // geometry.groups * C * kh * kw, kh * kw, C * kh * kw), bias, x, geometry, True)

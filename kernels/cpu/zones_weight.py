@@ -19,8 +19,9 @@ from functools import lru_cache
 import numpy as np
 from numba import get_num_threads, prange
 
-from .channel_tiles import COPY_BYTES, aligned
+from .channel_tiles import COPY_BYTES
 from .channels_weight import add_up, turn_rows
+from .lines import empty
 from .microkernel import CHANNEL_ROWS, add_channels_1, add_channels_2, width
 from .team import inner, kernel
 from .vector import clear_run, copy_run
@@ -111,8 +112,8 @@ def conv2d_weight(x, y, geometry):
     plane = (-(-pixels_in // columns) | 1) * columns  # odd: as in tiles.layout
     chunk = -(-C // -(-C // max(COPY_BYTES // (plane * x.itemsize), LEAST_CHANNELS)))
     chunk = min(C, -(-chunk // CHANNEL_ROWS) * CHANNEL_ROWS)
-    panels = aligned((threads, -(-P // threads) * pixels_out * columns), x.dtype)
-    sums = aligned((1, G, P, C * shifts.size * columns), x.dtype)
+    panels = empty((threads, -(-P // threads) * pixels_out * columns), x.dtype)
+    sums = empty((1, G, P, C * shifts.size * columns), x.dtype)
     if N == 0:
         sums[:] = 0
     flat = x.reshape(-1), C, pixels_in, y.reshape(-1), O, pixels_out, N
