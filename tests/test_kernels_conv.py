@@ -105,6 +105,18 @@ def test_tiled(dtype, tolerance, problem):
 
 @exact
 @sweep
+@given(st.data())
+def test_tiled_wider_than_a_run(dtype, tolerance, data):
+    """Results as wide as a tile are stored without a strip, 4 to 6 rows at a time; 3 and 5 channels are not."""
+    kernel, padding = data.draw(st.sampled_from([(3, 3), (1, 1), (2, 5)])), data.draw(pairs(0, 2))
+    size = data.draw(st.integers(3, 12)), data.draw(st.integers(28, 70))
+    channels = data.draw(pairs(1, 14))
+    problem = data.draw(st.integers(0, 99)), 2, *channels, size, Geometry(kernel, padding=padding)
+    compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+
+
+@exact
+@sweep
 @given(problems(least=product.LEAST_RESULTS, most=20))
 def test_product(dtype, tolerance, problem):
     g = problem[-1]

@@ -7,7 +7,7 @@
 | product   | conv2d; stride 1, 1x1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
 | zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
-| tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few results, dilation (tiled) |
+| tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few channels, dilation (tiled) |
 | im2col    | everything | the reference column: the whole matrix of windows, then NumPy's product |
 
 Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones, relative to the largest; a result is the same
@@ -38,6 +38,9 @@ ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "product", "zones", "
 override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = {1: 16, 2: 32}  # of a group, by stride: with fewer, Winograd's transforms cost more than they save
+FEW_STEPS = (
+    72  # of a sum: to turn so short ones round, from channels side by side to planes, takes as long as to add them
+)
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
 MOST_MULTIPLICATIONS = {1: 0.75, 2: 0.6}  # of those of the sum itself, by stride: with more, the transforms do not pay
@@ -107,10 +110,13 @@ def _choose(asked, x_shape, w_shape, geometry, dtype, direction):
     if not no_product and geometry.kernel == (1, 1):
         return "product", "a 1x1 kernel: im2col's matrix is the image"
     live = _live(geometry, (H, W), direction)
+    steps = (O if direction == "data" else C) // G * math.prod(geometry.kernel)
     if direction != "weight" and results <= FEW_RESULTS:
         direct = "tiled", f"pixels in the vectors, as there are only {results} output channels"
     elif live < MOST_LIVE:
         direct = "zones", f"{1 - live:.0%} of the products are with padding, and left out"
+    elif direction != "weight" and geometry.stride == (1, 1) and steps <= FEW_STEPS:
+        direct = "tiled", f"pixels in the vectors: nothing has to be turned round after sums of only {steps} numbers"
     elif direction != "weight" and max(geometry.dilation) > 1:
         direct = "tiled", "pixels in the vectors, and rows of taps that see only padding are left out"
     else:

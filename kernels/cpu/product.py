@@ -12,7 +12,7 @@ end, as in channels.py: rows of results are stored where they belong, while the 
 
 Few pixels (a layer on 7x7) are no work for a copy of the weights. Then these are read where they lie, once: `steps` says where
 step (c,k,l) of the sum lies in a row of w, which may as well be a column (conv_transpose2d). Where there are more pixels,
-panels of weights are packed in the order in which they are read. Panels and runs that would end beyond the last row or pixel
+columns are packed into panels in the order in which they are read. Panels and runs that would end beyond the last row or pixel
 begin earlier, and compute some results twice.
 """
 
@@ -172,14 +172,17 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
     chunks = max(1, -(-pixels // PIXELS))
     while N * groups * chunks % T and T < N * groups * chunks < 8 * T:
         chunks += 1
-    w, packed = w.reshape(-1), N * pixels >= FEW_PIXELS
+    w, packed = w.reshape(-1), N * pixels >= FEW_PIXELS and row < channel
     if packed:
         copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
         _pack(w, group, row, steps, M, copy, T)
         w = copy.reshape(-1)
     image = x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts, taps.in_place and x.shape[2:] == y.shape[2:]
     result = bias, y.reshape(-1), M, y.shape[2:], N, groups
-    _convolve(*image, w, packed, group, row, steps, *result, max(1, -(-pixels // chunks)), columns // 2, T)
+    chunk = max(1, -(-pixels // chunks))
+    if N * groups % T == 0:
+        chunk = -(-chunk // columns) * columns  # whole runs
+    _convolve(*image, w, packed, group, row, steps, *result, chunk, columns // 2, T)
 
 
 def conv2d(x, w, bias, geometry):

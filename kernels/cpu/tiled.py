@@ -4,9 +4,9 @@
         copy the pixels that the tile's windows see                         (tiles.copy_tile)
         for panel of 6 or 4 rows o:
             for run of pixels:
-                strip[o, run] = b[o] + sum_(c,k,l) w[o,c,k,l] copy[offset(c,k,l) + run]     (microkernel.outer_tile)
-            y[n, o, tile] = strip[o]                              # in steps, where the result has phases
+                y[n, o, run] = b[o] + sum_(c,k,l) w[o,c,k,l] copy[offset(c,k,l) + run]      (microkernel.outer_tile)
 
+Where a tile is narrower than the result, or the result has phases, runs go to a strip first and from there in steps to y.
 The same loop serves conv_transpose2d, whose result falls into s x s phases, each a convolution of its own.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from .lines import empty
-from .microkernel import outer_tile_4, outer_tile_6, width
+from .microkernel import HEIGHTS, outer_tile_4, outer_tile_6, width
 from .team import inlined, inner, kernel
 from .tiles import adjoint_taps, copy_tile, layout, tile_size, window_taps
 from .vector import clear_run, copy_run
@@ -32,20 +32,24 @@ def panels(M):  # called from Python, too
 
 @kernel
 def pack_weights(w, strides, numbers, starts, C, M, out):
-    """out[g][phase][panel][tap, c][row] = w[g, row, c, numbers[tap]]: the order in which outer_tile reads."""
+    """out[g][phase][panel][tap, c][row] = w[g, row, c, numbers[tap]]: the order in which outer_tile reads.
+
+    A panel that would end beyond row M begins earlier, and computes some rows twice.
+    """
     tall, padded = panels(M)
     G, F, P = out.shape[0], starts.size - 1, padded // 2
     for task in prange(G * F * P):
         g, f, row = task // (F * P), task // P % F, task % P * 2
         height = 6 if row < tall else 4
         if (row if row < tall else row - tall) % height == 0:
+            first = min(row, max(M - height, 0))
             T = starts[f + 1] - starts[f]
             at = padded * C * starts[f] + row * C * T
             for t in range(T):
                 for c in range(C):
-                    source = g * strides[0] + row * strides[1] + c * strides[2] + numbers[starts[f] + t]
+                    source = g * strides[0] + first * strides[1] + c * strides[2] + numbers[starts[f] + t]
                     for r in range(height):
-                        out[g, at + r] = w[source + r * strides[1]] if row + r < M else 0
+                        out[g, at + r] = w[source + r * strides[1]] if first + r < M else 0
                     at += height
 
 
@@ -68,13 +72,14 @@ def _write(strip, length, pitch, y, start, size, count, i0, j0, rows, cols, step
 
 
 @inlined
-def _panel(a, a0, height, steps, copy, offsets, k0, K, bias, o, runs, strip, length):
-    """One panel of weights against every run of pixels: the register tiles of one strip."""
-    for n in range(runs.size):
+def _panel(a, a0, height, steps, copy, offsets, k0, K, bias, o, runs, count, goal, c0, places, apart):
+    """One panel of weights against the first `count` runs of pixels; run n of row r goes to goal[c0 + r apart + places[n]]."""
+    for n in range(count):
+        c = c0 + places[n]
         if height == 6:
-            outer_tile_6(a, a0, 1, steps[0], 0, copy, runs[n], offsets, k0, K, bias, o, 1, strip, runs[n], length)
+            outer_tile_6(a, a0, 1, steps[0], 0, copy, runs[n], offsets, k0, K, bias, o, 1, goal, c, apart)
         else:
-            outer_tile_4(a, a0, 1, steps[1], 0, copy, runs[n], offsets, k0, K, bias, o, 1, strip, runs[n], length)
+            outer_tile_4(a, a0, 1, steps[1], 0, copy, runs[n], offsets, k0, K, bias, o, 1, goal, c, apart)
 
 
 @inner
@@ -90,7 +95,27 @@ def _seen(tap_rows, start, stop, i0, rows, step, H):
 
 @kernel
 def _correlate(
-    x, C, size, a, bias, y, M, out_size, N, images, tap_rows, offsets, starts, tile, step, up, runs, lanes, T
+    x,
+    C,
+    size,
+    a,
+    bias,
+    y,
+    M,
+    out_size,
+    N,
+    images,
+    tap_rows,
+    offsets,
+    starts,
+    tile,
+    step,
+    up,
+    runs,
+    places,
+    direct,
+    lanes,
+    T,
 ):
     plane, pitch, rows, cols, spread = tile
     (H, W), G = out_size, a.shape[0]
@@ -117,14 +142,16 @@ def _correlate(
                     if row * parts // padded == part:
                         a0 = padded * C * starts[f] + row * C * (starts[f + 1] - starts[f])
                         a0 += height * C * (begin - starts[f])
-                        K, o = C * (end - begin), g * padded + row
-                        _panel(a[g], a0, height, steps, copy, offsets, C * begin, K, bias, o, runs, strip, length)
-                        count, phase, target = (
-                            min(height, M - row),
-                            (f // up[1], f % up[1]),
-                            ((n * G + g) * M + row) * H * W,
-                        )
-                        _write(strip, length, pitch, y, target, out_size, count, i0, j0, rows, cols, up, phase)
+                        first = min(row, max(M - height, 0))
+                        K, o, target = C * (end - begin), g * padded + first, ((n * G + g) * M + first) * H * W
+                        some = runs.size * min(rows, H - i0) // rows if direct else runs.size
+                        goal, c0, apart = (y, target + i0 * W, H * W) if direct else (strip, 0, length)
+                        taps = copy, offsets, C * begin, K
+                        _panel(a[g], a0, height, steps, *taps, bias, o, runs, some, goal, c0, places, apart)
+                        if not direct:
+                            phase = f // up[1], f % up[1]
+                            count = min(height, M - first)
+                            _write(strip, length, pitch, y, target, out_size, count, i0, j0, rows, cols, up, phase)
                     row += height
 
 
@@ -133,6 +160,11 @@ def _runs(rows, cols, pitch, lanes):
     by_row = (np.arange(rows)[:, None] * pitch + np.arange(0, cols, lanes)).reshape(-1)
     through = np.arange(0, (rows - 1) * pitch + cols, lanes)
     return min(by_row, through, key=len)
+
+
+def _runs_within(rows, cols, pitch, lanes):
+    """The same row by row, with a last run that begins early instead of crossing the end."""
+    return (np.arange(rows)[:, None] * pitch + np.minimum(np.arange(0, cols, lanes), cols - lanes)).reshape(-1)
 
 
 def correlate(x, w, strides, bias, groups, taps_of, y, up):
@@ -153,9 +185,16 @@ def correlate(x, w, strides, bias, groups, taps_of, y, up):
     rows_of_bias = np.zeros((groups, padded), x.dtype)
     if bias is not None:
         rows_of_bias[:, :M] = bias.reshape(groups, M)
-    tile, runs = (plane, pitch, rows, cols, taps.spread[0]), _runs(rows, cols, pitch, lanes)
+    tile = plane, pitch, rows, cols, taps.spread[0]
+    direct = up == (1, 1) and lanes <= cols == y.shape[3] and max(HEIGHTS) <= M
+    if direct:
+        runs, places = _runs_within(rows, cols, pitch, lanes), _runs_within(rows, cols, cols, lanes)
+    else:
+        runs = places = _runs(rows, cols, pitch, lanes)
     flat = x.reshape(-1), C, x.shape[2:], a, rows_of_bias.reshape(-1), y.reshape(-1), M, y.shape[2:], N
-    _correlate(*flat, taps.images, taps.rows, offsets, taps.starts, tile, taps.step, up, runs, lanes, threads)
+    _correlate(
+        *flat, taps.images, taps.rows, offsets, taps.starts, tile, taps.step, up, runs, places, direct, lanes, threads
+    )
 
 
 def conv2d(x, w, bias, geometry):
