@@ -4,7 +4,7 @@
 |---|---|---|
 | winograd  | 3x3, 5x5, 4x4 of stride 2; float32 | a fraction of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
-| product   | conv2d; stride 1, 1x1 | one product, a block of im2col's matrix at a time: for 1x1, few pixels (product) |
+| product   | conv2d; stride 1, 1x1, 2x2 by 2 | one product, blocks of im2col's matrix: for 1x1, 2x2 by 2, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
 | zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
 | tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few channels, dilation (tiled) |
@@ -60,13 +60,20 @@ def _depthwise_serves(geometry, C, O):
         return "not depthwise: groups, input and output channels differ"
 
 
-def _product_serves(geometry, results, direction):
+def _doubles(geometry, size):
+    """Whether the data gradient makes a square of 2 x 2 pixels of `size` from each one of y, and no two overlap."""
+    apart = geometry.kernel == geometry.stride == (2, 2) and geometry.padding == (0, 0) and geometry.dilation == (1, 1)
+    return apart and size[0] % 2 == size[1] % 2 == 0
+
+
+def _product_serves(geometry, size, results, direction):
     """None, or why the product cannot serve."""
     if direction == "weight":
         return "the product has no weight gradient"
     if results < product.LEAST_RESULTS:
         return f"fewer than {product.LEAST_RESULTS} output channels do not fill a panel"
-    if direction == "data" and geometry.stride != (1, 1) and (geometry.kernel, geometry.padding) != ((1, 1), (0, 0)):
+    one = geometry.stride == (1, 1) or (geometry.kernel, geometry.padding) == ((1, 1), (0, 0))
+    if direction == "data" and not one and not _doubles(geometry, size):
         return "the product has no phases of a result"
 
 
@@ -90,7 +97,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 def _choose(asked, x_shape, w_shape, geometry, dtype, direction):
     (N, C, H, W), O, G = x_shape, w_shape[0], geometry.groups
     results = (C if direction == "data" else O) // G
-    no_product = _product_serves(geometry, results, direction)
+    no_product = _product_serves(geometry, (H, W), results, direction)
     no_winograd, no_depthwise = _winograd_serves(geometry, dtype, direction), _depthwise_serves(geometry, C, O)
     if asked in ("channels", "im2col") or (asked == "tiled" and direction != "weight"):
         return asked, "asked for by conv_algorithm"
@@ -109,6 +116,8 @@ def _choose(asked, x_shape, w_shape, geometry, dtype, direction):
         return "product", f"{pixels} pixels: too few to work on copies of so many weights"
     if not no_product and geometry.kernel == (1, 1):
         return "product", "a 1x1 kernel: im2col's matrix is the image"
+    if not no_product and direction == "data" and _doubles(geometry, (H, W)):
+        return "product", "squares of 2x2 that do not overlap: a 1x1 kernel with four times the channels, then shuffled"
     live = _live(geometry, (H, W), direction)
     steps = (O if direction == "data" else C) // G * math.prod(geometry.kernel)
     if direction != "weight" and results <= FEW_RESULTS:

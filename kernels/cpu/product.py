@@ -16,11 +16,13 @@ columns are packed into panels in the order in which they are read. Panels and r
 begin earlier, and compute some results twice.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from numba import get_num_threads, prange
 
+from ..geometry import Geometry
 from .channel_tiles import one_row
 from .lines import aligned, ask, empty
 from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
@@ -28,6 +30,7 @@ from .team import inlined, kernel
 from .tiled import panels
 from .tiles import AHEAD, adjoint_taps, copy_row, window_taps
 from .vector import clear_run, copy_run, load, store
+from .weave import store_pair
 
 DEPTH = 256  # steps of a block: with 16 pixels each they fill half of the first-level cache
 PIXELS = 256  # of a chunk: a block of them fills half of the second-level cache
@@ -82,13 +85,13 @@ def _pack(w, group, row, steps, M, out, T):
 
 @inlined
 def _add_runs(
-    height, w, a, pitch, steps, s, b, offsets, n, count, fresh, init, i0, length, goal, c0, apart, early, lanes
+    height, w, a, pitch, steps, s, b, offsets, n, count, fresh, last, init, i0, length, goal, c0, apart, lanes
 ):
-    """One panel of weights and every run of a chunk: goal = init + the sum; a last run is begun early if so asked."""
+    """One panel of weights and every run of a chunk: goal = init + the sum; in the last block, each run at its pixels."""
     columns = 2 * lanes
     for q in range(0, count, columns):
-        p = min(q, count - columns) if early else q
-        i, c = i0 if fresh else i0 + q, c0 + (q if apart == length else p)
+        p = max(min(q, count - columns), 0)
+        i, c = i0 if fresh else i0 + q, c0 + (p if last else q)
         if fresh and height == 6:
             outer_tile_6(w, a, pitch, steps, s, b, q * n, offsets, 0, n, init, i, 1, goal, c, apart)
         elif fresh:
@@ -99,8 +102,35 @@ def _add_runs(
             add_tile_4(w, a, pitch, steps, s, b, q * n, offsets, 0, n, init, i, length, goal, c, apart)
 
 
+@inlined
+def _weave(strip, s, length, y, t, count, lanes):
+    """y[t + 2 q] = strip[s + q], y[t + 2 q + 1] = strip[s + length + q] for q < count."""
+    if count < lanes:
+        for q in range(count):
+            y[t + 2 * q], y[t + 2 * q + 1] = strip[s + q], strip[s + length + q]
+    else:
+        for q in range(0, count - lanes, lanes):
+            store_pair(y, t + 2 * q, load(strip, s + q), load(strip, s + length + q))
+        q = count - lanes  # the last pair overlaps the one before
+        store_pair(y, t + 2 * q, load(strip, s + q), load(strip, s + length + q))
+
+
+@inlined
+def _shuffle(strip, s, length, height, row, y, image, M, first, count, H, W, lanes):
+    """Rows (c, a, b) of a strip to the pixels (2 i + a, 2 j + b) of channel c, (i, j) from pixel `first` of H x W on."""
+    for r in range(0, height, 2):
+        plane, a = image * M // 4 + (row + r) // 4, (row + r) // 2 % 2
+        at, i, j = 0, first // W, first % W
+        while at < count:
+            run = min(W - j, count - at)
+            _weave(strip, s + r * length + at, length, y, ((plane * H + i) * 2 + a) * 2 * W + 2 * j, run, lanes)
+            at, i, j = at + run, i + 1, 0
+
+
 @kernel
-def _convolve(x, C, size, step, taps, in_place, w, packed, group, pitch, steps, bias, y, M, out, N, G, chunk, lanes, T):
+def _convolve(
+    x, C, size, step, taps, in_place, w, packed, group, pitch, steps, bias, y, M, out, shuffled, N, G, chunk, lanes, T
+):
     (h, v), (H, W) = size, out
     tall, padded = panels(M)
     columns, K, pixels, chunks = 2 * lanes, C * len(taps), H * W, -(-H * W // chunk)
@@ -115,9 +145,8 @@ def _convolve(x, C, size, step, taps, in_place, w, packed, group, pitch, steps, 
             part, image = task % parts, task // parts // chunks
             g, first = image % G, task // parts % chunks * chunk
             count = min(chunk, pixels - first)
-            early = count >= columns
             for block in range(blocks):
-                k0, n = block * K // blocks, (block + 1) * K // blocks - block * K // blocks
+                last, k0, n = block == blocks - 1, block * K // blocks, (block + 1) * K // blocks - block * K // blocks
                 for k in range(n):
                     if in_place:
                         at = (image * C + k0 + k) * pixels + first
@@ -136,12 +165,14 @@ def _convolve(x, C, size, step, taps, in_place, w, packed, group, pitch, steps, 
                     else:
                         panel = height, w, g * group + row * pitch, pitch, steps, k0
                     init, i0 = (bias, g * M + row) if block == 0 else (strip, keep)
-                    direct = early and block == blocks - 1
+                    direct = last and count >= columns and not shuffled
                     goal, c0, apart = (y, target, pixels) if direct else (strip, keep, length)
-                    sums = block == 0, init, i0, length, goal, c0, apart, early, lanes
+                    sums = block == 0, last, init, i0, length, goal, c0, apart, lanes
                     if o * parts // padded == part:
                         _add_runs(*panel, b, offsets, n, count, *sums)
-                        if not direct and block == blocks - 1:
+                        if last and shuffled:
+                            _shuffle(strip, keep, length, height, row, y, image, M, first, count, H, W, lanes)
+                        elif last and not direct:
                             for r in range(height):
                                 copy_run(strip, keep + r * length, y, target + r * pixels, count)
                     o += height
@@ -162,13 +193,20 @@ def _spread(near, between, step, x, T):
                     row[j * step[1]] = near[n, c, i // step[0], j]
 
 
-def _run(x, w, group, row, channel, taps, bias, groups, y):
-    """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W); w[g, row, c, tap] lies at these distances."""
-    x, y = one_row(taps, x, y)
-    N, C, M, columns, T = x.shape[0], x.shape[1] // groups, y.shape[1] // groups, width(x.dtype), get_num_threads()
+def _run(x, w, group, row, channel, taps, bias, groups, y, shuffled=False):
+    """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W); w[g, row, c, tap] lies at these distances.
+
+    `shuffled`: y is (N, G M / 4, 2 H, 2 W), and row (c, a, b) becomes the pixels (2 i + a, 2 j + b) of channel c.
+    """
+    N, C, columns, T = x.shape[0], x.shape[1] // groups, width(x.dtype), get_num_threads()
+    if shuffled:
+        M, out = 4 * y.shape[1] // groups, x.shape[2:]
+    else:
+        x, y = one_row(taps, x, y)
+        M, out = y.shape[1] // groups, y.shape[2:]
     steps = np.add.outer(np.arange(C) * channel, taps.numbers).reshape(-1)
     bias = np.zeros(groups * M, x.dtype) if bias is None else np.ascontiguousarray(bias)
-    pixels = y.shape[2] * y.shape[3]
+    pixels = math.prod(out)
     chunks = max(1, -(-pixels // PIXELS))
     while N * groups * chunks % T and T < N * groups * chunks < 8 * T:
         chunks += 1
@@ -177,8 +215,8 @@ def _run(x, w, group, row, channel, taps, bias, groups, y):
         copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
         _pack(w, group, row, steps, M, copy, T)
         w = copy.reshape(-1)
-    image = x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts, taps.in_place and x.shape[2:] == y.shape[2:]
-    result = bias, y.reshape(-1), M, y.shape[2:], N, groups
+    image = x.reshape(-1), C, x.shape[2:], taps.step, taps.shifts, taps.in_place and x.shape[2:] == out
+    result = bias, y.reshape(-1), M, out, shuffled, N, groups
     chunk = max(1, -(-pixels // chunks))
     if N * groups % T == 0:
         chunk = -(-chunk // columns) * columns  # whole runs
@@ -195,14 +233,19 @@ def conv2d(x, w, bias, geometry):
 
 
 def conv_transpose2d(y, w, bias, size, geometry):
-    """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, h + p - k d, v + p - l d]: stride 1, or 1x1 without padding."""
+    """x[n,c,h,v] = b[c] + sum_okl w[o,c,k,l] y[n, o, (h + p - k d) / s, (v + p - l d) / s] where that is whole.
+
+    For stride 1; for 1x1 without padding; and for 2x2 of stride 2, which is a 1x1 to four times the channels.
+    """
     O, C, kh, kw = w.shape
-    x = empty((y.shape[0], C * geometry.groups, *size), y.dtype)
-    if geometry.stride != (1, 1):
+    x, group = empty((y.shape[0], C * geometry.groups, *size), y.dtype), O // geometry.groups * C * kh * kw
+    if geometry.stride == (1, 1):
+        _run(y, w, group, kh * kw, C * kh * kw, adjoint_taps(geometry), bias, geometry.groups, x)
+    elif geometry.kernel == (1, 1):
         near = conv_transpose2d(y, w, bias, y.shape[2:], replace(geometry, stride=(1, 1)))
         between = np.zeros(x.shape[1], x.dtype) if bias is None else bias
         _spread(near, between, geometry.stride, x, get_num_threads())
-        return x
-    group = O // geometry.groups * C * kh * kw
-    _run(y, w, group, kh * kw, C * kh * kw, adjoint_taps(geometry), bias, geometry.groups, x)
+    else:
+        taps, bias = window_taps(Geometry((1, 1))), None if bias is None else np.repeat(bias, 4)
+        _run(y, w, group, 1, C * 4, taps, bias, geometry.groups, x, shuffled=True)
     return x
