@@ -4,7 +4,7 @@
 |---|---|---|
 | winograd  | 3x3, 5x5, 4x4 of stride 2; float32 | a fraction of the multiplications (winograd_conv, winograd_weight) |
 | depthwise | groups = channels in and out | rows added up, no product (depthwise) |
-| product   | conv2d; stride 1, 1x1, 2x2 by 2 | one product, blocks of im2col's matrix: for 1x1, 2x2 by 2, few pixels (product) |
+| product   | conv2d; stride 1, 1x1, 2x2 by 2 | one product, blocks of im2col's matrix: for 1x1, 2x2, few pixels (product) |
 | channels  | everything | register tiles on cached copies, output channels in the vectors (channels, channels_weight) |
 | zones     | stride 1 | the same, without the taps that see padding: for large dilations (zones, zones_weight) |
 | tiled     | conv2d, conv_transpose2d | register tiles, pixels in the vectors: for few channels, dilation (tiled) |

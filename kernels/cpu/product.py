@@ -29,7 +29,7 @@ from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, wid
 from .team import inlined, kernel
 from .tiled import panels
 from .tiles import AHEAD, adjoint_taps, copy_row, window_taps
-from .vector import clear_run, copy_run, load, store
+from .vector import clear_run, copy_run, fill, lanes_of, load, store
 from .weave import store_pair
 
 DEPTH = 256  # steps of a block: with 16 pixels each they fill half of the first-level cache
@@ -182,15 +182,20 @@ def _convolve(
 def _spread(near, between, step, x, T):
     """x[:, :, ::step, ::step] = near, with `between` (one number per channel) everywhere else."""
     N, C, h, v = near.shape
-    H = x.shape[2]
+    (H, W), y, z = x.shape[2:], near.reshape(-1), x.reshape(-1)
+    lanes = lanes_of(y)
     for t in prange(T):
-        for task in range(t * N * C * H // T, (t + 1) * N * C * H // T):
-            n, c, i = task // (C * H), task // H % C, task % H
-            row = x[n, c, i]
-            row[:] = between[c]
-            if i % step[0] == 0 and i // step[0] < h:
-                for j in range(v):
-                    row[j * step[1]] = near[n, c, i // step[0], j]
+        for plane in range(t * N * C // T, (t + 1) * N * C // T):
+            number, start = between[plane % C], plane * H * W
+            z[start : start + H * W] = number
+            for i in range(h):
+                at, source, q = start + i * step[0] * W, (plane * h + i) * v, 0
+                if step[1] == 2:
+                    while q + lanes <= v and 2 * (q + lanes) <= W:
+                        store_pair(z, at + 2 * q, load(y, source + q), fill(y, number))
+                        q += lanes
+                for j in range(q, v):
+                    z[at + j * step[1]] = y[source + j]
 
 
 def _run(x, w, group, row, channel, taps, bias, groups, y, shuffled=False):
