@@ -29,10 +29,12 @@ def to_planes(x, start, pitch, count, channels, lanes, out, at, plane):
     """
     if channels >= lanes and count >= lanes:
         for first in range(0, count, TOGETHER):
+            stop = min(first + TOGETHER, count)
             for c in range(0, lanes, columns_of(x)):
-                for q in range(first, min(first + TOGETHER, count), lanes):
-                    p = min(q, count - lanes)
-                    transpose_columns(x, start + p * pitch + c, pitch, out, at + c * plane + p, plane)
+                for q in range(first, stop - lanes, lanes):
+                    transpose_columns(x, start + q * pitch + c, pitch, out, at + c * plane + q, plane)
+                q = stop - lanes
+                transpose_columns(x, start + q * pitch + c, pitch, out, at + c * plane + q, plane)
     else:
         for c in range(min(lanes, channels)):
             for q in range(count):
