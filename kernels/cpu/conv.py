@@ -43,7 +43,7 @@ FEW_STEPS = (
 )
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
-MOST_MULTIPLICATIONS = {1: 0.75, 2: 0.67}  # of those of the sum itself, by stride: with more, the transforms do not pay
+MOST_MULTIPLICATIONS = {1: 0.75, 2: 0.6}  # of those of the sum itself, by stride: with more, the transforms do not pay
 MOST_LIVE = 0.9  # of the products of a dilated convolution: with more, there is no padding worth leaving out
 OF_THE_LIVE = {"few": 0.72, "many": 0.625, "weight": 0.5}  # of the live products: with more, zones are faster
 
