@@ -18,13 +18,13 @@ from numba import get_num_threads, njit, prange
 
 from .lines import ask
 from .microkernel import width
-from .team import kernel, within
+from .team import inlined, kernel
 from .vector import clear_run, fill, lanes_of, load, load_between, store, total
 
 STRIP_BYTES = 8 * 1024
 
 
-@within
+@inlined
 def _three(x, row, column, apart, W, inside):
     """Vectors at a row's columns `column`, `+ apart`, `+ 2 apart`, zero where these are not among its W."""
     a, b, c = column, column + apart, column + 2 * apart
@@ -37,7 +37,7 @@ def _three(x, row, column, apart, W, inside):
     )
 
 
-@within
+@inlined
 def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, apart, inside):
     """A vector of columns, from q, of the given rows of y."""
     (H, W), (first, last), (d, e), b = size, rows, apart, fill(x, bias)
@@ -57,7 +57,7 @@ def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, apart, in
                 store(y, y0 + i * pitch + q, out)
 
 
-@within
+@inlined
 def add_three(sums, at, a, b, c):
     """sums[at:] += three vectors."""
     lanes = lanes_of(sums)
@@ -66,7 +66,7 @@ def add_three(sums, at, a, b, c):
     store(sums, at + 2 * lanes, load(sums, at + 2 * lanes) + c)
 
 
-@within
+@inlined
 def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside, sums):
     """sums[k, l] += y x over a vector of columns, from q, of the given rows of y; columns before `fresh` are left out."""
     (H, W), (first, last), (d, e), lanes, zero = size, rows, apart, lanes_of(x), fill(x, 0)
@@ -88,7 +88,7 @@ def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside
     add_three(sums, 6 * lanes, s6, s7, s8)
 
 
-@within
+@inlined
 def _inside(q, lanes, W, pad, apart):
     return q >= pad and q + lanes - pad + 2 * apart <= W
 

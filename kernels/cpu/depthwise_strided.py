@@ -19,14 +19,14 @@ from numba import get_num_threads, njit, prange
 from .depthwise_direct import add_three
 from .lines import prefetch
 from .microkernel import width
-from .team import within
+from .team import inlined
 from .vector import clear_run, fill, lanes_of, load, load_between, store, total
 from .weave import apart, evens, in_order, odds, store_pair
 
 STRIP_BYTES = 16 * 1024  # of x
 
 
-@within
+@inlined
 def _ask(x, x0, W, y, y0, V, i, j):
     """Asks for a vector of a row of y and what it sees of x: each row for its like in the next strip."""
     prefetch(x, x0 + 2 * (i * W + j))
@@ -34,7 +34,7 @@ def _ask(x, x0, W, y, y0, V, i, j):
     prefetch(y, y0 + i * V + j)
 
 
-@within
+@inlined
 def _three(x, row, column, W, inside):
     """Every second number of a row from `column`, + 1 and + 2 on, zero where these are not among its W."""
     lanes, a = lanes_of(x), row + column
@@ -48,7 +48,7 @@ def _three(x, row, column, W, inside):
     return evens(u, v), odds(u, v), odds(s, t)
 
 
-@within
+@inlined
 def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, inside):
     """A vector of columns, from q, of the given rows of y."""
     (H, W), (first, last), b = size, rows, fill(x, bias)
@@ -70,7 +70,7 @@ def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, inside):
             store(y, y0 + i * pitch + q, in_order(out))
 
 
-@within
+@inlined
 def _store_woven(x, at, cross, single, even):
     if even:
         store_pair(x, at, cross, single)
@@ -78,7 +78,7 @@ def _store_woven(x, at, cross, single, even):
         store_pair(x, at, single, cross)
 
 
-@within
+@inlined
 def _spread_down(y, y0, size, w, w0, bias, x, x0, pitch, rows, q, pad, inside):
     """Two vectors of columns, from q, of the given rows of x."""
     (H, W), (first, last), b, zero = size, rows, fill(x, bias), fill(x, 0)
@@ -104,7 +104,7 @@ def _spread_down(y, y0, size, w, w0, bias, x, x0, pitch, rows, q, pad, inside):
         cross, single = b + k6 * hi + k8 * lo, b + k7 * one
 
 
-@within
+@inlined
 def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, inside, sums):
     """sums[k, l] += y x over a vector of columns, from q, of the given rows of y; columns before `fresh` are left out."""
     (H, W), (first, last), lanes, zero = size, rows, lanes_of(x), fill(x, 0)

@@ -63,8 +63,7 @@ def _add_columns(lines, r, i, y, scale, Wo, smooth):
 
 
 @inlined
-def _halve_rows(begin, end, x, y, scale, Ho, Wo, smooth):
-    lines = np.empty(2 * (2 * Wo + 2), x.dtype)
+def _halve_rows(begin, end, x, y, scale, Ho, Wo, smooth, lines):
     for r in range(begin, end + 1):
         if r < end:
             _add_rows(x, r, r % Ho, Ho, 2 * Wo, lines, smooth)
@@ -94,9 +93,8 @@ def _mix_rows(y, r, i, scale, Ho, Wo, lines, smooth):
 
 
 @inlined
-def _double_rows(begin, end, y, x, scale, Ho, Wo, smooth):
+def _double_rows(begin, end, y, x, scale, Ho, Wo, smooth, lines):
     lanes, near, far = lanes_of(x), fill(x, 0.75), fill(x, 0.25)
-    lines = np.empty(2 * (Wo + 2), x.dtype)
     for r in range(begin, end):
         _mix_rows(y, r, r % Ho, scale, Ho, Wo, lines, smooth)
         for row in range(2):
@@ -136,37 +134,39 @@ def _copy_pairs(begin, end, y, x, scale, Ho, Wo):
 
 
 @inner
-def _halve_part(begin, end, x, y, scale, Ho, Wo, kind):
+def _halve_part(begin, end, x, y, scale, Ho, Wo, kind, lines):
     if kind == PAIRS:
         _add_pairs(begin, end, x, y, scale, Ho, Wo)
     elif kind == OVERLAP:
-        _halve_rows(begin, end, x, y, scale, Ho, Wo, False)
+        _halve_rows(begin, end, x, y, scale, Ho, Wo, False, lines)
     else:
-        _halve_rows(begin, end, x, y, scale, Ho, Wo, True)
+        _halve_rows(begin, end, x, y, scale, Ho, Wo, True, lines)
 
 
 @inner
-def _double_part(begin, end, y, x, scale, Ho, Wo, kind):
+def _double_part(begin, end, y, x, scale, Ho, Wo, kind, lines):
     if kind == PAIRS:
         _copy_pairs(begin, end, y, x, scale, Ho, Wo)
     elif kind == OVERLAP:
-        _double_rows(begin, end, y, x, scale, Ho, Wo, False)
+        _double_rows(begin, end, y, x, scale, Ho, Wo, False, lines)
     else:
-        _double_rows(begin, end, y, x, scale, Ho, Wo, True)
+        _double_rows(begin, end, y, x, scale, Ho, Wo, True, lines)
 
 
 @kernel
 def _halve(T, x, y, scale, Ho, Wo, kind):
     R = y.size // Wo
     for t in prange(T):
-        _halve_part(t * R // T, (t + 1) * R // T, x, y, scale, Ho, Wo, kind)
+        lines = np.empty(2 * (2 * Wo + 2), x.dtype)
+        _halve_part(t * R // T, (t + 1) * R // T, x, y, scale, Ho, Wo, kind, lines)
 
 
 @kernel
 def _double(T, y, x, scale, Ho, Wo, kind):
     R = y.size // Wo
     for t in prange(T):
-        _double_part(t * R // T, (t + 1) * R // T, y, x, scale, Ho, Wo, kind)
+        lines = np.empty(2 * (Wo + 2), x.dtype)
+        _double_part(t * R // T, (t + 1) * R // T, y, x, scale, Ho, Wo, kind, lines)
 
 
 def twice(large, small):

@@ -8,7 +8,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
-from .team import within
+from .team import inlined
 from .vector import address
 
 LINE_BYTES = 64
@@ -42,7 +42,7 @@ def prefetch(typing, array, start):
     return types.void(array, types.intp), codegen
 
 
-@within
+@inlined
 def ask(x, start, count):
     """Asks for the lines of x[start : start + count], which may lie outside the array."""
     for a in range(start, start + count, LINE_BYTES // x.itemsize):

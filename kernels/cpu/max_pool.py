@@ -11,7 +11,7 @@ from numba import prange
 from ..geometry import Geometry
 from .halves import halves, largest_by_halves, overlapping
 from .pool import edges
-from .team import inner, kernel, team
+from .team import inner, kernel, making, team
 
 # Windows with vector loops of their own, and the question whether a plane suits them.
 BY_HALVES = {Geometry((2, 2), (2, 2)): halves, Geometry((3, 3), (2, 2), (1, 1)): overlapping}
@@ -65,7 +65,7 @@ def _row_maxima(x, group, h, line, ramp, first, best, place, slot, kernel, strid
         source = target
 
 
-@inner
+@making
 def _max_rows(begin, end, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
     """Rows begin .. end of groups of G planes: maxima along rows, held while windows need them, then down the columns.
 

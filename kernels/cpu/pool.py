@@ -5,7 +5,7 @@ from numba import prange
 
 from ..geometry import Geometry
 from .doubling import OVERLAP, PAIRS, double, halve, twice
-from .team import inner, kernel, team
+from .team import inner, kernel, making, team
 
 # Windows with vector loops of their own, for planes that they halve.
 BY_TWO = {Geometry((2, 2), (2, 2)): PAIRS, Geometry((3, 3), (2, 2), (1, 1)): OVERLAP}
@@ -24,7 +24,7 @@ def _add_tap(out, line, start, step):
         out[j] += line[start + j * step]
 
 
-@inner
+@making
 def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
     """Output rows begin .. end: a window's rows are summed into one line with zeros at its ends, then the line's taps."""
     (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
@@ -52,7 +52,7 @@ def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
             y[p, i, j] = scale[i, j] * out[j]
 
 
-@inner
+@making
 def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation):
     """Input rows begin .. end: scale * y summed over the output rows that hold one, then spread along its columns.
 
@@ -126,7 +126,7 @@ def avg_pool2d_adjoint(y, geometry, scale, size):
     return x
 
 
-@inner
+@making
 def _window_rows(begin, end, x, y, rows, cols):
     line, Ho = np.empty(x.shape[2], x.dtype), y.shape[1]
     for r in range(begin, end):

@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit, prange
 
 from .doubling import PAIRS, SMOOTH, double, halve, twice
-from .team import inner, kernel, team
+from .team import inner, kernel, making, team
 
 
 @inner
@@ -25,7 +25,7 @@ def _stretch(x, p, h, cols, out, i, copy):
             out[i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
 
 
-@inner
+@making
 def _rows(begin, end, x, y, rows, cols, copies):
     """Output rows begin .. end. Two stretched input rows are held, since the next output row mostly needs them again."""
     lo, hi, near, far = rows
@@ -73,7 +73,7 @@ def _shrink(tall, cols, inverse, x, p, h):
                 x[p, h, hi[j]] += far[j] * tall[j]
 
 
-@inner
+@making
 def _adjoint_rows(begin, end, y, x, rows, cols, inverse):
     """Input rows begin .. end: the output rows that used one are summed, then the sum shrinks along its columns."""
     start, at, weight = rows

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from .roi_table import mixes, numbered, turned
-from .team import inner, kernel, team
+from .team import inner, kernel, making, team
 from .turn import to_planes, to_vectors
 from .vector import fill, lanes_of, load, store
 
@@ -86,7 +86,7 @@ def _scatter(out, k, bins, rows, cols, lines, pixels):
             store(pixels, at + L, b)
 
 
-@inner
+@making
 def _distances(a, step):
     """Indices as unsigned distances in a flat array."""
     return (a * step).astype(np.uintp)

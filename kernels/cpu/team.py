@@ -8,15 +8,16 @@ from numba import get_num_threads, njit
 
 # "numpy": a division by zero gives infinity. Python's error would be a branch, and a loop with a way out has no vectors.
 kernel = njit(parallel=True, cache=True, error_model="numpy")
-# What only kernels call needs no way in from Python: that halves its compile time.
-_within = {"cache": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# What only kernels call needs no way in from Python: that halves its compile time. Nor does it count who holds an array: the
+# counter is shared by all threads, and went up and down wherever an array was handed on. A row of 128 pixels took 50 ns to
+# copy, and takes 15. Without it no array can be made; `making` is for what does.
+_within = {"cache": True, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 inner = njit(**_within)
+making = njit(**_within | {"_nrt": True})
 # Part of its caller, so that what the caller knows of the arguments holds inside.
 inlined = njit(**_within, forceinline=True)
 # Sums may run in vector lanes; NaN and infinity stay what they are.
 summing = njit(**_within, fastmath={"reassoc", "contract"})
-# The same for inner loops: Numba counts who holds an array, with an atomic addition wherever one is handed on; not here.
-within = njit(cache=True, forceinline=True, _nrt=False)
 
 
 def team(elements):

@@ -100,7 +100,10 @@ def transform_inputs(
         n, i, j, tiles = segment(t, t1, grid, beside, places)
         cols = places[tiles - 1] + 5 * step + beside
         for phase in range(0, len(origins), beside):  # phases whose pixels lie side by side are read together
-            pixel = (i * beside + origins[phase, 0], j * beside + origins[phase : phase + beside, 1].min())
+            pixel = (
+                i * beside + origins[phase, 0],
+                j * beside + min(origins[phase, 1], origins[phase + beside - 1, 1]),
+            )
             for c in range(0, C, lanes):
                 start = base + n * image + c * H * W
                 read_strip(x, start, C - c, (H, W), pixel, step, 6, cols, lanes, strip)
@@ -165,7 +168,7 @@ def _winograd(
                         v, v_plane, v_pitch, steps, flat, (g * F + f + b) * 36 * R * K * width, R * K * width, offsets, K,
                         m, b * 36 * m_plane, m_plane, m_pitch, t1 - t0, first, last, width, zeros,
                     )  # fmt: skip
-                left_most = targets[f : f + beside, 1].min()
+                left_most = min(targets[f, 1], targets[f + beside - 1, 1])
                 s = t0
                 while s < t1:
                     n, i, j, count = segment(s, t1, grid, beside, places)
