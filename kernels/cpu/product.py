@@ -26,7 +26,7 @@ from ..geometry import Geometry
 from .channel_tiles import one_row
 from .lines import aligned, ask, empty
 from .microkernel import add_tile_4, add_tile_6, outer_tile_4, outer_tile_6, width
-from .team import inlined, kernel
+from .team import inlined, inner, kernel
 from .tiled import panels
 from .tiles import AHEAD, adjoint_taps, copy_row, window_taps
 from .vector import clear_run, copy_run, fill, lanes_of, load, store
@@ -127,14 +127,54 @@ def _shuffle(strip, s, length, height, row, y, image, M, first, count, H, W, lan
             at, i, j = at + run, i + 1, 0
 
 
+@inner
+def _fill(x, image, size, step, taps, in_place, k0, n, first, count, W, line, b, columns):
+    """Steps k0 to k0 + n of a chunk, as runs of pixels."""
+    for k in range(n):
+        if in_place:
+            at = image + (k0 + k) * size[0] * size[1] + first
+            ask(x, at + AHEAD * size[0] * size[1], count)
+            _deal(x, at, count, b, k * columns, n * columns, columns)
+        else:
+            _gather(x, image, size, step, taps, k0 + k, first, count, W, line)
+            _deal(line, 0, count, b, k * columns, n * columns, columns)
+
+
+@inner
+def _add_panels(
+    w, packed, group, pitch, steps, k0, K, ramps, b, offsets, n, blocks, bias, strip, length, y, M, out, shuffled,
+    image, g, first, count, part, parts, lanes,
+):  # fmt: skip
+    """Every panel of weights against the runs of a chunk; the last block's results go to y."""
+    (H, W), (fresh, last), (tall, padded) = out, blocks, panels(M)
+    pixels, o = H * W, 0
+    while o < padded:
+        height = 6 if o < tall else 4
+        if o * parts // padded == part:
+            row, keep = min(o, M - height), o * length
+            target = (image * M + row) * pixels + first
+            if packed:
+                panel = height, w, (g * padded + o) * K + k0 * height, 1, ramps[0 if height == 4 else 1], 0
+            else:
+                panel = height, w, g * group + row * pitch, pitch, steps, k0
+            init, i0 = (bias, g * M + row) if fresh else (strip, keep)
+            direct = last and count >= 2 * lanes and not shuffled
+            goal, c0, apart = (y, target, pixels) if direct else (strip, keep, length)
+            _add_runs(*panel, b, offsets, n, count, fresh, last, init, i0, length, goal, c0, apart, lanes)
+            if last and shuffled:
+                _shuffle(strip, keep, length, height, row, y, image, M, first, count, H, W, lanes)
+            elif last and not direct:
+                for r in range(height):
+                    copy_run(strip, keep + r * length, y, target + r * pixels, count)
+        o += height
+
+
 @kernel
 def _convolve(
     x, C, size, step, taps, in_place, w, packed, group, pitch, steps, bias, y, M, out, shuffled, N, G, chunk, lanes, T
 ):
-    (h, v), (H, W) = size, out
-    tall, padded = panels(M)
-    columns, K, pixels, chunks = 2 * lanes, C * len(taps), H * W, -(-H * W // chunk)
-    blocks = max(1, -(-K // DEPTH))
+    columns, K, pixels, padded = 2 * lanes, C * len(taps), out[0] * out[1], panels(M)[1]
+    chunks, blocks = -(-pixels // chunk), max(1, -(-K // DEPTH))
     tasks, length = N * G * chunks, -(-chunk // columns) * columns + columns  # not a power of two: rows of strip
     parts = 1 if tasks >= T else -(-T // max(tasks, 1))  # few chunks: the rows o are shared out as well
     ramps = np.arange(DEPTH) * 4, np.arange(DEPTH) * 6
@@ -142,40 +182,16 @@ def _convolve(
         b, strip, line = aligned(DEPTH * length, x.dtype), aligned(padded * length, x.dtype), aligned(length, x.dtype)
         offsets = np.arange(DEPTH) * columns
         for task in range(t * tasks * parts // T, (t + 1) * tasks * parts // T):
-            part, image = task % parts, task // parts // chunks
-            g, first = image % G, task // parts % chunks * chunk
+            part, image, first = task % parts, task // parts // chunks, task // parts % chunks * chunk
             count = min(chunk, pixels - first)
             for block in range(blocks):
-                last, k0, n = block == blocks - 1, block * K // blocks, (block + 1) * K // blocks - block * K // blocks
-                for k in range(n):
-                    if in_place:
-                        at = (image * C + k0 + k) * pixels + first
-                        ask(x, at + AHEAD * pixels, count)
-                        _deal(x, at, count, b, k * columns, n * columns, columns)
-                    else:
-                        _gather(x, image * C * h * v, size, step, taps, k0 + k, first, count, W, line)
-                        _deal(line, 0, count, b, k * columns, n * columns, columns)
-                o = 0
-                while o < padded:
-                    height = 6 if o < tall else 4
-                    row, keep = min(o, M - height), o * length
-                    target = (image * M + row) * pixels + first
-                    if packed:
-                        panel = height, w, (g * padded + o) * K + k0 * height, 1, ramps[0 if height == 4 else 1], 0
-                    else:
-                        panel = height, w, g * group + row * pitch, pitch, steps, k0
-                    init, i0 = (bias, g * M + row) if block == 0 else (strip, keep)
-                    direct = last and count >= columns and not shuffled
-                    goal, c0, apart = (y, target, pixels) if direct else (strip, keep, length)
-                    sums = block == 0, last, init, i0, length, goal, c0, apart, lanes
-                    if o * parts // padded == part:
-                        _add_runs(*panel, b, offsets, n, count, *sums)
-                        if last and shuffled:
-                            _shuffle(strip, keep, length, height, row, y, image, M, first, count, H, W, lanes)
-                        elif last and not direct:
-                            for r in range(height):
-                                copy_run(strip, keep + r * length, y, target + r * pixels, count)
-                    o += height
+                k0, n = block * K // blocks, (block + 1) * K // blocks - block * K // blocks
+                start = image * C * size[0] * size[1]
+                _fill(x, start, size, step, taps, in_place, k0, n, first, count, out[1], line, b, columns)
+                _add_panels(
+                    w, packed, group, pitch, steps, k0, K, ramps, b, offsets, n, (block == 0, block == blocks - 1),
+                    bias, strip, length, y, M, out, shuffled, image, image % G, first, count, part, parts, lanes,
+                )  # fmt: skip
 
 
 @kernel
