@@ -129,8 +129,9 @@ def layout(taps, rows, cols, lanes):
 @inlined
 def copy_row(x, start, W, out, at, count, step, first):
     """out[at + q] = x[start + first + q step] for q < count, zero outside the row's W pixels; both arrays are flat."""
-    lo = min(max(0, -(first // step)), count)
-    hi = max(min(count, -((first - W) // step)), lo)
+    lo, hi = (-first, W - first) if step == 1 else (-(first // step), -((first - W) // step))  # divisions take long
+    lo = min(max(0, lo), count)
+    hi = max(min(count, hi), lo)
     clear_run(out, at, lo)
     clear_run(out, at + hi, count - hi)
     source = start + first
