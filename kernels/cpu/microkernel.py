@@ -7,6 +7,7 @@ write the instructions themselves: Numba calls `codegen` once, at compile time, 
 
 Measured on a Zen 3 core with a peak near 100 GFLOP/s: 80 to 97 GFLOP/s for `outer_tile` on operands that lie in the
 second-level cache; OpenBLAS reaches 45 to 65 on products as small as these, because it first copies its operands.
+On a Zen 5 core, with vectors of AVX-512: 250 to 263 GFLOP/s where b begins with a line of the cache (lines.aligned), else 200.
 """
 
 import llvmlite.binding
