@@ -138,6 +138,17 @@ def test_product(dtype, tolerance, problem):
         (6, 1, 18, 12, (300, 5), Geometry((1, 1), groups=2)),
         (7, 2, 18, 12, (31, 20), Geometry((1, 1), (2, 3), groups=3)),
         (8, 1, 9, 40, (1, 8), Geometry((1, 1), (2, 2))),
+        (9, 2, 17, 9, (9, 69), Geometry((1, 1), (2, 2))),  # rows spread in vectors
+        (
+            10,
+            1,
+            8,
+            300,
+            (18, 70),
+            Geometry((2, 2), (2, 2)),
+        ),  # squares of pixels: several blocks, chunks, rows of a chunk
+        (11, 2, 12, 14, (2, 6), Geometry((2, 2), (2, 2), groups=2)),
+        (12, 3, 4, 20, (40, 34), Geometry((2, 2), (2, 2), groups=2)),
     ],
 )
 def test_product_of_blocks_and_chunks(dtype, tolerance, problem):
@@ -504,6 +515,11 @@ def test_choice_and_override():
         assert few[0] == used_here and (direction == "weight" or "49 pixels" in few[1])
     assert conv.choose((1, 32, 20, 20), (4, 32, 1, 1), one, x.dtype)[0] == "tiled"
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
+    for direction, used_here in (("forward", "tiled"), ("data", "tiled"), ("weight", "channels")):  # a first layer
+        assert conv.choose((2, 3, 64, 64), (64, 3, 3, 3), g, x.dtype, direction)[0] == used_here
+    squares = Geometry((2, 2), (2, 2))
+    for side, used_here in ((20, "product"), (21, "channels")):
+        assert conv.choose((2, 32, side, side), (64, 32, 2, 2), squares, x.dtype, "data")[0] == used_here
     with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
         assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
     assert conv.choose((1, 8, 9, 9), (8, 1, 5, 5), Geometry((5, 5), groups=8), x.dtype)[0] == "depthwise"

@@ -33,7 +33,7 @@ class Worker:
         return {"variants": {name: fingerprint(self.library.numbers(call())) for name, call in self.calls.items()}}
 
     def time(self, variant, calls):
-        """Half as many calls go untimed before: the first find cold caches and, on virtual machines, both threads on one core."""
+        """Half as many calls go untimed before: the first find cold caches and, on virtual machines, threads on one core."""
         call = self.calls[variant]
         for _ in range(calls // 2):
             call()
