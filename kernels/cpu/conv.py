@@ -38,9 +38,7 @@ ALGORITHMS = ("auto", "winograd", "depthwise", "channels", "product", "zones", "
 override = ContextVar("algorithm", default="auto")
 
 FEWEST_CHANNELS = {1: 16, 2: 32}  # of a group, by stride: with fewer, Winograd's transforms cost more than they save
-FEW_STEPS = (
-    72  # of a sum: to turn so short ones round, from channels side by side to planes, takes as long as to add them
-)
+FEW_STEPS = 72  # of a sum: to turn so short ones round, from channels to planes, takes as long as to add them
 FEW_RESULTS = 4  # channels of the result, of a group: so few fill less than half of a vector
 MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
 MOST_MULTIPLICATIONS = {1: 0.75, 2: 0.6}  # of those of the sum itself, by stride: with more, the transforms do not pay

@@ -95,28 +95,8 @@ def _seen(tap_rows, start, stop, i0, rows, step, H):
 
 @kernel
 def _correlate(
-    x,
-    C,
-    size,
-    a,
-    bias,
-    y,
-    M,
-    out_size,
-    N,
-    images,
-    tap_rows,
-    offsets,
-    starts,
-    tile,
-    step,
-    up,
-    runs,
-    places,
-    direct,
-    lanes,
-    T,
-):
+    x, C, size, a, bias, y, M, out_size, N, images, tap_rows, offsets, starts, tile, step, up, runs, places, direct, lanes, T
+):  # fmt: skip
     plane, pitch, rows, cols, spread = tile
     (H, W), G = out_size, a.shape[0]
     tall, padded = panels(M)
