@@ -152,6 +152,6 @@ def conv2d_weight(x, y, geometry):
     where = forward.read, forward.origins, forward.grid, forward.wide
     sizes = C, O, x.shape[2:], y.shape[2:], N, *where, min(block, max(tiles, 1))
     _accumulate(x.reshape(-1), y.reshape(-1), *sizes, shares, lanes, u)
-    w = np.empty((G * O, C, 9), x.dtype)
-    _gather_kernels(u, w, O, C, lanes, threads)
-    return w.reshape(G * O, C, 3, 3)
+    w = np.empty((G * O, C, 3, 3), x.dtype)  # not a view: a gradient that is one gets copied
+    _gather_kernels(u, w.reshape(G * O, C, 9), O, C, lanes, threads)
+    return w
