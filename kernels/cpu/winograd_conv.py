@@ -134,6 +134,28 @@ def _products(
                     row += 4
 
 
+@inner
+def transform_outputs(
+    m, plane, pitch, bias, b0, y, base, size, channels, write, targets, t0, t1, grid, results, places, lanes, columns, strip
+):  # fmt: skip
+    """y = A' m A + b for tiles t0 .. t1 and `channels`, first and last; phases whose pixels lie side by side go together."""
+    (image, H, W), (beside, step), (first, last) = size, write, channels
+    left_most = min(targets[0, 1], targets[beside - 1, 1])
+    t = t0
+    while t < t1:
+        n, i, j, tiles = segment(t, t1, grid, beside, places)
+        pixel = (i * beside + targets[0, 0], j * beside + left_most)
+        cols = -(-tiles // grid[2]) * results * step
+        for o in range(first, last, lanes):
+            value = load(bias, b0 + o)
+            for b in range(beside):
+                at, shift = b * 36 * plane + (t - t0) * pitch + o, targets[b, 1] - left_most
+                where = strip, cols, places, shift, step
+                output_tiles(m, at, plane, pitch, value, columns, tiles, results, lanes, *where)
+            write_strip(strip, results, cols, lanes, y, base + n * image + o * H * W, last - o, (H, W), pixel, step)
+        t += tiles
+
+
 @kernel
 def _winograd(
     x, u, bias, y, C, O, size, out, N, results, read, origins, write, targets, grid, wide, block, apart, lanes, T
@@ -149,7 +171,7 @@ def _winograd(
     v_pitch, m_pitch = -(-K // lanes) * lanes, R * width
     v_plane, m_plane = rows * v_pitch + width, rows * m_pitch + width  # + width: planes fall on different cache sets
     steps, offsets = np.arange(K), np.arange(K) * width
-    zeros, (beside, step) = np.zeros(6, x.dtype), write
+    zeros, beside = np.zeros(6, x.dtype), write[0]
     for t in prange(T):
         v, m = aligned(36 * v_plane, x.dtype), aligned(beside * 36 * m_plane, x.dtype)
         strip, columns = aligned(6 * wide * lanes, x.dtype), aligned(6 * wide * lanes, x.dtype)
@@ -168,22 +190,11 @@ def _winograd(
                         v, v_plane, v_pitch, steps, flat, (g * F + f + b) * 36 * R * K * width, R * K * width, offsets, K,
                         m, b * 36 * m_plane, m_plane, m_pitch, t1 - t0, first, last, width, zeros,
                     )  # fmt: skip
-                left_most = min(targets[f, 1], targets[f + beside - 1, 1])
-                s = t0
-                while s < t1:
-                    n, i, j, count = segment(s, t1, grid, beside, places)
-                    pixel = (i * beside + targets[f, 0], j * beside + left_most)
-                    cols = -(-count // grid[2]) * results * step
-                    for o in range(first * width, min(last * width, O), lanes):
-                        for b in range(beside):
-                            at, shift = b * 36 * m_plane + (s - t0) * m_pitch + o, targets[f + b, 1] - left_most
-                            output_tiles(
-                                m, at, m_plane, m_pitch, load(bias, g * R * width + o), columns, count, results, lanes,
-                                strip, cols, places, shift, step,
-                            )  # fmt: skip
-                        start = ((n * G + g) * O + o) * Ho * Wo
-                        write_strip(strip, results, cols, lanes, y, start, O - o, (Ho, Wo), pixel, step)
-                    s += count
+                transform_outputs(
+                    m, m_plane, m_pitch, bias, g * R * width, y, g * O * Ho * Wo, (G * O * Ho * Wo, Ho, Wo),
+                    (first * width, min(last * width, O)), write, targets[f : f + beside], t0, t1, grid, results, places, lanes,
+                    columns, strip,
+                )  # fmt: skip
 
 
 def _run(x, w, bias, y, G, strides, plan):
