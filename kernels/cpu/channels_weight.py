@@ -27,7 +27,7 @@ from .vector import clear_run, load, store
 
 SHARED_BYTES = 8 * 1024 * 1024  # of weights; above, each thread computes panels of its own
 CHUNK_BYTES = 128 * 1024  # of a copy
-PIXELS = 400  # of a tile: a register tile adds up so many before it is stored
+PIXELS = 640  # of a tile, at most: a register tile adds up so many before it is stored
 
 
 @inner
