@@ -37,6 +37,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 def address(context, builder, array_type, array, start):
+    """For `codegen`: where the vector that begins at array[start] lies."""
     pointer = builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
     return builder.bitcast(pointer, context.get_value_type(Vector(array_type.dtype)).as_pointer())
 
