@@ -24,11 +24,11 @@ setup(
     long_description=(here / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    license_files=["minidl/LICENSE"],
+    license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["minidl", "minidl.*"]) + [f"minidl.{name}" for name in kernels],
     package_dir={"minidl": "minidl", "minidl.kernels": "kernels"},
-    package_data={"minidl": ["LICENSE", "data/*.gz"], "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"]},
+    package_data={"minidl": ["py.typed", "data/*.gz"], "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"]},
     install_requires=[
         "numpy>=2.0",
         "numba>=0.60",

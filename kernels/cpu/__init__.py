@@ -1,11 +1,13 @@
 """The CPU column: every row of the kernel table in Numba, parallel and cached on disk."""
 
-from .activation import relu, relu_backward
-from .conv import conv2d, conv2d_weight, conv_transpose2d
-from .gaussian_sum import gaussian_sum
-from .grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
-from .im2col import col2im, im2col
-from .loss import (
+from .conv.dispatch import conv2d, conv2d_weight, conv_transpose2d
+from .conv.im2col import col2im, im2col
+from .crf.gaussian_sum import gaussian_sum
+from .crf.mean_field import mean_field
+from .crf.permutohedral import permutohedral_lattice
+from .crf.permutohedral_filter import permutohedral_filter
+from .pointwise.activation import relu, relu_backward
+from .pointwise.loss import (
     cross_entropy,
     cross_entropy_backward,
     log_softmax,
@@ -13,22 +15,20 @@ from .loss import (
     softmax,
     softmax_backward,
 )
-from .max_pool import adaptive_max_pool2d, max_pool2d
-from .mean_field import mean_field
-from .nms import nms
-from .norm import moments, normalize, normalize_backward
-from .notice import announce_compilation
-from .optim import adam_step, sgd_step
-from .permutohedral import permutohedral_lattice
-from .permutohedral_filter import permutohedral_filter
-from .pool import adaptive_avg_pool2d, adaptive_avg_pool2d_adjoint, avg_pool2d, avg_pool2d_adjoint
-from .resize import resize2d, resize2d_adjoint
-from .roi_align import roi_align, roi_align_adjoint
-from .roi_align_max import roi_align_max
-from .roi_pool import roi_gather, roi_pool, roi_scatter
-from .sources import depend_on_sources
-from .threads import keep_memory, protect
-from .unpool import plane_gather, plane_scatter
+from .pointwise.norm import moments, normalize, normalize_backward
+from .pointwise.optim import adam_step, sgd_step
+from .pool.avg_pool import adaptive_avg_pool2d, adaptive_avg_pool2d_adjoint, avg_pool2d, avg_pool2d_adjoint
+from .pool.max_pool import adaptive_max_pool2d, max_pool2d
+from .pool.resize import resize2d, resize2d_adjoint
+from .pool.unpool import plane_gather, plane_scatter
+from .regions.grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
+from .regions.nms import nms
+from .regions.roi_align import roi_align, roi_align_adjoint
+from .regions.roi_align_max import roi_align_max
+from .regions.roi_pool import roi_gather, roi_pool, roi_scatter
+from .runtime.cache_key import depend_on_sources
+from .runtime.compile_notice import announce_compilation
+from .runtime.threads import keep_memory, protect
 
 __all__ = [
     "adam_step",
@@ -75,7 +75,7 @@ __all__ = [
     "softmax_backward",
 ]
 
-depend_on_sources()
+depend_on_sources(__name__)
 announce_compilation()
 keep_memory()
 protect(globals(), __all__)

@@ -47,7 +47,7 @@ class Kernel:
         if block[0] * block[1] * block[2] > 1024 or grid[0] >= 2**31 or max(grid[1:]) > 65535:
             raise ValueError(f"{self.name}: no GPU runs blocks of {block} in a grid of {grid}")
         if all(isinstance(a, np.ndarray) for a in arrays):
-            from .host import launch
+            from .simulator import launch
 
             launch(self, real, arguments, grid, block, shared)
         else:

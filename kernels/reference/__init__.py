@@ -5,14 +5,7 @@ from .conv import conv2d, conv2d_weight, conv_transpose2d
 from .gaussian_sum import gaussian_sum
 from .grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
 from .im2col import col2im, im2col
-from .loss import (
-    cross_entropy,
-    cross_entropy_backward,
-    log_softmax,
-    log_softmax_backward,
-    softmax,
-    softmax_backward,
-)
+from .loss import cross_entropy, cross_entropy_backward, log_softmax, log_softmax_backward, softmax, softmax_backward
 from .mean_field import mean_field
 from .nms import nms
 from .norm import moments, normalize, normalize_backward

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import functional as F
-from ..engine import no_grad
-from ..tensor import Tensor
+from ..autograd.tape import no_grad
+from ..autograd.tensor import Tensor
 
 
 class BoxShift(NamedTuple):

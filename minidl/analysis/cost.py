@@ -6,10 +6,11 @@ from statistics import median
 
 import numpy as np
 
-from .. import cuda, engine
-from ..summary import multiply_adds
-from ..tensor import Tensor
+from ..autograd import tape
+from ..autograd.tensor import Tensor
+from ..backend import cuda
 from .receptive_field import FieldTracer, run_once
+from .summary import multiply_adds
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _power_of_two(strides):
     return max(s for s in strides if s & (s - 1) == 0)
 
 
-@engine.no_grad()
+@tape.no_grad()
 def _measure(model, shape, repeats, device):
     """Median milliseconds of one image."""
     x = Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32)).to(device)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from .. import functional as F
-from ..engine import grad
-from ..tensor import Tensor
+from ..autograd.engine import grad
+from ..autograd.tensor import Tensor
 
 
 def effective_receptive_field(model, inputs):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import engine
+from ..autograd import tape
+from ..autograd.tensor import Tensor
 from ..nn import Module
-from ..tensor import Tensor
 from .field_rules import JOINS, RULES
 from .fields import Field
 
@@ -66,11 +66,11 @@ class FieldTracer:
         self.strict, self.fields, self.misaligned, self.unknown = strict, {}, [], []
 
     def __enter__(self):
-        self.before, engine.observer = engine.observer, self
+        self.before, tape.observer = tape.observer, self
         return self
 
     def __exit__(self, *error):
-        engine.observer = self.before
+        tape.observer = self.before
 
     def watch(self, tensor):
         """Take a tensor (N, C, H, W) as the image."""
@@ -153,7 +153,7 @@ def run_once(model, input_shape, tracer):
         for module in modules:
             stack.callback(setattr, module, "training", module.training)
             module.training = False
-        stack.enter_context(engine.no_grad())
+        stack.enter_context(tape.no_grad())
         return model(image)
 
 

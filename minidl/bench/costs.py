@@ -7,7 +7,7 @@ Winograd's does, may well exceed the machine's peak in this currency. Bytes coun
 import math
 from itertools import pairwise
 
-from ..models.backbones.mobilenet_v2 import SETTING
+from ..models.backbones.inverted_residual import SETTING
 from .cases import BACKWARD, FORWARD, conv
 from .inputs import geometry
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import cuda
+from ..backend import cuda
 from .peers import environment
 
 SIDE, MEGABYTES, SECONDS = 1536, 64, 1.0

@@ -5,10 +5,13 @@ Every function takes (params, part) and returns {variant: call}; `call()` does t
 
 import numpy as np
 
-from .. import Tensor, backend, crf, cuda, models, nn, no_grad, optim, set_precision, tensor
+from .. import Tensor, backend, crf, models, nn, no_grad, set_precision
 from .. import functional as F
+from ..autograd.tensor import tensor
+from ..backend import cuda
 from ..functional.resize import _taps
 from ..kernels import cpu as K
+from ..train import optim
 from . import inputs
 from .cases import BACKWARD, DATA, FORWARD, WEIGHT
 from .inputs import geometry, labels, parameter

@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from importlib.util import find_spec
 
-from .. import cuda
+from ..backend import cuda
 
 OURS = "minidl"
 PEERS = {"torch": "PyTorch"}

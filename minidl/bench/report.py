@@ -5,7 +5,7 @@ import os
 import platform
 import time
 
-from .. import cuda
+from ..backend import cuda
 from .cases import CASES, GROUPS
 from .costs import cost
 from .measure import geometric_mean
@@ -129,7 +129,7 @@ def memory_table(memory):
 
 def write_csv(path, rows, where):
     """All columns of all rows; `where` (machine, versions) stands in each, so that files can be joined."""
-    from ..checkpoint import replacing
+    from ..train.checkpoint import replacing
 
     with replacing(path) as part, open(part, "w", newline="") as file:
         writer = csv.DictWriter(file, [*dict.fromkeys(name for row in rows for name in row), *where])

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..models.backbones.mobilenet_v2 import SETTING
+from ..models.backbones.inverted_residual import SETTING
 
 
 class UNet(nn.Module):

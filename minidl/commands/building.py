@@ -25,7 +25,7 @@ def device(name):
     """The name of a device that can be used; an error where there is no GPU says what is missing."""
     import argparse
 
-    from .. import cuda
+    from ..backend import cuda
 
     try:
         if cuda.parse(name)[0] == "cuda":
@@ -151,7 +151,7 @@ def build_loaders(config, workers=0, skip_broken=False):
 
 def build_optimizer(config, model, steps):
     """(optimiser, schedule) for `steps` steps; the schedule may be None."""
-    from .. import optim
+    from ..train import optim
 
     parameters = [p for p in model.parameters() if p.requires_grad]
     options = {"lr": config["lr"], "weight_decay": config["weight_decay"]}
@@ -172,8 +172,8 @@ def build_optimizer(config, model, steps):
 
 def open_run(path):
     """(model in evaluation mode, config, checkpoint's path) of a run folder (best, else last) or of a checkpoint."""
-    from .. import checkpoint
-    from ..run import BEST, LAST
+    from ..train import checkpoint
+    from ..train.run import BEST, LAST
 
     path = Path(path)
     if path.is_dir():
@@ -194,7 +194,7 @@ def open_run(path):
 
 def write_config(path, config):
     """config.json, for people to read and for resume."""
-    from ..checkpoint import write_text
+    from ..train.checkpoint import write_text
 
     write_text(path, json.dumps(config, indent=2) + "\n")
 

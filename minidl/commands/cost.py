@@ -64,7 +64,7 @@ def _open(name, classes):
     if name in models.NETWORKS + models.CLASSIFIERS:
         return getattr(models, name)(**{"num_classes": classes} if classes else {}), None
     if Path(name).exists():
-        from .. import checkpoint
+        from ..train import checkpoint
 
         model, _, path = building.open_run(name)
         return model, checkpoint.load(path)[1].get("scores", {}).get("val_iou")

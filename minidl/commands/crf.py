@@ -91,7 +91,7 @@ def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     import numpy as np
 
-    from .. import cuda
+    from ..backend import cuda
     from ..crf import Bilateral, DenseCRF, Gaussian
     from ..data.image import read_image, voc_palette, write_mask
 
@@ -127,7 +127,7 @@ def _comparison(image, before, after):
     from PIL import Image, ImageDraw
 
     from ..data.image import voc_palette
-    from ..overlay import paint
+    from ..data.overlay import paint
 
     changed = before != after
     grey = np.repeat(image.mean(axis=2, keepdims=True) / 2 + 96, 3, axis=2)

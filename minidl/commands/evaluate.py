@@ -30,8 +30,8 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
-    from .. import training
     from ..data import DataLoader
+    from ..train import loop as training
 
     model, config, path = building.open_run(args.run_folder)
     config = config | ({"root": args.root} if args.root else {})
@@ -60,7 +60,7 @@ def run(args):
     for name, value in scores.items():
         print(f"{name:{width}}  {value:7.4f}")
     if args.json:
-        from ..checkpoint import write_text
+        from ..train.checkpoint import write_text
 
         per_class = {name: None if iou != iou else iou for name, iou in zip(config["classes"], matrix.iou().tolist())}
         write_text(args.json, json.dumps(scores | {"IoU": per_class}, indent=2) + "\n")

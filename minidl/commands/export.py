@@ -52,7 +52,8 @@ def run(args):
 
 
 def _open(args):
-    from .. import models, weights
+    from .. import models
+    from ..models import weights
     from . import building
 
     if args.run_folder is not None:

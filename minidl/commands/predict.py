@@ -47,7 +47,7 @@ def run(args):
     if args.weights is None:
         model, config, _ = building.open_run(args.run_folder)
     else:
-        from ..weights import open_published
+        from ..models.weights import open_published
 
         model, config = open_published(args.arch, args.weights)
     model.to(args.device)
@@ -85,7 +85,7 @@ def _one(model, config, args, source, output, mask_path, figure_path):
     import numpy as np
 
     from ..data.image import read_image, write_mask
-    from ..overlay import paint
+    from ..data.overlay import paint
 
     for path in (output, mask_path, figure_path):
         if path is not None and not path.parent.is_dir():
@@ -109,7 +109,7 @@ def _one(model, config, args, source, output, mask_path, figure_path):
 def _write(path, picture):
     from PIL import Image
 
-    from ..checkpoint import replacing
+    from ..train.checkpoint import replacing
 
     known = Image.registered_extensions()
     kind = known.get(path.suffix.lower())
@@ -127,11 +127,11 @@ def predict(model, config, image, tile=None):
     import numpy as np
 
     from .. import functional as F
+    from ..autograd.tape import no_grad
+    from ..autograd.tensor import Tensor
     from ..data.loader import to_chw
-    from ..engine import no_grad
     from ..models import predict_tiled
-    from ..tasks import scores_of
-    from ..tensor import Tensor
+    from ..train.tasks import scores_of
 
     size = image.shape[:2]
     if "shorter_side" in config:

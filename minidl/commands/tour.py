@@ -94,7 +94,10 @@ def _train(name, builder, train, val, seed, device):
     """(row of the table, model, history)"""
     import numpy as np
 
-    from .. import models, optim, random, training
+    from .. import models
+    from ..backend import random
+    from ..train import loop as training
+    from ..train import optim
 
     random.manual_seed(seed)
     model = getattr(models, builder)(num_classes=len(train.dataset.classes)).to(device)
@@ -119,10 +122,10 @@ def _predict(model, image):
     """H x W labels."""
     import numpy as np
 
+    from ..autograd.tape import no_grad
+    from ..autograd.tensor import Tensor
     from ..data.loader import to_chw
     from ..data.transforms import Normalize
-    from ..engine import no_grad
-    from ..tensor import Tensor
 
     ready, _ = Normalize()(image, None)
     with no_grad():

@@ -67,7 +67,7 @@ def lesson(number):
 def write_page(out, rows, seconds, figures):
     """Write out/index.html around the PNGs of the same folder; returns its path."""
     from .. import __version__
-    from ..checkpoint import write_text
+    from ..train.checkpoint import write_text
 
     top = max(row["iou"] for row in rows)
     body = [

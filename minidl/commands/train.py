@@ -112,7 +112,7 @@ def _option(text):
 
 
 def _fresh(folder, given):
-    from ..run import LAST
+    from ..train.run import LAST
 
     if (folder / LAST).exists() or (folder / CONFIG).exists():
         raise FileExistsError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
@@ -150,8 +150,9 @@ def _resumed(folder, given):
 
 
 def _train(folder, config, given):
-    from .. import random, training
-    from ..run import LAST
+    from ..backend import random
+    from ..train import loop as training
+    from ..train.run import LAST
 
     random.manual_seed(config["seed"])
     model = building.build_model(config).to(config.get("device", "cpu"))

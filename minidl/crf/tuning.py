@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 
-from .. import cuda
-from ..metrics import ConfusionMatrix
+from ..backend import cuda
+from ..train.metrics import ConfusionMatrix
 from .inference import DenseCRF
 from .terms import Bilateral, Gaussian
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import numpy as np
 
-from .. import cuda
+from ..backend import cuda
 from .image import BrokenImageError
 from .workers import Workers
 

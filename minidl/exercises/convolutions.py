@@ -3,8 +3,8 @@
 import numpy as np
 
 from .. import functional as F
+from ..autograd.tensor import Tensor
 from ..kernels import reference
-from ..tensor import Tensor
 from .exercise import Exercise, gradients, numbers
 from .windows import geometry, naive_size, pad
 

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from ..cuda import kernel as compiled
-from ..cuda import watch
+from ..backend.cuda import kernel as compiled
+from ..backend.cuda import watch
 from ..kernels import reference
 from .exercise import Exercise, Unfit, numbers
 from .windows import WINDOW_CASES, geometry

@@ -6,8 +6,8 @@ from textwrap import fill
 
 import numpy as np
 
-from ..engine import grad
-from ..tensor import Tensor
+from ..autograd.engine import grad
+from ..autograd.tensor import Tensor
 
 
 class Unfit(Exception):

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from ..checkpoint import replacing
+from ..train.checkpoint import replacing
 
 
 def path():

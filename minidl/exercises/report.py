@@ -5,7 +5,7 @@ import traceback
 import numpy as np
 
 from .. import backend
-from ..tensor import Tensor
+from ..autograd.tensor import Tensor
 from .cause import agree, likely_cause
 from .counting import count
 from .exercise import Unfit

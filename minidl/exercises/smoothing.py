@@ -3,8 +3,8 @@
 import numpy as np
 
 from .. import functional as F
+from ..autograd.tensor import Tensor
 from ..kernels import reference
-from ..tensor import Tensor
 from .exercise import Exercise, gradients, numbers
 
 AXES = (0, 2, 3)

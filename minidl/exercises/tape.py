@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import functional as F
-from ..tensor import Tensor
+from ..autograd.tensor import Tensor
 from .exercise import Exercise, gradients, numbers
 
 

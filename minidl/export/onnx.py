@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..checkpoint import replacing
-from ..engine import no_grad
-from ..tensor import Tensor
+from ..autograd.tape import no_grad
+from ..autograd.tensor import Tensor
+from ..train.checkpoint import replacing
 from .graph import Graph
 from .trace import Traced, recording
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 
 from .. import functional as F
-from ..tensor import Tensor
+from ..autograd.tensor import Tensor
 
 
 class Size(int):

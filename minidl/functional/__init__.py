@@ -1,5 +1,6 @@
 """The calculus: differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
 
+from . import operators
 from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6, sigmoid, tanh
 from .boxes import (
     batched_nms,

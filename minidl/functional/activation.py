@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..autograd.primitive import primitive
 from ..backend import kernels
-from ..primitive import primitive
 from .elementwise import erf, where
 
 

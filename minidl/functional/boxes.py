@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
+from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like
-from ..cuda import to_host
-from ..tensor import Tensor
+from ..backend.cuda import to_host
 from .elementwise import clamp, exp, log, maximum, minimum
 from .shape import flatten, reshape, stack
 

@@ -7,9 +7,9 @@ In particular a transposed convolution swaps the forward and backward passes of 
 "A guide to convolution arithmetic for deep learning", section 4).
 """
 
+from ..autograd.primitive import primitive
 from ..backend import kernels
 from ..kernels.geometry import Geometry
-from ..primitive import primitive
 from .pad import pad
 from .reduce import sum
 

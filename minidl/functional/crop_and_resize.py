@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..tensor import Tensor
+from ..autograd.tensor import Tensor
 from .conv import pair
 from .elementwise import where
 from .grid_sample import _gather, _sample

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..autograd.tensor import Tensor
 from ..backend import like
-from ..random import generator
-from ..tensor import Tensor
+from ..backend.random import generator
 
 
 def dropout(input, p=0.5, training=True):

@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 
-from .. import cuda
-from ..backend import asarray, like, xp
-from ..primitive import primitive
-from ..tensor import Tensor, tensor
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor, tensor
+from ..backend import asarray, cuda, like, xp
 
 _quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
 

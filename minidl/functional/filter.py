@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
-from ..primitive import primitive
-from ..tensor import Tensor
 
 NOWHERE = np.zeros(0)  # an array in NumPy's memory
 NORMALIZATIONS = ("none", "before", "after", "symmetric")

@@ -6,9 +6,9 @@ a pair of adjoints; between pixels it is also linear in each coordinate, and its
 
 import numpy as np
 
+from ..autograd.primitive import primitive, through
+from ..autograd.tensor import Tensor
 from ..backend import kernels, like
-from ..primitive import primitive, through
-from ..tensor import Tensor
 from .conv import check_images
 from .elementwise import where
 from .pool import _plane_gather

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 
+from ..autograd.primitive import primitive
+from ..autograd.tape import is_grad_enabled
+from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
-from ..engine import is_grad_enabled
-from ..primitive import primitive
-from ..tensor import Tensor
 from .elementwise import abs, exp, log, where
 from .reduce import mean, sum
 from .shape import gather, reshape, unsqueeze

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import like, xp
-from ..cuda import to_host
-from ..primitive import primitive
-from ..tensor import Tensor
+from ..backend.cuda import to_host
 from .boxes import as_boxes
 from .conv import check_images, pair
 from .roi import roi_align

@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
+from ..autograd.primitive import primitive, through
+from ..autograd.tape import is_grad_enabled
+from ..autograd.tensor import Tensor
 from ..backend import kernels, xp
-from ..engine import is_grad_enabled
-from ..primitive import primitive, through
-from ..tensor import Tensor
 from .activation import cut, rectify
 from .reduce import mean
 from .reduce import sum as total

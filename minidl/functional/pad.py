@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..primitive import primitive
+from ..autograd.primitive import primitive
 from .shape import cat, flip, narrow
 
 

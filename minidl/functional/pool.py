@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import kernels, like, xp
-from ..primitive import primitive
-from ..tensor import Tensor
 from .conv import check_images, pair, window
 
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from ..primitive import primitive
-from ..tensor import Tensor
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from .elementwise import exp, log
 from .shape import expand, gather, reshape
 

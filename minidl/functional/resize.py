@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..autograd.primitive import primitive
 from ..backend import kernels
-from ..primitive import primitive
 from .conv import check_images, pair
 from .shape import permute, reshape
 

@@ -10,10 +10,10 @@ Measured on one Zen 3 core for features 2 x 256 x 50 x 68, 512 boxes, 7 x 7 bins
 
 import numpy as np
 
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import kernels, like
-from ..cuda import to_host
-from ..primitive import primitive
-from ..tensor import Tensor
+from ..backend.cuda import to_host
 from .conv import check_images, pair
 from .shape import expand, unsqueeze
 

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import is_array, like, xp
-from ..primitive import primitive
-from ..tensor import Tensor
 
 
 @primitive

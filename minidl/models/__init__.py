@@ -17,10 +17,8 @@ from .backbones import (
     ShuffleNetV2,
     Stage,
     Xception,
-    alexnet,
     darknet19,
     mobilenet_v1,
-    mobilenet_v2,
     resnet18,
     resnet34,
     resnet50,
@@ -33,50 +31,14 @@ from .backbones import (
     xception41,
     xception65,
 )
+from .backbones import alex_net as alexnet
+from .backbones import inverted_residual as mobilenet_v2
 from .convolutionalize import convolutionalize
-from .deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small, predict_crf
-from .deeplab_v2 import DeepLabV2, deeplab_v2, deeplab_v2_small, deeplab_v2_vgg16
-from .deeplab_v3 import (
-    DeepLabV3,
-    deeplab_v3,
-    deeplab_v3_cascade,
-    deeplab_v3_small,
-    deeplabv3_resnet50,
-    deeplabv3_resnet101,
-    fcn_resnet50,
-    fcn_resnet_small,
-)
-from .deeplab_v3plus import (
-    DeepLabV3Plus,
-    deeplab_v3plus,
-    deeplab_v3plus_mobilenet_v2,
-    deeplab_v3plus_resnet101,
-    deeplab_v3plus_small,
-)
-from .detection import (
-    Detector,
-    FasterRCNN,
-    MaskRCNN,
-    fasterrcnn_resnet50_fpn,
-    mask_rcnn_small,
-    maskrcnn_resnet50_fpn,
-)
-from .enet import ENet, enet, enet_small
-from .erfnet import ERFNet, erfnet, erfnet_small
-from .espnet import ESPNet, espnet, espnet_small
-from .fcn import FCN, fcn8s, fcn8s_small, fcn16s, fcn16s_small, fcn32s, fcn32s_small
-from .hypercolumn import (
-    BoxHypercolumn,
-    Hypercolumn,
-    box_hypercolumn,
-    box_hypercolumn_small,
-    hypercolumn,
-    hypercolumn_small,
-)
-from .liteseg import LiteSeg, liteseg, liteseg_darknet19, liteseg_shufflenet, liteseg_small
-from .multiscale import predict_multiscale
-from .pspnet import PSPNet, pspnet, pspnet_small
-from .rtseg import (
+from .detection import Detector, FasterRCNN, MaskRCNN, fasterrcnn_resnet50_fpn, mask_rcnn_small, maskrcnn_resnet50_fpn
+from .light.enet import ENet, enet, enet_small
+from .light.erfnet import ERFNet, erfnet, erfnet_small
+from .light.espnet import ESPNet, espnet, espnet_small
+from .light.rtseg import (
     DilationDecoder,
     UNetDecoder,
     dilation_mobilenet,
@@ -89,9 +51,40 @@ from .rtseg import (
     unet_mobilenet_small,
     unet_shufflenet,
 )
-from .segmentation import SegmentationNetwork
+from .multiscale import predict_multiscale
+from .segmentation.base import SegmentationNetwork
+from .segmentation.deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small, predict_crf
+from .segmentation.deeplab_v2 import DeepLabV2, deeplab_v2, deeplab_v2_small, deeplab_v2_vgg16
+from .segmentation.deeplab_v3 import (
+    DeepLabV3,
+    deeplab_v3,
+    deeplab_v3_cascade,
+    deeplab_v3_small,
+    deeplabv3_resnet50,
+    deeplabv3_resnet101,
+    fcn_resnet50,
+    fcn_resnet_small,
+)
+from .segmentation.deeplab_v3plus import (
+    DeepLabV3Plus,
+    deeplab_v3plus,
+    deeplab_v3plus_mobilenet_v2,
+    deeplab_v3plus_resnet101,
+    deeplab_v3plus_small,
+)
+from .segmentation.fcn import FCN, fcn8s, fcn8s_small, fcn16s, fcn16s_small, fcn32s, fcn32s_small
+from .segmentation.hypercolumn import (
+    BoxHypercolumn,
+    Hypercolumn,
+    box_hypercolumn,
+    box_hypercolumn_small,
+    hypercolumn,
+    hypercolumn_small,
+)
+from .segmentation.liteseg import LiteSeg, liteseg, liteseg_darknet19, liteseg_shufflenet, liteseg_small
+from .segmentation.pspnet import PSPNet, pspnet, pspnet_small
+from .segmentation.unet import UNet, unet, unet_paper, unet_small
 from .tiling import predict_tiled
-from .unet import UNet, unet, unet_paper, unet_small
 
 # Constructors of segmentation networks by name; each takes `num_classes`.
 NETWORKS = (

@@ -1,7 +1,7 @@
 """Multi-scale and flip inference: one prediction from several looks (Chen et al. 2016, 4.1.2; Chen et al. 2017, 4.1)."""
 
 from .. import functional as F
-from ..engine import no_grad
+from ..autograd.tape import no_grad
 
 FUSIONS = ("mean", "max")
 

@@ -6,8 +6,8 @@ margin is mirrored. With valid padding and tiles on the pooling grid the result 
 
 import numpy as np
 
-from ..engine import no_grad
-from ..tensor import Tensor
+from ..autograd.tape import no_grad
+from ..autograd.tensor import Tensor
 
 
 @no_grad()

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from ..autograd.tensor import Tensor
 from ..backend import like
 from ..crf.terms import DEFAULT, Features, check_terms
 from ..functional import matmul, reshape, softmax
 from ..functional.filter import image_filter
-from ..tensor import Tensor
 from .module import Module, Parameter
 
 

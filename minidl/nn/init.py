@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
+from ..autograd.tape import touch
 from ..backend import like
-from ..engine import touch
-from ..random import generator
+from ..backend.random import generator
 
 _GAINS = {"linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
 

@@ -1,7 +1,7 @@
 """Loss layers: PyTorch's arguments without the deprecated `size_average` and `reduce`. Class weights are buffers."""
 
 from .. import functional as F
-from ..tensor import Tensor, tensor
+from ..autograd.tensor import Tensor, tensor
 from .module import Module
 
 

@@ -5,10 +5,9 @@ from collections import namedtuple
 
 import numpy as np
 
-from .. import cuda
-from ..backend import asarray, like
-from ..engine import touch
-from ..tensor import Tensor
+from ..autograd.tape import touch
+from ..autograd.tensor import Tensor
+from ..backend import asarray, cuda, like
 
 LoadResult = namedtuple("LoadResult", "missing_keys unexpected_keys")
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from .. import functional as F
-from ..engine import touch
-from ..tensor import Tensor
+from ..autograd.tape import touch
+from ..autograd.tensor import Tensor
 from . import init
 from .module import Module, Parameter
 

@@ -138,7 +138,7 @@ def proposals(image, boxes, scores, truth=None, most=30, title=None):
 
     With objects the panel's title says how many of these some shown proposal overlaps by an IoU of at least 0.5.
     """
-    from ..average_precision import _box_ious
+    from ..train.average_precision import _box_ious
 
     image, boxes, scores = np.asarray(image), _boxes("proposals", boxes), np.asarray(scores, np.float64)
     if scores.shape != (len(boxes),):

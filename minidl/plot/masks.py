@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..overlay import paint
+from ..data.overlay import paint
 from .style import INK, halo, new_figure, styled
 
 
@@ -83,7 +83,7 @@ def comparison(images, columns, classes, colors, title=None, background=None, ig
 
     Under every other mask stands its IoU with the truth, in the mean over the classes that occur there.
     """
-    from ..metrics import ConfusionMatrix
+    from ..train.metrics import ConfusionMatrix
 
     names = list(columns)
     truth = columns[names[0]]

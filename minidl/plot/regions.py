@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..overlay import paint
+from ..data.overlay import paint
 from .masks import _blank, _enlarged
 from .style import ACCENT, INK, halo, new_figure, styled
 

@@ -60,7 +60,7 @@ def save(figure, path):
     """Write the figure, whole or not at all, in the format that the file's ending names."""
     import matplotlib
 
-    from ..checkpoint import replacing
+    from ..train.checkpoint import replacing
 
     with matplotlib.rc_context(STYLE), replacing(path) as part:
         figure.savefig(part, format=Path(path).suffix[1:].lower() or "png")

@@ -1,10 +1,10 @@
 """Classifiers that offer their intermediate features by name: backbones of every segmentation network here."""
 
-from .alexnet import AlexNet, alexnet
+from .alex_net import AlexNet, alexnet
 from .base import Backbone, Stage
 from .darknet import Darknet, darknet19, darknet_small
+from .inverted_residual import MobileNetV2, mobilenet_v2, mobilenet_v2_small
 from .mobilenet import MobileNetV1, mobilenet_small, mobilenet_v1
-from .mobilenet_v2 import MobileNetV2, mobilenet_v2, mobilenet_v2_small
 from .resnet import ResNet, resnet18, resnet34, resnet50, resnet101, resnet_small
 from .shufflenet import ShuffleNetV2, shufflenet_small, shufflenet_v2_x0_5, shufflenet_v2_x1_0
 from .shufflenet_v1 import ShuffleNetV1, shufflenet_v1, shufflenet_v1_small

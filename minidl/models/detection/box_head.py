@@ -4,7 +4,7 @@ import numpy as np
 
 from ... import functional as F
 from ... import nn
-from ...tensor import Tensor
+from ...autograd.tensor import Tensor
 from .boxes import clip, decode, encode, large, suppress
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # deltas are about a tenth and a fifth: these bring them to about 1

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ... import nn
+from ...autograd.tensor import Tensor
 from ...backend import asarray
-from ...tensor import Tensor
 from .published import current_name
 from .roi_heads import Regions
 from .rpn import Proposed

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ... import nn, random
-from ...cuda import to_host
-from ...tensor import Tensor
+from ... import nn
+from ...autograd.tensor import Tensor
+from ...backend import random
+from ...backend.cuda import to_host
 from .box_head import box_losses, detect
 from .boxes import box_iou
 from .mask_head import mask_loss, mask_probabilities, mask_targets

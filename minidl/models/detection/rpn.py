@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ... import functional as F
-from ... import nn, random
-from ...cuda import to_host
-from ...tensor import Tensor
+from ... import nn
+from ...autograd.tensor import Tensor
+from ...backend import random
+from ...backend.cuda import to_host
 from .boxes import box_iou, clip, decode, encode, large, suppress
 from .matching import BETWEEN, match, sample
 

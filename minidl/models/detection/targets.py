@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ...cuda import to_host
-from ...tensor import Tensor
+from ...autograd.tensor import Tensor
+from ...backend.cuda import to_host
 
 
 def check_targets(targets, sizes, num_classes, masks):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 
 from ... import functional as F
-from ... import nn, random
-from ...backend import like
-from ...tensor import Tensor
+from ... import nn
+from ...autograd.tensor import Tensor
+from ...backend import like, random
 
 
 class DetectionTransform(nn.Module):

@@ -1,0 +1,1 @@
+"""Convolution: `dispatch` chooses among the algorithms that the other files hold."""

@@ -1,0 +1,1 @@
+"""High-dimensional filtering on the permutohedral lattice, and mean-field inference with it."""

@@ -1,0 +1,38 @@
+"""The exact Gaussian filter in Numba: O(N^2), in tiles of the N x N matrix that stay in the cache."""
+
+import numpy as np
+from numba import njit, prange
+
+from ..simd.exp_log import exp_below_zero
+from ..simd.planes import to_planes, to_rows
+from .rows import add_row, lanes, padded
+
+TILE = 256
+
+
+@njit(parallel=True, cache=True, fastmath={"contract"})
+def _sum(rows, features, out, lane):
+    d, N = features.shape
+    for block in prange((N + TILE - 1) // TILE):
+        kernel = np.empty(TILE, rows.dtype)
+        for start in range(0, N, TILE):
+            n = min(TILE, N - start)
+            for i in range(TILE * block, min(TILE * block + TILE, N)):
+                kernel[:] = 0
+                for k in range(d):
+                    f, here = features[k, start : start + n], features[k, i]
+                    for j in range(n):
+                        kernel[j] += (f[j] - here) * (f[j] - here)
+                for j in range(n):
+                    kernel[j] = exp_below_zero(rows.dtype.type(-0.5) * kernel[j])
+                for j in range(n):
+                    add_row(out, i, rows, start + j, kernel[j], lane)
+
+
+def gaussian_sum(values, features):
+    """Values (C, N), features (d, N) -> out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j]; see the reference column."""
+    values = np.ascontiguousarray(values)
+    rows = to_rows(values, values.dtype.type(0), padded(len(values)))
+    out = np.zeros_like(rows)
+    _sum(rows, np.ascontiguousarray(features, values.dtype), out, lanes(len(values)))
+    return to_planes(out, len(values))

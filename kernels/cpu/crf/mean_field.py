@@ -1,0 +1,102 @@
+"""Mean-field inference in Numba: slice, softmax and splat of a block of points while it is in the cache."""
+
+import numpy as np
+from numba import njit, prange
+
+from ...reference.mean_field import mean_field as reference
+from ..runtime.jit import kernel
+from ..simd.exp_log import exp_below_zero
+from ..simd.planes import to_planes, to_rows
+from ..simd.vector import copy_run
+from .permutohedral_filter import blur, slice_, splat, table_bands
+from .rows import divide_by_sum, lanes, padded, subtract_maximum
+
+BLOCK = 256
+
+
+@njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp", "nnan"})
+def _softmax_rows(score, lane):
+    """In place. exp runs over all rows in one long loop: a row alone is too short to vectorise."""
+    for i in range(len(score)):
+        subtract_maximum(score, i, lane)
+    flat = score.reshape(-1)
+    for k in range(len(flat)):
+        flat[k] = exp_below_zero(flat[k])
+    for i in range(len(score)):
+        divide_by_sum(score, i, lane)
+
+
+@kernel
+def _update(unary, vertices, weights, before, after, messages, sums, scores, beliefs, heard, told, lane):
+    """One iteration: score = -unary + messages, softmax, and the splat of the beliefs into each band's own sums.
+
+    vertices .. sums are tuples over terms; only the first `heard` messages are listened to, and only the first `told` terms
+    are splatted. scores and beliefs are written unless they are empty.
+    """
+    N, W = unary.shape
+    bands = len(sums[0])
+    for band in prange(bands):
+        block = np.empty((BLOCK, W), unary.dtype)
+        for t in range(told):
+            sums[t][band] = 0
+        end = (band + 1) * N // bands
+        for start in range(band * N // bands, end, BLOCK):
+            stop = min(start + BLOCK, end)
+            q = block[: stop - start]
+            here, there = q.reshape(-1), unary[start:stop].reshape(-1)
+            for k in range(len(here)):
+                here[k] = -there[k]
+            for t in range(heard):
+                slice_(start, stop, q, start, vertices[t], weights[t], after[t], messages[t], lane)
+            if len(scores):
+                copy_run(here, 0, scores.reshape(-1), start * W, here.size)
+            _softmax_rows(q, lane)
+            if len(beliefs):
+                copy_run(here, 0, beliefs.reshape(-1), start * W, here.size)
+            for t in range(told):
+                splat(start, stop, q, start, vertices[t], weights[t], before[t], sums[t][band], lane)
+
+
+def _mix(compat, lattice, W, dtype):
+    """What a term does to a row of filtered beliefs, (W, W); (1, W) where labels do not mix. Only the sign is the energy's."""
+    mix = -np.asarray(compat, np.float64).T / (1 + 2.0**-lattice.dimension)
+    padding = (0, W - len(mix))
+    alone = np.count_nonzero(mix) == np.count_nonzero(mix.diagonal())
+    mix = np.pad(mix.diagonal(), padding)[None] if alone else np.pad(mix, (padding, padding))
+    return np.ascontiguousarray(mix, dtype)
+
+
+def mean_field(unary, terms, iterations, history):
+    """Beliefs (C, N) after `iterations` parallel updates; see the reference column.
+
+    Compatibility acts on labels and the filter on points: they commute, so compatibility is applied on the lattice.
+    """
+    if not terms:
+        return reference(unary, terms, iterations, history)
+    unary = np.ascontiguousarray(unary)
+    C, N = unary.shape
+    W, lane, dtype = padded(C), lanes(C), unary.dtype.type
+    rows = to_rows(unary, dtype(1e30), W)
+    lattices, before, after, compats = zip(*terms)
+    before, after = (tuple(np.ascontiguousarray(s, dtype) for s in scale) for scale in (before, after))
+    vertices, weights, neighbours = (
+        tuple(getattr(l, name) for l in lattices) for name in ("vertex", "weight", "neighbour")
+    )
+    bands = min(map(table_bands, lattices))
+    sums = tuple(np.empty((bands, l.vertices + 1, W)) for l in lattices)
+    messages, spares = (tuple(np.empty(s.shape[1:], dtype) for s in sums) for _ in range(2))
+    mixes = tuple(_mix(compat, lattice, W, dtype) for compat, lattice in zip(compats, lattices))
+
+    kept = [np.empty((iterations + 1, C, N), dtype) for _ in range(2)] if history else None
+    score, q = (np.empty((N if history else 0, W), dtype) for _ in range(2))
+    for step in range(iterations + 1):
+        last = step == iterations
+        if last and not history:
+            q = rows  # every block is read before it is written
+        heard, told = len(terms) if step else 0, 0 if last else len(terms)
+        _update(rows, vertices, weights, before, after, messages, sums, score, q, heard, told, lane)
+        if history:
+            kept[0][step], kept[1][step] = to_planes(score, C), to_planes(q, C)
+        if not last:
+            blur(sums, messages, spares, neighbours, mixes, lane)
+    return tuple(kept) if history else to_planes(q, C)

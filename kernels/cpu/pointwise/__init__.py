@@ -1,0 +1,1 @@
+"""Kernels that visit every element once or twice: activations, normalisation, losses, optimiser steps."""

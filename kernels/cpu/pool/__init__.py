@@ -1,0 +1,1 @@
+"""Pooling, unpooling and resizing: windows and taps over planes."""

@@ -1,0 +1,1 @@
+"""Boxes and points: ROI Align, ROI Pool, non-maximum suppression, grid sampling."""

@@ -1,0 +1,167 @@
+"""ROI Align in Numba: blocks of channels laid out pixel by pixel, so that every number of the loops is a vector.
+
+A block is two vectors of channels, one cache line for each pixel. Its copy of the plane fits the second-level cache, and
+all boxes of the image are served from there. A thread owns an image and a block: the backward adds in one order, always.
+"""
+
+import numpy as np
+from numba import prange
+
+from ..runtime.jit import inner, kernel, making, team
+from ..simd.transpose import to_planes, to_vectors
+from ..simd.vector import fill, lanes_of, load, store
+from .roi_weights import mixes, numbered, turned
+
+
+@inner
+def to_pixels(planes, first, channels, P, pixels):
+    """pixels[p, c] = planes[first + c P + p] for the channels of a block; missing ones become 0."""
+    L = lanes_of(pixels)
+    for c in range(0, 2 * L, L):
+        to_vectors(planes, first + c * P, P, channels - c, P, L, pixels, c, 2 * L)
+
+
+@inner
+def from_pixels(pixels, planes, first, channels, P):
+    """planes[first + c P + p] = pixels[p, c]."""
+    L = lanes_of(pixels)
+    for c in range(0, 2 * L, L):
+        to_planes(pixels, c, 2 * L, P, channels - c, L, planes, first + c * P, P)
+
+
+@inner
+def _gather(pixels, k, rows, cols, line, out):
+    """out[i, j] = sum_h v[i, h] sum_w u[j, w] pixels[h, w] for all channels of a block: rows first, of used columns only.
+
+    Rows, columns and places in `line` come as distances in the flat arrays. All are unsigned: an index that could be
+    negative costs a test, which together took as long as the arithmetic.
+    """
+    (row_begin, row, v), (col_begin, col, u, used_begin, column) = rows, cols
+    I, L = np.uintp, np.uintp(lanes_of(pixels))
+    B, pw, first, one = L + L, I(col_begin.shape[1] - 1), used_begin[k], I(1)
+    for i in range(I(row_begin.shape[1] - 1)):
+        for s in range(used_begin[k + one] - first):
+            a, b = fill(pixels, 0), fill(pixels, 0)
+            for t in range(row_begin[k, i], row_begin[k, i + one]):
+                at = row[t] + column[first + s]
+                a = a + load(pixels, at) * v[t]
+                b = b + load(pixels, at + L) * v[t]
+            store(line, s * B, a)
+            store(line, s * B + L, b)
+        for j in range(pw):
+            a, b = fill(pixels, 0), fill(pixels, 0)
+            for t in range(col_begin[k, j], col_begin[k, j + one]):
+                a = a + load(line, col[t]) * u[t]
+                b = b + load(line, col[t] + L) * u[t]
+            at = (i * pw + j) * B
+            store(out, at, a)
+            store(out, at + L, b)
+
+
+@inner
+def _scatter(out, k, bins, rows, cols, lines, pixels):
+    """The adjoint of `_gather`, added to pixels: each reads what used it, columns first, and is written once."""
+    (row_used, row, row_begin, i, v), (col_used, column, col_begin, j, u) = rows, cols
+    I, L = np.uintp, np.uintp(lanes_of(pixels))
+    B, one, first, M = L + L, I(1), col_used[k], col_used[k + I(1)] - col_used[k]
+    for q in range(I(bins[0])):
+        for s in range(M):
+            a, b = fill(pixels, 0), fill(pixels, 0)
+            start = q * I(bins[1]) * B
+            for t in range(col_begin[first + s], col_begin[first + s + one]):
+                a = a + load(out, start + j[t]) * u[t]
+                b = b + load(out, start + j[t] + L) * u[t]
+            at = (q * M + s) * B
+            store(lines, at, a)
+            store(lines, at + L, b)
+    for r in range(row_used[k], row_used[k + one]):
+        for s in range(M):
+            at = row[r] + column[first + s]
+            a, b = load(pixels, at), load(pixels, at + L)
+            for t in range(row_begin[r], row_begin[r + one]):
+                line = i[t] * M * B + s * B
+                a = a + load(lines, line) * v[t]
+                b = b + load(lines, line + L) * v[t]
+            store(pixels, at, a)
+            store(pixels, at + L, b)
+
+
+@making
+def _distances(a, step):
+    """Indices as unsigned distances in a flat array."""
+    return (a * step).astype(np.uintp)
+
+
+@kernel
+def _forward(T, x, y, boxes, order, begin, shape, bins, scale, ratio, aligned):
+    """x and y flat; the boxes of image n are order[begin[n] : begin[n + 1]]."""
+    (N, C, H, W), Q, B = shape, bins[0] * bins[1], 2 * lanes_of(x)
+    row_begin, row, v = mixes(boxes, 0, bins[0], H, scale, ratio, aligned)
+    col_begin, col, u = mixes(boxes, 1, bins[1], W, scale, ratio, aligned)
+    numbers, used_begin, used = numbered(col_begin, col, W)
+    rows = _distances(row_begin, 1), _distances(row, W * B), v
+    cols = _distances(col_begin, 1), _distances(numbers, B), u, _distances(used_begin, 1), _distances(used, B)
+    R = -(-C // B) * N
+    for t in prange(T):
+        pixels, out, line = np.empty(H * W * B, x.dtype), np.empty(Q * B, x.dtype), np.empty(W * B, x.dtype)
+        for r in range(t * R // T, (t + 1) * R // T):
+            n, c = r % N, r // N * B  # images alternate: they may have few boxes or many
+            channels = min(B, C - c)
+            if begin[n] < begin[n + 1]:
+                to_pixels(x, (n * C + c) * H * W, channels, H * W, pixels)
+            for q in range(begin[n], begin[n + 1]):
+                _gather(pixels, np.uintp(order[q]), rows, cols, line, out)
+                from_pixels(out, y, (order[q] * C + c) * Q, channels, Q)
+
+
+@kernel
+def _backward(T, y, x, boxes, order, begin, shape, bins, scale, ratio, aligned):
+    (N, C, H, W), Q, B = shape, bins[0] * bins[1], 2 * lanes_of(x)
+    row_begin, row, v = mixes(boxes, 0, bins[0], H, scale, ratio, aligned)
+    col_begin, col, u = mixes(boxes, 1, bins[1], W, scale, ratio, aligned)
+    row_used, row, row_begin, i, v = turned(row_begin, row, v, H)
+    col_used, col, col_begin, j, u = turned(col_begin, col, u, W)
+    rows = _distances(row_used, 1), _distances(row, W * B), _distances(row_begin, 1), _distances(i, 1), v
+    cols = _distances(col_used, 1), _distances(col, B), _distances(col_begin, 1), _distances(j, B), u
+    R = -(-C // B) * N
+    for t in prange(T):
+        pixels, out = np.empty(H * W * B, x.dtype), np.empty(Q * B, x.dtype)
+        lines = np.empty(bins[0] * W * B, x.dtype)
+        for r in range(t * R // T, (t + 1) * R // T):
+            n, c = r % N, r // N * B
+            channels = min(B, C - c)
+            pixels[:] = 0
+            for q in range(begin[n], begin[n + 1]):
+                to_pixels(y, (order[q] * C + c) * Q, channels, Q, out)
+                _scatter(out, np.uintp(order[q]), bins, rows, cols, lines, pixels)
+            from_pixels(pixels, x, (n * C + c) * H * W, channels, H * W)
+
+
+def by_image(boxes, N):
+    """(order, begin): box numbers, image by image, and where each image's begin."""
+    images = boxes[:, 0].astype(np.int64)
+    order = np.argsort(images, kind="stable")
+    return order, np.searchsorted(images[order], np.arange(N + 1))
+
+
+def _arguments(boxes, shape, bins, scale, ratio, aligned, dtype):
+    boxes, bins = np.ascontiguousarray(boxes), (int(bins[0]), int(bins[1]))
+    return boxes, *by_image(boxes, shape[0]), shape, bins, dtype.type(scale), ratio, aligned
+
+
+def roi_align(x, boxes, output_size, scale, ratio, aligned):
+    """y[k,c,i,j] = the mean of the samples in bin (i, j) of box k: rows of the image are mixed, then columns."""
+    x = np.ascontiguousarray(x)
+    y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
+    arguments = _arguments(boxes, x.shape, output_size, scale, ratio, aligned, x.dtype)
+    _forward(team(x.size + y.size), x.reshape(-1), y.reshape(-1), *arguments)
+    return y
+
+
+def roi_align_adjoint(y, boxes, size, scale, ratio, aligned):
+    """Every pixel gathers the bins that used it; an image and a block of channels belong to one thread."""
+    y = np.ascontiguousarray(y)
+    x = np.empty((size[0], y.shape[1], *size[1:]), y.dtype)
+    arguments = _arguments(boxes, x.shape, y.shape[2:], scale, ratio, aligned, y.dtype)
+    _backward(team(x.size + y.size), y.reshape(-1), x.reshape(-1), *arguments)
+    return x

@@ -1,0 +1,62 @@
+"""The import paths that `minidl` had when all its modules lay in one folder, and where each lies now.
+
+They go on working: `import minidl.optim`, `from minidl.metrics import ConfusionMatrix`, `minidl.training.fit`.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+
+MOVED = {
+    "anomaly": "autograd.anomaly",
+    "capture": "autograd.capture",
+    "check": "autograd.check",
+    "engine": "autograd.engine",
+    "graph": "autograd.graph",
+    "primitive": "autograd.primitive",
+    "tensor": "autograd.tensor",
+    "convolution": "backend.convolution",
+    "cuda": "backend.cuda",
+    "random": "backend.random",
+    "threads": "backend.threads",
+    "operators": "functional.operators",
+    "average_precision": "train.average_precision",
+    "checkpoint": "train.checkpoint",
+    "metrics": "train.metrics",
+    "optim": "train.optim",
+    "run": "train.run",
+    "tasks": "train.tasks",
+    "training": "train.loop",
+    "memory": "analysis.memory",
+    "profiling": "analysis.profiling",
+    "summary": "analysis.summary",
+    "overlay": "data.overlay",
+    "weights": "models.weights",
+}
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Answers `import minidl.NAME` with the module's new place, when somebody asks for it."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        package, _, name = fullname.partition(".")
+        return importlib.util.spec_from_loader(fullname, self) if package == __package__ and name in MOVED else None
+
+    def create_module(self, spec):
+        module = importlib.import_module(f"{__package__}.{MOVED[spec.name.partition('.')[2]]}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module):
+        module.__spec__ = module.__spec__.loader_state  # the module has run already, and keeps its own specification
+
+
+def install():
+    """Make every name above an import path of the package; a function of that name (`minidl.tensor`) stays a function."""
+    sys.meta_path.append(_Finder())
+    for old, new in MOVED.items():
+        module = sys.modules.get(f"{__package__}.{new}")
+        if module is not None:
+            sys.modules[f"{__package__}.{old}"] = module
+            sys.modules[__package__].__dict__.setdefault(old, module)

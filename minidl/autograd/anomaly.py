@@ -1,0 +1,62 @@
+"""Where did the NaN come from? Name the operation that made the first one, and the line that called it."""
+
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from . import tape
+
+_HERE = str(Path(__file__).parents[1])
+
+
+class AnomalyError(FloatingPointError):
+    """A NaN or an infinity appeared."""
+
+
+class detect_anomaly:
+    """Context manager: stop with an AnomalyError at the first operation whose result, or whose gradient, is not finite.
+
+    The message names the operation and the line of the caller's program that ran it forward. Every result is read once
+    more and every call's line is stored, so operations take about twice as long.
+    """
+
+    def __enter__(self):
+        self.before = tape.observer
+        tape.observer = self
+        return self
+
+    def __exit__(self, *error):
+        tape.observer = self.before
+
+    def forward(self, op, args, metadata, result):
+        """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
+        if result.node is not None:
+            result.node.where = _caller()
+        if not tape.mode.walking and not _finite(result.data):
+            raise AnomalyError(f"{op.__name__} returned {_what(result.data)}, called at {_caller()}")
+
+    def backward(self, node, k, g):
+        """Check the derivative of `node` in argument `k`."""
+        if not _finite(g.data):
+            where = getattr(node, "where", "a line outside of detect_anomaly")
+            raise AnomalyError(
+                f"the derivative of {node.op.__name__} in argument {k} is {_what(g.data)}; it was called at {where}"
+            )
+
+
+def _finite(array):
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+
+
+def _what(array):
+    kind = "NaN" if np.isnan(array).any() else "infinite"
+    return f"{kind} at {int((~np.isfinite(array)).sum())} of {array.size} elements of shape {array.shape}"
+
+
+def _caller():
+    """The innermost line outside of this package."""
+    for frame, line in traceback.walk_stack(None):
+        if not frame.f_code.co_filename.startswith(_HERE):
+            return f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+    return "an unknown line"

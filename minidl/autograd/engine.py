@@ -1,0 +1,187 @@
+"""The tape, walked back: reverse-mode differentiation and gradients of gradients.
+
+Outputs are younger than their inputs, so a heap that always serves the youngest node visits each one after all of its
+consumers, without recursion (Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey", section 3.2).
+"""
+
+from heapq import heappop, heappush
+
+import numpy as np
+
+from ..backend import asarray, cuda, is_array, like
+from . import tape
+from .tape import Leaf, Node, enable_grad, mode, no_grad, owner, writes
+from .tensor import Tensor
+
+
+def _check_unchanged(node):
+    for name, value in zip(node.plan.names, node.saved):
+        array = value.data if isinstance(value, Tensor) else value
+        if is_array(array) and writes.times.get(id(owner(array)), 0) > node.index:
+            raise RuntimeError(
+                f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has been "
+                "written in place since; work on a copy (clone()) or out of place"
+            )
+
+
+def _walk(roots, seeds, create_graph, retain_graph, targets=()):
+    """Push `seeds` back from `roots`. Returns {node: gradient} for every Leaf, or for the `targets` if given."""
+    useful = _ancestors(roots, targets) if targets else None
+    pending = {}  # creation number -> [node, its gradient so far, whether that is a sum that can be written to]
+    for root, seed in zip(roots, seeds):
+        if root.index in pending:
+            pending[root.index][1] = pending[root.index][1] + seed
+        else:
+            pending[root.index] = [root, seed, False]
+    heap = sorted(-index for index in pending)
+    reached = {}
+    walking, mode.walking = mode.walking, True
+    try:
+        with enable_grad() if create_graph else no_grad():
+            while heap:
+                node, g, _ = pending.pop(-heappop(heap))
+                if node.hooks:
+                    g = _call_hooks(node, g)
+                if node in targets or type(node) is Leaf:
+                    reached[node] = g
+                    if type(node) is Leaf:
+                        continue
+                plan, saved, edges, shapes = node.plan, node.saved, node.edges, node.shapes
+                if saved is None or plan.out is not None or writes.last > node.index:
+                    saved = _checked(node, create_graph)
+                values = (g, *saved)
+                if plan.joint:
+                    values = (plan.joint(values),)
+                for edge, k, rule, pick in plan.steps:
+                    target = edges[edge]
+                    if useful is not None and target not in useful:
+                        continue
+                    result = rule(*pick(values))
+                    if result is None:
+                        continue
+                    if result.data.shape != shapes[edge]:
+                        result = _fit(node, k, result, shapes[edge])
+                    if tape.observer:
+                        tape.observer.backward(node, k, result)
+                    waiting = pending.get(target.index)
+                    if waiting is None:
+                        pending[target.index] = [target, result, False]
+                        heappush(heap, -target.index)
+                    elif waiting[2]:
+                        waiting[1].data += result.data  # many may add to one gradient: no new array each time
+                    else:
+                        waiting[1:] = waiting[1] + result, not create_graph
+                if not retain_graph:
+                    node.saved = None
+    finally:
+        mode.walking = walking
+    return reached
+
+
+def _call_hooks(node, g):
+    for hook in node.hooks:
+        changed = hook(g)
+        g = g if changed is None else changed
+    return g
+
+
+def _checked(node, create_graph):
+    """What the rules of `node` need, checked to be still there and still the same."""
+    saved, out = node.saved, node.plan.out
+    if saved is None:
+        raise RuntimeError(
+            f"backward: the graph at {node.op.__name__} was freed by an earlier backward; "
+            "pass retain_graph=True to the earlier one to walk it again"
+        )
+    if writes.last > node.index:
+        _check_unchanged(node)
+    if out is None:
+        return saved
+    tensor = Tensor(saved[out])
+    tensor.node = node if create_graph else None
+    return (*saved[:out], tensor, *saved[out + 1 :])
+
+
+def _fit(node, k, g, shape):
+    """Undo broadcasting: the one place where gradients are summed to the shape of their argument."""
+    if not node.plan.broadcasts:
+        raise RuntimeError(f"{node.op.__name__}: the rule for argument {k} returned shape {g.shape}; needed {shape}")
+    return g.sum_to(shape)
+
+
+def _ancestors(roots, targets):
+    """The targets and all nodes above them that the roots depend on: where a gradient is worth computing."""
+    seen, stack = set(roots), list(roots)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Node):
+            new = set(node.edges) - seen
+            seen |= new
+            stack += new
+    useful = set(targets)
+    for node in sorted(seen, key=lambda node: node.index):
+        if isinstance(node, Node) and not useful.isdisjoint(node.edges):
+            useful.add(node)
+    return useful
+
+
+def _seed(tensor, given, function):
+    if not tensor.requires_grad:
+        raise RuntimeError(f"{function}: the tensor does not require grad and was not made from one that does")
+    if given is None:
+        if tensor.numel() != 1:
+            raise RuntimeError(
+                f"{function}: a gradient can be implied for a single element only, not for shape {tensor.shape}; "
+                "pass the gradient of the loss in this tensor"
+            )
+        return Tensor(np.ones_like(tensor.data))
+    given = (given if isinstance(given, Tensor) else Tensor(like(given, tensor.data))).to(tensor.dtype)
+    if given.shape != tensor.shape:
+        raise ValueError(f"{function}: the gradient has shape {given.shape}; needed {tensor.shape}")
+    return given
+
+
+def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
+    """Add the derivative of `tensor` (times `gradient`) in every leaf that requires one to that leaf's `.grad`."""
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    seed = _seed(tensor, gradient, "backward")
+    handed_out = {id(seed.data)}  # two leaves must not share one buffer: writing to one would change the other
+    for node, g in _walk([tensor.node], [seed], create_graph, retain_graph).items():
+        leaf = node.tensor()
+        if leaf is None:
+            continue
+        if leaf.grad is not None:
+            g = leaf.grad + g if create_graph else Tensor(asarray(leaf.grad.data + g.data))
+        elif not create_graph and (id(g.data) in handed_out or g.data.base is not None):
+            g = Tensor(g.data.copy())
+        handed_out.add(id(g.data))
+        before, leaf.grad = leaf.grad, g
+        if cuda.recording is not None:
+            cuda.recording.gradient(leaf, before)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+    """Derivatives of `outputs` (summed, each times its `grad_outputs`) in each of `inputs`, as a tuple of Tensors.
+
+    `create_graph=True` records the computation, so that the result can be differentiated again. An input on which the
+    outputs do not depend is an error, or None with `allow_unused=True`. Nothing is added to `.grad`.
+    """
+    outputs, inputs = ([x] if isinstance(x, Tensor) else list(x) for x in (outputs, inputs))
+    given = [grad_outputs] if isinstance(grad_outputs, Tensor | None) or is_array(grad_outputs) else list(grad_outputs)
+    given = given * len(outputs) if grad_outputs is None else given
+    if len(given) != len(outputs):
+        raise ValueError(f"grad: {len(given)} grad_outputs came for {len(outputs)} outputs")
+    for k, x in enumerate(inputs):
+        if not x.requires_grad:
+            raise RuntimeError(f"grad: input {k} of shape {x.shape} does not require grad")
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    seeds = [_seed(y, g, "grad") for y, g in zip(outputs, given)]
+    targets = [x.node for x in inputs]
+    reached = _walk([y.node for y in outputs], seeds, create_graph, retain_graph, set(targets))
+    for k, node in enumerate(targets):
+        if node not in reached and not allow_unused:
+            raise RuntimeError(f"grad: the outputs do not depend on input {k}; allow_unused=True returns None for it")
+    return tuple(reached.get(node) for node in targets)
+
+
+Tensor.backward = backward

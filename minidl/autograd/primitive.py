@@ -1,0 +1,254 @@
+"""How an operation comes onto the tape: one forward on arrays and, beside it, one rule per argument.
+
+    @primitive
+    def multiply(a, b):
+        return a * b
+
+    multiply.rules(a=lambda g, b: g * b,
+                   b=lambda g, a: g * a)
+
+A rule maps `g`, the derivative of the loss in the output, to the derivative in one argument. Its parameters say what it
+needs, and nothing else is kept alive: `g`, `out`, any argument, any metadata (keyword-only parameter of the forward),
+NAME_shape for the shape of an argument, or the name of an auxiliary output. Rules receive Tensors and are written with
+differentiable functions of Tensors, which is why a gradient can be differentiated again. A rule that nobody needs is
+never called.
+"""
+
+import functools
+import inspect
+import itertools
+from operator import itemgetter
+
+import numpy as np
+
+from ..backend import asarray, is_array
+from . import tape
+from .engine import grad
+from .tape import Node, enable_grad, mode
+from .tensor import Tensor
+
+_FLOAT32 = np.dtype(np.float32)
+_KIND = {"b": 0, "i": 1, "u": 1, "f": 2}
+_SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
+
+
+class Plan:
+    """For one operation and one set of arguments that need gradients: what to keep, and which rules to call with it."""
+
+    def __init__(self, op, wanted, rules, layout, variadic, broadcasts):
+        steps = []
+        for edge, (k, name) in enumerate(wanted):
+            if name not in rules:
+                raise NotImplementedError(f"{op.__name__}: not differentiable in argument {name!r}")
+            if rules[name]:
+                rule = rules[name]
+                needs = list(inspect.signature(rule).parameters)
+                if needs[0] == "i":  # a rule for every variadic argument starts with its position
+                    rule, needs = functools.partial(rule, k), needs[1:]
+                steps.append((edge, k, rule, needs))
+        self.names = sorted({n for *_, needs in steps for n in needs} - {"g"}, key=layout.index)
+        self.keep = _pick([layout.index(n) for n in self.names])
+        self.plain = not variadic and all(layout.index(n) <= layout.index("out") for n in self.names)
+        self.out = self.names.index("out") if "out" in self.names else None
+        values = ["g", *self.names]
+        self.steps = [(edge, k, rule, _pick([values.index(n) for n in needs])) for edge, k, rule, needs in steps]
+        self.joint = None
+        if "joint" in rules:  # one rule gives all derivatives; each step takes its own out of the tuple
+            _, _, rule, pick = self.steps[0]
+            self.joint = lambda values: rule(*pick(values))
+            self.steps = [(edge, k, itemgetter(k), lambda results: results) for edge, k, _, _ in self.steps]
+        self.broadcasts = broadcasts
+        self.op = op
+
+
+def _pick(positions):
+    """A function from a tuple to the tuple of its entries at `positions`."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    first = positions[0] if positions else 0
+    return itemgetter(slice(first, first + len(positions)))
+
+
+def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
+    """Make a differentiable operation of Tensors from a function of arrays.
+
+    Positional parameters are arguments (Tensors, arrays, numbers or None), keyword-only ones metadata. `broadcasts`:
+    dtypes are promoted as in PyTorch and gradients summed over broadcast axes. `floating`: integer arguments become
+    float32. `aux`: names of further outputs, which come back as constant Tensors. `op.rules(argument=rule, ...)` then
+    gives the derivatives (None: constant by definition), or `op.joint_rule(rule)` one rule that returns all of them,
+    where they share most of their work.
+    """
+    if forward is None:
+        return functools.partial(primitive, broadcasts=broadcasts, floating=floating, aux=aux)
+    parameters = inspect.signature(forward).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    variadic = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+    keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    layout = [
+        *names,
+        *variadic,
+        "out",
+        *aux,
+        *keywords,
+        *[f"{n}_shape" for n in names],
+        *[f"{n}_shape" for n in variadic],
+    ]
+    rule_of, plans = {}, {}
+    promotes = broadcasts or floating
+
+    def plan_for(mask, count):
+        """The plan for the set of arguments whose bits are set in `mask`."""
+        wanted = [k for k in range(count) if mask >> (count - 1 - k) & 1]
+        plans[mask] = Plan(
+            op, [(k, variadic[0] if variadic else names[k]) for k in wanted], rule_of, layout, variadic, broadcasts
+        )
+        return plans[mask]
+
+    @functools.wraps(forward)
+    def op(*args, **metadata):
+        arrays = [a.data if isinstance(a, Tensor) else a for a in args]
+        try:
+            out = forward(*arrays, **metadata)
+        except TypeError:
+            moved = together(forward.__name__, args)
+            if moved is None:
+                raise
+            return op(*moved, **metadata)
+        extra = ()
+        if aux:
+            out, *extra = out
+            extra = tuple(map(Tensor, extra))
+        if promotes and out.dtype is not _FLOAT32:
+            for a in arrays:
+                if getattr(a, "dtype", out.dtype) is not out.dtype:
+                    promoted = promote(args, floating)
+                    if any(a is not b for a, b in zip(args, promoted)):
+                        return op(*promoted, **metadata)
+        result = Tensor(out if isinstance(out, np.ndarray) else asarray(out))
+        if mode.recording:
+            edges, shapes, mask = [], [], 1
+            for a in args:
+                node = a.node if isinstance(a, Tensor) else None
+                mask += mask
+                if node is not None:
+                    mask += 1
+                    edges.append(node)
+                    shapes.append(a.data.shape)
+            if edges:
+                plan = plans.get(mask) or plan_for(mask, len(args))
+                if plan.plain:
+                    saved = plan.keep((*args, out))
+                else:
+                    sizes = [getattr(a, "shape", ()) for a in arrays]
+                    given = ((args,) if variadic else args, (out,), extra, [metadata[k] for k in keywords])
+                    saved = plan.keep((*itertools.chain(*given), *((sizes,) if variadic else sizes)))
+                result.node = Node(plan, edges, shapes, saved)
+        if tape.observer:
+            tape.observer.forward(op, args, metadata, result)
+        return (result, *extra) if aux else result
+
+    def pair(a, b):
+        """`op` for two arguments and nothing else, unrolled: on small arrays its loops cost more than the numbers.
+
+        float32 only, which is what networks compute in; anything else goes the general way.
+        """
+        x, p = (a.data, a.node) if isinstance(a, Tensor) else (a, None)
+        y, q = (b.data, b.node) if isinstance(b, Tensor) else (b, None)
+        try:
+            out = forward(x, y)
+        except TypeError:  # NumPy and CuPy arrays do not mix
+            return general(a, b)
+        if type(out) is not np.ndarray or out.dtype is not _FLOAT32 or tape.observer:
+            return general(a, b)
+        result = Tensor(out)
+        if (p or q) and mode.recording:
+            if q is None:
+                mask, edges, shapes = 0b110, (p,), (x.shape,)
+            elif p is None:
+                mask, edges, shapes = 0b101, (q,), (y.shape,)
+            else:
+                mask, edges, shapes = 0b111, (p, q), (x.shape, y.shape)
+            plan = plans.get(mask) or plan_for(mask, 2)
+            if not plan.plain:
+                return general(a, b)
+            result.node = Node(plan, edges, shapes, plan.keep((a, b, out)))
+        return result
+
+    general = op
+    if len(names) == 2 and broadcasts and not (keywords or aux):
+        op = functools.wraps(forward)(pair)
+
+    def rules(**by_argument):
+        if not by_argument.keys() <= {*names, *variadic}:
+            raise TypeError(f"{forward.__name__}.rules: arguments are {names + variadic}, not {sorted(by_argument)}")
+        rule_of.update(by_argument)
+
+    def joint_rule(rule):
+        rule_of.update(dict.fromkeys([*names, "joint"], rule))
+
+    op.__name__ = forward.__name__.lstrip("_")  # what readers see: `_conv`, behind `conv2d`, is conv
+    op.rules = rules
+    op.joint_rule = joint_rule
+    return op
+
+
+def promote(args, floating=False):
+    """Cast the tensors (and arrays) among `args` to PyTorch's common dtype.
+
+    Tensors with axes decide, then 0-d tensors, then Python numbers, the latter two only if of a higher kind
+    (bool < integer < floating). What is of the common dtype, and Python numbers, come back as they were.
+    """
+    args = [Tensor(a) if is_array(a) else a.item() if isinstance(a, np.generic) else a for a in args]
+    tensors = [a for a in args if isinstance(a, Tensor)]
+    groups = (
+        [a.dtype for a in tensors if a.ndim],
+        [a.dtype for a in tensors if not a.ndim],
+        [_SCALAR[type(a)] for a in args if type(a) in _SCALAR],
+    )
+    common = np.dtype(bool)
+    for dtypes in groups:
+        dtypes = [d for d in dtypes if d.kind == "f"] or dtypes
+        dtype = np.result_type(*dtypes) if dtypes else common
+        if _KIND[dtype.kind] > _KIND[common.kind]:
+            common = dtype
+    if floating and common.kind != "f":
+        common = _FLOAT32
+    return [a.to(common) if isinstance(a, Tensor) else a for a in args]
+
+
+def together(function, args):
+    """The arguments with 0-d NumPy arrays moved to the GPU that others are on; None where nothing has to move.
+
+    A RuntimeError names the devices where larger arrays lie apart.
+    """
+    tensors = [Tensor(a) if is_array(a) else a for a in args]
+    devices = {a.device for a in tensors if isinstance(a, Tensor)}
+    if len(devices) < 2:
+        return None
+    far = [a.device for a in tensors if isinstance(a, Tensor) and (a.ndim or a.device != "cpu")]
+    if len(set(far)) > 1:
+        raise RuntimeError(
+            f"{function}: its tensors lie on {' and '.join(sorted(set(far)))}; bring them together with to()"
+        )
+    return [a.to(far[0]) if isinstance(a, Tensor) else a for a in tensors]
+
+
+def through(definition, inputs, g):
+    """Derivatives of `definition(*inputs)` times `g`, recorded: how a fused operation is differentiated more than once.
+
+    A rule whose kernel works on arrays hands over to the plain definition of its operation when the derivative itself is
+    to be recorded. Inputs that are None, or need no gradient, get None.
+    """
+    with enable_grad():
+        copies = [x if x is None else _alias(x) for x in inputs]
+        wanted = [x for x in copies if x is not None and x.requires_grad]
+        results = iter(grad(definition(*copies), wanted, g, create_graph=True))
+    return tuple(next(results) if x is not None and x.requires_grad else None for x in copies)
+
+
+@primitive
+def _alias(x):
+    return x.view()
+
+
+_alias.rules(x=lambda g: g)

@@ -1,0 +1,113 @@
+"""What is recorded: the nodes of the tape, whether operations are recorded at all, and writes in place.
+
+Every node carries a creation number. Outputs are younger than their inputs, which is all the order that the walk back
+(`engine`) needs. How an operation comes onto the tape is in `primitive`.
+"""
+
+import functools
+import itertools
+import threading
+import weakref
+from typing import ClassVar
+
+from ..backend import is_array
+
+
+class _Mode(threading.local):
+    recording = True
+    walking = False  # inside a backward pass
+
+
+mode = _Mode()
+observer = None  # of every operation and every gradient: detect_anomaly, or the receptive-field analysis
+clock = itertools.count(1)
+
+
+class no_grad:
+    """Context manager or decorator: operations inside are not recorded."""
+
+    recording = False
+
+    def __enter__(self):
+        self.before = mode.recording
+        mode.recording = self.recording
+
+    def __exit__(self, *error):
+        mode.recording = self.before
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapper
+
+
+class enable_grad(no_grad):
+    """Context manager or decorator: operations inside are recorded, also within `no_grad`."""
+
+    recording = True
+
+
+def is_grad_enabled():
+    """Whether operations are being recorded in this thread."""
+    return mode.recording
+
+
+class Leaf:
+    """The end of the tape at a tensor that was not computed and requires a gradient."""
+
+    __slots__ = ("hooks", "index", "tensor")
+
+    def __init__(self, tensor):
+        self.tensor = weakref.ref(tensor)
+        self.hooks = None
+        self.index = next(clock)
+
+
+class Node:
+    """One recorded operation."""
+
+    __slots__ = ("edges", "hooks", "index", "plan", "saved", "shapes", "where")
+
+    def __init__(self, plan, edges, shapes, saved):
+        self.plan = plan  # the operation, which of its rules to call, and with what
+        self.edges = edges  # the Node or Leaf of each argument that needs a gradient
+        self.shapes = shapes  # of those arguments
+        self.saved = saved  # the values that the rules need; None once freed
+        self.hooks = None
+        self.index = next(clock)
+
+    @property
+    def op(self):
+        """The operation."""
+        return self.plan.op
+
+
+# -- in-place writes ----------------------------------------------------------------------------------------------------
+
+
+class _Writes:
+    """When arrays were last written in place: `times` by the id of the array, `last` of any of them."""
+
+    times: ClassVar[dict[int, int]] = {}
+    last = 0
+
+
+writes = _Writes()
+
+
+def touch(array):
+    """Note an in-place write to `array`, so that a backward pass which needs the old values can refuse."""
+    array = owner(array)
+    if id(array) not in writes.times:
+        weakref.finalize(array, writes.times.pop, id(array), None)
+    writes.times[id(array)] = writes.last = next(clock)
+
+
+def owner(array):
+    """The array that holds the memory of a view."""
+    while is_array(array.base):
+        array = array.base
+    return array

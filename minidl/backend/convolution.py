@@ -1,0 +1,48 @@
+"""Which algorithm computes a convolution on the CPU: ask for one, or ask why one was chosen."""
+
+import contextlib
+
+import numpy as np
+
+from ..kernels.geometry import Geometry
+
+
+@contextlib.contextmanager
+def conv_algorithm(name):
+    """Convolutions inside the `with` block use algorithm `name` wherever it can serve, elsewhere the automatic choice.
+
+    name is "im2col", "channels", "product", "zones", "tiled", "winograd", "depthwise" or "auto"; `explain_conv` inside the
+    block says what is used.
+    """
+    from ..kernels.cpu.conv import dispatch as conv
+
+    if name not in conv.ALGORITHMS:
+        raise ValueError(f"conv_algorithm: name must be one of {conv.ALGORITHMS}, not {name!r}")
+    token = conv.override.set(name)
+    try:
+        yield
+    finally:
+        conv.override.reset(token)
+
+
+def explain_conv(x_shape, w_shape, stride=1, padding=0, dilation=1, groups=1, dtype=np.float32):
+    """Says for conv2d and both its gradients which algorithm the CPU column uses, and why: a text of three lines.
+
+    x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); the rest is as in `functional.conv2d`.
+    """
+    from ..kernels.cpu.conv import dispatch as conv
+
+    if len(x_shape) != 4 or len(w_shape) != 4 or x_shape[1] != w_shape[1] * groups or w_shape[0] % groups:
+        raise ValueError(
+            f"explain_conv: needs x_shape (N, C, H, W) and w_shape (O, C/{groups}, kh, kw) with O divisible by {groups};"
+            f" came {tuple(x_shape)} and {tuple(w_shape)}"
+        )
+    pair = lambda value: (value, value) if isinstance(value, int) else tuple(value)
+    geometry = Geometry(tuple(w_shape[2:]), pair(stride), pair(padding), pair(dilation), groups)
+    if min(geometry.output_size(x_shape[2:])) < 1:
+        raise ValueError(f"explain_conv: a kernel of {geometry.extent} pixels does not fit into {tuple(x_shape[2:])}")
+    lines = []
+    for direction, title in (("forward", "conv2d"), ("data", "gradient of x"), ("weight", "gradient of w")):
+        name, reason = conv.choose(tuple(x_shape), tuple(w_shape), geometry, np.dtype(dtype), direction)
+        lines.append(f"{title:13}  {name:9}  {reason}")
+    return "\n".join(lines)

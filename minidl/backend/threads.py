@@ -1,0 +1,15 @@
+"""The one knob for threads; Numba is loaded when it is first turned."""
+
+
+def set_num_threads(n):
+    """Lets CPU kernels that this thread calls use n threads; NumPy's own threads stay as they are."""
+    from ..kernels.cpu.runtime import threads
+
+    threads.set_num_threads(n)
+
+
+def get_num_threads():
+    """How many threads CPU kernels called from this thread use."""
+    from ..kernels.cpu.runtime import threads
+
+    return threads.get_num_threads()

@@ -1,0 +1,140 @@
+"""Operators and methods of Tensor that are functions of `functional`.
+
+Importing this file makes Tensor whole; `functional` does so itself. Where a method and its function take the same arguments,
+the method is the very same object, so no call is added.
+"""
+
+import numpy as np
+
+from ..autograd.tape import is_grad_enabled
+from ..autograd.tensor import Tensor
+from ..backend import cuda
+from . import activation, elementwise, loss, reduce, shape
+from .matmul import matmul
+
+# -- functions, as operators and methods of the same arguments ------------------------------------------------------------
+
+Tensor.__add__ = elementwise.add
+Tensor.__radd__ = lambda self, other: elementwise.add(other, self)
+Tensor.__sub__ = elementwise.sub
+Tensor.__rsub__ = lambda self, other: elementwise.sub(other, self)
+Tensor.__mul__ = elementwise.mul
+Tensor.__rmul__ = lambda self, other: elementwise.mul(other, self)
+Tensor.__truediv__ = elementwise.div
+Tensor.__rtruediv__ = lambda self, other: elementwise.div(other, self)
+Tensor.__pow__ = elementwise.pow
+Tensor.__rpow__ = lambda self, other: elementwise.pow(other, self)
+Tensor.__matmul__ = matmul
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
+Tensor.__neg__ = elementwise.neg
+Tensor.__abs__ = elementwise.abs
+Tensor.__getitem__ = shape.getitem
+Tensor.__eq__ = elementwise.eq
+Tensor.__ne__ = elementwise.ne
+Tensor.__lt__ = elementwise.lt
+Tensor.__le__ = elementwise.le
+Tensor.__gt__ = elementwise.gt
+Tensor.__ge__ = elementwise.ge
+
+Tensor.abs = elementwise.abs
+Tensor.exp = elementwise.exp
+Tensor.log = elementwise.log
+Tensor.sqrt = elementwise.sqrt
+Tensor.pow = elementwise.pow
+Tensor.sin = elementwise.sin
+Tensor.cos = elementwise.cos
+Tensor.tanh = activation.tanh
+Tensor.sigmoid = activation.sigmoid
+Tensor.relu = activation.relu
+Tensor.clamp = elementwise.clamp
+Tensor.clone = elementwise.clone
+Tensor.sum = reduce.sum
+Tensor.mean = reduce.mean
+Tensor.var = reduce.var
+Tensor.max = reduce.max
+Tensor.min = reduce.min
+Tensor.amax = reduce.amax
+Tensor.amin = reduce.amin
+Tensor.logsumexp = reduce.logsumexp
+Tensor.softmax = loss.softmax
+Tensor.log_softmax = loss.log_softmax
+Tensor.transpose = shape.transpose
+Tensor.flatten = shape.flatten
+Tensor.squeeze = shape.squeeze
+Tensor.unsqueeze = shape.unsqueeze
+Tensor.split = shape.split
+Tensor.chunk = shape.chunk
+Tensor.flip = shape.flip
+Tensor.roll = shape.roll
+Tensor.gather = shape.gather
+Tensor.matmul = matmul
+
+
+# -- in place: an error, or a write that a backward pass notices (`tape.touch`) ------------------------------------------
+
+
+def _setitem(self, key, value):
+    self._write(shape.array_index(key), value)
+
+
+def _in_place(operator):
+    """`a += b` writes into a, unless either is recorded: then it is `a = a + b`; a leaf that requires grad refuses."""
+
+    def update(self, other):
+        recorded = self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
+        if is_grad_enabled() and recorded and not (self.is_leaf and self.requires_grad):
+            return operator(self, other)
+        return self._write(..., operator(self.detach(), other))
+
+    return update
+
+
+Tensor.__setitem__ = _setitem
+Tensor.__iadd__ = _in_place(elementwise.add)
+Tensor.__isub__ = _in_place(elementwise.sub)
+Tensor.__imul__ = _in_place(elementwise.mul)
+Tensor.__itruediv__ = _in_place(elementwise.div)
+
+
+# -- methods whose arguments differ from the function's ---------------------------------------------------------------
+
+
+def to(self, *target):
+    """The same values in another dtype, on another device ("cpu", "cuda", "cuda:1"), or both: `to("cuda", np.float64)`.
+
+    Gradients flow back in this dtype, to this device. A RuntimeError says what is missing where there is no GPU.
+    """
+    x = self
+    for one in target:
+        if cuda.is_device(one):
+            x = x if cuda.is_on(x.data, one) else elementwise.move(x, device=one, source=x.device)
+        elif np.dtype(one) != x.dtype:
+            x = elementwise.cast(x, dtype=np.dtype(one), source=x.dtype)
+    return x
+
+
+def sum_to(self, size):
+    """The adjoint of broadcasting: sum over the axes that the shape `size` has not, or has with size 1."""
+    extra = self.ndim - len(size)
+    dims = [*range(extra), *(extra + d for d, n in enumerate(size) if n == 1 != self.shape[extra + d])]
+    return shape.reshape(reduce.sum(self, dims), size)
+
+
+def _accepting_integers(function):
+    """A method that takes the tuple of `function` as one tuple or as several integers."""
+
+    def method(self, *values):
+        return function(self, values if len(values) != 1 or isinstance(values[0], int) else tuple(values[0]))
+
+    method.__name__ = method.__qualname__ = function.__name__
+    method.__doc__ = f"See `F.{function.__name__}`; its tuple may also be given as several integers."
+    return method
+
+
+Tensor.to = to
+Tensor.sum_to = sum_to
+Tensor.reshape = Tensor.view = _accepting_integers(shape.reshape)
+Tensor.permute = _accepting_integers(shape.permute)
+Tensor.expand = _accepting_integers(shape.expand)
+Tensor.T = property(lambda self: shape.permute(self, tuple(range(self.ndim))[::-1]), doc="All axes reversed.")
+Tensor.mT = property(lambda self: shape.transpose(self, -2, -1), doc="The last two axes swapped.")

@@ -1,0 +1,56 @@
+"""DeepLab v1: dilated VGG-16 with a large field of view (Chen et al. 2015, sections 3.1 and 4.1, DeepLab-LargeFOV).
+
+The last two pools no longer stride, conv5 is dilated by 2: scores at stride 8 instead of 32, from the same weights. The
+7x7 fc6 becomes 3x3 at rate 12 with 1024 channels: a field of view of 224, a sixth of the parameters. A fully connected
+CRF (section 4.2) sharpens what comes out: `predict_crf`.
+"""
+
+from ... import nn
+from ...autograd.tape import no_grad
+from .. import backbones
+from .base import OnBackbone
+
+
+class DeepLabV1(OnBackbone):
+    """Dilated backbone, fc6 (3x3 at `rate`), fc7, fc8; bilinear enlargement by the output stride."""
+
+    def __init__(self, backbone, num_classes, rate=12, hidden=1024, dropout=0.5):
+        super().__init__(backbone, num_classes)
+        self.classifier = nn.Sequential(
+            nn.Conv2d(backbone.stages[backbone.last].channels, hidden, 3, padding=rate, dilation=rate),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(hidden, num_classes, 1),
+        )
+
+    def logits(self, x):
+        """Scores at the output stride."""
+        return {"out": self.classifier(self.backbone.pyramid(x)[self.backbone.last])}
+
+
+@no_grad()
+def predict_crf(model, x, images, iterations=10, terms=None):
+    """Class probabilities (N, classes, H, W) of `model`, sharpened along edges by a fully connected CRF, as an array.
+
+    x: the normalised batch; images: the same pictures (N, 3, H, W) in colours 0 to 255; `iterations` of mean field, 10
+    as in section 5.1; `terms` of `minidl.crf.DenseCRF`, its defaults if None.
+    """
+    from ...crf import DenseCRF, from_logits  # scores alone need no CRF
+
+    if images.shape[2:] != x.shape[2:] or len(images) != x.shape[0]:
+        raise ValueError(f"predict_crf: images are {images.shape}; needed those of the batch {x.shape}")
+    unary = from_logits(model(x)["out"].data)
+    return DenseCRF(images, *([] if terms is None else [terms])).inference(unary, iterations)
+
+
+def deeplab_v1(num_classes=21, rate=12, hidden=1024):
+    """DeepLab-LargeFOV on VGG-16; 20.5 M parameters, as the paper's table 1."""
+    return DeepLabV1(backbones.vgg16(None, output_stride=8), num_classes, rate, hidden)
+
+
+def deeplab_v1_small(num_classes=11):
+    """For lessons: `vgg_small` at stride 8, rate 4."""
+    return DeepLabV1(backbones.vgg_small(output_stride=8), num_classes, rate=4, hidden=128, dropout=0.1)

@@ -1,0 +1,57 @@
+"""DeepLab v2: atrous spatial pyramid pooling (Chen et al. 2016, section 3.2, figures 4 and 7; ASPP-L).
+
+The same features looked at through 3x3 windows of four sizes, 6, 12, 18 and 24 cells between taps; the scores are added.
+"""
+
+from ... import nn
+from .. import backbones
+from .base import OnBackbone
+
+ASPP_L, ASPP_S = (6, 12, 18, 24), (2, 4, 8, 12)
+
+
+class DeepLabV2(OnBackbone):
+    """Dilated backbone, one branch a rate, sum, bilinear enlargement by the output stride.
+
+    hidden: channels of each branch's fc6 and fc7 (1024 on VGG-16); 0 for branches of a single convolution (ResNet-101).
+    """
+
+    def __init__(self, backbone, num_classes, rates=ASPP_L, hidden=0, dropout=0.5):
+        super().__init__(backbone, num_classes)
+        channels = backbone.stages[backbone.last].channels
+        self.branches = nn.ModuleList([_branch(channels, hidden, num_classes, rate, dropout) for rate in rates])
+
+    def logits(self, x):
+        """Scores at the output stride."""
+        x = self.backbone.pyramid(x)[self.backbone.last]
+        first, *others = [branch(x) for branch in self.branches]
+        return {"out": sum(others, first)}
+
+
+def _branch(channels, hidden, num_classes, rate, dropout):
+    if not hidden:
+        return nn.Conv2d(channels, num_classes, 3, padding=rate, dilation=rate)
+    return nn.Sequential(
+        nn.Conv2d(channels, hidden, 3, padding=rate, dilation=rate),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Conv2d(hidden, hidden, 1),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Conv2d(hidden, num_classes, 1),
+    )
+
+
+def deeplab_v2(num_classes=21, rates=ASPP_L):
+    """ASPP-L on ResNet-101 at stride 8 (section 4.1.2)."""
+    return DeepLabV2(backbones.resnet101(None, output_stride=8), num_classes, rates)
+
+
+def deeplab_v2_vgg16(num_classes=21, rates=ASPP_L):
+    """ASPP-L on VGG-16 at stride 8 (section 4.1.1)."""
+    return DeepLabV2(backbones.vgg16(None, output_stride=8), num_classes, rates, hidden=1024)
+
+
+def deeplab_v2_small(num_classes=11):
+    """For lessons: `resnet_small` at stride 8, rates that fit 96 pixels."""
+    return DeepLabV2(backbones.resnet_small(output_stride=8), num_classes, (1, 2, 3, 5))

@@ -1,0 +1,91 @@
+"""LiteSeg: a deeper, lighter ASPP and residual concatenations (Emara, Abd El Munim and Abbas 2019, section III, figure 1).
+
+    backbone --- DASPP --- cat with DASPP's input (short) --- 1x1 --- enlarge --- cat with low features (long) --- refine
+
+Sizes that the paper leaves open (which maps, separable convolutions without a batch norm between the two factors) are
+those of the authors' published code.
+"""
+
+from ... import functional as F
+from ... import nn
+from .. import backbones
+from ..blocks import resize_to
+from .base import OnBackbone
+from .deeplab_v3 import ASPPPooling
+
+
+class SeparableBN(nn.Sequential):
+    """Depthwise k x k and pointwise with nothing between, then batch norm, and ReLU unless `linear`."""
+
+    def __init__(self, inputs, outputs, kernel=3, dilation=1, linear=False):
+        padding = dilation * (kernel - 1) // 2
+        super().__init__(
+            nn.DepthwiseSeparableConv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False),
+            nn.BatchNorm2d(outputs),
+            *([] if linear else [nn.ReLU()]),
+        )
+
+
+class DASPP(nn.Module):
+    """Deeper ASPP: each atrous branch is followed by a plain 3x3; x itself stays in the concatenation."""
+
+    def __init__(self, inputs, width=96, rates=(3, 6, 9)):
+        super().__init__()
+        branches = [SeparableBN(inputs, width, 1, linear=True)]
+        branches += [
+            nn.Sequential(SeparableBN(inputs, width, 3, rate, linear=True), SeparableBN(width, width)) for rate in rates
+        ]
+        branches.append(ASPPPooling(inputs, width))
+        self.branches = nn.ModuleList(branches)
+        self.project = SeparableBN(inputs + len(branches) * width, width, 1)
+
+    def forward(self, x):
+        return self.project(F.cat([x, *[branch(x) for branch in self.branches]], 1))
+
+
+class LiteSeg(OnBackbone):
+    """low: the stage of the long residual concatenation; reduced: its channels after a 1x1, None to take it as it is.
+
+    top: channels of a 1x1 convolution between the backbone and DASPP (MobileNetV2's last layer), None for none.
+    """
+
+    def __init__(self, backbone, num_classes, low, reduced=None, top=None, width=96, rates=(3, 6, 9)):
+        super().__init__(backbone, num_classes)
+        self.low = low
+        deep, shallow = backbone.stages[backbone.last].channels, backbone.stages[low].channels
+        if top:
+            self.top = nn.Sequential(nn.Conv2d(deep, top, 1, bias=False), nn.BatchNorm2d(top), nn.ReLU6())
+        else:
+            self.top = nn.Identity()
+        self.daspp = DASPP(top or deep, width, rates)
+        self.reduce = SeparableBN(shallow, reduced, 1) if reduced else nn.Identity()
+        self.refine = nn.Sequential(SeparableBN(width + (reduced or shallow), width), SeparableBN(width, width))
+        self.score = nn.Conv2d(width, num_classes, 1)
+
+    def logits(self, x):
+        """Scores at the stride of `low`."""
+        features = self.backbone.pyramid(x)
+        low = self.reduce(features[self.low])
+        deep = self.daspp(self.top(features[self.backbone.last]))
+        return {"out": self.score(self.refine(F.cat([resize_to(deep, low), low], 1)))}
+
+
+def liteseg(num_classes=19):
+    """On MobileNetV2 at output stride 32, the paper's main model."""
+    return LiteSeg(backbones.mobilenet_v2(None), num_classes, low="features.3", top=1280)
+
+
+def liteseg_shufflenet(num_classes=19):
+    """On ShuffleNet with 8 groups; its low features have stride 8."""
+    return LiteSeg(backbones.shufflenet_v1(None, groups=8), num_classes, low="stage2", reduced=48)
+
+
+def liteseg_darknet19(num_classes=19):
+    """On Darknet-19 at output stride 16, the most accurate."""
+    return LiteSeg(backbones.darknet19(None, output_stride=16), num_classes, low="block3", reduced=32)
+
+
+def liteseg_small(num_classes=11):
+    """For lessons: `mobilenet_v2_small` at output stride 8, 48 channels, rates 1, 2, 3."""
+    backbone = backbones.mobilenet_v2_small(output_stride=8)
+    return LiteSeg(backbone, num_classes, backbone.at_stride(4), width=48, rates=(1, 2, 3))

@@ -1,0 +1,172 @@
+"""Checkpoints: named arrays and JSON in one safetensors file, which is written whole or not at all.
+
+The model's arrays keep their own names, so any other reader of safetensors finds plain weights. Everything else that
+a run needs (optimiser, schedule, place in the data, random state) is a tree of dictionaries, lists, numbers and arrays:
+each branch becomes a JSON string in the file's metadata, its arrays lie beside the weights as "@branch/number".
+"""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..autograd.tensor import Tensor
+from ..backend import is_array
+from ..backend.cuda import to_host
+
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive (PyTorch's .pt? pickles are never loaded)",
+    b"\x80": "a pickle",
+    b"\x93NUMPY": "a .npy array",
+}
+FOREIGN |= {b"\x89HDF": "an HDF5 file", b"\x1f\x8b": "a gzip file", b"\x89PNG": "a PNG image"}
+
+
+class CheckpointError(ValueError):
+    """A file that is not a whole checkpoint, or not the one that is needed; the message says why."""
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A temporary path beside `path`: synced and renamed over `path` when the block ends, deleted if it fails.
+
+    The name is always the same, so what a killed process left is overwritten by the next attempt.
+    """
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = os.fspath(path)  # a full disk does not say which file it was
+        raise
+    with contextlib.suppress(OSError):  # the rename itself; not every system can sync a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_text(path, text):
+    """Replace the file's content by `text`, all of it or nothing."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def pack(tree, arrays, prefix):
+    """`tree` as what JSON can hold; arrays and Tensors move to the dictionary `arrays`, as "prefix/0", "prefix/1", ..."""
+    if isinstance(tree, Tensor):
+        tree = tree.data
+    if isinstance(tree, np.generic) or is_array(tree):
+        name = f"{prefix}/{len(arrays)}"
+        arrays[name] = to_host(tree)
+        return {"$array": name}
+    if isinstance(tree, dict):
+        if all(isinstance(key, str) and not key.startswith("$") for key in tree):
+            return {key: pack(value, arrays, prefix) for key, value in tree.items()}
+        return {"$items": [[pack(k, arrays, prefix), pack(v, arrays, prefix)] for k, v in tree.items()]}
+    if isinstance(tree, tuple):
+        return {"$tuple": [pack(value, arrays, prefix) for value in tree]}
+    if isinstance(tree, list):
+        return [pack(value, arrays, prefix) for value in tree]
+    if tree is None or isinstance(tree, bool | int | float | str):
+        return tree
+    raise TypeError(
+        f"save: {prefix[1:]} holds a {type(tree).__name__}; needed numbers, text, arrays, lists and dictionaries"
+    )
+
+
+def unpack(packed, arrays):
+    """The tree that `pack` was given, with arrays taken from `arrays`."""
+    if isinstance(packed, list):
+        return [unpack(value, arrays) for value in packed]
+    if not isinstance(packed, dict):
+        return packed
+    if "$array" in packed:
+        return arrays[packed["$array"]]
+    if "$tuple" in packed:
+        return tuple(unpack(packed["$tuple"], arrays))
+    if "$items" in packed:
+        return {unpack(key, arrays): unpack(value, arrays) for key, value in packed["$items"]}
+    return {key: unpack(value, arrays) for key, value in packed.items()}
+
+
+def save(path, weights, **branches):
+    """Write the arrays `weights` ({name: array or Tensor}) and any trees of state to `path`, atomically.
+
+    Raises OSError where the file cannot be written (no such folder, no permission, disk full); the file that was at
+    `path` is then still there, unharmed.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays = {name: to_host(w.data if isinstance(w, Tensor) else w) for name, w in weights.items()}
+    if any(name.startswith("@") for name in arrays):
+        raise ValueError(f"save: names of weights must not start with '@', but {[n for n in arrays if n[0] == '@']} do")
+    metadata = {"format": "minidl"}
+    for name, tree in branches.items():
+        state = {}
+        metadata[name] = json.dumps(pack(tree, state, f"@{name}"))
+        arrays |= state
+    content = to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata)
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
+def load(path):
+    """(weights, branches) of a checkpoint: {name: array} and {name: tree}, as `save` was given them.
+
+    Any safetensors file can be read; without minidl's metadata, `branches` is empty. Raises FileNotFoundError, or
+    CheckpointError for a truncated or foreign file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    size = path.stat().st_size
+    with open(path, "rb") as file:  # a folder or an unreadable file ends here, with the system's message
+        start = file.read(8)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != "minidl":
+            return arrays, {}
+        trees = {name: unpack(json.loads(text), arrays) for name, text in metadata.items() if name != "format"}
+    except (SafetensorError, TypeError, AttributeError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} {_diagnosis(start, size)} ({error})") from error
+    return {name: a for name, a in arrays.items() if not name.startswith("@")}, trees
+
+
+def load_weights(model, path):
+    """Load a checkpoint's weights into `model`, all of them, and return its branches.
+
+    Raises CheckpointError, with the first names that differ, where the file is of another architecture.
+    """
+    weights, branches = load(path)
+    fill(model, weights, path)
+    return branches
+
+
+def fill(model, weights, path):
+    """`model.load_state_dict(weights)`, whose error says which file did not fit and is short."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        _, *differ = (line.strip() for line in str(error).splitlines())
+        more = f"; and {len(differ) - 3} more" if len(differ) > 3 else ""
+        raise CheckpointError(f"{path} is not of this {type(model).__name__}: {'; '.join(differ[:3])}{more}") from error
+
+
+def _diagnosis(start, size):
+    header = int.from_bytes(start, "little")  # a safetensors file starts with the length of its header
+    if size < 8 or header < 100_000_000:
+        lacks = size < 8 + header
+        return f"is truncated: {size} bytes" if lacks else "is truncated, damaged, or not a safetensors checkpoint"
+    kinds = [kind for magic, kind in FOREIGN.items() if start.startswith(magic)]
+    return f"is {kinds[0] if kinds else 'something else'}, not a safetensors checkpoint"

@@ -1,0 +1,221 @@
+"""The training loop: progress, scores, a log, checkpoints, and a resume that continues bit for bit."""
+
+import contextlib
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from .. import functional as F
+from ..autograd.tape import no_grad
+from ..autograd.tensor import Tensor
+from ..backend import like, xp
+from .run import BEST, Diverged, Run, interruptible
+from .tasks import Segmentation, fitted
+
+
+def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=None):
+    """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
+
+    output: scores N x K x h x w or a dictionary of them (auxiliary heads: Zhao et al. 2017, section 3.3); target: labels
+    N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
+    counts. 0 where no pixel has a label.
+    """
+    total, target = 0.0, target.data if isinstance(target, Tensor) else target
+    for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
+        labels = like(fitted(target, scores.shape[2:]), scores.data)
+        count = _labelled(labels, ignore_index, weight, scores.dtype)
+        term = F.cross_entropy(scores, labels, weight, ignore_index=ignore_index, reduction="sum") / count
+        total = total + (term if name == "out" else aux_weight * term)
+    return total
+
+
+def _labelled(labels, ignore_index, weight, dtype):
+    """What the labelled pixels count together, 1 where there are none; on a GPU a Tensor, which nobody waits for."""
+    kept = labels != ignore_index
+    if xp(labels) is np:
+        return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
+    weight = 1 if weight is None else like(weight, labels)[xp(labels).where(kept, labels, 0)]
+    count = (kept * weight).sum()
+    return Tensor(xp(labels).where(count == 0, 1, count).astype(dtype))
+
+
+def evaluate(model, loader, loss=segmentation_loss, *, num_classes=None, ignore_index=None, task=None, progress=False):
+    """(mean loss over images, ConfusionMatrix) of `model`, in evaluation mode, over all batches of `loader`.
+
+    num_classes and ignore_index are those of `loader.dataset` where not given; loss(output, target, ignore_index).
+    With a `task`, what it reports: for `tasks.Detection()`, {"ap", "ap50", "ap75"}.
+    """
+    tally = _segmentation(loader, loss, num_classes, ignore_index) if task is None else task.fresh()
+    _evaluate(model, loader, tally, progress, stop=lambda: False)
+    return (tally.loss(), tally.matrix) if task is None else tally.report(final=True)
+
+
+@no_grad()
+def _evaluate(model, loader, tally, progress, stop):
+    from tqdm import tqdm
+
+    loader.set_epoch(0)  # the same samples every time, whatever the transform
+    model.eval()
+    with tqdm(
+        desc="evaluate", total=_images(loader), unit="img", leave=False, disable=None if progress else True
+    ) as bar:
+        for images, target in loader:
+            tally.judge(model, images, target)
+            bar.update(len(images))
+            if stop():
+                return
+
+
+def _segmentation(loader, loss, num_classes, ignore_index):
+    dataset = loader.dataset
+    if num_classes is None:
+        if not hasattr(dataset, "classes"):
+            raise TypeError("num_classes is needed, since the dataset has no `classes`")
+        num_classes = len(dataset.classes)
+    return Segmentation(
+        loss, num_classes, getattr(dataset, "ignore_index", None) if ignore_index is None else ignore_index
+    )
+
+
+def _images(loader):
+    return len(loader) * loader.batch_size if loader.drop_last else len(loader.dataset)
+
+
+def fit(
+    model,
+    train,
+    val=None,
+    *,
+    optimizer,
+    epochs,
+    schedule=None,
+    loss=segmentation_loss,
+    num_classes=None,
+    ignore_index=None,
+    task=None,
+    clip=None,
+    folder=None,
+    resume=False,
+    save_every=300.0,
+    config=None,
+    on_epoch=None,
+    progress=True,
+):
+    """Train `model` for `epochs` passes over the DataLoader `train`, evaluating on `val` after each; returns the history.
+
+    The history is a list with one dictionary per epoch: epoch (from 1), step, lr (the next step's), train_loss,
+    train_iou, val_loss, val_iou, val_accuracy, seconds, images_per_second.
+
+    loss(output, target, ignore_index) gives a Tensor of one element. num_classes and ignore_index are those of the
+        dataset where not given.
+    task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
+        val_ap, val_ap50, val_ap75.
+    schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
+    folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
+        best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
+        or not at all; `config` (anything JSON can hold) is kept in both.
+    resume: continue from folder/last.safetensors with the same model, data and settings. Weights, optimiser, schedule,
+        order of the data and random numbers go on bit for bit, also in the middle of an epoch, given the same number
+        of threads.
+    on_epoch(history): called after each epoch.
+
+    Ctrl-C ends the step in hand, saves, and raises KeyboardInterrupt. A loss or weight that is not finite raises
+    Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
+    FileExistsError; one that holds none, with resume, a FileNotFoundError.
+    """
+    from tqdm import tqdm
+
+    if epochs < 1 or not len(train):
+        raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
+    folder = None if folder is None else Path(folder)
+    tally = _segmentation(train, loss, num_classes, ignore_index) if task is None else task.fresh()
+    run = Run(model, optimizer, schedule, train, tally, folder, config)
+    run.begin(resume)
+    per_epoch = _images(train)
+    done = run.epoch * per_epoch + run.tally.images
+    rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
+    bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
+    with bar, interruptible() as interrupted:
+        while run.epoch < epochs:
+            bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
+            _learn(run, clip, save_every, bar, interrupted)
+            row = _close_epoch(run, val, progress, interrupted)
+            bar.set_postfix_str(_summary(row))
+            if on_epoch is not None:
+                on_epoch(run.history)
+    return run.history
+
+
+def _learn(run, clip, save_every, bar, interrupted):
+    """The rest of the epoch's batches."""
+    from .optim import clip_grad_norm_
+
+    model, tally = run.model, run.tally
+    model.train()
+    saved = clock = time.perf_counter()
+    parameters = list(model.parameters())
+    with contextlib.closing(iter(run.train)) as batches:
+        for images, target in batches:
+            run.optimizer.zero_grad()
+            value = tally.learn(model, images, target)
+            if not math.isfinite(float(value)):
+                where = f"step {run.step + 1} (epoch {run.epoch + 1})"
+                raise Diverged(
+                    f"fit: the loss is {float(value)} at {where}; {run.kept()}. A lower learning rate may help"
+                )
+            value.backward()
+            if clip is not None:
+                clip_grad_norm_(parameters, clip)
+            run.optimizer.step()
+            if run.schedule is not None:
+                run.schedule.step()
+            run.step += 1
+            run.place = run.train.state_dict()
+            now = time.perf_counter()
+            tally.seconds, clock = tally.seconds + now - clock, now
+            bar.update(len(images))
+            scores = _named("train", tally.report())
+            bar.set_postfix_str(_summary((run.history[-1] if run.history else {}) | scores), refresh=False)
+            if interrupted() or now - saved > save_every:
+                run.save()
+                saved = now
+            if interrupted():
+                raise KeyboardInterrupt(run.stopped())
+
+
+def _close_epoch(run, val, progress, interrupted):
+    """Evaluate, log and save; the epoch counts as finished only when all of that is done."""
+    seen = run.tally
+    row = {"epoch": run.epoch + 1, "step": run.step, "lr": run.optimizer.param_groups[0]["lr"]}
+    row |= _named("train", seen.report())
+    if val is not None:
+        tally = seen.fresh()
+        _evaluate(run.model, val, tally, progress, interrupted)
+        if interrupted():
+            run.save()
+            raise KeyboardInterrupt(run.stopped())
+        row |= _named("val", tally.report(final=True))
+    row |= {"seconds": round(seen.seconds, 3), "images_per_second": round(seen.images / max(seen.seconds, 1e-9), 2)}
+    run.log(row)
+    score = row.get(f"val_{seen.best}", row.get(f"train_{seen.best}", -row["train_loss"]))
+    if score > run.best:
+        run.best = score
+        run.save(BEST)
+    run.epoch += 1
+    run.train.set_epoch(run.epoch)
+    run.place = run.train.state_dict()
+    run.tally = seen.fresh()
+    run.save()
+    return row
+
+
+def _named(part, scores):
+    return {f"{part}_{name}": value for name, value in scores.items()}
+
+
+def _summary(row):
+    names = {"train_loss": "loss", "train_iou": "IoU", "val_iou": "val IoU", "val_ap": "val AP"}
+    return ", ".join(f"{names[key]}={row[key]:.3f}" for key in names if key in row)

@@ -1,0 +1,300 @@
+"""Optimisers, gradient clipping and learning-rate schedules, with PyTorch's names, defaults and formulas."""
+
+import math
+
+import numpy as np
+
+from ..autograd.tape import touch
+from ..autograd.tensor import Tensor
+from ..backend import cuda, kernels, like, xp
+
+
+class Optimizer:
+    """Groups of parameters with their options, and the state that each parameter's steps have left.
+
+    `params` are Parameters, or dictionaries {"params": Parameters, option: value} whose options override the defaults.
+    """
+
+    buffers = ()  # names of the state that has the parameter's shape
+    counts = False  # whether a step depends on how many there were
+
+    def __init__(self, params, **defaults):
+        params = list(params)
+        if not params:
+            raise ValueError(f"{type(self).__name__}: no parameters came")
+        self.defaults, self.param_groups, self.state = defaults, [], {}
+        for group in params if isinstance(params[0], dict) else [{"params": params}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group):
+        """Add {"params": Parameters, option: value}."""
+        params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        group = {**self.defaults, **group, "params": params}
+        if unknown := group.keys() - {"params", "initial_lr", *self.defaults}:
+            raise TypeError(f"{type(self).__name__}: unknown options {sorted(unknown)}; there are {[*self.defaults]}")
+        self._check(**{name: group[name] for name in self.defaults})
+        known = {id(p) for g in self.param_groups for p in g["params"]}
+        for p in params:
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                raise TypeError(f"{type(self).__name__}: parameters must be leaf Tensors, not {type(p).__name__}")
+            if id(p) in known:
+                raise ValueError(f"{type(self).__name__}: a parameter of shape {p.shape} came more than once")
+            known.add(id(p))
+        self.param_groups.append(group)
+
+    def _check(self, **options):
+        name = type(self).__name__
+        for key in ("lr", "weight_decay", "momentum", "eps"):
+            if options.get(key, 0) < 0:
+                raise ValueError(f"{name}: {key} must not be negative, it is {options[key]}")
+        if not all(0 <= b < 1 for b in options.get("betas", ())):
+            raise ValueError(f"{name}: betas must be in [0, 1), they are {options['betas']}")
+        if options.get("nesterov") and (options["momentum"] == 0 or options["dampening"]):
+            raise ValueError(f"{name}: nesterov needs momentum and dampening=0")
+
+    def zero_grad(self, set_to_none=True):
+        """Forget (or zero) all gradients."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
+
+    def step(self):
+        """Move every parameter that has a gradient, in place."""
+        if cuda.recording is not None:
+            self._recorded()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    state = self.state.setdefault(p, {})
+                    for name in state.keys() & self.buffers:  # the model may have moved to another device
+                        state[name].data = like(state[name].data, p.data)
+                    self._update(p.data, p.grad.data, state, group)
+                    touch(p.data)
+
+    def _recorded(self):
+        if self.counts:
+            cuda.refuse(f"{type(self).__name__} counts its steps on the CPU and would repeat the present one")
+        cuda.recording.options(lambda: [{**group, "params": None} for group in self.param_groups])
+
+    def state_dict(self):
+        """{"state": {number: {name: Tensor or number}}, "param_groups": [options, params as numbers]}, as PyTorch's."""
+        number = {id(p): k for k, p in enumerate(p for group in self.param_groups for p in group["params"])}
+        groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
+        return {"state": {number[id(p)]: dict(s) for p, s in self.state.items() if s}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Continue from a `state_dict`, exactly; an error leaves everything as it was."""
+        saved = [dict(group) for group in state_dict["param_groups"]]
+        needed, came = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in saved]
+        if came != needed:
+            raise ValueError(f"{type(self).__name__}: groups of {came} parameters came; needed {needed}")
+        params = {k: p for old, new in zip(saved, self.param_groups) for k, p in zip(old["params"], new["params"])}
+        state = {}
+        for key, values in state_dict["state"].items():
+            if (p := params.get(int(key))) is None:
+                raise ValueError(
+                    f"{type(self).__name__}: state of parameter {key} came, but there is no such parameter"
+                )
+            state[p] = dict(values)
+            for name in self.buffers:
+                if name not in values:
+                    continue
+                array = values[name].data if isinstance(values[name], Tensor) else values[name]
+                array = like(array, p.data).astype(p.dtype)
+                if array.shape != p.shape:
+                    raise ValueError(
+                        f"{type(self).__name__}: {name} of parameter {key} has shape {array.shape}; needed {p.shape}"
+                    )
+                state[p][name] = Tensor(array)
+            if "step" in values:
+                state[p]["step"] = int(values["step"])
+        for old, new in zip(saved, self.param_groups):
+            new.update({name: value for name, value in old.items() if name != "params"})
+        self.state = state
+
+    def __repr__(self):
+        lines = [
+            f"Parameter Group {k}\n" + "".join(f"    {n}: {v}\n" for n, v in sorted(g.items()) if n != "params")
+            for k, g in enumerate(self.param_groups)
+        ]
+        return f"{type(self).__name__} (\n{''.join(lines)})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum (Sutskever et al. 2013, in PyTorch's form).
+
+    d = g + weight_decay p;  v = momentum v + (1 - dampening) d, at first v = d;  p -= lr v, or, with `nesterov`,
+    p -= lr (d + momentum v).
+    """
+
+    buffers = ("momentum_buffer",)
+
+    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False):
+        super().__init__(
+            params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov
+        )
+
+    def _update(self, p, g, state, group):
+        velocity, dampening = None, group["dampening"]
+        if group["momentum"]:
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"], dampening = Tensor(np.zeros_like(p)), 0
+            velocity = state["momentum_buffer"].data
+        kernels(p).sgd_step(
+            p, g, velocity, group["lr"], group["momentum"], dampening, group["weight_decay"], group["nesterov"]
+        )
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, algorithm 1); `weight_decay` adds weight_decay p to the gradient.
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;  p -= lr m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps).
+    """
+
+    buffers = ("exp_avg", "exp_avg_sq")
+    counts = True
+    decoupled = False
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):
+        super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+
+    def _update(self, p, g, state, group):
+        if not state:
+            state.update(step=0, exp_avg=Tensor(np.zeros_like(p)), exp_avg_sq=Tensor(np.zeros_like(p)))
+        state["step"] += 1
+        m, v = state["exp_avg"].data, state["exp_avg_sq"].data
+        kernels(p).adam_step(
+            p, g, m, v, state["step"], group["lr"], *group["betas"], group["eps"], group["weight_decay"], self.decoupled
+        )
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameter itself, p *= 1 - lr weight_decay (Loshchilov and Hutter 2019)."""
+
+    decoupled = True
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+# -- clipping ------------------------------------------------------------------------------------------------------------
+
+
+def _gradients(parameters):
+    parameters = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [p.grad.data for p in parameters if p.grad is not None]
+
+
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+    """Scale all gradients by one factor, in place, so that their joint norm is at most `max_norm`.
+
+    Returns the norm before, as a 0-d Tensor (Pascanu et al. 2013, algorithm 1). `norm_type` may be math.inf.
+    """
+    arrays = _gradients(parameters)
+    norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays]
+    norms = [float(n) for n in (xp(arrays[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
+    total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
+    if error_if_nonfinite and not math.isfinite(total):
+        raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
+    factor = min(1.0, max_norm / (total + 1e-6))
+    for g in arrays:
+        g *= g.dtype.type(factor)
+        touch(g)
+    return Tensor(np.asarray(total, arrays[0].dtype if arrays else np.float32))
+
+
+def clip_grad_value_(parameters, clip_value):
+    """Clamp every element of the gradients to [-clip_value, clip_value], in place."""
+    for g in _gradients(parameters):
+        np.clip(g, -clip_value, clip_value, out=g)
+        touch(g)
+
+
+# -- schedules -----------------------------------------------------------------------------------------------------------
+
+
+class Schedule:
+    """The learning rate as a closed formula of the number of steps t; call `step()` after each `optimizer.step()`.
+
+    Subclasses define `lr(base, t)`, `base` being the rate that the group began with.
+    """
+
+    def __init__(self, optimizer):
+        self.optimizer, self.last_epoch = optimizer, 0
+        self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
+        self._apply()
+
+    def _apply(self):
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs):
+            group["lr"] = self.lr(base, self.last_epoch)
+
+    def step(self):
+        """Count one step (or epoch: the unit is the caller's) and set the rates."""
+        self.last_epoch += 1
+        self._apply()
+
+    def get_last_lr(self):
+        """The current rate of each group."""
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def state_dict(self):
+        """What `load_state_dict` needs to continue."""
+        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state_dict):
+        """Continue from a `state_dict`, and set the rates."""
+        if len(state_dict["base_lrs"]) != len(self.base_lrs):
+            raise ValueError(
+                f"{type(self).__name__}: rates of {len(state_dict['base_lrs'])} groups came; needed {len(self.base_lrs)}"
+            )
+        self.last_epoch, self.base_lrs = int(state_dict["last_epoch"]), list(state_dict["base_lrs"])
+        self._apply()
+
+
+class PolyLR(Schedule):
+    """base (1 - t / total_iters)^power, 0 from `total_iters` on (Chen et al. 2018, section 4.1: power 0.9)."""
+
+    def __init__(self, optimizer, total_iters, power=0.9):
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer)
+
+    def lr(self, base, t):
+        return base * (1 - min(t, self.total_iters) / self.total_iters) ** self.power
+
+
+class StepLR(Schedule):
+    """base gamma^floor(t / step_size)."""
+
+    def __init__(self, optimizer, step_size, gamma=0.1):
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer)
+
+    def lr(self, base, t):
+        return base * self.gamma ** (t // self.step_size)
+
+
+class CosineAnnealingLR(Schedule):
+    """eta_min + (base - eta_min) (1 + cos(pi t / T_max)) / 2 (Loshchilov and Hutter 2017, equation 5)."""
+
+    def __init__(self, optimizer, T_max, eta_min=0.0):
+        self.T_max, self.eta_min = T_max, eta_min
+        super().__init__(optimizer)
+
+    def lr(self, base, t):
+        return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
+
+
+class LinearWarmup(Schedule):
+    """`steps` steps from start_factor times the first rate up to it, then `schedule` from its beginning.
+
+    `schedule` is any other schedule, e.g. LinearWarmup(PolyLR(optimizer, 1000), 100); only the outer one is stepped.
+    """
+
+    def __init__(self, schedule, steps, start_factor=1e-3):
+        self.schedule, self.steps, self.start_factor = schedule, steps, start_factor
+        super().__init__(schedule.optimizer)
+
+    def lr(self, base, t):
+        if t >= self.steps:
+            return self.schedule.lr(base, t - self.steps)
+        return self.schedule.lr(base, 0) * (self.start_factor + (1 - self.start_factor) * t / self.steps)

@@ -1,0 +1,152 @@
+"""A training run between memory and disk: its whole state saved, restored, logged; and Ctrl-C held until a step ends."""
+
+import contextlib
+import csv
+import io
+import math
+import os
+import signal
+import sys
+import threading
+import warnings
+
+import numpy as np
+
+from ..backend import random
+from . import checkpoint
+
+LAST, BEST, LOG = "last.safetensors", "best.safetensors", "log.csv"
+
+
+class Diverged(FloatingPointError):
+    """Training produced a loss or a weight that is not a finite number."""
+
+
+class Run:
+    """Everything that a training run is at one moment, and how it goes to disk and comes back."""
+
+    def __init__(self, model, optimizer, schedule, train, tally, folder, config):
+        self.model, self.optimizer, self.schedule, self.train, self.tally = model, optimizer, schedule, train, tally
+        self.folder, self.config = folder, config
+        self.epoch, self.step, self.best, self.history = 0, 0, -math.inf, []
+        self.place = None  # the loader's state after the last batch that was learnt from
+
+    def begin(self, resume):
+        """Start at the first batch and save that, or continue where the folder's checkpoint is."""
+        self.train.set_epoch(0)
+        self.place = self.train.state_dict()
+        if self.folder is None:
+            if resume:
+                raise ValueError("fit: resume needs the folder of the run to continue")
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        there = (self.folder / LAST).exists()
+        if resume and not there:
+            raise FileNotFoundError(f"fit: {self.folder / LAST} is missing: there is no run to resume")
+        if there and not resume:
+            raise FileExistsError(
+                f"fit: {self.folder} already holds a run; continue it with resume, or choose another folder"
+            )
+        if resume:
+            self.load()
+        else:
+            self.save()
+
+    def state(self):
+        run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
+        return {
+            "run": run | {"tally": self.tally.state(), "random": random.get_rng_state(), "threads": threads()},
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule is not None else None,
+            "config": self.config,
+        }
+
+    def save(self, name=LAST):
+        """Write the whole state, or for BEST the weights and scores; refuses what is not finite."""
+        if self.folder is None:
+            return
+        weights = self.model.state_dict()
+        bad = [n for n, w in weights.items() if w.data.dtype.kind == "f" and not np.isfinite(w.data).all()]
+        if bad:
+            raise Diverged(
+                f"fit: after step {self.step}, {len(bad)} weights are not finite, first {bad[0]}; {self.kept()}"
+            )
+        state = self.state() if name == LAST else {"config": self.config, "scores": self.history[-1]}
+        checkpoint.save(self.folder / name, weights, **state)
+
+    def kept(self):
+        """What a reader of an error message can go back to."""
+        path = None if self.folder is None else self.folder / LAST
+        return f"the last good checkpoint is {path}" if path and path.exists() else "there is no checkpoint"
+
+    def stopped(self):
+        """What Ctrl-C has to say."""
+        where = "nothing was saved" if self.folder is None else f"saved in {self.folder / LAST}, where resume continues"
+        return f"stopped after step {self.step}, {where}"
+
+    def load(self):
+        """Become what folder/last.safetensors was."""
+        path = self.folder / LAST
+        weights, state = checkpoint.load(path)
+        if "run" not in state:
+            raise checkpoint.CheckpointError(f"{path} holds weights but not the state of a run: it cannot be resumed")
+        run = state["run"]
+        checkpoint.fill(self.model, weights, path)
+        try:
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.schedule is not None:
+                self.schedule.load_state_dict(state["schedule"])
+            self.train.load_state_dict(run["place"])
+            self.tally.restore(run["tally"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise checkpoint.CheckpointError(f"{path} does not fit this run: {error}") from error
+        random.set_rng_state(run["random"])
+        self.epoch, self.step, self.best, self.history = run["epoch"], run["step"], run["best"], run["history"]
+        self.place = run["place"]
+        if None not in (threads(), run["threads"]) and threads() != run["threads"]:
+            warnings.warn(
+                f"fit: this run used {run['threads']} threads and continues with {threads()}: sums may round differently",
+                stacklevel=3,
+            )
+
+    def log(self, row):
+        """Add an epoch to the history and write the table anew, so that it always agrees with the checkpoint."""
+        self.history.append(row)
+        if self.folder is not None:
+            text = io.StringIO(newline="")
+            columns = dict.fromkeys(name for row in self.history for name in row)
+            table = csv.DictWriter(text, columns, lineterminator="\n")
+            table.writeheader()
+            table.writerows(self.history)
+            checkpoint.write_text(self.folder / LOG, text.getvalue())
+
+
+def threads():
+    """How many threads Numba's kernels use: the order of their sums depends on it. None where Numba is not loaded."""
+    numba = sys.modules.get("numba")
+    return numba.get_num_threads() if numba else None
+
+
+@contextlib.contextmanager
+def interruptible():
+    """A function that says whether Ctrl-C was pressed inside; pressed twice, it interrupts at once.
+
+    Outside the main thread, or where the program handles the signal itself, nothing changes.
+    """
+    pressed = []
+
+    def note(signum, frame):
+        if pressed:
+            raise KeyboardInterrupt
+        pressed.append(signum)
+        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")  # print is not safe in a handler
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,120 @@
+"""What a training step computes and what an epoch is judged by: the part of the loop that knows what is being learnt.
+
+A task has `learn(model, images, target)`, which returns the loss to walk back from, and `judge(model, images, target)`;
+both count what they saw. `report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
+`restore(state)` go to disk and back; `best` names the score that decides which weights were best.
+"""
+
+import math
+
+from ..autograd.tensor import Tensor, tensor
+from ..backend.cuda import to_host
+from .metrics import AveragePrecision, ConfusionMatrix
+
+
+def scores_of(output):
+    """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
+    return output["out"] if isinstance(output, dict) else output
+
+
+def fitted(target, size):
+    """The central part of `target` (N x H x W) that a network without padding sees: `size` (h, w)."""
+    spare = [have - want for have, want in zip(target.shape[1:], size)]
+    top, left = (max(n, 0) // 2 for n in spare)
+    return target[:, top : top + size[0], left : left + size[1]]
+
+
+class Segmentation:
+    """A class for every pixel: loss(output, target, ignore_index), judged by the confusion matrix."""
+
+    best = "iou"
+
+    def __init__(self, loss, num_classes, ignore_index=None):
+        self.function, self.ignore = loss, -100 if ignore_index is None else ignore_index
+        self.matrix = ConfusionMatrix(num_classes, self.ignore)
+        self.total, self.images, self.seconds = 0.0, 0, 0.0
+
+    def fresh(self):
+        """The same task, nothing counted."""
+        return Segmentation(self.function, self.matrix.num_classes, self.ignore)
+
+    def learn(self, model, images, target):
+        """The loss of a batch."""
+        output = model(Tensor(images).to(getattr(model, "device", "cpu")))
+        loss = self.function(output, target, self.ignore)
+        scores = scores_of(output)
+        self.total += float(loss) * len(target)
+        self.images += len(target)
+        self.matrix.update(scores.data.argmax(axis=1), fitted(target, scores.shape[2:]))
+        return loss
+
+    judge = learn
+
+    def loss(self):
+        """The mean over images."""
+        return self.total / self.images if self.images else math.nan
+
+    def report(self, final=False):
+        """loss, iou and, at the end, accuracy."""
+        scores = {"loss": self.loss(), "iou": self.matrix.mean_iou()}
+        return scores | ({"accuracy": self.matrix.pixel_accuracy()} if final else {})
+
+    def state(self):
+        return {"total": self.total, "images": self.images, "seconds": self.seconds, "matrix": self.matrix.state_dict()}
+
+    def restore(self, state):
+        self.total, self.images, self.seconds = state["total"], state["images"], state["seconds"]
+        self.matrix.load_state_dict(state["matrix"])
+
+
+class Detection:
+    """Objects: the sum of a detector's losses, judged by COCO's average precision of boxes or of masks at 0.5.
+
+    masks: whether masks are judged, else boxes; the model is one of `models.detection`, its loader gives instances.
+    """
+
+    best = "ap"
+
+    def __init__(self, masks=True):
+        self.masks = masks
+        self.precision = AveragePrecision("mask" if masks else "box")
+        self.losses, self.images, self.seconds = {}, 0, 0.0
+
+    def fresh(self):
+        """The same task, nothing counted."""
+        return Detection(self.masks)
+
+    def learn(self, model, images, target):
+        """The sum of the losses of a batch."""
+        losses = model(images, target)
+        self.images += len(images)
+        for name, value in losses.items():
+            self.losses[name] = self.losses.get(name, 0.0) + float(value) * len(images)
+        return sum(losses.values(), start=tensor(0.0))
+
+    def judge(self, model, images, target):
+        """Count what the model, in evaluation mode, finds in a batch."""
+        self.images += len(images)
+        self.precision.update([binary(found) for found in model(images)], target)
+
+    def report(self, final=False):
+        """While learning loss and its parts, per image; after judging ap, ap50 and ap75."""
+        if self.losses:
+            parts = {name.removeprefix("loss_"): total / self.images for name, total in self.losses.items()}
+            return {"loss": sum(parts.values())} | parts
+        if not final:
+            return {}
+        scores = self.precision.compute()
+        return {name.lower(): scores[name] for name in ("AP", "AP50", "AP75")}
+
+    def state(self):
+        return {"losses": dict(self.losses), "images": self.images, "seconds": self.seconds}
+
+    def restore(self, state):
+        self.losses, self.images, self.seconds = dict(state["losses"]), state["images"], state["seconds"]
+
+
+def binary(found, threshold=0.5):
+    """One image's detections as arrays, masks (D, H, W) where their probability exceeds `threshold`."""
+    arrays = {name: to_host(value.data) for name, value in found.items()}
+    return arrays | ({"masks": arrays["masks"][:, 0] > threshold} if "masks" in arrays else {})
