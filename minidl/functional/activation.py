@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels
-from ..typing import Array
+from ..typing import Array, Operand
 from .elementwise import erf, where
 
 
 @primitive
-def rectify(x: Array, *, ceiling: float) -> Array:
+def rectify(x: Any, *, ceiling: float) -> Array:
     """min(max(x, 0), ceiling)."""
     if x.dtype.kind == "f":
         return kernels(x).relu(x, ceiling)
@@ -22,7 +23,7 @@ def rectify(x: Array, *, ceiling: float) -> Array:
 
 
 @primitive
-def cut(g: Array, y: Array, *, ceiling: float) -> Array:
+def cut(g: Any, y: Any, *, ceiling: float) -> Array:
     """g where 0 < y < ceiling, else 0: linear in g, so its own adjoint."""
     return kernels(g).relu_backward(g, y, ceiling)
 
@@ -42,7 +43,7 @@ def relu6(x: Tensor) -> Tensor:
 
 
 @primitive(floating=True)
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Operand) -> Array:
     """1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which does not overflow."""
     return 0.5 * (1 + np.tanh(0.5 * x))
 
@@ -51,7 +52,7 @@ sigmoid.rules(x=lambda g, out: g * out * (1 - out))
 
 
 @primitive(floating=True)
-def tanh(x: Array) -> Array:
+def tanh(x: Operand) -> Array:
     """Hyperbolic tangent."""
     return np.tanh(x)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ _quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorc
 
 
 @primitive(broadcasts=True)
-def add(a: Array, b: Array) -> Array:
+def add(a: Operand, b: Operand) -> Array:
     """a + b."""
     return a + b
 
@@ -24,7 +25,7 @@ add.rules(a=lambda g: g, b=lambda g: g)
 
 
 @primitive(broadcasts=True)
-def sub(a: Array, b: Array) -> Array:
+def sub(a: Operand, b: Operand) -> Array:
     """a - b."""
     return a - b
 
@@ -33,7 +34,7 @@ sub.rules(a=lambda g: g, b=lambda g: -g)
 
 
 @primitive(broadcasts=True)
-def mul(a: Array, b: Array) -> Array:
+def mul(a: Operand, b: Operand) -> Array:
     """a b."""
     return a * b
 
@@ -43,7 +44,7 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 @primitive(broadcasts=True, floating=True)
 @_quiet
-def div(a: Array, b: Array) -> Array:
+def div(a: Operand, b: Operand) -> Array:
     """a / b."""
     return a / b
 
@@ -53,7 +54,7 @@ div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
 
 @primitive(broadcasts=True)
 @_quiet
-def pow(a: Array, b: Array) -> Array:
+def pow(a: Operand, b: Operand) -> Array:
     """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
     return np.power(a, b)
 
@@ -71,7 +72,7 @@ def _power_slope(a, b):
 
 
 @primitive
-def neg(x: Array) -> Array:
+def neg(x: Operand) -> Array:
     """-x."""
     return np.negative(x)
 
@@ -80,7 +81,7 @@ neg.rules(x=lambda g: -g)
 
 
 @primitive
-def cast(x: Array, *, dtype: np.dtype, source: np.dtype) -> Array:
+def cast(x: Any, *, dtype: np.dtype, source: np.dtype) -> Array:
     """x in another dtype; `source` is the dtype that gradients go back in."""
     return x.astype(dtype)
 
@@ -89,7 +90,7 @@ cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
 
 
 @primitive
-def move(x: Array, *, device: str, source: str) -> Array:
+def move(x: Any, *, device: str, source: str) -> Array:
     """x on another device; `source` is the one that gradients go back to."""
     return cuda.move(x, device)
 
@@ -98,7 +99,7 @@ move.rules(x=lambda g, source, device: move(g, device=source, source=device))
 
 
 @primitive
-def clone(x: Array) -> Array:
+def clone(x: Any) -> Array:
     """A copy."""
     return x.copy()
 
@@ -127,7 +128,7 @@ _select.rules(
 
 
 @primitive(broadcasts=True)
-def maximum(a: Array, b: Array) -> Array:
+def maximum(a: Operand, b: Operand) -> Array:
     """The larger of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.maximum(a, b)
 
@@ -139,7 +140,7 @@ maximum.rules(
 
 
 @primitive(broadcasts=True)
-def minimum(a: Array, b: Array) -> Array:
+def minimum(a: Operand, b: Operand) -> Array:
     """The smaller of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.minimum(a, b)
 
@@ -176,7 +177,7 @@ def _inside(x, low, high):
 
 
 @primitive
-def abs(x: Array) -> Array:
+def abs(x: Operand) -> Array:
     """|x|, with derivative sign(x), 0 at 0."""
     return np.abs(x)
 
@@ -186,7 +187,7 @@ abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
 
 @primitive(floating=True)
 @_quiet
-def exp(x: Array) -> Array:
+def exp(x: Operand) -> Array:
     """e to the x."""
     return np.exp(x)
 
@@ -196,7 +197,7 @@ exp.rules(x=lambda g, out: g * out)
 
 @primitive(floating=True)
 @_quiet
-def log(x: Array) -> Array:
+def log(x: Operand) -> Array:
     """Natural logarithm."""
     return np.log(x)
 
@@ -206,7 +207,7 @@ log.rules(x=lambda g, x: g / x)
 
 @primitive(floating=True)
 @_quiet
-def sqrt(x: Array) -> Array:
+def sqrt(x: Operand) -> Array:
     """Square root."""
     return np.sqrt(x)
 
@@ -215,7 +216,7 @@ sqrt.rules(x=lambda g, out: g / (2 * out))
 
 
 @primitive(floating=True)
-def sin(x: Array) -> Array:
+def sin(x: Operand) -> Array:
     """Sine (radians)."""
     return np.sin(x)
 
@@ -224,7 +225,7 @@ sin.rules(x=lambda g, x: g * cos(x))
 
 
 @primitive(floating=True)
-def cos(x: Array) -> Array:
+def cos(x: Operand) -> Array:
     """Cosine (radians)."""
     return np.cos(x)
 
@@ -233,7 +234,7 @@ cos.rules(x=lambda g, x: -g * sin(x))
 
 
 @primitive(floating=True)
-def erf(x: Array) -> Array:
+def erf(x: Operand) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     if xp(x) is np:
         from scipy.special import erf

@@ -121,7 +121,7 @@ def position_kernel(
 
 
 @primitive
-def image_filter(x: Array, *, filters: Sequence[Kernel], transpose: bool) -> Array:
+def image_filter(x: Any, *, filters: Sequence[Kernel], transpose: bool) -> Array:
     """Image n of `x` (N, C, H, W) through the Kernel `filters[n]`, or its transpose."""
     return np.stack([f(v.reshape(len(v), -1), transpose).reshape(v.shape) for v, f in zip(x, filters)])
 
