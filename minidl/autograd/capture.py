@@ -44,7 +44,9 @@ class Captured:
         self.step, self.left = step, max(1, warmup)
         self.stream = self.cupy.cuda.Stream(non_blocking=True)
         self.pool = self.cupy.cuda.MemoryPool()  # the graph's arrays: nobody else may get their addresses
-        self.inputs, self.graph, self.output = None, None, None
+        self.inputs: Any = None
+        self.graph: Any = None
+        self.output: Any = None
         self.gradients, self.watched = {}, []
 
     @property

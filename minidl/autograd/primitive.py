@@ -147,7 +147,7 @@ def primitive(
         return plans[mask]
 
     @functools.wraps(forward)
-    def op(*args, **metadata):
+    def run(*args, **metadata):
         arrays = [a.data if isinstance(a, Tensor) else a for a in args]
         try:
             out = forward(*arrays, **metadata)
@@ -216,7 +216,8 @@ def primitive(
             result.node = Node(plan, edges, shapes, plan.keep((a, b, out)))
         return result
 
-    general = op
+    general: Any = run
+    op = general
     if len(names) == 2 and broadcasts and not (keywords or aux):
         op = functools.wraps(forward)(pair)
 

@@ -35,6 +35,10 @@ class Tensor(TensorMethods):
     __slots__ = ("__weakref__", "data", "grad", "node")
     __array_ufunc__ = None  # array * tensor defers to Tensor.__rmul__
 
+    data: Array
+    grad: Tensor | None
+    node: Node | Leaf | None
+
     def __init__(self, data: Array) -> None:
         self.data = data
         self.grad = None

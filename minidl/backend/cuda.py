@@ -6,7 +6,7 @@ import contextlib
 import functools
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def parse(device: str) -> tuple[str, int | None]:
     return kind, int(index) if colon else None
 
 
-def is_device(value: Any) -> bool:
+def is_device(value: Any) -> TypeGuard[str]:
     """Whether `value` names a device rather than a dtype."""
     return isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
 

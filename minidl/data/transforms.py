@@ -229,7 +229,7 @@ class Normalize:
 
     def __init__(self, mean: ArrayLike = MEAN, std: ArrayLike = STD) -> None:
         if np.min(std) <= 0:
-            raise ValueError(f"Normalize: std {std}; needed positive")
+            raise ValueError(f"Normalize: std {std!r}; needed positive")
         self.scale = (1 / (255 * np.array(std))).astype(np.float32)
         self.shift = (-np.array(mean) / np.array(std)).astype(np.float32)
 

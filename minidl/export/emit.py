@@ -152,8 +152,8 @@ def interpolate(g: Graph, out: Any, input: Any, size: Any, scale_factor: Any, mo
             raise NotImplementedError(f"export: interpolate by {scale_factor}; needed whole factors")
         size = (H * factors[0], W * factors[1])
     where = "align_corners" if align_corners else "half_pixel" if mode == "bilinear" else "asymmetric"
-    attributes = {"mode": "linear" if mode == "bilinear" else "nearest", "coordinate_transformation_mode": where}
-    attributes |= {"nearest_mode": "floor"} if mode == "nearest" else {}
+    attributes: dict[str, Any] = {"coordinate_transformation_mode": where}
+    attributes |= {"mode": "linear"} if mode == "bilinear" else {"mode": "nearest", "nearest_mode": "floor"}
     return g.node("Resize", input, "", "", g.vector((N, C, *_pair(size))), **attributes)
 
 

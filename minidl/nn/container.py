@@ -83,8 +83,10 @@ class Sequential(_Indexed):
 
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], OrderedDict) else None
-        for name, module in named.items() if named is not None else enumerate(modules):
+        named: Any = enumerate(modules)
+        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
+            named = modules[0].items()
+        for name, module in named:
             self.add_module(str(name), module)
 
     def _like(self, items):

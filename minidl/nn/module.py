@@ -60,7 +60,7 @@ class Module:
     """
 
     training = True
-    optional_state = ()  # names of own buffers that a state_dict may lack
+    optional_state: tuple[str, ...] = ()  # names of own buffers that a state_dict may lack
 
     def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _pre_hooks={}, _hooks={})
@@ -97,7 +97,7 @@ class Module:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        registries = [self.__dict__.get(r) for r in ("_parameters", "_buffers", "_modules")]
+        registries: list[Any] = [self.__dict__.get(r) for r in ("_parameters", "_buffers", "_modules")]
         if isinstance(value, Parameter | Module):
             if registries[0] is None:
                 raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")

@@ -20,15 +20,16 @@ class Optimizer:
     `params` are Parameters, or dictionaries {"params": Parameters, option: value} whose options override the defaults.
     """
 
-    buffers = ()  # names of the state that has the parameter's shape
+    buffers: tuple[str, ...] = ()  # names of the state that has the parameter's shape
     counts = False  # whether a step depends on how many there were
 
     def __init__(self, params: Iterable[Parameter] | Iterable[dict[str, Any]], **defaults: Any) -> None:
-        params = list(params)
-        if not params:
+        given: list[Any] = list(params)
+        if not given:
             raise ValueError(f"{type(self).__name__}: no parameters came")
-        self.defaults, self.param_groups, self.state = defaults, [], {}
-        for group in params if isinstance(params[0], dict) else [{"params": params}]:
+        self.defaults, self.state = defaults, {}
+        self.param_groups: list[dict[str, Any]] = []
+        for group in given if isinstance(given[0], dict) else [{"params": given}]:
             self.add_param_group(group)
 
     def add_param_group(self, group: dict[str, Any]) -> None:
@@ -75,6 +76,9 @@ class Optimizer:
                         state[name].data = like(state[name].data, p.data)
                     self._update(p.data, p.grad.data, state, group)
                     touch(p.data)
+
+    def _update(self, p, g, state, group):
+        raise NotImplementedError(f"{type(self).__name__}: _update is not defined")
 
     def _recorded(self):
         if self.counts:
@@ -261,6 +265,10 @@ class Schedule:
         """Count one step (or epoch: the unit is the caller's) and set the rates."""
         self.last_epoch += 1
         self._apply()
+
+    def lr(self, base: float, t: int) -> float:
+        """The rate after `t` steps of a group that began with the rate `base`."""
+        raise NotImplementedError(f"{type(self).__name__}: lr is not defined")
 
     def get_last_lr(self) -> list[float]:
         """The current rate of each group."""

@@ -47,7 +47,7 @@ class Run:
         self.model, self.optimizer, self.schedule, self.train, self.tally = model, optimizer, schedule, train, tally
         self.folder, self.config = folder, config
         self.epoch, self.step, self.best, self.history = 0, 0, -math.inf, []
-        self.place = None  # the loader's state after the last batch that was learnt from
+        self.place: Any = None  # the loader's state after the last batch that was learnt from
 
     def begin(self, resume: bool) -> None:
         """Start at the first batch and save that, or continue where the folder's checkpoint is."""
@@ -104,6 +104,7 @@ class Run:
 
     def load(self) -> None:
         """Become what folder/last.safetensors was."""
+        assert self.folder is not None  # `begin` has seen to that
         path = self.folder / LAST
         weights, state = checkpoint.load(path)
         if "run" not in state:

@@ -20,7 +20,7 @@ from .metrics import AveragePrecision, ConfusionMatrix
 
 def scores_of(output: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
-    return output["out"] if isinstance(output, dict) else output
+    return output if isinstance(output, Tensor) else output["out"]
 
 
 def fitted(target: Array, size: Sequence[int]) -> Array:
