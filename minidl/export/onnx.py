@@ -6,7 +6,7 @@ import numpy as np
 
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
-from ..train.checkpoint import replacing
+from ..kernels.files import write
 from .graph import Graph
 from .trace import Traced, recording
 
@@ -51,6 +51,5 @@ def export_onnx(model, path, size=(97, 129), input_channels=None):
         body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9
     )
     onnx.checker.check_model(exported, full_check=True)
-    with replacing(Path(path)) as part:
-        part.write_bytes(exported.SerializeToString())
+    write(path, exported.SerializeToString())
     return Path(path)

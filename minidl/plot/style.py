@@ -4,6 +4,8 @@ import functools
 import io
 from pathlib import Path
 
+from ..kernels.files import write
+
 STYLE = {
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -57,13 +59,13 @@ def new_figure(width, height, title=None):
 
 
 def save(figure, path):
-    """Write the figure, whole or not at all, in the format that the file's ending names."""
+    """Write the figure, whole or not at all, in the format that the file's ending names (PNG without an ending)."""
     import matplotlib
 
-    from ..train.checkpoint import replacing
-
-    with matplotlib.rc_context(STYLE), replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix[1:].lower() or "png")
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=Path(path).suffix[1:].lower() or "png")
+    write(path, buffer.getvalue())
 
 
 def halo():

@@ -5,9 +5,7 @@ a run needs (optimiser, schedule, place in the data, random state) is a tree of 
 each branch becomes a JSON string in the file's metadata, its arrays lie beside the weights as "@branch/number".
 """
 
-import contextlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..backend import is_array
 from ..backend.cuda import to_host
+from ..kernels.files import write
 
 FOREIGN = {
     b"PK\x03\x04": "a zip archive (PyTorch's .pt? pickles are never loaded)",
@@ -26,38 +25,6 @@ FOREIGN |= {b"\x89HDF": "an HDF5 file", b"\x1f\x8b": "a gzip file", b"\x89PNG": 
 
 class CheckpointError(ValueError):
     """A file that is not a whole checkpoint, or not the one that is needed; the message says why."""
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """A temporary path beside `path`: synced and renamed over `path` when the block ends, deleted if it fails.
-
-    The name is always the same, so what a killed process left is overwritten by the next attempt.
-    """
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = os.fspath(path)  # a full disk does not say which file it was
-        raise
-    with contextlib.suppress(OSError):  # the rename itself; not every system can sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def write_text(path, text):
-    """Replace the file's content by `text`, all of it or nothing."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def pack(tree, arrays, prefix):
@@ -114,9 +81,7 @@ def save(path, weights, **branches):
         state = {}
         metadata[name] = json.dumps(pack(tree, state, f"@{name}"))
         arrays |= state
-    content = to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata)
-    with replacing(path) as part:
-        part.write_bytes(content)
+    write(path, to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata))
 
 
 def load(path):

@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 
 from ..backend import random
+from ..kernels.files import write
 from . import checkpoint
 
 LAST, BEST, LOG = "last.safetensors", "best.safetensors", "log.csv"
@@ -118,7 +119,7 @@ class Run:
             table = csv.DictWriter(text, columns, lineterminator="\n")
             table.writeheader()
             table.writerows(self.history)
-            checkpoint.write_text(self.folder / LOG, text.getvalue())
+            write(self.folder / LOG, text.getvalue())
 
 
 def threads():
