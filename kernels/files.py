@@ -8,6 +8,8 @@ Every output of the library goes through `write` (pictures through `data.image.w
 checkpoints through `train.checkpoint.save`). The module has no imports of ours, so that any layer can use it.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -22,10 +24,11 @@ except ImportError:  # Windows
 
 _DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/self/fd)/(\d+)")
 _PART = re.compile(r"\.minidl-[0-9a-f]{16}\.part")
+Path = str | os.PathLike[str]
 _swept = set()  # folders in which this process has deleted what killed processes left
 
 
-def write(path, content):
+def write(path: Path, content: str | bytes | memoryview) -> None:
     """Make `content` (bytes, or text that is encoded as UTF-8) the content of the file `path`.
 
     A new or regular file is replaced: the content goes to a temporary file in the same folder, is synced to the disk and
@@ -50,7 +53,7 @@ def write(path, content):
             _replace(target, there, content)
 
 
-def check_writable(path):
+def check_writable(path: Path) -> None:
     """Raises the OSError with which `write(path, ...)` would fail: no such folder, `path` is a folder, no permission."""
     with _naming(path):
         if is_stream(path):
@@ -66,7 +69,7 @@ def check_writable(path):
         _refuse_read_only(target)
 
 
-def is_stream(path):
+def is_stream(path: Path) -> bool:
     """Whether `path` is a device, a pipe or a socket, or names an open descriptor, as /dev/stdout does."""
     there = _status(path)
     special = there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode)
@@ -193,7 +196,7 @@ def _sync(descriptor):
             raise
 
 
-def sync_folder(folder):
+def sync_folder(folder: Path) -> None:
     """Have the names in the folder on the disk, where the system can do that."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..backend import is_array
 from ..typing import Array, Shape
@@ -19,6 +19,8 @@ from ..typing import Array, Shape
 if TYPE_CHECKING:
     from .primitive import Plan
     from .tensor import Tensor
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
@@ -43,13 +45,13 @@ class no_grad:
     def __exit__(self, *error: object) -> None:
         mode.recording = self.before
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: _Function) -> _Function:
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
             with type(self)():
                 return function(*args, **kwargs)
 
-        return wrapper
+        return cast(_Function, wrapper)
 
 
 class enable_grad(no_grad):
