@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 
+from ..kernels.files import is_stream, write
 from ..typing import Array, ArrayLike, PathLike
 
 IMAGE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
@@ -74,7 +77,31 @@ def write_mask(path: PathLike, mask: ArrayLike, colors: ArrayLike | None = None)
     picture = Image.fromarray(mask.astype(np.uint8))
     if colors is not None:
         picture.putpalette(np.asarray(colors, dtype=np.uint8).tobytes())
-    picture.save(path)
+    write_image(path, picture, "PNG")
+
+
+def picture_format(path: PathLike) -> str:
+    """Pillow's name of the format that the file's ending names; PNG for a device or a pipe. ValueError for another ending."""
+    from PIL import Image
+
+    suffix = os.path.splitext(path)[1].lower()
+    kind = Image.registered_extensions().get(suffix) or ("PNG" if not suffix and is_stream(path) else None)
+    if kind not in Image.SAVE:
+        raise ValueError(f"{os.fspath(path)}: unknown kind of picture {suffix!r}; .png, .jpg and others are known")
+    return kind
+
+
+def write_image(path: PathLike, picture: Any, kind: str | None = None) -> None:
+    """Write a Pillow picture or an array H x W x 3 uint8, in the format `kind`, or else in that which the file's ending names.
+
+    Raises ValueError for an unknown ending, and OSError where the file cannot be written; the old file is then still there.
+    """
+    from PIL import Image
+
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind or picture_format(path))
+    write(path, buffer.getvalue())
 
 
 def voc_palette(K: int) -> Array:
