@@ -15,7 +15,18 @@ extras = {
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
 }
-extras["test"] = ["pytest", "hypothesis", "nbmake", "ruff", "mypy", "import-linter", "onnxruntime", *extras["onnx"], *extras["lessons"]]
+tools = ["pytest", "hypothesis", "nbmake", "ruff", "mypy", "import-linter"]
+extras["test"] = [
+    "pytest",
+    "hypothesis",
+    "nbmake",
+    "ruff",
+    "mypy",
+    "import-linter",
+    "onnxruntime",
+    *extras["onnx"],
+    *extras["lessons"],
+]
 
 setup(
     name="minidl",
