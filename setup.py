@@ -15,7 +15,6 @@ extras = {
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
 }
-tools = ["pytest", "hypothesis", "nbmake", "ruff", "mypy", "import-linter"]
 extras["test"] = [
     "pytest",
     "hypothesis",
