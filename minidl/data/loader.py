@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 
 from ..backend import cuda
-from .image import BrokenImageError
+from .picture import BrokenImageError, PixelModeError
 from .workers import Workers
 
 SHUFFLE, SAMPLE = 0, 1  # first part of a random stream's key after seed and epoch
@@ -25,7 +25,7 @@ class BatchMaker:
             try:
                 samples.append(self._sample(epoch, index))
             except BrokenImageError as error:
-                if not self.skip_broken:
+                if not self.skip_broken or isinstance(error, PixelModeError):
                     raise
                 broken.append((index, str(error)))
         return (collate(samples) if samples else None), broken

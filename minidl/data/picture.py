@@ -1,0 +1,60 @@
+"""Opening a picture file: what its header says, decoding with errors that name the file, EXIF orientation."""
+
+import os
+import struct
+import warnings
+import zlib
+
+ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other turns and reflections
+BITS_PER_SAMPLE, SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
+
+
+class BrokenImageError(ValueError):
+    """A file that exists but cannot be decoded; `DataLoader(skip_broken=True)` leaves such samples out."""
+
+
+class PixelModeError(BrokenImageError):
+    """A picture that can be decoded but has the wrong kind of pixels; it is never left out silently."""
+
+
+def decode(path, convert):
+    """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is none."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit of the error
+            with Image.open(path) as picture:
+                picture.load()
+                return convert(picture)
+    except BrokenImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BrokenImageError(f"{os.fspath(path)} is too large to decode safely: {error}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # missing or unreadable: the system's message names the file
+        raise BrokenImageError(f"{os.fspath(path)} cannot be decoded as an image: {error}") from error
+
+
+def orientation(picture):
+    """The EXIF orientation of a Pillow picture, 1 (upright) where it has none."""
+    value = picture.getexif().get(ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def upright(picture):
+    """The picture turned as its EXIF orientation says."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(picture) if orientation(picture) != 1 else picture
+
+
+def has_high_depth(picture):
+    """Whether this is a TIFF of several bands with more than 8 bits each, or of more bands than Pillow keeps."""
+    tags = getattr(picture, "tag_v2", None)
+    if tags is None:
+        return False
+    bits, samples = tags.get(BITS_PER_SAMPLE, (8,)), tags.get(SAMPLES_PER_PIXEL, 1)
+    bits = bits if isinstance(bits, tuple) else (bits,)
+    return samples > 1 and (max(bits) > 8 or samples > len(picture.getbands()))

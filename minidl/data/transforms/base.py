@@ -1,0 +1,42 @@
+"""What the transforms share: composition, checks of images, ImageNet's mean and deviation."""
+
+import numpy as np
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of images in 0..1
+
+
+class Compose:
+    """The transforms one after another."""
+
+    def __init__(self, transforms):
+        self.transforms = list(transforms)
+
+    def __call__(self, image, target, rng):
+        for transform in self.transforms:
+            image, target = transform(image, target, rng)
+        return image, target
+
+
+def check_image(image, where):
+    """Refuse what is not H x W x C, uint8 or float32."""
+    if image.ndim != 3 or image.dtype not in (np.uint8, np.float32):
+        raise TypeError(f"{where}: image is {image.dtype} {image.shape}; needed uint8 or float32 H x W x C")
+
+
+def check_uint8(image, where):
+    """Refuse what is not H x W x 3 uint8."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise TypeError(f"{where}: image is {image.dtype} {image.shape}; needed uint8 H x W x 3 (Normalize comes last)")
+
+
+def check_probability(p, where):
+    """Refuse what is no probability."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"{where}: p {p}; needed 0..1")
+
+
+def like_input(values, image):
+    """`values`, computed in float32, as the type of `image`: uint8 rounds and saturates."""
+    if image.dtype == np.uint8:
+        return np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    return values.astype(np.float32)
