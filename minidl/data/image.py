@@ -30,7 +30,7 @@ class ImageFormat:
 
 
 def read_image(path, channels=3, *, high_depth=False, exif=True):
-    """The picture in a file, H x W x channels: uint8, or with `high_depth` the stored values as float32.
+    """The picture in a file, H x W x channels: uint8, or with `high_depth` the stored values as float64.
 
     channels: 3 (grey is repeated, alpha dropped), 1 (colour becomes luminance), or the number of bands of a
         multispectral TIFF.
@@ -45,7 +45,7 @@ def read_image(path, channels=3, *, high_depth=False, exif=True):
         mode = "I;16" if image.dtype == np.uint16 else image.dtype
         raise PixelModeError(f"{os.fspath(path)} has pixel mode {mode}; an 8-bit image is needed")
     image = _with_channels(image, channels, path)
-    return image.astype(np.float32) if high_depth else image
+    return image.astype(np.float64) if high_depth else image
 
 
 def read_pixels(path, exif=True):

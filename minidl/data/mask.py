@@ -19,8 +19,9 @@ IGNORED_NAMES = ("void", "ignore", "ignored", "unlabelled", "unlabeled")
 def read_stored(path, expand_palette=False, grey_from_rgb=True):
     """What a mask file stores: H x W labels of an integer type, or H x W x 3 uint8 of a mask painted in colours.
 
-    A palette PNG gives its indices, a 1-bit picture 0 and 1, and with `grey_from_rgb` a picture in RGB whose channels are
-    equal everywhere one of them. With `expand_palette` a palette PNG gives its colours. Raises PixelModeError for JPEG, whose compression changes labels.
+    A palette PNG gives its indices, or with `expand_palette` its colours; a 1-bit picture 0 and 1; with `grey_from_rgb` a
+    picture in RGB whose channels are equal everywhere gives one of them. Raises PixelModeError for JPEG, whose compression
+    changes labels.
     """
 
     def to_array(picture):
@@ -85,7 +86,9 @@ class MaskValues:
 
     def __call__(self, stored, path):
         if stored.ndim != 2:
-            raise PixelModeError(f"{os.fspath(path)} is in colour; mask values are numbers of a grey or palette picture")
+            raise PixelModeError(
+                f"{os.fspath(path)} is in colour; mask values are numbers of a grey or palette picture"
+            )
         return _look_up(stored, list(self.values), range(len(self.values)), self.ignore_index, path)
 
 

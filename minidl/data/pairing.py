@@ -57,7 +57,9 @@ def find_pairs(images, masks, image_suffix="", mask_suffix=""):
     images, masks = Path(images), Path(masks)
     same = images.is_dir() and masks.is_dir() and os.path.samefile(images, masks)
     if same and image_suffix == mask_suffix:
-        raise ValueError(f"{images} holds both images and masks; needed the suffix that tells them apart (--mask-suffix)")
+        raise ValueError(
+            f"{images} holds both images and masks; needed the suffix that tells them apart (--mask-suffix)"
+        )
     found = Pairing()
     image_of, strange = _keyed(images, image_suffix, mask_suffix if same else None, found.ignored)
     found.images_alone += strange

@@ -18,9 +18,11 @@ class Compose:
 
 
 def check_image(image, where):
-    """Refuse what is not H x W x C, uint8 or float32."""
-    if image.ndim != 3 or image.dtype not in (np.uint8, np.float32):
-        raise TypeError(f"{where}: image is {image.dtype} {image.shape}; needed uint8 or float32 H x W x C")
+    """Refuse what is not H x W x C of uint8 or of stored values as float64; float32 has been normalised."""
+    if image.ndim != 3 or image.dtype not in (np.uint8, np.float64):
+        raise TypeError(
+            f"{where}: image is {image.dtype} {image.shape}; needed uint8 or float64 H x W x C (Normalize comes last)"
+        )
 
 
 def check_uint8(image, where):
@@ -36,7 +38,7 @@ def check_probability(p, where):
 
 
 def like_input(values, image):
-    """`values`, computed in float32, as the type of `image`: uint8 rounds and saturates."""
+    """`values` as the type of `image`: uint8 rounds and saturates."""
     if image.dtype == np.uint8:
         return np.clip(values + 0.5, 0, 255).astype(np.uint8)
-    return values.astype(np.float32)
+    return values.astype(image.dtype)

@@ -33,11 +33,13 @@ def _resize_image(image, h, w):
     from PIL import Image
 
     def one(array):
+        array = array if array.dtype == np.uint8 else array.astype(np.float32)
         return np.array(Image.fromarray(array).resize((w, h), Image.Resampling.BILINEAR))
 
     if image.dtype == np.uint8 and image.shape[2] == 3:
         return one(image)
-    return np.stack([one(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])], axis=-1)
+    channels = [one(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])]
+    return np.stack(channels, axis=-1).astype(image.dtype)
 
 
 def crop(image, target, top, left, size, fill, ignore_index):

@@ -16,7 +16,7 @@ class ToFloat:
 class Normalize:
     """(x - mean) / std in float32, for each channel; ImageNet's mean and std by default.
 
-    x is image / 255 of a uint8 image, or with `high_depth` the stored values of a float32 image.
+    x is image / 255 of a uint8 image, or with `high_depth` the stored values of a float64 image.
     """
 
     def __init__(self, mean=MEAN, std=STD, high_depth=False):
@@ -28,10 +28,10 @@ class Normalize:
         self.shift = (-np.array(mean) / np.array(std)).astype(np.float32)
 
     def __call__(self, image, target, rng=None):
-        needed = np.float32 if self.high_depth else np.uint8
+        needed = np.float64 if self.high_depth else np.uint8
         if image.dtype != needed or image.ndim != 3 or self.scale.size not in (1, image.shape[2]):
             raise TypeError(
                 f"Normalize: image is {image.dtype} {image.shape}; needed {needed.__name__} H x W x {self.scale.size} "
                 "(Normalize comes last)"
             )
-        return image * self.scale + self.shift, target
+        return image.astype(np.float32) * self.scale + self.shift, target
