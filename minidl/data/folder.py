@@ -1,13 +1,20 @@
 """Semantic datasets kept as pairs of files: an image and a picture of labels."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..typing import Array, ArrayLike, PathLike
 from .image import ImageFormat, voc_palette
-from .mask import read_labels
-from .pairing import IMAGE_SUFFIXES, find_pairs
+from .mask import ColorTable, MaskValues, read_labels
+from .pairing import IMAGE_SUFFIXES, Pairing, find_pairs
+from .types import Sample
+
+RGB = ImageFormat()
 
 __all__ = ["IMAGE_SUFFIXES", "SegmentationFolder", "SegmentationPairs", "listed", "listed_pairs"]
 
@@ -22,7 +29,16 @@ class SegmentationPairs:
     and a mask of different sizes or a label out of range.
     """
 
-    def __init__(self, pairs, classes, ignore_index=255, colors=None, *, decoder=None, image_format=ImageFormat()):  # noqa: B008
+    def __init__(
+        self,
+        pairs: Iterable[tuple[PathLike, PathLike]],
+        classes: int | Sequence[str],
+        ignore_index: int = 255,
+        colors: ArrayLike | None = None,
+        *,
+        decoder: MaskValues | ColorTable | None = None,
+        image_format: ImageFormat = RGB,
+    ) -> None:
         self.pairs = [(Path(image), Path(mask)) for image, mask in pairs]
         self.classes = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
         self.ignore_index, self.decoder, self.image_format = ignore_index, decoder, image_format
@@ -33,10 +49,10 @@ class SegmentationPairs:
                 f"got {len(self.classes)} classes and colors {self.colors.shape}"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pairs)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """The file that sample `index` comes from."""
         return os.fspath(self.pairs[index][0])
 
@@ -44,11 +60,11 @@ class SegmentationPairs:
         """Labels from the numbers stored in the mask file."""
         return stored
 
-    def labels(self, index):
+    def labels(self, index: int) -> Array:
         """The mask of sample `index` alone, H x W, its labels not yet checked."""
         return self._labels(read_labels(self.pairs[index][1], self.decoder))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         image_path, mask_path = self.pairs[index]
         image, mask = self.image_format.read(image_path), self.labels(index)
         if image.shape[:2] != mask.shape:
@@ -65,7 +81,7 @@ class SegmentationPairs:
         return image, mask
 
 
-def listed(stems):
+def listed(stems: Sequence[str]) -> str:
     """The first of many names, for a message."""
     return ", ".join(stems[:8]) + (f", ... ({len(stems)} in all)" if len(stems) > 8 else "")
 
@@ -77,13 +93,22 @@ class SegmentationFolder(SegmentationPairs):
     Raises FileNotFoundError where a folder is missing or empty or an image lacks its mask or the reverse, listing them.
     """
 
-    def __init__(self, root, images="images", masks="masks", *, classes, ignore_index=255, colors=None):
+    def __init__(
+        self,
+        root: PathLike,
+        images: str = "images",
+        masks: str = "masks",
+        *,
+        classes: int | Sequence[str],
+        ignore_index: int = 255,
+        colors: ArrayLike | None = None,
+    ) -> None:
         images, masks = Path(root) / images, Path(root) / masks
         found = find_pairs(images, masks)
         super().__init__(whole(found, images, masks), classes, ignore_index, colors)
 
 
-def whole(found, images, masks):
+def whole(found: Pairing, images: Path, masks: Path) -> list[tuple[Path, Path]]:
     """The pairs of a Pairing that leaves nothing alone; FileNotFoundError, listing what is alone, of another."""
     names = [
         [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
@@ -98,7 +123,9 @@ def whole(found, images, masks):
     return found.pairs
 
 
-def listed_pairs(list_file, image_of, mask_of):
+def listed_pairs(
+    list_file: Path, image_of: Callable[[str], Path], mask_of: Callable[[str], Path]
+) -> list[tuple[Path, Path]]:
     """The pairs for the stems that start the lines of a split's list file; errors name what is missing.
 
     image_of, mask_of: functions from stem to path.

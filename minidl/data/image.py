@@ -1,10 +1,13 @@
 """Image files to arrays, with errors that name the file."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..typing import Array, PathLike
 from .mask import read_mask, voc_palette, write_mask
 from .picture import BrokenImageError, PixelModeError, decode, has_high_depth, upright
 
@@ -24,12 +27,12 @@ class ImageFormat:
     high_depth: bool = False
     exif: bool = True
 
-    def read(self, path):
+    def read(self, path: PathLike) -> Array:
         """The picture in a file, H x W x channels."""
         return read_image(path, self.channels, high_depth=self.high_depth, exif=self.exif)
 
 
-def read_image(path, channels=3, *, high_depth=False, exif=True):
+def read_image(path: PathLike, channels: int = 3, *, high_depth: bool = False, exif: bool = True) -> Array:
     """The picture in a file, H x W x channels: uint8, or with `high_depth` the stored values as float64.
 
     channels: 3 (grey is repeated, alpha dropped), 1 (colour becomes luminance), or the number of bands of a
@@ -48,7 +51,7 @@ def read_image(path, channels=3, *, high_depth=False, exif=True):
     return image.astype(np.float64) if high_depth else image
 
 
-def read_pixels(path, exif=True):
+def read_pixels(path: PathLike, exif: bool = True) -> Array:
     """The picture as it is stored, H x W x C: uint8, uint16 or float32; palettes and other colour spaces become RGB."""
 
     def to_array(picture):
@@ -125,7 +128,7 @@ def _with_channels(image, channels, path):
     raise PixelModeError(f"{os.fspath(path)} has {have} channels; needed {channels}")
 
 
-def to_rgb(image):
+def to_rgb(image: Array) -> Array:
     """Any image H x W x C as uint8 RGB to look at: one band is grey, of more than three the first three are shown.
 
     Values other than uint8 are scaled so that their 2nd percentile is black and their 98th white.

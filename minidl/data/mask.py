@@ -1,5 +1,7 @@
 """Mask files: what is stored in them, and from stored values or colours to labels."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..typing import Array, ArrayLike, PathLike
 from .picture import PixelModeError, decode, upright
 
 MASK_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -16,7 +19,7 @@ LOSSY = ("JPEG", "MPO")
 IGNORED_NAMES = ("void", "ignore", "ignored", "unlabelled", "unlabeled")
 
 
-def read_stored(path, expand_palette=False, grey_from_rgb=True):
+def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: bool = True) -> Array:
     """What a mask file stores: H x W labels of an integer type, or H x W x 3 uint8 of a mask painted in colours.
 
     A palette PNG gives its indices, or with `expand_palette` its colours; a 1-bit picture 0 and 1; with `grey_from_rgb` a
@@ -50,13 +53,13 @@ def read_stored(path, expand_palette=False, grey_from_rgb=True):
     return decode(path, to_array)
 
 
-def read_labels(path, decoder=None):
+def read_labels(path: PathLike, decoder: MaskValues | ColorTable | None = None) -> Array:
     """The labels in a mask file, H x W: as stored, or as `decoder` (MaskValues, ColorTable) makes them of what is stored."""
     stored = read_stored(path, expand_palette=isinstance(decoder, ColorTable))
     return _one_channel(stored, path) if decoder is None else decoder(stored, path)
 
 
-def read_mask(path):
+def read_mask(path: PathLike) -> Array:
     """The labels in a palette, grey or 1-bit picture, H x W, as stored (palette indices, never colours)."""
     return _one_channel(read_stored(path, grey_from_rgb=False), path)
 
@@ -84,7 +87,7 @@ class MaskValues:
         if len(self.values) < 2 or len(set(self.values)) < len(self.values) or min(self.values) < 0:
             raise ValueError(f"mask values {self.values}; needed two or more different numbers of at least 0")
 
-    def __call__(self, stored, path):
+    def __call__(self, stored: Array, path: PathLike) -> Array:
         if stored.ndim != 2:
             raise PixelModeError(
                 f"{os.fspath(path)} is in colour; mask values are numbers of a grey or palette picture"
@@ -101,7 +104,7 @@ class ColorTable:
     ignored: tuple = ()
     ignore_index: int = 255
 
-    def __call__(self, stored, path):
+    def __call__(self, stored: Array, path: PathLike) -> Array:
         if stored.ndim == 2:
             stored = np.repeat(stored[..., None], 3, axis=2)  # black and white alone: stored as grey
         keys, labels = [], []
@@ -111,7 +114,7 @@ class ColorTable:
         flat = stored.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
         return _look_up(flat, keys, labels, None, path, lambda key: (key >> 16, key >> 8 & 255, key & 255))
 
-    def first_colors(self):
+    def first_colors(self) -> Array:
         """The colour that stands for each class, K x 3 uint8."""
         return np.array([colors[0] for colors in self.colors], np.uint8)
 
@@ -134,7 +137,7 @@ def _look_up(stored, keys, labels, kept, path, shown=int):
     return table.astype(np.min_scalar_type(int(table.max(initial=0))))[where].reshape(stored.shape)
 
 
-def read_color_table(path, ignore_index=255):
+def read_color_table(path: PathLike, ignore_index: int = 255) -> ColorTable:
     """The ColorTable in a CSV file of lines name, r, g, b, or in JSON: {name: [r, g, b]}.
 
     A class may have several colours: a line each, or in JSON a list of triples. The names void, ignore and unlabelled
@@ -185,7 +188,7 @@ def _json_rows(text, path):
             yield name, one if isinstance(one, list) else [one]
 
 
-def write_mask(path, mask, colors=None, bits=8):
+def write_mask(path: PathLike, mask: ArrayLike, colors: ArrayLike | None = None, bits: int = 8) -> None:
     """Write labels as a PNG: of 8 bits with `colors` (K x 3 uint8) as its palette, or grey of 16 `bits`."""
     from PIL import Image
 
@@ -201,7 +204,7 @@ def write_mask(path, mask, colors=None, bits=8):
     picture.save(path, format="PNG")
 
 
-def voc_palette(K):
+def voc_palette(K: int) -> Array:
     """K x 3 uint8 colours of PASCAL VOC's colour map: the bits of the label, three at a time, from the top bit down."""
     label = np.arange(K)[:, None] >> np.array([0, 1, 2])  # column c reads bits c, c+3, c+6, ...
     return sum(((label >> 3 * j) & 1) << (7 - j) for j in range(8)).astype(np.uint8)

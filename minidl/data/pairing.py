@@ -1,9 +1,13 @@
 """Which mask file belongs to which image file: by name, in folders that may be nested."""
 
+from __future__ import annotations
+
 import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ..typing import PathLike
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 
@@ -18,7 +22,7 @@ class Pairing:
     ignored: list = field(default_factory=list)  # (path, reason)
 
 
-def picture_files(folder):
+def picture_files(folder: PathLike) -> tuple[list[Path], list[tuple[Path, str]]]:
     """(paths of the pictures in `folder` and its sub-folders, in order; [(path, reason)] of what is no picture).
 
     Links are followed, each folder once. Hidden files and folders, and files with another ending, are no pictures.
@@ -46,7 +50,7 @@ def picture_files(folder):
     return pictures, ignored
 
 
-def find_pairs(images, masks, image_suffix="", mask_suffix=""):
+def find_pairs(images: PathLike, masks: PathLike, image_suffix: str = "", mask_suffix: str = "") -> Pairing:
     """Pair the pictures in folder `images` with those in `masks` whose name is the same but for the endings.
 
     image_suffix, mask_suffix: what follows the common part of the names, as in a.jpg and a_mask.png; needed where both

@@ -1,9 +1,15 @@
 """Opening a picture file: what its header says, decoding with errors that name the file, EXIF orientation."""
 
+from __future__ import annotations
+
 import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
+from typing import Any
+
+from ..typing import PathLike
 
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other turns and reflections
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
@@ -17,7 +23,7 @@ class PixelModeError(BrokenImageError):
     """A picture that can be decoded but has the wrong kind of pixels; it is never left out silently."""
 
 
-def decode(path, convert):
+def decode(path: PathLike, convert: Callable[[Any], Any]) -> Any:
     """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is none."""
     from PIL import Image
 
@@ -37,20 +43,20 @@ def decode(path, convert):
         raise BrokenImageError(f"{os.fspath(path)} cannot be decoded as an image: {error}") from error
 
 
-def orientation(picture):
+def orientation(picture: Any) -> int:
     """The EXIF orientation of a Pillow picture, 1 (upright) where it has none."""
     value = picture.getexif().get(ORIENTATION, 1)
     return value if value in range(1, 9) else 1
 
 
-def upright(picture):
+def upright(picture: Any) -> Any:
     """The picture turned as its EXIF orientation says."""
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(picture) if orientation(picture) != 1 else picture
 
 
-def has_high_depth(picture):
+def has_high_depth(picture: Any) -> bool:
     """Whether this is a TIFF of several bands with more than 8 bits each, or of more bands than Pillow keeps."""
     tags = getattr(picture, "tag_v2", None)
     if tags is None:

@@ -3,15 +3,20 @@
 Files are safetensors. A .pth becomes one with the user's own PyTorch, see README.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from .. import nn
 from ..data.voc import CLASSES as VOC_CLASSES
 from ..train import checkpoint
 from ..train.checkpoint import CheckpointError
+from ..typing import PathLike
 
 
-def load_weights(model, path, new_head=False):
+def load_weights(model: nn.Module, path: PathLike, new_head: bool = False) -> list[str]:
     """Load a safetensors file into `model` by name: all of it or, if an error is raised, nothing. Returns the names left.
 
     Names and shapes must agree. With `new_head`, entries that differ only in the number of classes (their first axis is
@@ -62,7 +67,7 @@ VOC = Published(tuple(VOC_CLASSES))
 PUBLISHED = {"fcn_resnet50": VOC, "deeplabv3_resnet50": VOC, "deeplabv3_resnet101": VOC}
 
 
-def open_published(arch, path):
+def open_published(arch: str, path: PathLike) -> tuple[nn.Module, dict[str, Any]]:
     """(model in evaluation mode, settings as a run's config) of torchvision's network `arch` with the weights in `path`."""
     from .. import models
     from ..data import voc_palette

@@ -1,8 +1,19 @@
 """The one style of all figures, and how they are made and written."""
 
+from __future__ import annotations
+
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from ..typing import PathLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_Drawing = TypeVar("_Drawing", bound=Callable[..., Any])
 
 STYLE = {
     "axes.spines.right": False,
@@ -35,7 +46,7 @@ def _figure_class():
     return Figure
 
 
-def styled(function):
+def styled(function: _Drawing) -> _Drawing:
     """The function, run in the one style."""
 
     @functools.wraps(function)
@@ -45,10 +56,10 @@ def styled(function):
         with matplotlib.rc_context(STYLE):
             return function(*args, **kwargs)
 
-    return drawn
+    return cast(_Drawing, drawn)
 
 
-def new_figure(width, height, title=None):
+def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     """An empty figure of so many inches, its title, the finding, at the left."""
     figure = _figure_class()(figsize=(width, height), layout="constrained")
     if title:
@@ -56,7 +67,7 @@ def new_figure(width, height, title=None):
     return figure
 
 
-def save(figure, path):
+def save(figure: Figure, path: PathLike) -> None:
     """Write the figure, whole or not at all, in the format that the file's ending names."""
     import matplotlib
 
@@ -66,7 +77,7 @@ def save(figure, path):
         figure.savefig(part, format=Path(path).suffix[1:].lower() or "png")
 
 
-def halo():
+def halo() -> list[Any]:
     """An outline that keeps text readable on any picture."""
     from matplotlib.patheffects import withStroke
 

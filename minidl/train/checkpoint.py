@@ -5,16 +5,22 @@ a run needs (optimiser, schedule, place in the data, random state) is a tree of 
 each branch becomes a JSON string in the file's metadata, its arrays lie beside the weights as "@branch/number".
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..backend import is_array
 from ..backend.cuda import to_host
+from ..nn.module import Module
+from ..typing import Array, PathLike, TensorLike
 
 FOREIGN = {
     b"PK\x03\x04": "a zip archive (PyTorch's .pt? pickles are never loaded)",
@@ -29,7 +35,7 @@ class CheckpointError(ValueError):
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: PathLike) -> Iterator[Path]:
     """A temporary path beside `path`: synced and renamed over `path` when the block ends, deleted if it fails.
 
     The name is always the same, so what a killed process left is overwritten by the next attempt.
@@ -54,13 +60,13 @@ def replacing(path):
             os.close(folder)
 
 
-def write_text(path, text):
+def write_text(path: PathLike, text: str) -> None:
     """Replace the file's content by `text`, all of it or nothing."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def pack(tree, arrays, prefix):
+def pack(tree: Any, arrays: dict[str, Array], prefix: str) -> Any:
     """`tree` as what JSON can hold; arrays and Tensors move to the dictionary `arrays`, as "prefix/0", "prefix/1", ..."""
     if isinstance(tree, Tensor):
         tree = tree.data
@@ -83,7 +89,7 @@ def pack(tree, arrays, prefix):
     )
 
 
-def unpack(packed, arrays):
+def unpack(packed: Any, arrays: dict[str, Array]) -> Any:
     """The tree that `pack` was given, with arrays taken from `arrays`."""
     if isinstance(packed, list):
         return [unpack(value, arrays) for value in packed]
@@ -98,7 +104,7 @@ def unpack(packed, arrays):
     return {key: unpack(value, arrays) for key, value in packed.items()}
 
 
-def save(path, weights, **branches):
+def save(path: PathLike, weights: Mapping[str, TensorLike], **branches: Any) -> None:
     """Write the arrays `weights` ({name: array or Tensor}) and any trees of state to `path`, atomically.
 
     Raises OSError where the file cannot be written (no such folder, no permission, disk full); the file that was at
@@ -119,7 +125,7 @@ def save(path, weights, **branches):
         part.write_bytes(content)
 
 
-def load(path):
+def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     """(weights, branches) of a checkpoint: {name: array} and {name: tree}, as `save` was given them.
 
     Any safetensors file can be read; without minidl's metadata, `branches` is empty. Raises FileNotFoundError, or
@@ -143,7 +149,7 @@ def load(path):
     return {name: a for name, a in arrays.items() if not name.startswith("@")}, trees
 
 
-def load_weights(model, path):
+def load_weights(model: Module, path: PathLike) -> dict[str, Any]:
     """Load a checkpoint's weights into `model`, all of them, and return its branches.
 
     Raises CheckpointError, with the first names that differ, where the file is of another architecture.
@@ -153,7 +159,7 @@ def load_weights(model, path):
     return branches
 
 
-def fill(model, weights, path):
+def fill(model: Module, weights: Mapping[str, TensorLike], path: PathLike) -> None:
     """`model.load_state_dict(weights)`, whose error says which file did not fit and is short."""
     try:
         model.load_state_dict(weights)

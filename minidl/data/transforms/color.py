@@ -1,7 +1,11 @@
 """Colour, noise and blur: changes of the image that leave its target alone."""
 
+from __future__ import annotations
+
 import numpy as np
 
+from ...typing import Array
+from ..types import Sample, Target
 from .base import check_image, check_probability, like_input
 
 
@@ -13,7 +17,9 @@ class ColorJitter:
     Images that are not uint8 RGB have brightness and contrast alone.
     """
 
-    def __init__(self, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0):
+    def __init__(
+        self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0
+    ) -> None:
         if min(brightness, contrast, saturation, hue) < 0 or hue > 0.5:
             raise ValueError(
                 f"ColorJitter: brightness {brightness}, contrast {contrast}, saturation {saturation}, hue {hue}; "
@@ -21,7 +27,7 @@ class ColorJitter:
             )
         self.amounts = (brightness, contrast, saturation, hue)
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         check_image(image, "ColorJitter")
         rgb = image.dtype == np.uint8 and image.shape[2] == 3
         for kind in rng.permutation(4):
@@ -67,13 +73,13 @@ class GaussianNoise:
     std is a share of 255 for uint8 images and of the image's own standard deviation for others.
     """
 
-    def __init__(self, std=0.05, p=0.5):
+    def __init__(self, std: float = 0.05, p: float = 0.5) -> None:
         check_probability(p, "GaussianNoise")
         if std < 0:
             raise ValueError(f"GaussianNoise: std {std}; needed 0 or more")
         self.std, self.p = std, p
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         check_image(image, "GaussianNoise")
         if rng.random() >= self.p:
             return image, target
@@ -85,13 +91,13 @@ class GaussianNoise:
 class GaussianBlur:
     """A Gaussian of a standard deviation drawn from `sigma` (least, most) in pixels, with probability p."""
 
-    def __init__(self, sigma=(0.1, 1.5), p=0.5):
+    def __init__(self, sigma: tuple[float, float] = (0.1, 1.5), p: float = 0.5) -> None:
         check_probability(p, "GaussianBlur")
         if not 0 < sigma[0] <= sigma[1]:
             raise ValueError(f"GaussianBlur: sigma {sigma}; needed 0 < least <= most")
         self.sigma, self.p = sigma, p
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         from scipy import ndimage
 
         check_image(image, "GaussianBlur")

@@ -1,12 +1,18 @@
 """Size and window: resizing, random scale, random and central crops."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
+from ...typing import Array, ArrayLike, Size2
 from ..targets import change
+from ..types import Sample, Target
 from .base import MEAN, check_image
 
 
-def pair(size, where):
+def pair(size: Size2, where: str) -> tuple[int, int]:
     """(H, W) of an int or a pair, checked."""
     H, W = (size, size) if isinstance(size, int) else size
     if H < 1 or W < 1:
@@ -14,7 +20,7 @@ def pair(size, where):
     return int(H), int(W)
 
 
-def resize(image, target, size, where="resize"):
+def resize(image: Array, target: Target, size: Sequence[int], where: str = "resize") -> Sample:
     """Image by a bilinear filter that widens when it shrinks, labels by nearest neighbour, to size (H, W)."""
     check_image(image, where)
     H, W = image.shape[:2]
@@ -42,7 +48,9 @@ def _resize_image(image, h, w):
     return np.stack(channels, axis=-1).astype(image.dtype)
 
 
-def crop(image, target, top, left, size, fill, ignore_index):
+def crop(
+    image: Array, target: Target, top: int, left: int, size: Sequence[int], fill: Sequence[float], ignore_index: int
+) -> Sample:
     """The window of `size` (H, W) whose corner is at (top, left); what lies outside is `fill` and `ignore_index`."""
     h, w = size
     inside = np.s_[max(top, 0) : max(top + h, 0), max(left, 0) : max(left + w, 0)]
@@ -66,11 +74,11 @@ def crop(image, target, top, left, size, fill, ignore_index):
 class Resize:
     """To size (H, W), or an int for the shorter side, keeping the ratio."""
 
-    def __init__(self, size):
+    def __init__(self, size: Size2) -> None:
         pair(size, "Resize")
         self.size = size
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         size = self.size
         if isinstance(size, int):
             H, W = image.shape[:2]
@@ -81,18 +89,18 @@ class Resize:
 class RandomScale:
     """Both sides by one factor, drawn uniformly from `scales`; with RandomCrop the usual augmentation."""
 
-    def __init__(self, scales=(0.5, 2.0)):
+    def __init__(self, scales: tuple[float, float] = (0.5, 2.0)) -> None:
         if not 0 < scales[0] <= scales[1]:
             raise ValueError(f"RandomScale: scales {scales}; needed 0 < smallest <= largest")
         self.scales = scales
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         factor = rng.uniform(*self.scales)
         H, W = image.shape[:2]
         return resize(image, target, (max(round(H * factor), 1), max(round(W * factor), 1)), "RandomScale")
 
 
-def fill_levels(fill, image):
+def fill_levels(fill: ArrayLike | None, image: Array) -> list:
     """A level for each channel: `fill`, or ImageNet's mean colour for uint8 RGB, or the image's own mean."""
     channels = image.shape[2]
     if fill is not None:
@@ -112,7 +120,9 @@ class RandomCrop:
         likely as another, so that rare classes are seen.
     """
 
-    def __init__(self, size, ignore_index=255, fill=None, class_p=0.0):
+    def __init__(
+        self, size: Size2, ignore_index: int = 255, fill: ArrayLike | None = None, class_p: float = 0.0
+    ) -> None:
         self.size, self.ignore_index, self.fill = pair(size, type(self).__name__), ignore_index, fill
         if not 0 <= class_p <= 1:
             raise ValueError(f"RandomCrop: class_p {class_p}; needed 0..1")
@@ -121,7 +131,7 @@ class RandomCrop:
     def _offset(self, spare, rng):
         return int(rng.integers(spare + 1)) if spare > 0 else spare // 2
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         check_image(image, type(self).__name__)
         corner = None
         if self.class_p and rng.random() < self.class_p:

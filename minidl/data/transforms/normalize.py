@@ -1,14 +1,18 @@
 """The last step: from stored values to the floats that a network takes."""
 
+from __future__ import annotations
+
 import numpy as np
 
+from ...typing import Array, ArrayLike
+from ..types import Sample, Target
 from .base import MEAN, STD, check_uint8
 
 
 class ToFloat:
     """uint8 0..255 to float32 0..1."""
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         check_uint8(image, "ToFloat")
         return image.astype(np.float32) / 255, target
 
@@ -19,7 +23,7 @@ class Normalize:
     x is image / 255 of a uint8 image, or with `high_depth` the stored values of a float64 image.
     """
 
-    def __init__(self, mean=MEAN, std=STD, high_depth=False):
+    def __init__(self, mean: ArrayLike = MEAN, std: ArrayLike = STD, high_depth: bool = False) -> None:
         if np.min(std) <= 0:
             raise ValueError(f"Normalize: std {std}; needed positive")
         unit = 1 if high_depth else 255
@@ -27,7 +31,7 @@ class Normalize:
         self.scale = (1 / (unit * np.array(std))).astype(np.float32)
         self.shift = (-np.array(mean) / np.array(std)).astype(np.float32)
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         needed = np.float64 if self.high_depth else np.uint8
         if image.dtype != needed or image.ndim != 3 or self.scale.size not in (1, image.shape[2]):
             raise TypeError(

@@ -1,5 +1,10 @@
 """Augmentations that suit a kind of pictures, by name: what `minidl train --augment NAME` does."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..types import Transform
 from .color import ColorJitter, GaussianBlur, GaussianNoise
 from .erase import RandomErasing
 from .flip import RandomHorizontalFlip, RandomQuarterTurn, RandomVerticalFlip
@@ -9,7 +14,7 @@ from .warp import ElasticGrid, ElasticTransform, RandomAffine, RandomRotation
 PRESETS = ("none", "light", "medical", "aerial")
 
 
-def preset(name, ignore_index=255):
+def preset(name: str, ignore_index: int = 255) -> list[Transform]:
     """The list of transforms of a preset, to be followed by a crop where images must have one size.
 
     none: nothing. light (photographs): left-right flip, scale 0.75 to 1.33, slight colour. medical (microscopes, scans):
@@ -56,7 +61,7 @@ SINGLE = {
 }
 
 
-def augmentations(names, ignore_index=255):
+def augmentations(names: Iterable[str], ignore_index: int = 255) -> list[Transform]:
     """The transforms of presets and single names, in order."""
     found = []
     for name in names:

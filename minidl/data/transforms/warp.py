@@ -1,13 +1,19 @@
 """Rotation, affine maps and elastic deformation: each output pixel is read at a place in the input (scipy.ndimage)."""
 
+from __future__ import annotations
+
 import numpy as np
 
+from ...typing import Array
 from ..targets import change
+from ..types import Sample, Target
 from .base import check_image, check_probability, like_input
 from .geometry import fill_levels
 
 
-def warp(image, target, rows, columns, ignore_index, mode="constant"):
+def warp(
+    image: Array, target: Target, rows: Array, columns: Array, ignore_index: int, mode: str = "constant"
+) -> Sample:
     """Image (bilinear) and target (nearest neighbour) read at the places `rows`, `columns`, each h x w.
 
     mode: what lies outside; "constant" is the image's fill and `ignore_index` (0 in instance masks), "mirror" reflects.
@@ -52,7 +58,15 @@ class RandomAffine:
     p: probability; ignore_index: the label of pixels that come from outside.
     """
 
-    def __init__(self, degrees=0.0, translate=None, scale=None, shear=None, p=1.0, ignore_index=255):
+    def __init__(
+        self,
+        degrees: float | tuple[float, float] = 0.0,
+        translate: tuple[float, float] | None = None,
+        scale: tuple[float, float] | None = None,
+        shear: float | tuple[float, float] | None = None,
+        p: float = 1.0,
+        ignore_index: int = 255,
+    ) -> None:
         check_probability(p, type(self).__name__)
         self.degrees, self.shear = _interval(degrees), _interval(shear or 0.0)
         self.translate, self.scale = translate or (0.0, 0.0), scale or (1.0, 1.0)
@@ -62,7 +76,7 @@ class RandomAffine:
                 f"{type(self).__name__}: translate {translate}, scale {scale}; needed fractions 0..1 and 0 < least <= most"
             )
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         check_image(image, type(self).__name__)
         angle, shear = np.radians(rng.uniform(*self.degrees)), np.radians(rng.uniform(*self.shear))
         factor = rng.uniform(*self.scale)
@@ -84,7 +98,7 @@ class RandomAffine:
 class RandomRotation(RandomAffine):
     """A random rotation about the centre; `degrees` as in RandomAffine."""
 
-    def __init__(self, degrees, p=1.0, ignore_index=255):
+    def __init__(self, degrees: float | tuple[float, float], p: float = 1.0, ignore_index: int = 255) -> None:
         super().__init__(degrees, p=p, ignore_index=ignore_index)
 
 
@@ -102,20 +116,20 @@ class ElasticTransform:
     in -1..1. As torchvision's, which scales by alpha alone: the typical displacement is about alpha / (3.5 sigma) pixels.
     """
 
-    def __init__(self, alpha=50.0, sigma=5.0, p=1.0):
+    def __init__(self, alpha: float = 50.0, sigma: float = 5.0, p: float = 1.0) -> None:
         check_probability(p, type(self).__name__)
         if alpha < 0 or sigma <= 0:
             raise ValueError(f"ElasticTransform: alpha {alpha}, sigma {sigma}; needed alpha >= 0 and sigma > 0")
         self.alpha, self.sigma, self.p = alpha, sigma, p
 
-    def displacement(self, shape, rng):
+    def displacement(self, shape: tuple[int, int], rng: np.random.Generator) -> Array:
         """(2, H, W) in pixels: along rows, along columns."""
         from scipy import ndimage
 
         noise = rng.uniform(-1, 1, (2, *shape))
         return np.stack([ndimage.gaussian_filter(n, self.sigma) for n in noise]) * self.alpha
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         check_image(image, type(self).__name__)
         if rng.random() >= self.p:
             return image, target
@@ -132,13 +146,13 @@ class ElasticGrid(ElasticTransform):
     section 3.1.
     """
 
-    def __init__(self, sigma=10.0, grid=3, p=1.0):
+    def __init__(self, sigma: float = 10.0, grid: int = 3, p: float = 1.0) -> None:
         super().__init__(sigma=sigma, p=p)
         if grid < 2:
             raise ValueError(f"ElasticGrid: grid {grid}; needed at least 2")
         self.grid = grid
 
-    def displacement(self, shape, rng):
+    def displacement(self, shape: tuple[int, int], rng: np.random.Generator) -> Array:
         from scipy import ndimage
 
         H, W = shape
