@@ -9,10 +9,10 @@ import numpy as np
 
 from ..typing import Array, PathLike
 from .mask import read_mask, voc_palette, write_mask
-from .picture import BrokenImageError, PixelModeError, decode, has_high_depth, upright
+from .picture import BrokenImageError, PixelModeError, decode, has_high_depth, picture_format, upright, write_image
 
-__all__ = ["BrokenImageError", "ImageFormat", "PixelModeError", "read_image", "read_mask", "read_pixels", "to_rgb"]
-__all__ += ["voc_palette", "write_mask"]
+__all__ = ["BrokenImageError", "ImageFormat", "PixelModeError", "picture_format", "read_image", "read_mask"]
+__all__ += ["read_pixels", "to_rgb", "voc_palette", "write_image", "write_mask"]
 
 EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 COLOUR = ("P", "PA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")  # become RGB

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..typing import Array, ArrayLike, PathLike
-from .picture import PixelModeError, decode, upright
+from .picture import PixelModeError, decode, upright, write_image
 
 MASK_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 LOSSY = ("JPEG", "MPO")
@@ -201,7 +201,7 @@ def write_mask(path: PathLike, mask: ArrayLike, colors: ArrayLike | None = None,
     picture = Image.fromarray(mask.astype(np.uint8 if bits == 8 else np.uint16))
     if colors is not None and bits == 8:
         picture.putpalette(np.asarray(colors, dtype=np.uint8)[:256].tobytes())
-    picture.save(path, format="PNG")
+    write_image(path, picture, "PNG")
 
 
 def voc_palette(K: int) -> Array:

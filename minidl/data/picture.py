@@ -1,7 +1,8 @@
-"""Opening a picture file: what its header says, decoding with errors that name the file, EXIF orientation."""
+"""Picture files: decoding with errors that name the file, EXIF orientation, writing."""
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
@@ -9,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from ..kernels.files import is_stream, write
 from ..typing import PathLike
 
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other turns and reflections
@@ -64,3 +66,27 @@ def has_high_depth(picture: Any) -> bool:
     bits, samples = tags.get(BITS_PER_SAMPLE, (8,)), tags.get(SAMPLES_PER_PIXEL, 1)
     bits = bits if isinstance(bits, tuple) else (bits,)
     return samples > 1 and (max(bits) > 8 or samples > len(picture.getbands()))
+
+
+def picture_format(path: PathLike) -> str:
+    """Pillow's name of the format that the file's ending names; PNG for a device or a pipe. ValueError for another ending."""
+    from PIL import Image
+
+    suffix = os.path.splitext(path)[1].lower()
+    kind = Image.registered_extensions().get(suffix) or ("PNG" if not suffix and is_stream(path) else None)
+    if kind not in Image.SAVE:
+        raise ValueError(f"{os.fspath(path)}: unknown kind of picture {suffix!r}; .png, .jpg and others are known")
+    return kind
+
+
+def write_image(path: PathLike, picture: Any, kind: str | None = None) -> None:
+    """Write a Pillow picture or an array H x W x 3 uint8, in the format `kind`, or else in that which the file's ending names.
+
+    Raises ValueError for an unknown ending, and OSError where the file cannot be written; the old file is then still there.
+    """
+    from PIL import Image
+
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind or picture_format(path))
+    write(path, buffer.getvalue())

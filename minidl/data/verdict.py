@@ -38,8 +38,7 @@ def faults_of(found: Survey, dataset: Any, skip_broken: bool = False) -> list[Fa
 def class_weights(found: Survey, dataset: Any) -> Array:
     """Weights by median frequency balancing, K (Eigen & Fergus 2015, section 6.3.2); 1 for classes that do not occur.
 
-    w_k = median(f) / f_k, where f_k is the share of class k among the pixels of the images in which it occurs; here pixels of
-    all images, since sizes are alike. Weights are kept within 0.1 and 10.
+    w_k = median(f) / f_k, where f_k is the share of class k among all labelled pixels, kept within 0.1 and 10.
     """
     K = len(dataset.classes)
     share = np.array([found.counts.get(k, 0) if k != dataset.ignore_index else 0 for k in range(K)], np.float64)

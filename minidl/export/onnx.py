@@ -9,8 +9,8 @@ import numpy as np
 
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
+from ..kernels.files import write
 from ..nn.module import Module
-from ..train.checkpoint import replacing
 from ..typing import PathLike
 from .graph import Graph
 from .trace import Traced, recording
@@ -58,6 +58,5 @@ def export_onnx(
         body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9
     )
     onnx.checker.check_model(exported, full_check=True)
-    with replacing(Path(path)) as part:
-        part.write_bytes(exported.SerializeToString())
+    write(path, exported.SerializeToString())
     return Path(path)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ..kernels.files import write
 from ..typing import PathLike
 
 if TYPE_CHECKING:
@@ -68,13 +69,13 @@ def new_figure(width: float, height: float, title: str | None = None) -> Figure:
 
 
 def save(figure: Figure, path: PathLike) -> None:
-    """Write the figure, whole or not at all, in the format that the file's ending names."""
+    """Write the figure, whole or not at all, in the format that the file's ending names (PNG without an ending)."""
     import matplotlib
 
-    from ..train.checkpoint import replacing
-
-    with matplotlib.rc_context(STYLE), replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix[1:].lower() or "png")
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=Path(path).suffix[1:].lower() or "png")
+    write(path, buffer.getvalue())
 
 
 def halo() -> list[Any]:

@@ -7,10 +7,8 @@ each branch becomes a JSON string in the file's metadata, its arrays lie beside 
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..backend import is_array
 from ..backend.cuda import to_host
+from ..kernels.files import write
 from ..nn.module import Module
 from ..typing import Array, PathLike, TensorLike
 
@@ -32,38 +31,6 @@ FOREIGN |= {b"\x89HDF": "an HDF5 file", b"\x1f\x8b": "a gzip file", b"\x89PNG": 
 
 class CheckpointError(ValueError):
     """A file that is not a whole checkpoint, or not the one that is needed; the message says why."""
-
-
-@contextlib.contextmanager
-def replacing(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path`: synced and renamed over `path` when the block ends, deleted if it fails.
-
-    The name is always the same, so what a killed process left is overwritten by the next attempt.
-    """
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = os.fspath(path)  # a full disk does not say which file it was
-        raise
-    with contextlib.suppress(OSError):  # the rename itself; not every system can sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def write_text(path: PathLike, text: str) -> None:
-    """Replace the file's content by `text`, all of it or nothing."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def pack(tree: Any, arrays: dict[str, Array], prefix: str) -> Any:
@@ -120,9 +87,7 @@ def save(path: PathLike, weights: Mapping[str, TensorLike], **branches: Any) -> 
         state = {}
         metadata[name] = json.dumps(pack(tree, state, f"@{name}"))
         arrays |= state
-    content = to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata)
-    with replacing(path) as part:
-        part.write_bytes(content)
+    write(path, to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata))
 
 
 def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -140,13 +105,27 @@ def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+            arrays = _arrays(file, path)
         if metadata.get("format") != "minidl":
             return arrays, {}
         trees = {name: unpack(json.loads(text), arrays) for name, text in metadata.items() if name != "format"}
     except (SafetensorError, TypeError, AttributeError, KeyError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} {_diagnosis(start, size)} ({error})") from error
     return {name: a for name, a in arrays.items() if not name.startswith("@")}, trees
+
+
+def _arrays(file, path):
+    """{name: array} of an open safetensors file; bfloat16, which NumPy lacks, as float32."""
+    from safetensors import deserialize
+
+    names = list(file.keys())
+    halves = {name for name in names if file.get_slice(name).get_dtype() == "BF16"}
+    arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in names if name not in halves}
+    for name, entry in deserialize(path.read_bytes()) if halves else ():
+        if name in halves:
+            bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
+            arrays[name] = bits.view(np.float32).reshape(entry["shape"])
+    return {name: arrays[name] for name in names}
 
 
 def load_weights(model: Module, path: PathLike) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..backend import random
 from ..data.loader import DataLoader
+from ..kernels.files import write
 from ..nn.module import Module
 from . import checkpoint
 from .optim import Optimizer, Schedule
@@ -136,7 +137,7 @@ class Run:
             table = csv.DictWriter(text, columns, lineterminator="\n")
             table.writeheader()
             table.writerows(self.history)
-            checkpoint.write_text(self.folder / LOG, text.getvalue())
+            write(self.folder / LOG, text.getvalue())
 
 
 def threads() -> int | None:
