@@ -51,6 +51,7 @@ class Captured:
 
     @property
     def recorded(self) -> bool:
+        """Whether the next call replays the recording."""
         return self.graph is not None
 
     def __call__(self, *tensors: Tensor) -> Any:

@@ -48,14 +48,17 @@ class Tensor(TensorMethods):
 
     @property
     def shape(self) -> Shape:
+        """The sizes of the axes, a tuple."""
         return self.data.shape
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.data.ndim
 
     @property
     def dtype(self) -> np.dtype:
+        """The type of the elements, a NumPy dtype."""
         return self.data.dtype
 
     @property

@@ -164,6 +164,7 @@ class Uploader:
             self.stream = self.cupy.cuda.Stream(non_blocking=True)
 
     def start(self, batch: Any) -> Any:
+        """Begin to copy a batch; returns what `finish` needs."""
         pinned = []
         with self.device, self.stream:
             moved = _walk(batch, functools.partial(self._copy, pinned))
@@ -171,6 +172,7 @@ class Uploader:
         return moved, done, pinned
 
     def finish(self, ticket: Any) -> Any:
+        """The batch on the GPU, ready for whatever the current stream does next."""
         moved, done, pinned = ticket
         current = self.cupy.cuda.get_current_stream()
         current.wait_event(done)

@@ -40,6 +40,7 @@ class Gaussian:
     def kernel(
         self, image: Array | None, size: Sequence[int], exact: bool, dtype: type[np.floating], beside: Array
     ) -> Kernel:
+        """The filter matrix of this term for images of `size` (H, W)."""
         return position_kernel(size, self.sxy, self.normalization, exact, dtype, beside)
 
 
@@ -58,6 +59,7 @@ class Bilateral:
     def kernel(
         self, image: Array | None, size: Sequence[int], exact: bool, dtype: type[np.floating], beside: Array
     ) -> Kernel:
+        """The filter matrix of this term for `image` (c, H, W)."""
         if image is None:
             raise ValueError("DenseCRF: a Bilateral term needs an image")
         return make_kernel(
@@ -76,6 +78,7 @@ class Features:
     def kernel(
         self, image: Array | None, size: Sequence[int], exact: bool, dtype: type[np.floating], beside: Array
     ) -> Kernel:
+        """The filter matrix of this term for images of `size` (H, W)."""
         features = like(self.features, beside, np.float32)
         if features.ndim != 3 or features.shape[1:] != tuple(size) or not 1 <= len(features) <= 8:
             raise ValueError(f"DenseCRF: features must be (1 to 8, {size[0]}, {size[1]}); got {features.shape}")

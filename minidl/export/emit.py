@@ -27,6 +27,7 @@ def _window(kernel, stride, padding, dilation):
 
 
 def conv2d(g: Graph, out: Any, args: Any) -> Any:
+    """Conv; padding "same" becomes four widths."""
     kernel = args.weight.data.shape[2:]
     if args.padding == "same":
         total = [d * (k - 1) for d, k in zip(_pair(args.dilation), kernel)]
@@ -40,12 +41,14 @@ def conv2d(g: Graph, out: Any, args: Any) -> Any:
 
 
 def conv_transpose2d(g: Graph, out: Any, args: Any) -> Any:
+    """ConvTranspose."""
     window = _window(args.weight.data.shape[2:], args.stride, args.padding, args.dilation)
     inputs = [args.input, args.weight, *([] if args.bias is None else [args.bias])]
     return g.node("ConvTranspose", *inputs, group=args.groups, output_padding=_pair(args.output_padding), **window)
 
 
 def batch_norm(g: Graph, out: Any, args: Any) -> Any:
+    """BatchNormalization, then Relu or Clip where they are fused."""
     if args.training:
         raise ValueError("export: batch norm is in training mode; call model.eval()")
     ones = np.ones(out.shape[1], np.float32)
@@ -59,11 +62,13 @@ def batch_norm(g: Graph, out: Any, args: Any) -> Any:
 
 
 def max_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """MaxPool, with a second output for the indices where they are asked for."""
     window = _window(args.kernel_size, args.stride, args.padding, args.dilation)
     return g.node("MaxPool", args.input, outputs=1 + args.return_indices, ceil_mode=int(args.ceil_mode), **window)
 
 
 def max_unpool2d(g: Graph, out: Any, args: Any) -> Any:
+    """MaxUnpool."""
     if args.output_size is not None:
         raise NotImplementedError("export: max_unpool2d with output_size has no ONNX form here")
     window = _window(args.kernel_size, args.stride, args.padding, 1)
@@ -72,6 +77,7 @@ def max_unpool2d(g: Graph, out: Any, args: Any) -> Any:
 
 
 def avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """AveragePool."""
     if args.divisor_override is not None:
         raise NotImplementedError("export: avg_pool2d with divisor_override has no ONNX form here")
     window = _window(args.kernel_size, args.stride, args.padding, 1)
@@ -86,6 +92,7 @@ def avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
 
 
 def adaptive_avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """GlobalAveragePool, or products with two matrices of averages."""
     if out.shape[2:] == (1, 1):
         return g.node("GlobalAveragePool", args.input)
     rows, columns = (_bins(g, args.input.shape[axis], out.shape[axis]) for axis in (2, 3))
@@ -105,6 +112,7 @@ def _bins(g, n, m):
 
 
 def interpolate(g: Graph, out: Any, args: Any) -> Any:
+    """Resize."""
     if args.mode not in ("bilinear", "nearest"):
         raise NotImplementedError(f"export: interpolate in mode {args.mode!r} has no ONNX form here")
     N, C, H, W = args.input.shape
@@ -125,6 +133,7 @@ def interpolate(g: Graph, out: Any, args: Any) -> Any:
 
 
 def pad(g: Graph, out: Any, args: Any) -> Any:
+    """Pad."""
     pairs = [*zip(args.pad[::2], args.pad[1::2])]
     pairs = [(0, 0)] * (out.ndim - len(pairs)) + pairs[::-1]
     widths = g.vector([a for a, _ in pairs] + [b for _, b in pairs])
@@ -134,6 +143,7 @@ def pad(g: Graph, out: Any, args: Any) -> Any:
 
 
 def crop(g: Graph, out: Any, args: Any) -> Any:
+    """Slice of the last two axes."""
     return _slice(g, args.x, (args.top, args.left), (args.top + args.height, args.left + args.width), (2, 3))
 
 
@@ -142,31 +152,37 @@ def _slice(g, x, starts, ends, axes):
 
 
 def chunk(g: Graph, out: Any, args: Any) -> Any:
+    """One Slice per part."""
     stops = np.cumsum([0, *(o.shape[args.dim] for o in out)])
     return [_slice(g, args.x, (a,), (b,), (args.dim,)) for a, b in pairwise(stops)]
 
 
 def reshape(g: Graph, out: Any, args: Any) -> Any:
+    """Reshape."""
     return g.node("Reshape", args.x, g.vector(args.shape))
 
 
 def transpose(g: Graph, out: Any, args: Any) -> Any:
+    """Transpose."""
     perm = list(range(out.ndim))
     perm[args.dim0], perm[args.dim1] = perm[args.dim1], perm[args.dim0]
     return g.node("Transpose", args.x, perm=perm)
 
 
 def flatten(g: Graph, out: Any, args: Any) -> Any:
+    """Flatten."""
     if args.start_dim != 1 or args.end_dim not in (-1, args.x.ndim - 1):
         raise NotImplementedError("export: flatten keeps the first axis only")
     return g.node("Flatten", args.x, axis=1)
 
 
 def expand(g: Graph, out: Any, args: Any) -> Any:
+    """Expand."""
     return g.node("Expand", args.x, g.vector([1 if isinstance(n, int) and n == -1 else n for n in args.shape]))
 
 
 def mean(g: Graph, out: Any, args: Any) -> Any:
+    """ReduceMean."""
     return g.node(
         "ReduceMean",
         args.x,
@@ -176,6 +192,7 @@ def mean(g: Graph, out: Any, args: Any) -> Any:
 
 
 def sum(g: Graph, out: Any, args: Any) -> Any:
+    """ReduceSum."""
     return g.node(
         "ReduceSum",
         args.x,
@@ -185,10 +202,12 @@ def sum(g: Graph, out: Any, args: Any) -> Any:
 
 
 def linear(g: Graph, out: Any, args: Any) -> Any:
+    """Gemm."""
     return g.node("Gemm", args.x, args.weight, *([] if args.bias is None else [args.bias]), transB=1)
 
 
 def prelu(g: Graph, out: Any, args: Any) -> Any:
+    """PRelu."""
     slopes = args.weight.data.reshape(-1, *[1] * (out.ndim - 2)) if out.ndim > 2 else args.weight.data
     return g.node("PRelu", args.x, slopes)
 

@@ -159,12 +159,15 @@ class ModuleDict(Module):
         return name in self._modules
 
     def keys(self) -> KeysView[str]:
+        """The names."""
         return self._modules.keys()
 
     def values(self) -> ValuesView[Module]:
+        """The modules."""
         return self._modules.values()
 
     def items(self) -> ItemsView[str, Module]:
+        """(name, module) pairs."""
         return self._modules.items()
 
     def pop(self, name: str) -> Module:

@@ -72,6 +72,7 @@ class Run:
             self.save()
 
     def state(self) -> dict[str, Any]:
+        """The branches of the checkpoint `last.safetensors`: all that a resumed run needs besides the weights."""
         run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
         return {
             "run": run | {"tally": self.tally.state(), "random": random.get_rng_state(), "threads": threads()},
