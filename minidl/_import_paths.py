@@ -61,7 +61,7 @@ def _function(package, name):
     return getattr(importlib.import_module(f"{__package__}.{FUNCTIONS[package, name]}"), name)
 
 
-def install():
+def install() -> None:
     """Make every name above an import path of the package; a function of that name (`minidl.tensor`) stays a function."""
     for package, _ in FUNCTIONS:
         sys.modules[f"{__package__}.{package}"].__getattr__ = functools.partial(_function, package)
