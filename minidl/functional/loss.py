@@ -199,7 +199,7 @@ def nll_loss(
         raise IndexError(f"nll_loss: label {index.min()}..{index.max()} is outside 0..{input.shape[dim] - 1}")
     scale = (kept * (1.0 if weight is None else weight[index])).astype(input.dtype)
     picked = gather(input, dim, np.expand_dims(index, dim))
-    loss = where(kept, -reshape(picked, labels.shape) * Tensor(scale), 0.0)
+    loss = -where(kept, reshape(picked, labels.shape), 0.0) * Tensor(scale)
     return _reduce("nll_loss", loss, reduction, _divisor(scale.sum(), labels, input.dtype))
 
 
