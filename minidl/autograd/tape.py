@@ -12,7 +12,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Generator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..backend import is_array
 from ..typing import Array, Shape
@@ -20,6 +20,8 @@ from ..typing import Array, Shape
 if TYPE_CHECKING:
     from .primitive import Plan
     from .tensor import Tensor
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
@@ -47,7 +49,7 @@ class no_grad:
     def __exit__(self, *error: object) -> None:
         mode.recording = self.before.pop()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: _Function) -> _Function:
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
             if inspect.isgeneratorfunction(function):
@@ -55,7 +57,7 @@ class no_grad:
             with type(self)():
                 return function(*args, **kwargs)
 
-        return wrapper
+        return cast(_Function, wrapper)
 
 
 class _Steps(Generator):

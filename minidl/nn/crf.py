@@ -8,7 +8,7 @@ import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..backend import like
-from ..crf.terms import DEFAULT, Bilateral, Features, Gaussian, check_terms
+from ..crf.terms import DEFAULT, Features, Term, check_terms
 from ..functional import matmul, reshape, softmax
 from ..functional.filter import image_filter
 from ..typing import TensorLike
@@ -24,9 +24,7 @@ class CRF(Module):
     logits, weight and compat through every iteration; standard deviations and images are constants.
     """
 
-    def __init__(
-        self, num_classes: int, iterations: int = 5, terms: Iterable[Gaussian | Bilateral | Features] = DEFAULT
-    ) -> None:
+    def __init__(self, num_classes: int, iterations: int = 5, terms: Iterable[Term] = DEFAULT) -> None:
         super().__init__()
         self.terms = check_terms(terms)
         if any(np.ndim(t.compat) for t in self.terms) or not self.terms:
