@@ -1,7 +1,7 @@
 """The CUDA column: every row of the kernel table in CUDA C, run on a GPU or, as `cudasim`, on the CPU.
 
 One text runs three ways: NVRTC compiles it for the GPU when arrays are CuPy's, the machine's C++ compiler compiles it
-through `host/cudasim.h` when they are NumPy's (`backend.use("cudasim")`), and nvcc checks it in the tests.
+through `simulator/cudasim.h` when they are NumPy's (`backend.use("cudasim")`), and nvcc checks it in the tests.
 
 Reading order
 -------------

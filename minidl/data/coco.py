@@ -1,16 +1,21 @@
 """Instances in COCO's format: one JSON file beside a folder of images (Lin et al. 2014)."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..typing import ArrayLike, PathLike
 from . import rle
 from .folder import listed
 from .image import read_image, voc_palette
 from .targets import mask_boxes
+from .types import RunLengths, Sample
 
 TABLES = {  # key of the JSON file: what every entry must have
     "images": {"id": int, "file_name": str, "height": int, "width": int},
@@ -37,7 +42,7 @@ class CocoInstances:
 
     ignore_index = 255  # transforms that pad an image mask write it; instance masks are padded with 0
 
-    def __init__(self, root, annotations, crowd=True):
+    def __init__(self, root: PathLike, annotations: PathLike, crowd: bool = True) -> None:
         self.root, self.file = Path(root), Path(annotations)
         tables = {name: _table(name, entries, self.file) for name, entries in _read(self.file).items()}
         self.images = [tables["images"][key] for key in sorted(tables["images"])]
@@ -60,14 +65,14 @@ class CocoInstances:
         if missing:
             raise FileNotFoundError(f"{self.file} lists images that are not in {self.root}: {listed(missing)}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """The file that sample `index` comes from."""
         return os.fspath(self.root / self.images[index]["file_name"])
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         entry = self.images[index]
         H, W = entry["height"], entry["width"]
         image = read_image(self.root / entry["file_name"])
@@ -88,7 +93,7 @@ class CocoInstances:
         return image, target | {"image_id": entry["id"]}
 
 
-def polygons(parts, size):
+def polygons(parts: Sequence[ArrayLike], size: Sequence[int]) -> RunLengths:
     """The run-length code of an object of several polygons, M x 2 each: their union, as COCO draws them."""
     return rle.merge([rle.from_polygon(points, size) for points in parts])
 

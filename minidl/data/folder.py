@@ -1,11 +1,16 @@
 """Semantic datasets kept as pairs of files: an image and a PNG of labels."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..typing import ArrayLike, PathLike
 from .image import read_image, read_mask, voc_palette
+from .types import Sample
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -18,7 +23,13 @@ class SegmentationPairs:
     and a mask of different sizes or a label out of range.
     """
 
-    def __init__(self, pairs, classes, ignore_index=255, colors=None):
+    def __init__(
+        self,
+        pairs: Iterable[tuple[PathLike, PathLike]],
+        classes: int | Sequence[str],
+        ignore_index: int = 255,
+        colors: ArrayLike | None = None,
+    ) -> None:
         self.pairs = [(Path(image), Path(mask)) for image, mask in pairs]
         self.classes = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
         self.ignore_index = ignore_index
@@ -29,10 +40,10 @@ class SegmentationPairs:
                 f"got {len(self.classes)} classes and colors {self.colors.shape}"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pairs)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """The file that sample `index` comes from."""
         return os.fspath(self.pairs[index][0])
 
@@ -40,7 +51,7 @@ class SegmentationPairs:
         """Labels from the numbers stored in the mask file."""
         return stored
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         image_path, mask_path = self.pairs[index]
         image, mask = read_image(image_path), self._labels(read_mask(mask_path))
         if image.shape[:2] != mask.shape:
@@ -69,7 +80,7 @@ def _by_stem(folder, suffixes):
     return found
 
 
-def listed(stems):
+def listed(stems: Sequence[str]) -> str:
     """The first of many names, for a message."""
     return ", ".join(stems[:8]) + (f", ... ({len(stems)} in all)" if len(stems) > 8 else "")
 
@@ -81,7 +92,16 @@ class SegmentationFolder(SegmentationPairs):
     missing or empty or an image lacks its mask or the reverse, listing them.
     """
 
-    def __init__(self, root, images="images", masks="masks", *, classes, ignore_index=255, colors=None):
+    def __init__(
+        self,
+        root: PathLike,
+        images: str = "images",
+        masks: str = "masks",
+        *,
+        classes: int | Sequence[str],
+        ignore_index: int = 255,
+        colors: ArrayLike | None = None,
+    ) -> None:
         image_of, mask_of = _by_stem(Path(root) / images, IMAGE_SUFFIXES), _by_stem(Path(root) / masks, (".png",))
         alone, unseen = sorted(image_of.keys() - mask_of.keys()), sorted(mask_of.keys() - image_of.keys())
         complaints = [f"images without a mask: {listed(alone)}"] * bool(alone)
@@ -95,7 +115,9 @@ class SegmentationFolder(SegmentationPairs):
         super().__init__([(image_of[s], mask_of[s]) for s in sorted(image_of)], classes, ignore_index, colors)
 
 
-def listed_pairs(list_file, image_of, mask_of):
+def listed_pairs(
+    list_file: Path, image_of: Callable[[str], Path], mask_of: Callable[[str], Path]
+) -> list[tuple[Path, Path]]:
     """The pairs for the stems that start the lines of a split's list file; errors name what is missing.
 
     image_of, mask_of: functions from stem to path.

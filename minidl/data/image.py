@@ -1,10 +1,17 @@
 """Image and mask files to arrays, with errors that name the file."""
 
+from __future__ import annotations
+
+import io
 import os
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
+
+from ..kernels.files import is_stream, write
+from ..typing import Array, ArrayLike, PathLike
 
 IMAGE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
 MASK_MODES = ("1", "L", "P", "I", "I;16", "I;16B")
@@ -29,7 +36,7 @@ def _decode(path, convert):
         raise BrokenImageError(f"{os.fspath(path)} cannot be decoded as an image: {error}") from error
 
 
-def read_image(path):
+def read_image(path: PathLike) -> Array:
     """The picture in a file as uint8 RGB, H x W x 3; alpha is dropped, grey is repeated.
 
     Raises BrokenImageError, with the path, for a file that cannot be decoded or is not an 8-bit picture. An EXIF
@@ -46,7 +53,7 @@ def read_image(path):
     return _decode(path, to_rgb)
 
 
-def read_mask(path):
+def read_mask(path: PathLike) -> Array:
     """The labels in a palette, grey or 1-bit PNG, H x W, as stored (palette indices, never colours): uint8 or wider."""
 
     def to_labels(picture):
@@ -60,7 +67,7 @@ def read_mask(path):
     return _decode(path, to_labels)
 
 
-def write_mask(path, mask, colors=None):
+def write_mask(path: PathLike, mask: ArrayLike, colors: ArrayLike | None = None) -> None:
     """Write labels 0..255 as a PNG, with `colors` (K x 3 uint8) as its palette where given."""
     from PIL import Image
 
@@ -70,10 +77,34 @@ def write_mask(path, mask, colors=None):
     picture = Image.fromarray(mask.astype(np.uint8))
     if colors is not None:
         picture.putpalette(np.asarray(colors, dtype=np.uint8).tobytes())
-    picture.save(path)
+    write_image(path, picture, "PNG")
 
 
-def voc_palette(K):
+def picture_format(path: PathLike) -> str:
+    """Pillow's name of the format that the file's ending names; PNG for a device or a pipe. ValueError for another ending."""
+    from PIL import Image
+
+    suffix = os.path.splitext(path)[1].lower()
+    kind = Image.registered_extensions().get(suffix) or ("PNG" if not suffix and is_stream(path) else None)
+    if kind not in Image.SAVE:
+        raise ValueError(f"{os.fspath(path)}: unknown kind of picture {suffix!r}; .png, .jpg and others are known")
+    return kind
+
+
+def write_image(path: PathLike, picture: Any, kind: str | None = None) -> None:
+    """Write a Pillow picture or an array H x W x 3 uint8, in the format `kind`, or else in that which the file's ending names.
+
+    Raises ValueError for an unknown ending, and OSError where the file cannot be written; the old file is then still there.
+    """
+    from PIL import Image
+
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind or picture_format(path))
+    write(path, buffer.getvalue())
+
+
+def voc_palette(K: int) -> Array:
     """K x 3 uint8 colours of PASCAL VOC's colour map: the bits of the label, three at a time, from the top bit down."""
     label = np.arange(K)[:, None] >> np.array([0, 1, 2])  # column c reads bits c, c+3, c+6, ...
     return sum(((label >> 3 * j) & 1) << (7 - j) for j in range(8)).astype(np.uint8)

@@ -5,9 +5,15 @@ instances (see targets.py). Masks are sampled by nearest neighbour and never int
 a numpy Generator, so that a sample can be made again bit for bit. Names and arguments are torchvision's.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
+from ..typing import Array, ArrayLike, Size2
 from .targets import change
+from .types import Sample, Target, Transform
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of images in 0..1
 
@@ -15,10 +21,10 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of image
 class Compose:
     """The transforms one after another."""
 
-    def __init__(self, transforms):
+    def __init__(self, transforms: Iterable[Transform]) -> None:
         self.transforms = list(transforms)
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         for transform in self.transforms:
             image, target = transform(image, target, rng)
         return image, target
@@ -36,7 +42,7 @@ def _need_uint8(image, where):
         raise TypeError(f"{where}: image is {image.dtype} {image.shape}; needed uint8 H x W x 3 (Normalize comes last)")
 
 
-def resize(image, target, size, where="resize"):
+def resize(image: Array, target: Target, size: Sequence[int], where: str = "resize") -> Sample:
     """Image by a bilinear filter that widens when it shrinks, labels by nearest neighbour, to size (H, W)."""
     from PIL import Image
 
@@ -53,7 +59,9 @@ def resize(image, target, size, where="resize"):
     return image, target
 
 
-def crop(image, target, top, left, size, fill, ignore_index):
+def crop(
+    image: Array, target: Target, top: int, left: int, size: Sequence[int], fill: Sequence[float], ignore_index: int
+) -> tuple[Array, Target]:
     """The window of `size` (H, W) whose corner is at (top, left); what lies outside is `fill` and `ignore_index`."""
     h, w = size
     inside = np.s_[max(top, 0) : max(top + h, 0), max(left, 0) : max(left + w, 0)]
@@ -77,11 +85,11 @@ def crop(image, target, top, left, size, fill, ignore_index):
 class Resize:
     """To size (H, W), or an int for the shorter side, keeping the ratio."""
 
-    def __init__(self, size):
+    def __init__(self, size: Size2) -> None:
         _pair(size, "Resize")
         self.size = size
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         size = self.size
         if isinstance(size, int):
             H, W = image.shape[:2]
@@ -92,12 +100,12 @@ class Resize:
 class RandomScale:
     """Both sides by one factor, drawn uniformly from `scales`; with RandomCrop the usual augmentation."""
 
-    def __init__(self, scales=(0.5, 2.0)):
+    def __init__(self, scales: tuple[float, float] = (0.5, 2.0)) -> None:
         if not 0 < scales[0] <= scales[1]:
             raise ValueError(f"RandomScale: scales {scales}; needed 0 < smallest <= largest")
         self.scales = scales
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         factor = rng.uniform(*self.scales)
         H, W = image.shape[:2]
         return resize(image, target, (max(round(H * factor), 1), max(round(W * factor), 1)), "RandomScale")
@@ -114,13 +122,13 @@ class RandomCrop:
     `ignore_index` (give the dataset's) in the mask; instance masks are padded with 0.
     """
 
-    def __init__(self, size, ignore_index=255, fill=None):
+    def __init__(self, size: Size2, ignore_index: int = 255, fill: ArrayLike | None = None) -> None:
         self.size, self.ignore_index, self.fill = _pair(size, type(self).__name__), ignore_index, _uint8_fill(fill)
 
     def _offset(self, spare, rng):
         return int(rng.integers(spare + 1)) if spare > 0 else spare // 2
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         _need_uint8(image, type(self).__name__)
         top, left = (self._offset(have - want, rng) for have, want in zip(image.shape[:2], self.size))
         return crop(image, target, top, left, self.size, self.fill, self.ignore_index)
@@ -136,12 +144,12 @@ class CenterCrop(RandomCrop):
 class RandomHorizontalFlip:
     """Left and right exchanged with probability p."""
 
-    def __init__(self, p=0.5):
+    def __init__(self, p: float = 0.5) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"RandomHorizontalFlip: p {p}; needed 0..1")
         self.p = p
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         if rng.random() >= self.p:
             return image, target
         W = image.shape[1]
@@ -160,7 +168,9 @@ class ColorJitter:
     hue: a turn of the colour circle by a fraction from [-a, a], a <= 0.5.
     """
 
-    def __init__(self, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0):
+    def __init__(
+        self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0, hue: float = 0.0
+    ) -> None:
         if min(brightness, contrast, saturation, hue) < 0 or hue > 0.5:
             raise ValueError(
                 f"ColorJitter: brightness {brightness}, contrast {contrast}, saturation {saturation}, hue {hue}; "
@@ -168,7 +178,7 @@ class ColorJitter:
             )
         self.amounts = (brightness, contrast, saturation, hue)
 
-    def __call__(self, image, target, rng):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         _need_uint8(image, "ColorJitter")
         for kind in rng.permutation(4):
             a = self.amounts[kind]
@@ -209,7 +219,7 @@ def _hue(image, amount):
 class ToFloat:
     """uint8 0..255 to float32 0..1."""
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         _need_uint8(image, "ToFloat")
         return image.astype(np.float32) / 255, target
 
@@ -217,12 +227,12 @@ class ToFloat:
 class Normalize:
     """(image / 255 - mean) / std in float32, of a uint8 image; ImageNet's mean and std by default."""
 
-    def __init__(self, mean=MEAN, std=STD):
+    def __init__(self, mean: ArrayLike = MEAN, std: ArrayLike = STD) -> None:
         if np.min(std) <= 0:
             raise ValueError(f"Normalize: std {std}; needed positive")
         self.scale = (1 / (255 * np.array(std))).astype(np.float32)
         self.shift = (-np.array(mean) / np.array(std)).astype(np.float32)
 
-    def __call__(self, image, target, rng=None):
+    def __call__(self, image: Array, target: Target, rng: np.random.Generator | None = None) -> Sample:
         _need_uint8(image, "Normalize")
         return image * self.scale + self.shift, target
