@@ -1,4 +1,4 @@
-"""Exercise: atrous spatial pyramid pooling: channels, weights, field of view (lesson 23). Complete the function, then run this file."""
+"""Exercise: channels, weights and field of view of ASPP (lesson 23). Complete the function, then run this file."""
 
 import numpy as np
 

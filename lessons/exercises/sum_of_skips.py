@@ -1,4 +1,4 @@
-"""Exercise: scores of a coarse stream, upsampled and added to those of a finer one (lesson 20). Complete the function, then run this file."""
+"""Exercise: a coarse stream, upsampled and added to a finer one (lesson 20). Complete the function, then run this file."""
 
 import numpy as np
 

@@ -84,8 +84,8 @@ def examine(exercise, function, seconds=SECONDS, allow_library=False):
     results = []
     for arguments, expected in zip(suspects.cases, suspects.expected):
         results.append(call(exercise, function, arguments, expected, seconds))
-        if results[-1].values is None and not any(r.values is not None for r in results):
-            break  # nothing comes in the first case: one message says it
+        if results[-1].final:
+            break  # other cases would end alike: one message says it
     report = judge(exercise, suspects, results, allow_library)
     if report.passed:
         report.lines += _score(exercise, function)
@@ -127,7 +127,9 @@ def _faults(exercise, suspects, results):
     """(lines, {output: Cause}) on results of which at least one is wrong."""
     total, lines, causes = len(suspects.cases), [], {}
     stopped = next((i for i, r in enumerate(results) if r.values is None), None)
-    failing = next((i for i, r in enumerate(results) if r.values is not None and (any(r.notes) or not _agrees(r))), None)
+    failing = next(
+        (i for i, r in enumerate(results) if r.values is not None and (any(r.notes) or not _agrees(r))), None
+    )
     notes = list(dict.fromkeys(note for r in results for note in r.notes if note))
     lines += notes
     if failing is not None:
@@ -158,7 +160,9 @@ def _causes(exercise, suspects, results):
         if all(agree(r.values[k], r.expected[k], EXACT) for r in there) and not note:
             continue
         if all(agree(r.values[k], r.expected[k], tolerance) for r in there):
-            causes[name] = Cause(note or "digits are lost: a step computes in float32, or approximates; keep float64", SURE)
+            causes[name] = Cause(
+                note or "digits are lost: a step computes in float32, or approximates; keep float64", SURE
+            )
         else:
             causes[name] = find_cause(suspects, results, k, tolerance)
     return causes
@@ -182,7 +186,9 @@ def _cause_lines(exercise, name, cause):
         return [f"cause{place} (sure, it explains every cell of every case): {cause.text}"]
     if cause.certainty == LIKELY:
         return [f"cause{place} (likely, it fits all wrong cells): {cause.text}"]
-    return [f"cause{place}: unknown; none of {cause.tried} known mistakes gives this answer. draw shows the wrong cells"]
+    return [
+        f"cause{place}: unknown; none of {cause.tried} known mistakes gives this answer. draw shows the wrong cells"
+    ]
 
 
 def _repeated(exercise, function, results, seconds, report):
@@ -193,7 +199,9 @@ def _repeated(exercise, function, results, seconds, report):
     again = call(exercise, function, first.arguments, first.expected, seconds)
     if again.values is not None and all(agree(a, b) for a, b in zip(again.values, first.values)):
         return []
-    text = "the same arguments give another answer at the second call: np.empty, random numbers, or a variable outside it"
+    text = (
+        "the same arguments give another answer at the second call: np.empty, random numbers, or a variable outside it"
+    )
     unknown = [name for name, certainty in report.certainty.items() if certainty == "unknown"]
     report.causes |= dict.fromkeys(unknown, text)
     report.certainty |= dict.fromkeys(unknown, SURE)

@@ -12,7 +12,9 @@ WRONG, HAPPY = 1e-2, 1e-7
 
 def case_line(arguments, i, total):
     """The case in one line: the shapes of arrays, the values of the rest."""
-    shown = ", ".join(f"{n} {a.shape}" if isinstance(a, np.ndarray) else f"{n}={_short(a)}" for n, a in arguments.items())
+    shown = ", ".join(
+        f"{n} {a.shape}" if isinstance(a, np.ndarray) else f"{n}={_short(a)}" for n, a in arguments.items()
+    )
     return f"case {i + 1} of {total}: {shown}"
 
 
@@ -33,7 +35,9 @@ def verdict(exercise, result, k):
     lines = []
     if bad := int((~np.isfinite(got) & np.isfinite(right)).sum()):
         index = tuple(map(int, np.argwhere(~np.isfinite(got) & np.isfinite(right))[0]))
-        return [f"{what} is NaN or infinite in {bad} of {got.size} cells, first at [{_at(index)}]; needed {right[index]:.6g}"]
+        return [
+            f"{what} is NaN or infinite in {bad} of {got.size} cells, first at [{_at(index)}]; needed {right[index]:.6g}"
+        ]
     if exercise.forward:
         error = max(_directional(exercise, result.arguments, name, got, seed) for seed in range(DIRECTIONS))
         word = "wrong" if error > WRONG else "right" if error < HAPPY else "doubtful"
@@ -47,11 +51,11 @@ def verdict(exercise, result, k):
         unit = np.zeros_like(right)
         unit[index] = 1
         slope = _slope(exercise, result.arguments, name, unit)
-        lines.append(
-            f"{share} differ; at [{_at(index)}]: analytic (yours) {got[index]:.6g}, numerical {slope:.6g}"
-        )
+        lines.append(f"{share} differ; at [{_at(index)}]: analytic (yours) {got[index]:.6g}, numerical {slope:.6g}")
     else:
-        lines.append(f"{what} is wrong in {share}; at [{_at(index)}] it is {got[index]:.6g}, and should be {right[index]:.6g}")
+        lines.append(
+            f"{what} is wrong in {share}; at [{_at(index)}] it is {got[index]:.6g}, and should be {right[index]:.6g}"
+        )
     return lines
 
 

@@ -64,7 +64,9 @@ def _arrays(name, a):
         yield f"{what}{name} is turned by 180 degrees", a[..., ::-1, ::-1]
         yield f"{what}the rows of {name} are in reverse order", a[..., ::-1, :]
         yield f"{what}the columns of {name} are in reverse order", a[..., ::-1]
-        rows = "the kernel indices k and l are exchanged" if name == "w" else f"rows and columns of {name} are exchanged"
+        rows = (
+            "the kernel indices k and l are exchanged" if name == "w" else f"rows and columns of {name} are exchanged"
+        )
         yield rows, a.swapaxes(-1, -2)
     if a.ndim >= 2:
         yield f"the first two axes of {name} are exchanged", a.swapaxes(0, 1)
@@ -73,7 +75,6 @@ def _arrays(name, a):
     if a.ndim == 4 and a.shape[1] > 1:
         yield f"only the first channel of {name} is used, for every channel", np.broadcast_to(a[:, :1], a.shape)
     if a.dtype.kind == "f":
-        yield f"{name} has the wrong sign", -a
         yield f"{name} is left out, as if it were 1", np.ones_like(a)
         yield f"{name} is squared", a**2
         yield f"the absolute value of {name} is used", np.abs(a)

@@ -78,7 +78,9 @@ class Suspects:
                     made = self._made(what, i)
             except (ValueError, IndexError, TypeError, ZeroDivisionError, OverflowError, RuntimeError, AttributeError):
                 made = None
-            self.memory[key] = None if made is None else [None if m is None else np.asarray(m, np.float64) for m in made]
+            self.memory[key] = (
+                None if made is None else [None if m is None else np.asarray(m, np.float64) for m in made]
+            )
         return self.memory[key]
 
     def _made(self, what, i):
@@ -120,13 +122,17 @@ class _Key:
 def find_cause(suspects, results, k, tolerance):
     """The Cause of what is wrong with output k of the results, one for each of the suspects' cases."""
     there = [(i, r) for i, r in enumerate(results) if r.values is not None]
-    there.sort(key=lambda entry: (agree(entry[1].values[k], entry[1].expected[k], tolerance), entry[1].expected[k].size))
+    there.sort(
+        key=lambda entry: (agree(entry[1].values[k], entry[1].expected[k], tolerance), entry[1].expected[k].size)
+    )
     found, tried = _explained(suspects, there, k, tolerance)
     if not found:
         square = [(i, r) for i, r in there if not _oblong(r.arguments)]
         if len(square) < len(there) and square:
             if not _wrong(square[0][1], k, tolerance):
-                return Cause("the kernel is taken to be square: its rows and its columns differ in one case", SURE, tried)
+                return Cause(
+                    "the kernel is taken to be square: its rows and its columns differ in one case", SURE, tried
+                )
             found, more = _explained(suspects, square, k, tolerance)
             tried += more
             if found:

@@ -36,12 +36,14 @@ def _factor(answers, expected, arguments, tolerance):
         if np.allclose(factors, constant, rtol=near):
             return text
     for text, sizes in _sizes(arguments):
-        if len(set(sizes)) == 1 and len(sizes) > 1:
+        if len(set(sizes)) == 1 < len(sizes) or len(sizes) < len(factors) or 0 in sizes:
             continue  # a number that is the same in every case names nothing
         if np.allclose(factors, 1 / sizes, rtol=near):
             return f"everything is divided by {text}: a mean is taken where a sum is needed"
         if np.allclose(factors, sizes, rtol=near):
-            return f"everything is multiplied by {text}: a sum is taken where a mean is needed, or a division is missing"
+            return (
+                f"everything is multiplied by {text}: a sum is taken where a mean is needed, or a division is missing"
+            )
     if np.allclose(factors, factors[0], rtol=near):
         return f"everything is {factors[0]:.4g} times what it should be: a constant factor is wrong, or a sum or mean"
     return None
@@ -52,7 +54,10 @@ def _sizes(arguments):
     for d in range(5):
         for name, value in arguments[0].items():
             if isinstance(value, np.ndarray) and value.ndim > d:
-                yield f"the length of axis {d} of {name}", np.array([float(a[name].shape[d]) for a in arguments if a[name].ndim > d])
+                yield (
+                    f"the length of axis {d} of {name}",
+                    np.array([float(a[name].shape[d]) for a in arguments if a[name].ndim > d]),
+                )
     for name, value in arguments[0].items():
         if isinstance(value, np.ndarray):
             every = [a[name] for a in arguments]
@@ -70,9 +75,9 @@ def _sizes(arguments):
 
 def _offset(answers, expected, tolerance):
     offsets = [np.mean(a - e) for a, e in zip(answers, expected)]
-    if np.isfinite(offsets).all() and np.allclose(offsets, offsets[0], atol=1e-9) and abs(offsets[0]) > 1e-6:
-        if all(agree(a - offsets[0], e, tolerance) for a, e in zip(answers, expected)):
-            return f"everything is {offsets[0]:.4g} more than it should be: a constant is added"
+    same = np.isfinite(offsets).all() and np.allclose(offsets, offsets[0], atol=1e-9) and abs(offsets[0]) > 1e-6
+    if same and all(agree(a - offsets[0], e, tolerance) for a, e in zip(answers, expected)):
+        return f"everything is {offsets[0]:.4g} more than it should be: a constant is added"
     return None
 
 

@@ -31,7 +31,9 @@ def _plane(masks):
         if not any(m[..., :-width, :-width].any() for m in wrong):
             return f"only the last {size}row{plural} or column{plural} are wrong: what does floor lose, where does a range end?"
         if not any(m[..., width:, width:].any() for m in wrong):
-            return f"only the first {size}row{plural} or column{plural} are wrong: is padding treated alike on both sides?"
+            return (
+                f"only the first {size}row{plural} or column{plural} are wrong: is padding treated alike on both sides?"
+            )
         return f"only the border ({width} pixel{plural}) is wrong: how is what lies outside treated?"
     return None
 
@@ -75,10 +77,11 @@ def _properties(arguments):
 
 
 def _signs(pairs, masks):
+    if sum(int(m.sum()) for m in masks) <= 3:
+        return None
     for words, test in (("negative", np.less), ("positive", np.greater)):
         if all((m == (test(e, 0) & m)).all() for (_, e), m in zip(pairs, masks)):
-            if sum(int(m.sum()) for m in masks) > 3:
-                return f"only cells whose right value is {words} are wrong"
+            return f"only cells whose right value is {words} are wrong"
     return None
 
 

@@ -147,7 +147,12 @@ TRANSFORMS = [
         for side, by in zip(sides, (1, -1))
     ),
     *(
-        (f"a lost row from floor: the last {n}{ROW[d]} is missing" if n == "" else f"the last two {ROW[d]}s are missing", c)
+        (
+            f"a lost row from floor: the last {n}{ROW[d]} is missing"
+            if n == ""
+            else f"the last two {ROW[d]}s are missing",
+            c,
+        )
         for d in (-2, -1)
         for n, c in (("", _cut(d, 0, 1)), ("two ", _cut(d, 0, 2)))
     ),
@@ -169,7 +174,10 @@ TRANSFORMS = [
         for change in (lambda r, d=d: r.sum(d), lambda r, d=d: r.sum(d, keepdims=True))
     ),
     *(
-        (f"a mean too many: the result is averaged over its {ORDINALS[d]} axis", _where(lambda r, d=d: r.ndim > d, change))
+        (
+            f"a mean too many: the result is averaged over its {ORDINALS[d]} axis",
+            _where(lambda r, d=d: r.ndim > d, change),
+        )
         for d in range(4)
         for change in (lambda r, d=d: r.mean(d), lambda r, d=d: r.mean(d, keepdims=True))
     ),

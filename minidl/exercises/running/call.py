@@ -29,6 +29,7 @@ class Result:
     problem: list = field(default_factory=list)
     printed: str = ""
     called: list = field(default_factory=list)
+    final: bool = False  # whether other cases would end in the same way
 
 
 class Printed(io.StringIO):
@@ -51,16 +52,20 @@ def call(exercise, function, arguments, expected, seconds=SECONDS):
             answer = _answer(exercise, function, copies, seconds, result)
         result.values, result.notes = checked(exercise, answer)
     except NotImplementedError as error:
+        result.final = True
         result.problem = [f"still to be written: {error}" if str(error) else "still to be written"]
     except Unfit as error:
+        result.final = True
         result.problem = list(error.args)
         if "None" in result.problem[0] and out.getvalue():
             result.problem.append("it prints its result: return it instead")
     except TimeIsUp:
+        result.final = True
         result.problem = [
             f"it is still running after {seconds:g} s and was stopped: an endless loop? Does the loop's condition change?"
         ]
     except SystemExit:
+        result.final = True
         result.problem = ["it calls exit(): a function returns its result, and the program goes on"]
     except KeyboardInterrupt:
         raise
@@ -69,7 +74,9 @@ def call(exercise, function, arguments, expected, seconds=SECONDS):
     changed = [n for n, a in arguments.items() if not _same(a, copies[n])]
     if changed and not (result.problem and result.problem[0].startswith("still to be")):
         result.values = None
-        result.problem = [f"it changes its argument {' and '.join(changed)} in place: work on a copy, {changed[0]}.copy()"]
+        result.problem = [
+            f"it changes its argument {' and '.join(changed)} in place: work on a copy, {changed[0]}.copy()"
+        ]
     result.printed = out.getvalue()
     return result
 

@@ -18,18 +18,32 @@ MEANINGS = (  # (exception, pattern of its message, what it means)
     (IndexError, "out of bounds", "an index is beyond the end of an axis: which size gives the last valid index?"),
     (IndexError, "only integers", "an index is not a whole number: convert it with int() or .astype(int)"),
     (IndexError, "", "an index does not fit the array: print both"),
-    (ValueError, "could not broadcast|operands could not be broadcast|shapes? mismatch", "the shapes of two arrays do not "
-     "fit: print both, and compare them from the last axis to the first"),
-    (ValueError, "cannot reshape", "the new shape has another number of cells than the array: multiply both shapes out"),
-    (ValueError, "matmul|not aligned|dimension|subscript|einstein", "the axes that are summed over have different lengths, "
-     "or an array has another number of axes: print the shapes"),
+    (
+        ValueError,
+        "could not broadcast|operands could not be broadcast|shapes? mismatch",
+        "the shapes of two arrays do not fit: print both, and compare them from the last axis to the first",
+    ),
+    (
+        ValueError,
+        "cannot reshape",
+        "the new shape has another number of cells than the array: multiply both shapes out",
+    ),
+    (
+        ValueError,
+        "matmul|not aligned|dimension|subscript|einstein",
+        "the axes that are summed over have different lengths, "
+        "or an array has another number of axes: print the shapes",
+    ),
     (ValueError, "truth value", "an array stands where one True or False is needed: use np.where, .any() or .all()"),
     (ValueError, "not enough values|too many values", "the number of names on the left is not the number of values"),
     (ValueError, "negative", "a size is negative: which size does the formula give for this case?"),
     (TypeError, "positional argument", "a function is called with a number of arguments that it does not take"),
     (TypeError, "not subscriptable|not iterable", "a number (or None) is used as if it were an array"),
-    (TypeError, "cannot be interpreted as an integer|slice indices", "a size or index is not a whole number: / gives a "
-     "fraction, // does not"),
+    (
+        TypeError,
+        "cannot be interpreted as an integer|slice indices",
+        "a size or index is not a whole number: / gives a fraction, // does not",
+    ),
     (TypeError, "NoneType", "None is used as a value: does a function miss its `return`?"),
     (TypeError, "", "a value has another type than the operation needs: print type(...) of each part"),
     (AttributeError, "NoneType", "None is used as a value: does a function miss its `return`?"),

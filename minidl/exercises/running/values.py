@@ -32,13 +32,15 @@ def _part(exercise, name, answer):
     try:
         array = np.asarray(answer)
     except (TypeError, ValueError):
-        raise Unfit(f"{what} is {kind(answer)}; needed an array of numbers") from None
+        raise Unfit(f"{what} is {kind(answer)}; needed numbers") from None
     if array.dtype.kind == "c":
-        raise Unfit(f"{what} is complex ({array.dtype}); needed real numbers: where does a root of a negative one come from?")
+        raise Unfit(
+            f"{what} is complex ({array.dtype}); needed real numbers: where does a root of a negative one come from?"
+        )
     if array.dtype.kind == "b":
         raise Unfit(f"{what} is True or False (bool); needed numbers")
     if array.dtype.kind not in "iuf":
-        raise Unfit(f"{what} is {kind(answer)} of dtype {array.dtype}; needed an array of numbers")
+        raise Unfit(f"{what} is {kind(answer)} of dtype {array.dtype}; needed numbers")
     return array.astype(np.float64), _dtype(exercise, name, array.dtype)
 
 

@@ -25,7 +25,26 @@ from . import (
 )
 
 PARTS = (
-    products, softmax, windows, scatter, conv_backward, conv_transpose, batch_norm, convolutionalize, pooling, resize,
-    structure, forward_convs, roi_align, mean_field, cuda, skips, hypercolumn, aspp, anchors, paste, mean_iou,
-)  # fmt: skip
+    products,
+    softmax,
+    windows,
+    scatter,
+    conv_backward,
+    conv_transpose,
+    batch_norm,
+    convolutionalize,
+    pooling,
+    resize,
+    structure,
+    forward_convs,
+    roi_align,
+    mean_field,
+    cuda,
+    skips,
+    hypercolumn,
+    aspp,
+    anchors,
+    paste,
+    mean_iou,
+)
 ALL = tuple(exercise for part in PARTS for exercise in part.EXERCISES)

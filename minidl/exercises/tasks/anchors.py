@@ -54,9 +54,9 @@ ENCODE = Exercise(
     signature="anchors, boxes",
     lesson="24",
     title="what takes an anchor to a box",
-    task="""anchors and boxes (L, 4) are x1, y1, x2, y2. With centre (x, y), width w = x2 - x1 and height h = y2 - y1 of each, the deltas
-that take an anchor to its box are dx = (x - x_anchor) / w_anchor, dy = (y - y_anchor) / h_anchor, dw = log(w / w_anchor) and
-dh = log(h / h_anchor) (R-CNN, appendix C).
+    task="""anchors and boxes (L, 4) are x1, y1, x2, y2. With centre (x, y), width w = x2 - x1 and height h = y2 - y1 of
+each, the deltas that take an anchor to its box are dx = (x - x_anchor) / w_anchor, dy = (y - y_anchor) / h_anchor, dw =
+log(w / w_anchor) and dh = log(h / h_anchor) (R-CNN, appendix C).
 Returns an array (L, 4) of dx, dy, dw, dh.""",
     cases=(_pairs(0, 2), _pairs(1, 5), _pairs(2, 8)),
     draw_case=lambda rng: {"anchors": _boxes(rng, 6), "boxes": _boxes(rng, 6)},
@@ -73,27 +73,36 @@ Returns an array (L, 4) of dx, dy, dw, dh.""",
         "the shift is not divided by the anchor's size": {"by": lambda size, other: 1.0},
         "width and height are exchanged: dx is divided by the width": {"by": lambda size, other: size[:, ::-1]},
         "both shifts are divided by the width, or by the height": [
-            {"by": lambda size, other: size[:, :1]}, {"by": lambda size, other: size[:, 1:]}
+            {"by": lambda size, other: size[:, :1]},
+            {"by": lambda size, other: size[:, 1:]},
         ],
-        "the shift is divided by the root of the anchor's area": {"by": lambda size, other: np.sqrt(size.prod(1))[:, None]},
+        "the shift is divided by the root of the anchor's area": {
+            "by": lambda size, other: np.sqrt(size.prod(1))[:, None]
+        },
         "corners are taken for centres: the centre is x1 + w / 2": {"centre": 0.0},
         "the second corner is taken for the centre: the centre is x1 + w / 2": {"centre": 1.0},
         "the centre is the sum of the corners: divide it by 2": lambda anchors, boxes: np.concatenate(
             [2 * _encode(anchors, boxes)[:, :2], _encode(anchors, boxes)[:, 2:]], 1
         ),
-        "half of the size is taken for the centre: add it to the corner": lambda anchors, boxes: _halves(anchors, boxes),
+        "half of the size is taken for the centre: add it to the corner": lambda anchors, boxes: _halves(
+            anchors, boxes
+        ),
         "the logarithm is missing": {"log": lambda r: r},
-        "the logarithm is replaced by the ratio minus 1": {"log": lambda r: r - 1},
+        "the logarithm is replaced by the ratio minus 1, the difference of the sizes in units of the anchor's": {
+            "log": lambda r: r - 1
+        },
         "the logarithm has base 2: needed the natural one": {"log": np.log2},
         "the logarithm has base 10: needed the natural one": {"log": np.log10},
         "log(1 + ratio) is taken: needed log of the ratio": {"log": np.log1p},
-        "the difference of the sizes is taken: needed the logarithm of their ratio": [
-            {"ratio": lambda box, anchor: box - anchor, "log": lambda r: r},
-            lambda anchors, boxes: _differences(anchors, boxes),
-        ],
+        "the difference of the sizes is taken: needed the logarithm of their ratio": {
+            "ratio": lambda box, anchor: box - anchor,
+            "log": lambda r: r,
+        },
         "widths are one pixel larger (x2 - x1 + 1): the width is x2 - x1": {"more": 1.0},
         "a box is read as x, y, width, height: it is x1, y1, x2, y2": [
-            {"anchor": _corner_and_size, "box": _corner_and_size}, {"anchor": _corner_and_size}, {"box": _corner_and_size}
+            {"anchor": _corner_and_size, "box": _corner_and_size},
+            {"anchor": _corner_and_size},
+            {"box": _corner_and_size},
         ],
         "boxes are taken for centre and size: they are corners": lambda anchors, boxes: _as_centres(anchors, boxes),
         "x and y are exchanged: the order is dx, dy, dw, dh": [
@@ -102,29 +111,27 @@ Returns an array (L, 4) of dx, dy, dw, dh.""",
             {"order": lambda dx, dy, dw, dh: (dx, dy, dh, dw)},
         ],
         "the deltas come in another order: dx, dy, dw, dh": [
-            {"order": lambda dx, dy, dw, dh: (dw, dh, dx, dy)}, {"order": lambda dx, dy, dw, dh: (dx, dw, dy, dh)}
+            {"order": lambda dx, dy, dw, dh: (dw, dh, dx, dy)},
+            {"order": lambda dx, dy, dw, dh: (dx, dw, dy, dh)},
         ],
         "the result is (4, L): needed one row for each box": lambda anchors, boxes: _encode(anchors, boxes).T,
     },
     draws="boxes",
     hints=(
         "Look at one pair: turn both boxes from corners into centre, width and height first.",
-        "A shift is measured in units of the anchor's own size, a growth as the logarithm of a ratio: both are 0 where the box is "
+        "A shift is measured in units of the anchor's own size, a growth as the logarithm of a ratio: both are 0 where "
+        "the box is "
         "the anchor.",
-        "size = boxes[:, 2:] - boxes[:, :2]; centre = boxes[:, :2] + size / 2; shift = (centre - centre_a) / size_a; growth = "
+        "size = boxes[:, 2:] - boxes[:, :2]; centre = boxes[:, :2] + size / 2; shift = (centre - centre_a) / size_a; "
+        "growth = "
         "np.log(size / size_a); np.concatenate([shift, growth], 1).",
     ),
-)  # fmt: skip
+)
 
 
 def _halves(anchors, boxes):
     wanted, size = boxes[:, 2:] - boxes[:, :2], anchors[:, 2:] - anchors[:, :2]
     return np.concatenate([(wanted / 2 - size / 2) / size, np.log(wanted / size)], 1)
-
-
-def _differences(anchors, boxes):
-    made, size = _encode(anchors, boxes), anchors[:, 2:] - anchors[:, :2]
-    return np.concatenate([made[:, :2], (boxes[:, 2:] - boxes[:, :2] - size) / size], 1)
 
 
 def _as_centres(anchors, boxes):
@@ -138,7 +145,7 @@ BACK = {
     "half": 0.5,
     "more": 0.0,
     "clip": lambda boxes, H, W: np.stack([np.clip(boxes[:, k], 0, n) for k, n in enumerate((W, H, W, H))], 1),
-    "deltas": lambda d: d,
+    "given": lambda d: d,
     "sign": 1.0,
     "finish": lambda centre, size, half: np.concatenate([centre - half * size, centre + half * size], 1),
 }
@@ -146,7 +153,7 @@ BACK = {
 
 def _decode(anchors, deltas, size, **slips):
     way, (H, W) = BACK | slips, size
-    deltas = way["deltas"](deltas)
+    deltas = way["given"](deltas)
     side = anchors[:, 2:] - anchors[:, :2] + way["more"]
     grown = way["grow"](side, deltas[:, 2:])
     centre = anchors[:, :2] + way["centre"] * side + way["sign"] * deltas[:, :2] * way["by"](side, grown)
@@ -163,9 +170,9 @@ DECODE = Exercise(
     signature="anchors, deltas, size",
     lesson="24",
     title="from an anchor and its deltas to a box in the image",
-    task="""The way back of boxes_to_deltas: anchors (L, 4) are x1, y1, x2, y2, deltas (L, 4) dx, dy, dw, dh. The box has the centre
-(x_anchor + dx w_anchor, y_anchor + dy h_anchor), the width w_anchor exp(dw) and the height h_anchor exp(dh). Its corners are
-then clipped to the image of size = (H, W): x to 0 ... W, y to 0 ... H.
+    task="""The way back of boxes_to_deltas: anchors (L, 4) are x1, y1, x2, y2, deltas (L, 4) dx, dy, dw, dh. The box has
+the centre (x_anchor + dx w_anchor, y_anchor + dy h_anchor), the width w_anchor exp(dw) and the height h_anchor exp(dh). Its
+corners are then clipped to the image of size = (H, W): x to 0 ... W, y to 0 ... H.
 Returns the boxes (L, 4) as x1, y1, x2, y2.""",
     cases=(_moves(0, 2, (40, 50)), _moves(1, 6, (18, 24)), _moves(2, 9, (30, 12))),
     draw_case=lambda rng: _moves(rng, 8, (20, 26)),
@@ -211,12 +218,15 @@ Returns the boxes (L, 4) as x1, y1, x2, y2.""",
         "width and height are exchanged: dx counts in widths": {"by": lambda size, new: size[:, ::-1]},
         "the shift has the wrong sign": {"sign": -1.0},
         "exp is missing": [
-            {"grow": lambda size, growth: size * growth}, {"grow": lambda size, growth: size + growth},
-            {"grow": lambda size, growth: size * (1 + growth)}, {"grow": lambda size, growth: size + size * growth},
+            {"grow": lambda size, growth: size * growth},
+            {"grow": lambda size, growth: size + growth},
+            {"grow": lambda size, growth: size * (1 + growth)},
+            {"grow": lambda size, growth: size + size * growth},
         ],
         "the growth is not multiplied by the anchor's size": {"grow": lambda size, growth: np.exp(growth)},
         "exp has another base: needed e": [
-            {"grow": lambda size, growth: size * 2.0**growth}, {"grow": lambda size, growth: size * 10.0**growth}
+            {"grow": lambda size, growth: size * 2.0**growth},
+            {"grow": lambda size, growth: size * 10.0**growth},
         ],
         "exp(-dw) is taken: needed exp(dw)": {"grow": lambda size, growth: size * np.exp(-growth)},
         "the size does not grow: multiply by exp(dw), exp(dh)": {"grow": lambda size, growth: size},
@@ -224,25 +234,25 @@ Returns the boxes (L, 4) as x1, y1, x2, y2.""",
         "the second corner is one pixel too small (x2 - 1)": {
             "finish": lambda centre, size, half: np.concatenate([centre - half * size, centre + half * size - 1], 1)
         },
-        "x and y of the deltas are exchanged": {"deltas": lambda d: d[:, [1, 0, 3, 2]]},
+        "x and y of the deltas are exchanged": {"given": lambda d: d[:, [1, 0, 3, 2]]},
         "x and y of the result are exchanged: x1, y1, x2, y2": [
             lambda **k: _decode(**k)[:, [1, 0, 3, 2]],
             lambda **k: _decode(**k)[:, [0, 2, 1, 3]],
         ],
-        "the deltas are read in another order: dx, dy, dw, dh": {"deltas": lambda d: d[:, [2, 3, 0, 1]]},
+        "the deltas are read in another order: dx, dy, dw, dh": {"given": lambda d: d[:, [2, 3, 0, 1]]},
         "the deltas are added to the corners": lambda anchors, deltas, size: BACK["clip"](anchors + deltas, *size),
-        "the corners are rounded": [
-            lambda **k: np.rint(_decode(**k)), lambda **k: np.trunc(_decode(**k))
-        ],
+        "the corners are rounded": [lambda **k: np.rint(_decode(**k)), lambda **k: np.trunc(_decode(**k))],
     },
     draws="deltas",
     hints=(
         "Look at boxes_to_deltas and undo its steps in the reverse order.",
-        "The centre moves by dx times the ANCHOR's width; only then take half of the new width to both sides. Clipping is the "
+        "The centre moves by dx times the ANCHOR's width; only then take half of the new width to both sides. Clipping "
+        "is the "
         "last step, with W for x and H for y.",
-        "centre = a[:, :2] + side / 2 + deltas[:, :2] * side; new = side * np.exp(deltas[:, 2:]); corners centre - new / 2 and "
+        "centre = a[:, :2] + side / 2 + deltas[:, :2] * side; new = side * np.exp(deltas[:, 2:]); corners centre - new "
+        "/ 2 and "
         "centre + new / 2; np.clip(x, 0, W), np.clip(y, 0, H).",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (ENCODE, DECODE)

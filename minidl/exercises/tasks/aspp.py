@@ -28,12 +28,12 @@ ASPP = Exercise(
     name="aspp_shapes",
     signature="channels, filters, rates",
     lesson="23",
-    title="atrous spatial pyramid pooling: channels, weights, field of view",
-    task="""ASPP of DeepLab v3 on a map of `channels` channels. Its branches stand side by side: a 1x1 convolution, a 3x3 convolution of
-dilation r for each r in rates, and image pooling (the mean over the map) with a 1x1 convolution behind it. Each branch gives
-`filters` channels; all are concatenated, and a last 1x1 convolution projects them to `filters` channels. No convolution has a
-bias (batch normalisation follows), and normalisation does not count here. The field of view is the number of pixels of the
-map, along one axis, from the first to the last that one output of the widest 3x3 branch reads.
+    title="channels, weights and field of view of ASPP",
+    task="""ASPP of DeepLab v3 on a map of `channels` channels. Its branches stand side by side: a 1x1 convolution, a 3x3
+convolution of dilation r for each r in rates, and image pooling (the mean over the map) with a 1x1 convolution behind it.
+Each branch gives `filters` channels; all are concatenated, and a last 1x1 convolution projects them to `filters` channels.
+No convolution has a bias (batch normalisation follows), and normalisation does not count here. The field of view is the
+number of pixels of the map, along one axis, from the first to the last that one output of the widest 3x3 branch reads.
 Returns (channels after the concatenation, weights of all convolutions, field of view), three whole numbers.""",
     cases=(
         {"channels": 8, "filters": 4, "rates": (1, 2)},
@@ -55,7 +55,9 @@ Returns (channels after the concatenation, weights of all convolutions, field of
             {"branches": lambda rates: len(rates)},
             {"branches": lambda rates: len(rates), "pool": lambda C, F: 0, "one": lambda C, F: 0},
         ],
-        "the branches are added: they are concatenated, so their channels add up": {"branches": lambda rates: 1},
+        "the branches are added: they are concatenated, so their channels add up": (
+            lambda channels, filters, rates: (filters, None, None)
+        ),
         "the map itself is concatenated, too: only the branches are": [
             lambda channels, filters, rates: (_made(channels, filters, rates)[0] + channels, None, None),
             lambda channels, filters, rates: (
@@ -65,15 +67,19 @@ Returns (channels after the concatenation, weights of all convolutions, field of
             ),
         ],
         "the weights of the projection are missing": {"project": lambda channels, F: 0},
-        "the projection takes `filters` channels: it takes all that are concatenated": {"project": lambda channels, F: F * F},
+        "the projection takes `filters` channels: it takes all that are concatenated": {
+            "project": lambda channels, F: F * F
+        },
         "the weights of the 1x1 branch or of image pooling are missing: each has channels * filters": [
             {"pool": lambda C, F: 0}
         ],
         "the 1x1 branch and the image pooling have weights: channels * filters each": {
-            "pool": lambda C, F: 0, "one": lambda C, F: 0
+            "pool": lambda C, F: 0,
+            "one": lambda C, F: 0,
         },
         "a 3x3 convolution has 9 weights for each pair of channels": [
-            {"rate": lambda C, F, rate: C * F}, {"rate": lambda C, F, rate: 3 * C * F}
+            {"rate": lambda C, F, rate: C * F},
+            {"rate": lambda C, F, rate: 3 * C * F},
         ],
         "the dilation makes weights: a dilated 3x3 kernel still has 9": [
             {"rate": lambda C, F, rate: (2 * rate + 1) ** 2 * C * F},
@@ -81,27 +87,38 @@ Returns (channels after the concatenation, weights of all convolutions, field of
             {"rate": lambda C, F, rate: 9 * rate**2 * C * F},
         ],
         "the 3x3 convolutions are counted as depthwise ones": [
-            {"rate": lambda C, F, rate: 9 * C + C * F}, {"rate": lambda C, F, rate: 9 * C}
+            {"rate": lambda C, F, rate: 9 * C + C * F},
+            {"rate": lambda C, F, rate: 9 * C},
         ],
         "only one 3x3 branch is counted: there is one for each rate": lambda channels, filters, rates: (
-            None, _made(channels, filters, rates)[1] - (len(rates) - 1) * 9 * channels * filters, None
+            None,
+            _made(channels, filters, rates)[1] - (len(rates) - 1) * 9 * channels * filters,
+            None,
         ),
         "biases are counted: no convolution has one": [
             lambda channels, filters, rates: (
-                None, _made(channels, filters, rates)[1] + (len(rates) + 3) * filters, None
+                None,
+                _made(channels, filters, rates)[1] + (len(rates) + 3) * filters,
+                None,
             ),
             lambda channels, filters, rates: (
-                None, _made(channels, filters, rates)[1] + (len(rates) + 2) * filters, None
+                None,
+                _made(channels, filters, rates)[1] + (len(rates) + 2) * filters,
+                None,
             ),
         ],
         "batch normalisation is counted: it does not count here": lambda channels, filters, rates: (
-            None, _made(channels, filters, rates)[1] + 2 * (len(rates) + 3) * filters, None
+            None,
+            _made(channels, filters, rates)[1] + 2 * (len(rates) + 3) * filters,
+            None,
         ),
         "the branches follow each other: they stand side by side, on the same map": [
             {"rate": lambda C, F, rate: 9 * F * F},
             {"field": lambda rates: 2 * sum(rates) + 1},
             lambda channels, filters, rates: (
-                None, _made(channels, filters, rates)[1] - (len(rates) - 1) * 9 * (channels - filters) * filters, None
+                None,
+                _made(channels, filters, rates)[1] - (len(rates) - 1) * 9 * (channels - filters) * filters,
+                None,
             ),
         ],
         "the field of view is 2 rate + 1: the outer taps lie `rate` pixels from the centre": [
@@ -121,11 +138,13 @@ Returns (channels after the concatenation, weights of all convolutions, field of
     },
     hints=(
         "Look at the list of branches: one 1x1, one for each rate, one for image pooling. Which of them have weights?",
-        "A convolution without bias has kernel * kernel * inputs * outputs weights; the dilation changes none of them, only how "
+        "A convolution without bias has kernel * kernel * inputs * outputs weights; the dilation changes none of them, "
+        "only how "
         "far the outer taps lie apart.",
-        "joined = (len(rates) + 2) * filters; weights = (2 + 9 * len(rates)) * channels * filters + joined * filters; the field "
+        "joined = (len(rates) + 2) * filters; weights = (2 + 9 * len(rates)) * channels * filters + joined * filters; "
+        "the field "
         "is 2 * max(rates) + 1.",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (ASPP,)

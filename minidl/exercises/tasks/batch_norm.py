@@ -23,7 +23,7 @@ RIGHT = {
     "hat": lambda x, hat: hat,  # in the gradient of weight
     "hat_x": lambda x, hat, scale: hat,  # in the gradient of x
     "total": lambda d: d.sum(AXES),
-    "bias": lambda g, weight: g,
+    "of_bias": lambda g, weight: g,
     "outer": lambda scale: scale,
 }
 
@@ -39,9 +39,11 @@ def _made(g, x, weight, bias, eps, **slips):
     turn = way["hat_x"](x, hat, scale)
     through = way["mean"] * way["join"](d, axes) + way["var"] * turn * way["join"](d * turn, axes)
     of_weight = g * way["hat"](x, hat)
-    return way["outer"](scale) * (d - through), way["total"](of_weight), way["total"](way["bias"](g, weight[:, None, None]))
-
-
+    return (
+        way["outer"](scale) * (d - through),
+        way["total"](of_weight),
+        way["total"](way["of_bias"](g, weight[:, None, None])),
+    )
 
 
 def _case(seed, N, C, H, W, eps=0.1):
@@ -60,9 +62,9 @@ BATCH_NORM = Exercise(
     signature="g, x, weight, bias, eps",
     lesson="03",
     title="the gradients of batch normalisation",
-    task="""The gradients of sum(g * y) in x, weight and bias, where per channel y = weight (x - mean) / sqrt(var + eps) + bias.
-mean and var (over n and the pixels, divided by their number) are functions of x, so x acts on y in three ways.
-x is (N, C, H, W), weight and bias (C,).
+    task="""The gradients of sum(g * y) in x, weight and bias, where per channel y = weight (x - mean) / sqrt(var + eps) +
+bias. mean and var (over n and the pixels, divided by their number) are functions of x, so x acts on y in three ways. x is
+(N, C, H, W), weight and bias (C,).
 Returns (gradient in x, gradient in weight, gradient in bias).""",
     cases=(
         _case(0, 2, 1, 2, 2),
@@ -76,7 +78,9 @@ Returns (gradient in x, gradient in weight, gradient in bias).""",
     made=_made,
     terms={
         "weight": lambda g, x, weight, bias, eps: (
-            g * (x - x.mean(AXES, keepdims=True)) / np.sqrt(x.var(AXES, keepdims=True) + eps), "ncij", "c"
+            g * (x - x.mean(AXES, keepdims=True)) / np.sqrt(x.var(AXES, keepdims=True) + eps),
+            "ncij",
+            "c",
         ),
         "bias": lambda g, x, weight, bias, eps: (g, "ncij", "c"),
     },
@@ -88,7 +92,8 @@ Returns (gradient in x, gradient in weight, gradient in bias).""",
         "the path through the variance has the wrong sign": {"var": -1.0},
         "the path through the mean has the wrong sign": {"mean": -1.0},
         "the path through the variance counts twice or half: the 2 of the square and the 1/2 of the root cancel": [
-            {"var": 2.0}, {"var": 0.5},
+            {"var": 2.0},
+            {"var": 0.5},
         ],
         "the variance is divided by one less than the number of values (N - 1)": {"ddof": 1},
         "statistics per image: mean and variance run over the batch, too": [
@@ -137,7 +142,9 @@ Returns (gradient in x, gradient in weight, gradient in bias).""",
                 g, x, weight, bias, eps, hat=lambda x, hat: hat * weight[:, None, None] + bias[:, None, None]
             ),
         ],
-        "the gradient of bias is multiplied by the weight: needed the sum of g": {"bias": lambda g, weight: g * weight},
+        "the gradient of bias is multiplied by the weight: needed the sum of g": {
+            "of_bias": lambda g, weight: g * weight
+        },
         "a missing sum over the batch: weight and bias serve every image": {"total": lambda d: d.sum((2, 3))},
         "a missing sum over the pixels: weight and bias serve every pixel": {"total": lambda d: d.sum(0)},
         "weight and bias are summed over the channels, too: each channel has its own": {"total": lambda d: d.sum()},
@@ -156,6 +163,6 @@ Returns (gradient in x, gradient in weight, gradient in bias).""",
         "variance. The gradient in bias is the sum of g, in weight that of g * hat.",
         "dx = (d - mean(d) - hat * mean(d * hat)) / sqrt(var + eps), means over n and the pixels.",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (BATCH_NORM,)

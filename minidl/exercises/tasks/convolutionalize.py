@@ -6,7 +6,7 @@ from ..exercise import Exercise, numbers
 
 RIGHT = {
     "kernel": lambda weight, C, h, w: weight.reshape(-1, C, h, w),
-    "bias": lambda bias: bias,
+    "offset": lambda bias: bias,
     "pitch": lambda h, w: (1, 1),
     "image": lambda x, h, w: x,
     "join": lambda patches, kernel: np.einsum("ncuvhw,ochw->nouv", patches, kernel),
@@ -19,7 +19,7 @@ def _made(weight, bias, x, size, **slips):
     patches = np.lib.stride_tricks.sliding_window_view(x, size, (2, 3))  # (N, C, Ho, Wo, h, w)
     rows, columns = way["pitch"](h, w)
     scores = way["join"](patches[:, :, ::rows, ::columns], way["kernel"](weight, C, h, w))
-    return scores + way["bias"](bias)[:, None, None]
+    return scores + way["offset"](bias)[:, None, None]
 
 
 def _case(seed, O, x, size):
@@ -32,9 +32,10 @@ CONVOLUTIONALIZE = Exercise(
     signature="weight, bias, x, size",
     lesson="04",
     title="a fully connected layer at every place of a larger map",
-    task="""A fully connected layer takes maps (C, h, w), size = (h, w), flattened channel by channel and row by row; its weight is
-(O, C * h * w), its bias (O,). The same layer as a convolution without padding gives its scores for every window of a larger
-map x (N, C, H, W): scores[n, o, i, j] = bias[o] + sum over c, k, l of weight[o, (c, k, l)] x[n, c, i + k, j + l].
+    task="""A fully connected layer takes maps (C, h, w), size = (h, w), flattened channel by channel and row by row; its
+weight is (O, C * h * w), its bias (O,). The same layer as a convolution without padding gives its scores for every window
+of a larger map x (N, C, H, W): scores[n, o, i, j] = bias[o] + sum over c, k, l of weight[o, (c, k, l)] x[n, c, i + k, j +
+l].
 Returns an array (N, O, H - h + 1, W - w + 1).""",
     cases=(
         _case(0, 2, (1, 1, 4, 4), (2, 2)),
@@ -43,7 +44,10 @@ Returns an array (N, O, H - h + 1, W - w + 1).""",
         _case(9, 4, (2, 2, 3, 4), (3, 4)),
     ),
     draw_case=lambda rng: {
-        "weight": numbers(rng, 3, 18), "bias": numbers(rng, 3), "x": numbers(rng, 2, 3, 6, 5), "size": (3, 2)
+        "weight": numbers(rng, 3, 18),
+        "bias": numbers(rng, 3),
+        "x": numbers(rng, 2, 3, 6, 5),
+        "size": (3, 2),
     },
     expected=_made,
     made=_made,
@@ -67,8 +71,8 @@ Returns an array (N, O, H - h + 1, W - w + 1).""",
         "the kernel indices k and l are exchanged": {
             "kernel": lambda weight, C, h, w: weight.reshape(-1, C, h, w).swapaxes(2, 3)
         },
-        "the bias is left out": {"bias": lambda bias: 0 * bias},
-        "the bias has the wrong sign": {"bias": lambda bias: -bias},
+        "the bias is left out": {"offset": lambda bias: 0 * bias},
+        "the bias has the wrong sign": {"offset": lambda bias: -bias},
         "the bias is added once for every channel, pixel or tap: add it once": [
             lambda weight, bias, x, size: _made(weight, bias * x.shape[1], x, size),
             lambda weight, bias, x, size: _made(weight, bias * size[0] * size[1], x, size),
@@ -113,6 +117,6 @@ Returns an array (N, O, H - h + 1, W - w + 1).""",
         "kernel = weight.reshape(O, C, h, w); add np.einsum('oc,ncij->noij', kernel[:, :, k, l], x[:, :, k : k + Ho, "
         "l : l + Wo]) for all taps, then bias[:, None, None].",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (CONVOLUTIONALIZE,)

@@ -28,6 +28,7 @@ extern "C" __global__ void {name}(
 if __name__ == "__main__":
     raise SystemExit(not check("{name}", {name}))
 '''
+PARAMETERS = ("x", "cols", "N", "C", "H", "W", "Ho", "Wo", "K", "stride", "padding")
 BEYOND = (
     "a thread beyond the end: the last block has more threads than there are entries left, so only those with "
     "thread_number() < N * C * K * K * Ho * Wo may go on"
@@ -50,8 +51,14 @@ def _prepared(text):
     if "#error" in text:
         raise NotImplementedError("the line with #error stands where yours should")
     try:
-        kernel = compiled(text, "im2col_cuda")
-        build(kernel, np.float64, True)
+        launch = compiled(text, "im2col_cuda")
+        names = [parameter.name for parameter in launch.parameters]
+        if len(names) != len(PARAMETERS):
+            raise Unfit(
+                f"the kernel takes {len(names)} parameters ({', '.join(names)}); needed {len(PARAMETERS)}: "
+                f"{', '.join(PARAMETERS)}"
+            )
+        build(launch, np.float64, True)
     except (RuntimeError, ValueError) as error:
         raise Unfit(*_explained(str(error), text, 0)) from None
 
@@ -61,7 +68,7 @@ def _prepared(text):
         sizes = map(np.int32, (N, C, H, W, Ho, Wo, kernel, stride, padding))
         try:
             with watch():
-                kernel(x, cols, *sizes, threads=cols.size)
+                launch(x, cols, *sizes, threads=cols.size)
         except (RuntimeError, ValueError, TypeError) as error:
             raise Unfit(*_explained(str(error), text, cols.size)) from None
         if np.isnan(cols).any():

@@ -25,7 +25,9 @@ def _patches(x, shape, spread, size, pitch=1):
 def _dilated_made(x, w, dilation, spread=None, size=None, turn=None, pitch=1, around=0, channels="nckluv,ockl->nouv"):
     K, spread = w.shape[2:], spread(dilation) if spread else (dilation, dilation)
     x, w = pad(x, around(dilation, K[0]) if around else 0), turn(w) if turn else w
-    size = [size(n, k, dilation) if size else (n - s * (k - 1) - 1) // pitch + 1 for n, k, s in zip(x.shape[2:], K, spread)]
+    size = [
+        size(n, k, dilation) if size else (n - s * (k - 1) - 1) // pitch + 1 for n, k, s in zip(x.shape[2:], K, spread)
+    ]
     return np.einsum(channels, _patches(x, w.shape[2:], spread, size, pitch), w)
 
 
@@ -55,12 +57,18 @@ Returns an array (N, O, Ho, Wo).""",
         {"x": numbers(6, 2, 2, 8, 9), "w": numbers(7, 2, 2, 3, 3), "dilation": 2},
         {"x": numbers(8, 2, 2, 7, 9), "w": numbers(9, 3, 2, 2, 3), "dilation": 2},
     ),
-    draw_case=lambda rng: {"x": numbers(rng, 2, 3, 9, 8), "w": numbers(rng, 2, 3, 3, 3), "dilation": int(rng.integers(2, 4))},
+    draw_case=lambda rng: {
+        "x": numbers(rng, 2, 3, 9, 8),
+        "w": numbers(rng, 2, 3, 3, 3),
+        "dilation": int(rng.integers(2, 4)),
+    },
     expected=_dilated,
     made=_dilated_made,
     terms={"result": _dilated_terms},
     mistakes={
-        "a flipped kernel: deep learning's convolution does not turn the kernel": {"turn": lambda w: w[..., ::-1, ::-1]},
+        "a flipped kernel: deep learning's convolution does not turn the kernel": {
+            "turn": lambda w: w[..., ::-1, ::-1]
+        },
         "a flipped kernel in one axis": [{"turn": lambda w: w[..., ::-1]}, {"turn": lambda w: w[..., ::-1, :]}],
         "the kernel indices k and l are exchanged": {"turn": lambda w: w.swapaxes(2, 3)},
         "input and output channels are exchanged": {"turn": lambda w: w.swapaxes(0, 1)},
@@ -70,7 +78,8 @@ Returns an array (N, O, Ho, Wo).""",
         ],
         "the dilation is ignored": {"spread": lambda d: (1, 1)},
         "the dilation is ignored in the slices, though not in the size": {
-            "spread": lambda d: (1, 1), "size": lambda n, k, d: n - d * (k - 1)
+            "spread": lambda d: (1, 1),
+            "size": lambda n, k, d: n - d * (k - 1),
         },
         "the dilation is ignored in one axis": [
             {"spread": lambda d: (d, 1)},
@@ -93,9 +102,13 @@ Returns an array (N, O, Ho, Wo).""",
             {"around": lambda d, k: 1},
         ],
         "wrong stride: dilation spreads the taps, it does not move the windows": [
-            _as_stride, {"pitch": 2}, lambda x, w, dilation: _dilated_made(x, w, dilation, pitch=dilation)
+            _as_stride,
+            {"pitch": 2},
+            lambda x, w, dilation: _dilated_made(x, w, dilation, pitch=dilation),
         ],
-        "only the first input channel counts: sum over c": {"turn": lambda w: np.concatenate([w[:, :1], 0 * w[:, 1:]], 1)},
+        "only the first input channel counts: sum over c": {
+            "turn": lambda w: np.concatenate([w[:, :1], 0 * w[:, 1:]], 1)
+        },
         "every output channel uses the first kernel": {"turn": lambda w: w[:1] + 0 * w},
         "the mean over the channels is taken: sum over c": {"turn": lambda w: w / w.shape[1]},
         "the mean over the taps is taken: sum over k and l": {"turn": lambda w: w / w[0, 0].size},
@@ -107,14 +120,16 @@ Returns an array (N, O, Ho, Wo).""",
         "Which pixels does tap (k, l) read? Its slice has the size of the result and starts where its first window does.",
         "i, j = k * dilation, l * dilation; y += np.einsum('oc,ncij->noij', w[:, :, k, l], x[:, :, i : i + Ho, j : j + Wo]).",
     ),
-)  # fmt: skip
+)
 
 
 def _depthwise(x, w, padding):
     return reference.conv2d(x, w, None, geometry(w.shape[2:], 1, padding, groups=x.shape[1]))
 
 
-def _depthwise_made(x, w, padding, turn=None, around=None, mode="constant", cut=None, size=None, sub="nckluv,ckl->ncuv"):
+def _depthwise_made(
+    x, w, padding, turn=None, around=None, mode="constant", cut=None, size=None, sub="nckluv,ckl->ncuv"
+):
     w = turn(w[:, 0]) if turn else w[:, 0]
     wide = pad(x, around(padding, w.shape[1]) if around else padding, mode)
     size = [size(n, k, padding) if size else n - k + 1 for n, k in zip(wide.shape[2:], w.shape[1:])]
@@ -144,7 +159,11 @@ Returns an array (N, C, Ho, Wo).""",
         {"x": numbers(6, 3, 2, 5, 4), "w": numbers(7, 2, 1, 2, 2), "padding": 1},
         {"x": numbers(8, 2, 2, 6, 5), "w": numbers(9, 2, 1, 2, 3), "padding": 1},
     ),
-    draw_case=lambda rng: {"x": numbers(rng, 2, 4, 7, 5), "w": numbers(rng, 4, 1, 3, 3), "padding": int(rng.integers(1, 3))},
+    draw_case=lambda rng: {
+        "x": numbers(rng, 2, 4, 7, 5),
+        "w": numbers(rng, 4, 1, 3, 3),
+        "padding": int(rng.integers(1, 3)),
+    },
     expected=_depthwise,
     made=_depthwise_made,
     terms={"result": _depthwise_terms},
@@ -157,34 +176,38 @@ Returns an array (N, C, Ho, Wo).""",
         ],
         "every channel uses the first kernel": {"turn": lambda w: w[:1] + 0 * w},
         "every channel uses the sum or mean of all kernels": [
-            {"turn": lambda w: w.sum(0, keepdims=True) + 0 * w}, {"turn": lambda w: w.mean(0, keepdims=True) + 0 * w}
+            {"turn": lambda w: w.sum(0, keepdims=True) + 0 * w},
+            {"turn": lambda w: w.mean(0, keepdims=True) + 0 * w},
         ],
         "every channel reads the first channel of x": lambda x, w, padding: _depthwise(x[:, :1] + 0 * x, w, padding),
         "the kernels are in reverse order": {"turn": lambda w: w[::-1]},
-        "a flipped kernel: deep learning's convolution does not turn the kernel": {"turn": lambda w: w[..., ::-1, ::-1]},
+        "a flipped kernel: deep learning's convolution does not turn the kernel": {
+            "turn": lambda w: w[..., ::-1, ::-1]
+        },
         "a flipped kernel in one axis": [{"turn": lambda w: w[..., ::-1]}, {"turn": lambda w: w[..., ::-1, :]}],
         "the kernel indices k and l are exchanged": {"turn": lambda w: w.swapaxes(1, 2)},
         "the padding is counted twice": {"around": lambda p, K: 2 * p},
-        "the padding is left out": [
-            {"around": lambda p, K: 0},
-            {"around": lambda p, K: (0, 2 * p)},
-        ],
+        "the padding is left out, or cropped again at the end: the result has H + 2 padding - Kh + 1 rows": {
+            "around": lambda p, K: 0
+        },
+        "all of the padding stands after the image: both sides need it": {"around": lambda p, K: (0, 2 * p)},
         "the image is padded on one side only: both sides need the padding": [
-            {"around": lambda p, K: (p, 0)}, {"around": lambda p, K: (0, p)}, {"around": lambda p, K: (2 * p, 0)},
+            {"around": lambda p, K: (p, 0)},
+            {"around": lambda p, K: (0, p)},
+            {"around": lambda p, K: (2 * p, 0)},
         ],
         "the padding is kernel // 2 instead of the argument": {"around": lambda p, K: K // 2},
         "outside the image other pixels are read (nearest, reflected or wrapped around); it must be 0": [
-            {"mode": "edge"}, {"mode": "reflect"}, {"mode": "symmetric"}, {"mode": "wrap"}
+            {"mode": "edge"},
+            {"mode": "reflect"},
+            {"mode": "symmetric"},
+            {"mode": "wrap"},
         ],
         "a slice [p:-p] is empty for padding 0": {"cut": lambda y, p: y[:, :, p:-p, p:-p]},
-        "the result is cropped by the padding: it has H + 2 padding - Kh + 1 rows": {
-            "cut": lambda y, p: y[:, :, p : y.shape[2] - p, p : y.shape[3] - p]
-        },
         "the size is wrong: the result has H + 2 padding - Kh + 1 rows": [
             {"size": lambda n, k, p: n - 2 * p},
             {"size": lambda n, k, p: n - k},
             {"size": lambda n, k, p: n - 2 * p - k + 1},
-            {"size": lambda n, k, p: n - p - k + 1},
             {"size": lambda n, k, p: n},
         ],
     },
@@ -194,6 +217,6 @@ Returns an array (N, C, Ho, Wo).""",
         "The kernel's tap (k, l) is a vector over channels, w[:, 0, k, l]; it multiplies a slice of the padded image.",
         "y += w[:, 0, k, l][:, None, None] * padded[:, :, k : k + Ho, l : l + Wo].",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (DILATED, DEPTHWISE)

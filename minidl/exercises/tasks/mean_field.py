@@ -47,7 +47,7 @@ def _draw(rng):
 def _far(seed):
     """Pixels with energies of very different size."""
     case = _beliefs(seed, 3, 5, 2)
-    case["unary"] = case["unary"] + np.array([0.0, 900.0, 0.0, 1500.0, 3.0])
+    case["unary"] = case["unary"] + np.array([0.0, 900.0, 0.0, -1000.0, 3.0])
     return case
 
 
@@ -79,10 +79,15 @@ Returns the new beliefs (K, N).""",
             {"own": None, "message": lambda q, kernel: q @ kernel / kernel.sum(0)},
             {"own": None, "message": lambda q, kernel: q @ kernel / kernel.sum(0) - q / kernel.sum(0)},
         ],
-        "the sign of the message: equal labels must be credited": {"pull": lambda weight, message, q: -weight * message},
+        "the sign of the message, or the other labels are credited: equal labels must be": [
+            {"pull": lambda weight, message, q: -weight * message},
+            {"pull": lambda weight, message, q: weight * (message.sum(0) - message)},
+        ],
         "the unary energies are left out": {"cost": lambda unary: 0 * unary},
         "the sign of the unary energies: high energy means low belief": {"cost": lambda unary: unary},
-        "the logarithm of the unary energies is taken: they are energies already": {"cost": lambda unary: np.log(unary)},
+        "the logarithm of the unary energies is taken: they are energies already": {
+            "cost": lambda unary: np.log(unary)
+        },
         "exp of the unary energies is taken: they are energies already": {"cost": lambda unary: np.exp(-unary)},
         "softmax runs over the pixels: it must run over the labels, axis 0": [
             {"shift": lambda s: s.max(1, keepdims=True), "total": lambda e: e.sum(1, keepdims=True)},
@@ -107,11 +112,13 @@ Returns the new beliefs (K, N).""",
             lambda q, unary, features, weight: np.exp(_score(q, unary, features, weight)),
         ],
         "the beliefs are not normalised: divide by the sum over the labels": {"total": lambda e: 1.0},
-        "the scores are normalised without exp": lambda q, unary, features, weight: _score(q, unary, features, weight)
-        / _score(q, unary, features, weight).sum(0),
+        "the scores are normalised without exp": lambda q, unary, features, weight: (
+            _score(q, unary, features, weight) / _score(q, unary, features, weight).sum(0)
+        ),
         "the 2 in the exponent is missing": {"kernel": lambda r: np.exp(-r)},
         "the distance is not squared": [
-            {"distance": lambda d: np.sqrt((d**2).sum(0))}, {"distance": lambda d: np.abs(d).sum(0)}
+            {"distance": lambda d: np.sqrt((d**2).sum(0))},
+            {"distance": lambda d: np.abs(d).sum(0)},
         ],
         "the distance is the square of the sum: square each feature, then sum": {"distance": lambda d: d.sum(0) ** 2},
         "only the first feature is compared": {"distance": lambda d: d[0] ** 2},
@@ -124,12 +131,8 @@ Returns the new beliefs (K, N).""",
         "the weight also multiplies the unary energies": lambda q, unary, features, weight: _made(
             q, weight * unary, features, weight
         ),
-        "the message is left out": {"pull": lambda weight, message, q: 0 * message},
-        "the message of the other labels is credited: equal labels must be": [
-            {"pull": lambda weight, message, q: weight * (message.sum(0) - message)},
-        ],
-        "the kernel is used in place of q: the message is q @ kernel": {
-            "message": lambda q, kernel: np.ones_like(q) @ kernel
+        "the message is left out, or the same for all labels: it is q @ kernel": {
+            "pull": lambda weight, message, q: 0 * message
         },
         "the labels with the largest belief vote alone: use the beliefs": {
             "message": lambda q, kernel: (q == q.max(0)) @ kernel
@@ -145,10 +148,11 @@ Returns the new beliefs (K, N).""",
         "Look at one pixel: what does it hear from each other pixel, and from itself?",
         "Build the N x N kernel matrix with broadcasting: features[:, :, None] - features[:, None, :]. "
         "np.fill_diagonal(kernel, 0) leaves a pixel's own belief out.",
-        "The messages are q @ kernel, the scores -unary + weight * messages. Subtract the maximum over axis 0 before exp, and "
+        "The messages are q @ kernel, the scores -unary + weight * messages. Subtract the maximum over axis 0 before "
+        "exp, and "
         "divide by the sum over axis 0.",
     ),
-)  # fmt: skip
+)
 
 
 def _score(q, unary, features, weight):

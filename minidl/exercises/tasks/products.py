@@ -68,7 +68,8 @@ def _backward(g, a, b, way="sum", by_a=None, by_b=None, with_g=True, of_a=None, 
     da, db = factor * (b if by_a is None else by_a(g, a, b)), factor * (a if by_b is None else by_b(g, a, b))
     to_a, to_b = of_a or way, of_b or way
     return tuple(
-        to(d, part.shape) if callable(to) else _fit(d, part.shape, *WAYS[to]) for d, part, to in ((da, a, to_a), (db, b, to_b))
+        to(d, part.shape) if callable(to) else _fit(d, part.shape, *WAYS[to])
+        for d, part, to in ((da, a, to_a), (db, b, to_b))
     )
 
 
@@ -135,8 +136,12 @@ Returns (gradient in a, gradient in b).""",
             "by_b": lambda g, a, b: b,
         },
         "the gradient is averaged over the repeated axes: every use counts fully, so take the sum": {"way": "mean"},
-        "the gradient is averaged over the leading axes: every use counts fully, so take the sum": {"way": "mean leading"},
-        "the gradient is averaged over the axes of size 1: every use counts fully, so take the sum": {"way": "mean inner"},
+        "the gradient is averaged over the leading axes: every use counts fully, so take the sum": {
+            "way": "mean leading"
+        },
+        "the gradient is averaged over the axes of size 1: every use counts fully, so take the sum": {
+            "way": "mean inner"
+        },
         "the maximum is taken over the repeated axes: every use counts, so take the sum": {"way": "max"},
         "the incoming gradient g is left out: the chain rule multiplies by it": {"with_g": False},
         "the product a b stands where the other argument is needed": {
@@ -216,12 +221,13 @@ Returns (gradient in a, gradient in b).""",
         "a missing transpose in the gradient of b: the shapes fit only because the matrices are square": {
             "gb": lambda g, a, b: (a @ g).sum(0)
         },
-        "the gradient of b is transposed: a comes first, a.T @ g": {"gb": lambda g, a, b: np.einsum("nik,nij->jk", a, g)},
+        "the gradient of b is transposed: a comes first, a.T @ g": {
+            "gb": lambda g, a, b: np.einsum("nik,nij->jk", a, g)
+        },
         "the gradient of a is transposed: needed g @ b.T": {"ga": lambda g, a, b: (g @ b.T).swapaxes(1, 2)},
         "the factors are exchanged: the order of a matrix product counts": [
             {"ga": lambda g, a, b: b.T @ g},
             {"gb": lambda g, a, b: (g @ a.swapaxes(1, 2)).sum(0)},
-            {"gb": lambda g, a, b: (g.swapaxes(1, 2) @ a).sum(0)},
         ],
         "the incoming gradient g is left out: the chain rule multiplies by it": [
             {"ga": lambda g, a, b: np.ones_like(g) @ b.T},

@@ -53,17 +53,6 @@ def _extrapolated(x, size):
     return x
 
 
-def _low_clamped(x, size):
-    """Only the indices are clamped, not the position."""
-    for axis, m in ((2, size[0]), (3, size[1])):
-        n = x.shape[axis]
-        at = centres(np.arange(m), n, m)
-        low = np.floor(at).astype(int)
-        f = (at - low.clip(0, n - 1)).reshape([-1 if d == axis else 1 for d in range(4)])
-        x = (1 - f) * x.take(low.clip(0, n - 1), axis) + f * x.take((low + 1).clip(0, n - 1), axis)
-    return x
-
-
 def _truncated(x, size):
     """int() cuts towards 0, so that -0.25 lies between 0 and 1."""
     return _made(x, size, clamp=_free, low=np.trunc, above=lambda low, n: np.minimum(low + 1, n - 1))
@@ -119,8 +108,12 @@ Returns an array (N, C, Ho, Wo).""",
         "the half pixel is missing: centres lie at i + 1/2, so subtract 1/2 after scaling": {
             "position": lambda i, n, m: i * n / m
         },
-        "the half pixel is added before scaling and not subtracted after it": {"position": lambda i, n, m: (i + 0.5) * n / m},
-        "the half pixel is subtracted after scaling and not added before it": {"position": lambda i, n, m: i * n / m - 0.5},
+        "the half pixel is added before scaling and not subtracted after it": {
+            "position": lambda i, n, m: (i + 0.5) * n / m
+        },
+        "the half pixel is subtracted after scaling and not added before it": {
+            "position": lambda i, n, m: i * n / m - 0.5
+        },
         "the half pixel is added after scaling: subtract it": {"position": lambda i, n, m: (i + 0.5) * n / m + 0.5},
         "the half pixel is subtracted before scaling and added after it: the signs are exchanged": {
             "position": lambda i, n, m: (i - 0.5) * n / m + 0.5
@@ -140,21 +133,21 @@ Returns an array (N, C, Ho, Wo).""",
         ],
         "the scale is a whole number: // drops its fraction": [
             {"position": lambda i, n, m: (i + 0.5) * (n // m) - 0.5},
-            {"position": lambda i, n, m: i * n // m},
             {"position": lambda i, n, m: (i + 0.5) / max(m // n, 1) - 0.5},
         ],
-        "positions outside are not clamped: the border is extrapolated": [_extrapolated, _low_clamped, _truncated],
+        "positions outside are not clamped: the border is extrapolated": [_extrapolated, _truncated],
         "positions outside are not clamped: index -1 reads the other end": [
             {"clamp": _free, "above": lambda low, n: low + 1},
             {"clamp": _free},
         ],
-        "the pixel beyond the last is the first again: take min(low + 1, H - 1)": [{"above": lambda low, n: (low + 1) % n}],
         "outside the image 0 is read: positions must be clamped": _zero_outside,
-        "positions are clamped to H - 2: the last pixel belongs to the range": {"clamp": lambda at, n: at.clip(0, n - 2)},
-        "positions are clamped from below only": {"clamp": lambda at, n: np.maximum(at, 0), "low": np.floor},
+        "positions are clamped to H - 2: the last pixel belongs to the range": {
+            "clamp": lambda at, n: at.clip(0, n - 2)
+        },
         "f and 1 - f are exchanged: the nearer pixel has the larger weight": {"fraction": lambda f: 1 - f},
         "f is squared or smoothed: linear interpolation uses f itself": [
-            {"fraction": lambda f: f**2}, {"fraction": lambda f: f * f * (3 - 2 * f)}
+            {"fraction": lambda f: f**2},
+            {"fraction": lambda f: f * f * (3 - 2 * f)},
         ],
         "the mean of the two neighbours is taken: weigh them with 1 - f and f": {"fraction": lambda f: 0 * f + 0.5},
         "the position is rounded where floor is needed": {"low": np.rint},
@@ -171,9 +164,7 @@ Returns an array (N, C, Ho, Wo).""",
         ],
         "the scale of the rows is used for the columns, too": _one_scale(0),
         "the scale of the columns is used for the rows, too": _one_scale(1),
-        "only the rows are resized": lambda x, size: _made(
-            x, size, sides=lambda x, size: ((2, size[0], x.shape[2]),)
-        ),
+        "only the rows are resized": lambda x, size: _made(x, size, sides=lambda x, size: ((2, size[0], x.shape[2]),)),
         "only the columns are resized": lambda x, size: _made(
             x, size, sides=lambda x, size: ((3, size[1], x.shape[3]),)
         ),
@@ -185,6 +176,6 @@ Returns an array (N, C, Ho, Wo).""",
         "at = np.clip((np.arange(Ho) + 0.5) * H / Ho - 0.5, 0, H - 1); low = floor(at); f = at - low. The result is "
         "(1 - f) * x[low] + f * x[min(low + 1, H - 1)] along that axis.",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (RESIZE,)

@@ -13,7 +13,7 @@ def _inside(y, x, H, W):
 
 RIGHT = {
     "offset": 0.5,  # subtracted from the corners
-    "boxes": lambda boxes: boxes,
+    "corners": lambda boxes: boxes,
     "bins": lambda size: size,
     "least": 0.0,  # the smallest side of a box
     "cell": lambda p, ratio: (p + 0.5) / ratio,
@@ -32,7 +32,7 @@ RIGHT = {
 def _samples(shape, boxes, size, ratio, way):
     """(box, image, bin row, bin column, four (row, column, weight), empty outside) of every sample."""
     H, W = shape[2:]
-    for k, (n, x1, y1, x2, y2) in enumerate(way["boxes"](boxes)):
+    for k, (n, x1, y1, x2, y2) in enumerate(way["corners"](boxes)):
         height, width = max(y2 - y1, way["least"]), max(x2 - x1, way["least"])
         rows, columns = way["bins"](size)
         for i, j, p, q in np.ndindex(*size, *way["samples"](ratio)):
@@ -46,9 +46,13 @@ def _samples(shape, boxes, size, ratio, way):
             v, u = way["mix"](way["fraction"](y - h), way["fraction"](x - w))
             h, w = min(max(h, 0), H - 1), min(max(w, 0), W - 1)
             below, beside = min(h + 1, H - 1), min(w + 1, W - 1)
-            yield k, int(n), i, j, [
-                (h, w, (1 - v) * (1 - u)), (h, beside, (1 - v) * u), (below, w, v * (1 - u)), (below, beside, v * u)
-            ]  # fmt: skip
+            yield (
+                k,
+                int(n),
+                i,
+                j,
+                [(h, w, (1 - v) * (1 - u)), (h, beside, (1 - v) * u), (below, w, v * (1 - u)), (below, beside, v * u)],
+            )
 
 
 def _forward(x, boxes, size, ratio, join="mean", **slips):
@@ -112,22 +116,25 @@ SLIPS = {
     "the half pixel is added to the corners: subtract it": {"offset": -0.5},
     "a whole pixel is subtracted from the corners: needed half of one": {"offset": 1.0},
     "the half pixel is taken from the first corner only": {
-        "boxes": lambda boxes: boxes + np.array([0, 0, 0, 0.5, 0.5])
+        "corners": lambda boxes: boxes + np.array([0, 0, 0, 0.5, 0.5])
     },
     "x and y are exchanged: a box is n, x1, y1, x2, y2, and x counts columns": [
-        {"boxes": _columns(0, 2, 1, 4, 3)}, {"boxes": _columns(0, 1, 3, 2, 4)},
+        {"corners": _columns(0, 2, 1, 4, 3)},
+        {"corners": _columns(0, 1, 3, 2, 4)},
     ],
-    "a box is read as x, y, width, height: it is two corners, x1, y1, x2, y2": {"boxes": _corner_and_size},
+    "a box is read as x, y, width, height: it is two corners, x1, y1, x2, y2": {"corners": _corner_and_size},
     "the corners are rounded: that is ROI Pool's error, keep their fractions": [
-        {"boxes": _whole(change)} for change in (np.round, np.floor, np.trunc, _outward, np.ceil)
-    ] + [{"boxes": _whole(lambda c, f=f: f(c - 0.5) + 0.5)} for f in (np.round, np.floor)],
+        {"corners": _whole(change)} for change in (np.round, np.floor, np.trunc, _outward, np.ceil)
+    ]
+    + [{"corners": _whole(lambda c, f=f: f(c - 0.5) + 0.5)} for f in (np.round, np.floor)],
     "the box is one pixel larger (x2 - x1 + 1): its width is x2 - x1": {
-        "boxes": lambda boxes: boxes + np.array([0, 0, 0, 1, 1])
+        "corners": lambda boxes: boxes + np.array([0, 0, 0, 1, 1])
     },
     "boxes smaller than one pixel are enlarged: keep their size": {"least": 1.0},
     "the numbers of bins are exchanged: size is (rows, columns)": {"bins": lambda size: size[::-1]},
     "samples lie at the corners of their cells: they belong to the centres, add 1/2": [
-        {"cell": lambda p, ratio: p / ratio}, {"cell": lambda p, ratio: (p + 1) / ratio},
+        {"cell": lambda p, ratio: p / ratio},
+        {"cell": lambda p, ratio: (p + 1) / ratio},
     ],
     "samples are spread otherwise: they lie at the centres of ratio equal cells, (p + 1/2) / ratio": [
         {"cell": lambda p, ratio: (p + 1) / (ratio + 1)},
@@ -136,9 +143,13 @@ SLIPS = {
         {"cell": lambda p, ratio: p + 0.5},
     ],
     "one sample is taken at the centre of the bin: needed ratio * ratio": {
-        "samples": lambda ratio: (1, 1), "cell": lambda p, ratio: 0.5, "divide": lambda ratio, inside: 1
+        "samples": lambda ratio: (1, 1),
+        "cell": lambda p, ratio: 0.5,
+        "divide": lambda ratio, inside: 1,
     },
-    "samples far outside are clamped to the border: beyond -1 and H (W) they are 0": {"inside": lambda y, x, H, W: True},
+    "samples far outside are clamped to the border: beyond -1 and H (W) they are 0": {
+        "inside": lambda y, x, H, W: True
+    },
     "samples between -1 and 0, or H - 1 and H, are taken as 0: they are clamped": [
         {"inside": lambda y, x, H, W: 0 <= y <= H - 1 and 0 <= x <= W - 1},
         {"inside": lambda y, x, H, W: 0 <= y < H and 0 <= x < W},
@@ -147,9 +158,10 @@ SLIPS = {
     ],
     "the test for outside exchanges H and W": {"inside": lambda y, x, H, W: -1 <= y <= W and -1 <= x <= H},
     "positions are not clamped before the fraction is taken": {"clamp": lambda v, n: v},
-    "positions are clamped to H: the last row is H - 1": {"clamp": lambda v, n: min(max(v, 0), n)},
     "the nearest pixel is taken: mix the four neighbours": [
-        {"snap": np.rint}, {"snap": np.floor}, {"snap": lambda v: np.floor(v + 0.5)},
+        {"snap": np.rint},
+        {"snap": np.floor},
+        {"snap": lambda v: np.floor(v + 0.5)},
     ],
     "f and 1 - f are exchanged: the nearer pixel has the larger weight": {"fraction": lambda f: 1 - f},
     "the fractions of rows and columns are exchanged": {"mix": lambda v, u: (u, v)},
@@ -161,15 +173,16 @@ SLIPS = {
     "divided by ratio: there are ratio * ratio samples": {"divide": lambda ratio, inside: ratio},
     "everything comes from the first image: n says which": {"image": lambda n: 0},
     "everything comes from the last image: n says which": {"image": lambda n: -1},
-}  # fmt: skip
+}
 
 
 def _turned(text):
     """The same slip, said of the way back."""
     return (
-        text.replace("they are 0", "they take nothing").replace("are taken as 0", "give nothing")
+        text.replace("they are 0", "they take nothing")
+        .replace("are taken as 0", "give nothing")
         .replace("comes from", "goes to")
-    )  # fmt: skip
+    )
 
 
 INSIDE = np.array([[0, 1.2, 0.9, 4.3, 3.6]])
@@ -203,7 +216,12 @@ Returns an array (K, C, ph, pw).""",
         {"x": numbers(2, 2, 2, 6, 7), "boxes": HANGING[:2], "size": (2, 3), "ratio": 3},
         {"x": numbers(3, 2, 2, 6, 7), "boxes": EDGES, "size": (2, 3), "ratio": 2},
     ),
-    draw_case=lambda rng: {"x": numbers(rng, 2, 2, 6, 5), "boxes": _boxes(rng), "size": (3, 2), "ratio": int(rng.integers(2, 4))},
+    draw_case=lambda rng: {
+        "x": numbers(rng, 2, 2, 6, 5),
+        "boxes": _boxes(rng),
+        "size": (3, 2),
+        "ratio": int(rng.integers(2, 4)),
+    },
     expected=_expected,
     made=_forward,
     mistakes={
@@ -211,17 +229,21 @@ Returns an array (K, C, ph, pw).""",
         "the sum is taken: divide by ratio * ratio": {"divide": lambda ratio, inside: 1},
         "the maximum of the samples is taken: needed their mean": [{"join": "max"}, {"join": "max from 0"}],
         "one sample of each bin overwrites the others: add them, then divide": [
-            {"join": "last"}, {"join": "last share"}, {"join": "first"}
+            {"join": "last"},
+            {"join": "last share"},
+            {"join": "first"},
         ],
     },
     hints=(
-        "Look at one bin: sample p of bin i lies at y1 - 1/2 + (i + (p + 1/2) / ratio) * (y2 - y1) / ph. Columns alike; loops "
+        "Look at one bin: sample p of bin i lies at y1 - 1/2 + (i + (p + 1/2) / ratio) * (y2 - y1) / ph. Columns "
+        "alike; loops "
         "are fine.",
         "Test for -1 <= y <= H first, then clamp y to 0 ... H - 1. A sample outside adds nothing, and the division stays.",
-        "h = int(y), below = min(h + 1, H - 1), v = y - h. Add (1-v)(1-u) x[h, w] + (1-v) u x[h, beside] + v (1-u) x[below, w] + "
+        "h = int(y), below = min(h + 1, H - 1), v = y - h. Add (1-v)(1-u) x[h, w] + (1-v) u x[h, beside] + v (1-u) "
+        "x[below, w] + "
         "v u x[below, beside]; divide by ratio ** 2.",
     ),
-)  # fmt: skip
+)
 
 
 def _forward_tape(x, boxes, size, ratio):
@@ -274,11 +296,12 @@ Returns the gradient in x, (N, C, H, W).""",
     draws="g",
     hints=(
         "Look at your roi_align: turn its innermost line round. x[...] is read there, dx[...] is added to here.",
-        "The share of one sample is g[k, :, i, j] / ratio ** 2, times the weight of each of its four neighbours. Several samples "
+        "The share of one sample is g[k, :, i, j] / ratio ** 2, times the weight of each of its four neighbours. "
+        "Several samples "
         "share a pixel.",
         "dx[n, :, h, w] += (1 - v) * (1 - u) * share, and so on; with index arrays use np.add.at, which adds repeats.",
     ),
-)  # fmt: skip
+)
 
 
 def _once(g, x, boxes, size, ratio):

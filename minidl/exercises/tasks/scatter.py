@@ -58,7 +58,9 @@ def _overwritten(cols, size, kernel, stride, padding):
 
 
 def _maximum(cols, size, kernel, stride, padding):
-    return np.nan_to_num(np.fmax.reduce(placed(_taps(cols, size, kernel, stride, padding), size, kernel, stride, padding), (0, 1)))
+    return np.nan_to_num(
+        np.fmax.reduce(placed(_taps(cols, size, kernel, stride, padding), size, kernel, stride, padding), (0, 1))
+    )
 
 
 def _shape_of(*axes):
@@ -81,10 +83,10 @@ Returns an array (N, C, H, W).""",
         {"cols": numbers(3, 2, 27, 8), "size": (6, 10), "kernel": 3, "stride": 3, "padding": 1},
         {"cols": numbers(4, 2, 18, 15), "size": (5, 3), "kernel": 3, "stride": 1, "padding": 1},
     ),
-    draw_case=lambda rng: {
-        "cols": numbers(rng, 2, 18, 9), "size": (7, 5), "kernel": 3, "stride": 3, "padding": 2
-    },
-    expected=lambda cols, size, kernel, stride, padding: reference.col2im(cols, size, geometry(kernel, stride, padding)),
+    draw_case=lambda rng: {"cols": numbers(rng, 2, 18, 9), "size": (7, 5), "kernel": 3, "stride": 3, "padding": 2},
+    expected=lambda cols, size, kernel, stride, padding: reference.col2im(
+        cols, size, geometry(kernel, stride, padding)
+    ),
     made=_made,
     terms={
         "result": lambda cols, size, **k: (placed(_taps(cols, size, **k), size, **k), "klncij", "ncij"),
@@ -98,21 +100,18 @@ Returns an array (N, C, H, W).""",
         "the largest of the overlapping values is kept: the adjoint adds": _maximum,
         "a lost row from floor: the output's size does not tell the image's, so use `size`": {"into": naive_size},
         "the padding is cropped twice": {"cut": lambda x, p, H, W: x[:, :, 2 * p : H, 2 * p : W]},
-        "a slice [p:-p] is empty for padding 0: crop with [p : p + H]": {
-            "cut": lambda x, p, H, W: x[:, :, p:-p, p:-p]
-        },
+        "a slice [p:-p] is empty for padding 0: crop with [p : p + H]": {"cut": lambda x, p, H, W: x[:, :, p:-p, p:-p]},
         "the padding is still there: crop it": {"cut": lambda x, p, H, W: x},
-        "the wrong part is cropped: the image starts at row `padding`, not at 0": {
+        "the padding is left out, or cropped at the end only: the image starts at row `padding`, not at 0": {
             "cut": lambda x, p, H, W: x[:, :, :H, :W]
         },
         "the padding is cropped on one side only": [
             {"cut": lambda x, p, H, W: x[:, :, p:, p:]},
             {"cut": lambda x, p, H, W: x[:, :, : p + H, : p + W]},
         ],
-        "the wrong part is cropped: the padding is taken from one side": {"cut": lambda x, p, H, W: x[:, :, 2 * p :, 2 * p :]},
-        "the padding is left out: what falls on it must be dropped": lambda cols, size, kernel, stride, padding: _made(
-            cols, size, kernel, stride, padding, cut=lambda x, p, H, W: x[:, :, :H, :W]
-        ),
+        "the wrong part is cropped: the padding is taken from one side": {
+            "cut": lambda x, p, H, W: x[:, :, 2 * p :, 2 * p :]
+        },
         "a flipped kernel: tap (k, l) must go k rows below the window's top, l columns right of its left": {
             "order": lambda cols, taps: taps[:, :, ::-1, ::-1]
         },

@@ -76,7 +76,10 @@ Returns (loss, gradient in x).""",
         {"x": numbers(1, 3, 5), "target": np.array([4, 0, 2])},
         {"x": numbers(2, 2, 3) + 1000, "target": np.array([1, 0])},
         {"x": numbers(3, 3, 4) + np.array([[1000.0], [-900.0], [0.0]]), "target": np.array([3, 1, 0])},
-        {"x": numbers(4, 2, 2) * 100, "target": np.array([1, 1])},
+        {
+            "x": np.array([[1000.0, -1000, -990, -1000], [3.1, -2.2, 0.4, 1.7], [-999, 999, -980, -970]]),
+            "target": np.array([2, 0, 1]),
+        },
     ),
     draw_case=_draw,
     expected=_expected,
@@ -90,9 +93,7 @@ Returns (loss, gradient in x).""",
         "softmax is stabilised by the largest score of all rows: a row of small scores becomes 0 / 0; take each row's": {
             "shift": lambda x: x - x.max()
         },
-        "softmax is stabilised by the largest score of each column: take each row's": {
-            "shift": lambda x: x - x.max(0)
-        },
+        "softmax is stabilised by the largest score of each column: take each row's": {"shift": lambda x: x - x.max(0)},
         "softmax is stabilised by the mean of each row: only the maximum keeps exp from overflowing": {
             "shift": lambda x: x - x.mean(1, keepdims=True)
         },
@@ -135,8 +136,12 @@ Returns (loss, gradient in x).""",
             {"pick": lambda p, t: p[t, np.arange(len(t))]},
         ],
         "the gradient is not divided by the number of rows, as the mean is": {"scale": lambda x: 1},
-        "the gradient is divided by the number of classes: divide by the number of rows": {"scale": lambda x: x.shape[1]},
-        "the gradient is divided by the number of all scores: divide by the number of rows": {"scale": lambda x: x.size},
+        "the gradient is divided by the number of classes: divide by the number of rows": {
+            "scale": lambda x: x.shape[1]
+        },
+        "the gradient is divided by the number of all scores: divide by the number of rows": {
+            "scale": lambda x: x.size
+        },
         "softmax runs over the rows: it must run over the classes, axis 1": [
             {"axis": 0},
             {"axis": 0, "shift": lambda x: x - x.max(0)},

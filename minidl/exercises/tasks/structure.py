@@ -25,7 +25,9 @@ def _field(layers, **slips):
 
 
 def _draw_layers(rng):
-    return {"layers": tuple((int(rng.integers(2, 6)), int(rng.integers(1, 4)), int(rng.integers(1, 4))) for _ in range(4))}
+    return {
+        "layers": tuple((int(rng.integers(2, 6)), int(rng.integers(1, 4)), int(rng.integers(1, 4))) for _ in range(4))
+    }
 
 
 def _back(layers):
@@ -48,8 +50,8 @@ RECEPTIVE_FIELD = Exercise(
     signature="layers",
     lesson="06",
     title="the receptive field of a chain of layers",
-    task="""How many pixels, along one axis, one unit of the last layer sees, and how many pixels lie between two of its units.
-layers is a list of (kernel, stride, dilation), the first layer first. Two 3x3 convolutions of stride 1 see 5 pixels.
+    task="""How many pixels, along one axis, one unit of the last layer sees, and how many pixels lie between two of its
+units. layers is a list of (kernel, stride, dilation), the first layer first. Two 3x3 convolutions of stride 1 see 5 pixels.
 Returns (size, stride), two numbers.""",
     cases=(
         {"layers": ((3, 1, 1), (3, 1, 1))},
@@ -71,10 +73,11 @@ Returns (size, stride), two numbers.""",
             "before": lambda jump, stride: stride
         },
         "the dilation is ignored: a kernel spans dilation * (kernel - 1) + 1": [
-            {"reach": lambda kernel, dilation: kernel - 1}, _back_undilated,
+            {"reach": lambda kernel, dilation: kernel - 1},
+            _back_undilated,
         ],
         "the dilation is applied to the whole kernel: a kernel spans dilation * (kernel - 1) + 1": [
-            {"reach": lambda kernel, dilation: kernel * dilation - 1}, {"reach": lambda kernel, dilation: kernel * dilation},
+            {"reach": lambda kernel, dilation: kernel * dilation - 1},
         ],
         "the dilation is added: a kernel spans dilation * (kernel - 1) + 1": [
             {"reach": lambda kernel, dilation: kernel - 1 + dilation},
@@ -88,7 +91,9 @@ Returns (size, stride), two numbers.""",
         "the dilation counts as a stride: it does not move the units of the next layer apart": {
             "next": lambda jump, stride, dilation: jump * stride * dilation
         },
-        "the whole kernel is added: a layer adds only kernel - 1 units": {"reach": lambda kernel, dilation: dilation * kernel},
+        "the whole kernel is added: a layer adds only kernel - 1 units": {
+            "reach": lambda kernel, dilation: dilation * kernel
+        },
         "half the kernel is added: a layer adds kernel - 1 units, on both sides together": {
             "reach": lambda kernel, dilation: dilation * (kernel // 2)
         },
@@ -101,7 +106,9 @@ Returns (size, stride), two numbers.""",
         "wrong stride: only the last layer's stride counts: needed the product of all": {
             "next": lambda jump, stride, dilation: stride
         },
-        "the layers are walked from the last to the first: the first comes first": {"order": lambda layers: layers[::-1]},
+        "the layers are walked from the last to the first: the first comes first": {
+            "order": lambda layers: layers[::-1]
+        },
         "on the way back a size n becomes (n - 1) * stride + the kernel's span": _back,
         "the size starts at 0: one unit sees one pixel before the first layer": {"start": 0},
         "the stride starts at 0: two pixels of the image are 1 apart": {"jump": 0},
@@ -113,12 +120,14 @@ Returns (size, stride), two numbers.""",
         "the first layer is left out": {"order": lambda layers: layers[1:]},
     },
     hints=(
-        "Look at two layers first: by how many pixels does the second make the field larger, and what if the first has stride 2?",
-        "Walk from the first layer to the last, keeping the size seen so far and the stride so far (both start at 1). A kernel "
+        "Look at two layers first: by how many pixels does the second make the field larger, and what if the first has "
+        "stride 2?",
+        "Walk from the first layer to the last, keeping the size seen so far and the stride so far (both start at 1). "
+        "A kernel "
         "of k units looks k - 1 steps further; each step is as long as the stride so far.",
         "size += dilation * (kernel - 1) * stride_so_far, and only then stride_so_far *= stride.",
     ),
-)  # fmt: skip
+)
 
 
 def _overlap(layers, size):
@@ -171,7 +180,8 @@ Returns a 1-D array of whole numbers.""",
         {"layers": ((3, 1), (4, 3), (2, 2)), "size": 3},
     ),
     draw_case=lambda rng: {
-        "layers": tuple((int(rng.integers(2, 6)), int(rng.integers(1, 4))) for _ in range(2)), "size": int(rng.integers(3, 6))
+        "layers": tuple((int(rng.integers(2, 6)), int(rng.integers(1, 4))) for _ in range(2)),
+        "size": int(rng.integers(3, 6)),
     },
     expected=_overlap,
     made=_painted,
@@ -184,15 +194,17 @@ Returns a 1-D array of whole numbers.""",
             {"step": lambda kernel, stride: kernel, "length": lambda n, kernel, stride: n * kernel},
         ],
         "only the last layer counts: a pixel that is painted twice paints twice": [
-            _last_only, {"between": lambda counts: np.minimum(counts, 1)}
+            _last_only,
+            {"add": lambda there, count: there + 1},
         ],
-        "each pixel paints once, whatever it has received: pass its count on": {"add": lambda there, count: there + 1},
-        "a pixel is counted once however often it is painted: add, do not overwrite": [
+        "a pixel is counted once however often it is painted: add the counts, do not take the largest": [
+            {"add": lambda there, count: np.maximum(there, count)},
             {"add": lambda there, count: np.ones_like(there)},
             lambda layers, size: np.minimum(_overlap(layers, size), 1),
         ],
-        "a pixel's count is overwritten by the last that paints it: add": {"add": lambda there, count: there * 0 + count},
-        "the largest count is kept: add": {"add": lambda there, count: np.maximum(there, count)},
+        "a pixel's count is overwritten by the last that paints it: add": {
+            "add": lambda there, count: there * 0 + count
+        },
         "a pixel paints kernel - 1 pixels: it paints `kernel`": [{"width": lambda kernel, stride: kernel - 1}],
         "a pixel paints kernel + 1 pixels: it paints `kernel`": [{"width": lambda kernel, stride: kernel + 1}],
         "a pixel paints `stride` pixels: it paints `kernel`": {"width": lambda kernel, stride: stride},
@@ -205,7 +217,9 @@ Returns a 1-D array of whole numbers.""",
             {"length": lambda n, kernel, stride: (n - 1) * stride + 1},
             {"length": lambda n, kernel, stride: n + kernel - 1},
         ],
-        "the layers are walked from the last to the first: the first comes first": {"order": lambda layers: layers[::-1]},
+        "the layers are walked from the last to the first: the first comes first": {
+            "order": lambda layers: layers[::-1]
+        },
         "only the first layer counts": {"order": lambda layers: layers[:1]},
         "the first layer is left out": {"order": lambda layers: layers[1:]},
         "kernel and stride are exchanged: a layer is (kernel, stride)": {
@@ -224,6 +238,6 @@ Returns a 1-D array of whole numbers.""",
         "The output of a layer has (n - 1) * stride + kernel pixels, and a pixel passes on the count that it has.",
         "for i, c in enumerate(counts): out[i * stride : i * stride + kernel] += c.",
     ),
-)  # fmt: skip
+)
 
 EXERCISES = (RECEPTIVE_FIELD, OVERLAP)
