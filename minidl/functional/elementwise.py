@@ -1,18 +1,21 @@
-"""Arithmetic, comparison, selection and the elementary functions, element by element."""
+"""Arithmetic, comparison and selection, element by element."""
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import math
 from typing import Any
 
+=======
+>>>>>>> main
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor, tensor
-from ..backend import asarray, cuda, like, xp
+from ..backend import asarray, cuda, like
 from ..typing import Array, Operand, TensorLike
 
-_quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
+quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
 
 
 @primitive(broadcasts=True)
@@ -43,12 +46,18 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 
 @primitive(broadcasts=True, floating=True)
+<<<<<<< HEAD
 @_quiet
 def div(a: Operand, b: Operand) -> Array:
+=======
+@quiet
+def div(a: Array, b: Array) -> Array:
+>>>>>>> main
     """a / b."""
     return a / b
 
 
+<<<<<<< HEAD
 div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
 
 
@@ -69,6 +78,9 @@ def _power_slope(a, b):
     if isinstance(b, Tensor):
         return where(b == 0, 0.0, b * a ** (b - 1))
     return b * a ** (b - 1) if b else a * 0
+=======
+div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * (a / b / b))  # b * b may overflow
+>>>>>>> main
 
 
 @primitive
@@ -109,7 +121,7 @@ clone.rules(x=lambda g: g)
 
 def where(condition: TensorLike | bool, input: Operand, other: Operand) -> Tensor:
     """`input` where `condition`, else `other`."""
-    condition = condition.data if isinstance(condition, Tensor) else asarray(condition)
+    condition = condition.data if isinstance(condition, Tensor) else asarray(condition).copy()  # no write to it is seen
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = tensor(input)
     beside = next((x.data for x in (input, other) if isinstance(x, Tensor)), condition)
@@ -169,7 +181,21 @@ def clamp(x: Tensor, min: float | None = None, max: float | None = None) -> Tens
     """x limited to [min, max] (numbers). The gradient passes where min <= x <= max."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    min, max = _bound(min), _bound(max)
+    if x.dtype.kind in "biu" and float in (type(min), type(max)):
+        x = x.float()
     return _clamp(x, min=min, max=max)
+
+
+def _bound(value):
+    """A limit as a Python number, so that it does not change the dtype of what it limits."""
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        if getattr(value, "requires_grad", False) or value.ndim:
+            raise TypeError(
+                f"clamp: limits must be numbers, not a tensor of shape {value.shape}; use maximum and minimum"
+            )
+        return value.item()
+    return value
 
 
 def _inside(x, low, high):
@@ -185,6 +211,7 @@ def abs(x: Operand) -> Array:
 abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
 
 
+<<<<<<< HEAD
 @primitive(floating=True)
 @_quiet
 def exp(x: Operand) -> Array:
@@ -246,6 +273,8 @@ def erf(x: Operand) -> Array:
 erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 
+=======
+>>>>>>> main
 def eq(a: Operand, b: Operand) -> Tensor:
     """a == b, elementwise, as a boolean Tensor (comparisons have no gradient)."""
     return _compare(np.equal, a, b)
