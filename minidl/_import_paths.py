@@ -64,7 +64,7 @@ def _function(package, name):
 def install() -> None:
     """Make every name above an import path of the package; a function of that name (`minidl.tensor`) stays a function."""
     for package, _ in FUNCTIONS:
-        sys.modules[f"{__package__}.{package}"].__getattr__ = functools.partial(_function, package)
+        sys.modules[f"{__package__}.{package}"].__getattr__ = functools.partial(_function, package)  # type: ignore[method-assign]
     sys.meta_path.append(_Finder())
     for old, new in MOVED.items():
         module = sys.modules.get(f"{__package__}.{new}")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import builtins
-=======
 import weakref
->>>>>>> main
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 

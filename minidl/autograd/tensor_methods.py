@@ -53,8 +53,14 @@ class TensorMethods:
     def exp(self) -> Tensor:
         """See `F.exp`."""
 
+    def expm1(self) -> Tensor:
+        """See `F.expm1`."""
+
     def log(self) -> Tensor:
         """See `F.log`."""
+
+    def log1p(self) -> Tensor:
+        """See `F.log1p`."""
 
     def sqrt(self) -> Tensor:
         """See `F.sqrt`."""

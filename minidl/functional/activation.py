@@ -10,15 +10,10 @@ import numpy as np
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels
-<<<<<<< HEAD
 from ..typing import Array, Operand
-from .elementwise import erf, where
-=======
-from ..typing import Array
 from .elementary import exp, special
 from .elementwise import clamp, quiet, where
 from .logistic import sigmoid
->>>>>>> main
 
 
 @primitive
@@ -50,28 +45,7 @@ def relu6(x: Tensor) -> Tensor:
 
 
 @primitive(floating=True)
-<<<<<<< HEAD
-def sigmoid(x: Operand) -> Array:
-    """1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which does not overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-sigmoid.rules(x=lambda g, out: g * out * (1 - out))
-
-
-@primitive(floating=True)
-def tanh(x: Operand) -> Array:
-    """Hyperbolic tangent."""
-    return np.tanh(x)
-
-
-tanh.rules(x=lambda g, out: g * (1 - out * out))
-
-
-@primitive
-=======
 @quiet
->>>>>>> main
 def _elu(x, *, alpha):
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
@@ -146,7 +120,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 @primitive(floating=True)
 @quiet
-def hardswish(x: Array) -> Array:
+def hardswish(x: Operand) -> Array:
     """x relu6(x + 3) / 6 (Howard et al. 2019, section 5.2)."""
     low = np.clip(x, -3, 3)
     return np.where(x >= 3, x, low * (low + 3) / 6)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import math
 from typing import Any
 
-=======
->>>>>>> main
 import numpy as np
 
 from ..autograd.primitive import primitive
@@ -46,41 +42,13 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 
 @primitive(broadcasts=True, floating=True)
-<<<<<<< HEAD
-@_quiet
-def div(a: Operand, b: Operand) -> Array:
-=======
 @quiet
-def div(a: Array, b: Array) -> Array:
->>>>>>> main
+def div(a: Operand, b: Operand) -> Array:
     """a / b."""
     return a / b
 
 
-<<<<<<< HEAD
-div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
-
-
-@primitive(broadcasts=True)
-@_quiet
-def pow(a: Operand, b: Operand) -> Array:
-    """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
-    return np.power(a, b)
-
-
-pow.rules(
-    a=lambda g, a, b: g * _power_slope(a, b),
-    b=lambda g, out, a, b: where((a == 0) * (b >= 0), 0.0, g * out * log(a)),
-)
-
-
-def _power_slope(a, b):
-    if isinstance(b, Tensor):
-        return where(b == 0, 0.0, b * a ** (b - 1))
-    return b * a ** (b - 1) if b else a * 0
-=======
 div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * (a / b / b))  # b * b may overflow
->>>>>>> main
 
 
 @primitive
@@ -211,70 +179,6 @@ def abs(x: Operand) -> Array:
 abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
 
 
-<<<<<<< HEAD
-@primitive(floating=True)
-@_quiet
-def exp(x: Operand) -> Array:
-    """e to the x."""
-    return np.exp(x)
-
-
-exp.rules(x=lambda g, out: g * out)
-
-
-@primitive(floating=True)
-@_quiet
-def log(x: Operand) -> Array:
-    """Natural logarithm."""
-    return np.log(x)
-
-
-log.rules(x=lambda g, x: g / x)
-
-
-@primitive(floating=True)
-@_quiet
-def sqrt(x: Operand) -> Array:
-    """Square root."""
-    return np.sqrt(x)
-
-
-sqrt.rules(x=lambda g, out: g / (2 * out))
-
-
-@primitive(floating=True)
-def sin(x: Operand) -> Array:
-    """Sine (radians)."""
-    return np.sin(x)
-
-
-sin.rules(x=lambda g, x: g * cos(x))
-
-
-@primitive(floating=True)
-def cos(x: Operand) -> Array:
-    """Cosine (radians)."""
-    return np.cos(x)
-
-
-cos.rules(x=lambda g, x: -g * sin(x))
-
-
-@primitive(floating=True)
-def erf(x: Operand) -> Array:
-    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    if xp(x) is np:
-        from scipy.special import erf
-    else:
-        from cupyx.scipy.special import erf
-    return erf(x)
-
-
-erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
-
-
-=======
->>>>>>> main
 def eq(a: Operand, b: Operand) -> Tensor:
     """a == b, elementwise, as a boolean Tensor (comparisons have no gradient)."""
     return _compare(np.equal, a, b)
