@@ -1,9 +1,9 @@
 """Optimiser steps in Numba, in place: every array is read and written once."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel, njit, team
 
 alone = njit(cache=True, error_model="numpy")
 
