@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backend import cuda
 from ..typing import Array, ArrayLike
-from .image import BrokenImageError
+from .picture import BrokenImageError, PixelModeError
 from .types import Dataset, Sample, Transform
 from .workers import Workers
 
@@ -31,7 +31,7 @@ class BatchMaker:
             try:
                 samples.append(self._sample(epoch, index))
             except BrokenImageError as error:
-                if not self.skip_broken:
+                if not self.skip_broken or isinstance(error, PixelModeError):
                     raise
                 broken.append((index, str(error)))
         return (collate(samples) if samples else None), broken

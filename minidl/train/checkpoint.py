@@ -105,13 +105,27 @@ def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+            arrays = _arrays(file, path)
         if metadata.get("format") != "minidl":
             return arrays, {}
         trees = {name: unpack(json.loads(text), arrays) for name, text in metadata.items() if name != "format"}
     except (SafetensorError, TypeError, AttributeError, KeyError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} {_diagnosis(start, size)} ({error})") from error
     return {name: a for name, a in arrays.items() if not name.startswith("@")}, trees
+
+
+def _arrays(file, path):
+    """{name: array} of an open safetensors file; bfloat16, which NumPy lacks, as float32."""
+    from safetensors import deserialize
+
+    names = list(file.keys())
+    halves = {name for name in names if file.get_slice(name).get_dtype() == "BF16"}
+    arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in names if name not in halves}
+    for name, entry in deserialize(path.read_bytes()) if halves else ():
+        if name in halves:
+            bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
+            arrays[name] = bits.view(np.float32).reshape(entry["shape"])
+    return {name: arrays[name] for name in names}
 
 
 def load_weights(model: Module, path: PathLike) -> dict[str, Any]:
