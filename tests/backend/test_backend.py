@@ -98,7 +98,9 @@ def test_a_read_only_installation_keeps_compiled_code_elsewhere(tmp_path):
     copy = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package, tmp_path / "site/minidl", ignore=copy)
     shutil.copytree(kernels, tmp_path / "site/minidl/kernels", ignore=copy)
-    (tmp_path / "site/minidl/kernels/cpu/pointwise/__pycache__").write_text("a file here refuses a folder, also to root")
+    (tmp_path / "site/minidl/kernels/cpu/pointwise/__pycache__").write_text(
+        "a file here refuses a folder, also to root"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     environment |= {"PYTHONPATH": str(tmp_path / "site"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     code = "import minidl; assert minidl.tensor([-1.0]).relu().item() == 0; print(minidl.__file__)"
