@@ -16,8 +16,26 @@ def printed(number):
 
 def found(pattern, text):
     """The groups of the pattern's only match, as numbers where they are numbers."""
-    (match,) = re.finditer(pattern, text)
-    return [float(g) if re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", g) else g for g in match.groups()]
+    (match,) = re.finditer(pattern, text, re.M)
+    return [
+        float(g) if re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", g) else g
+        for g in (g.rstrip(",") for g in match.groups())
+    ]
+
+
+def test_00_the_numbers_by_hand_are_the_librarys():
+    text = printed("00")
+    ours, theirs = found(r"our network: (\S+)\s+the library: (\d\S+)", text)
+    assert ours == theirs
+    uniform, log3 = found(r"everywhere: (\S+), and log 3 = (\S+)", text)
+    assert uniform == log3
+    (accuracy,) = found(r"^pixel accuracy (\S+)", text)
+    (mean,) = found(r"^mean IoU (\d\S+),", text)
+    assert found(r"the library: pixel accuracy (\S+), mean IoU (\S+)", text) == [accuracy, mean]
+    ious = [float(v) for v in re.findall(r"IoU of class \d: .* = (\S+)", text)]
+    assert min(ious) == ious[2]  # "class 2"
+    accuracy, mean = found(r"always background: pixel accuracy (\S+), mean IoU (\S+)", text)
+    assert accuracy > 0.8 and mean < 1 / 3
 
 
 def test_04_sliding_is_cutting_out_without_padding_only():
