@@ -4,11 +4,15 @@ Outputs are younger than their inputs, so a heap that always serves the youngest
 consumers, without recursion (Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey", section 3.2).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import numpy as np
 
 from ..backend import asarray, cuda, is_array, like
+from ..typing import Array
 from . import tape
 from .tape import Leaf, Node, enable_grad, mode, no_grad, owner, writes
 from .tensor import Tensor
@@ -16,12 +20,23 @@ from .tensor import Tensor
 
 def _check_unchanged(node):
     for name, value in zip(node.plan.names, node.saved):
-        array = value.data if isinstance(value, Tensor) else value
-        if is_array(array) and writes.times.get(id(owner(array)), 0) > node.index:
-            raise RuntimeError(
-                f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has been "
-                "written in place since; work on a copy (clone()) or out of place"
-            )
+        for array in _arrays(value):
+            if writes.times.get(id(owner(array)), 0) > node.index:
+                raise RuntimeError(
+                    f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has "
+                    "been written in place since; work on a copy (clone()) or out of place"
+                )
+
+
+def _arrays(value):
+    """All arrays in a saved value, which may be a Tensor, an array, or a tuple of such things (an index)."""
+    if isinstance(value, tuple | list):
+        for v in value:
+            yield from _arrays(v)
+    elif isinstance(value, Tensor):
+        yield value.data
+    elif is_array(value):
+        yield value
 
 
 def _walk(roots, seeds, create_graph, retain_graph, targets=()):
@@ -40,6 +55,8 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
         with enable_grad() if create_graph else no_grad():
             while heap:
                 node, g, _ = pending.pop(-heappop(heap))
+                if type(node) is Leaf:
+                    g = _in_dtype_of(node, g)
                 if node.hooks:
                     g = _call_hooks(node, g)
                 if node in targets or type(node) is Leaf:
@@ -78,10 +95,20 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
     return reached
 
 
+def _in_dtype_of(leaf, g):
+    tensor = leaf.tensor()
+    return g if tensor is None or g.data.dtype == tensor.data.dtype else g.to(tensor.data.dtype)
+
+
 def _call_hooks(node, g):
     for hook in node.hooks:
         changed = hook(g)
-        g = g if changed is None else changed
+        if changed is None:
+            continue
+        if not isinstance(changed, Tensor) or changed.shape != g.shape or changed.dtype != g.dtype:
+            what = f"{changed.dtype} of {changed.shape}" if isinstance(changed, Tensor) else type(changed).__name__
+            raise RuntimeError(f"backward: a hook returned {what}; needed a Tensor, {g.dtype} of {g.shape}, or None")
+        g = changed
     return g
 
 
@@ -141,7 +168,9 @@ def _seed(tensor, given, function):
     return given
 
 
-def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
+def backward(
+    tensor: Tensor, gradient: Tensor | Array | None = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
     """Add the derivative of `tensor` (times `gradient`) in every leaf that requires one to that leaf's `.grad`."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     seed = _seed(tensor, gradient, "backward")
@@ -160,7 +189,14 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
             cuda.recording.gradient(leaf, before)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Array | Sequence[Tensor | Array | None] = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
     """Derivatives of `outputs` (summed, each times its `grad_outputs`) in each of `inputs`, as a tuple of Tensors.
 
     `create_graph=True` records the computation, so that the result can be differentiated again. An input on which the

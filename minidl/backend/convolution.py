@@ -1,14 +1,18 @@
 """Which algorithm computes a convolution on the CPU: ask for one, or ask why one was chosen."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ..kernels.geometry import Geometry
+from ..typing import DTypeLike, Size2
 
 
 @contextlib.contextmanager
-def conv_algorithm(name):
+def conv_algorithm(name: str) -> Iterator[None]:
     """Convolutions inside the `with` block use algorithm `name` wherever it can serve, elsewhere the automatic choice.
 
     name is "im2col", "channels", "product", "zones", "tiled", "winograd", "depthwise" or "auto"; `explain_conv` inside the
@@ -25,7 +29,15 @@ def conv_algorithm(name):
         conv.override.reset(token)
 
 
-def explain_conv(x_shape, w_shape, stride=1, padding=0, dilation=1, groups=1, dtype=np.float32):
+def explain_conv(
+    x_shape: Sequence[int],
+    w_shape: Sequence[int],
+    stride: Size2 = 1,
+    padding: Size2 = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+    dtype: DTypeLike = np.float32,
+) -> str:
     """Says for conv2d and both its gradients which algorithm the CPU column uses, and why: a text of three lines.
 
     x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); the rest is as in `functional.conv2d`.

@@ -30,6 +30,7 @@ def device(name):
     try:
         if cuda.parse(name)[0] == "cuda":
             cuda.require(f"--device {name}")
+            cuda.make_current(name)
     except (ValueError, RuntimeError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return name
@@ -194,9 +195,9 @@ def open_run(path):
 
 def write_config(path, config):
     """config.json, for people to read and for resume."""
-    from ..train.checkpoint import write_text
+    from ..kernels.files import write
 
-    write_text(path, json.dumps(config, indent=2) + "\n")
+    write(path, json.dumps(config, indent=2) + "\n")
 
 
 def read_config(path):

@@ -1,18 +1,19 @@
-"""Arithmetic, comparison, selection and the elementary functions, element by element."""
+"""Arithmetic, comparison and selection, element by element."""
 
-import math
+from __future__ import annotations
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor, tensor
-from ..backend import asarray, cuda, like, xp
+from ..backend import asarray, cuda, like
+from ..typing import Array, Operand, TensorLike
 
-_quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
+quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
 
 
 @primitive(broadcasts=True)
-def add(a, b):
+def add(a: Array, b: Array) -> Array:
     """a + b."""
     return a + b
 
@@ -21,7 +22,7 @@ add.rules(a=lambda g: g, b=lambda g: g)
 
 
 @primitive(broadcasts=True)
-def sub(a, b):
+def sub(a: Array, b: Array) -> Array:
     """a - b."""
     return a - b
 
@@ -30,7 +31,7 @@ sub.rules(a=lambda g: g, b=lambda g: -g)
 
 
 @primitive(broadcasts=True)
-def mul(a, b):
+def mul(a: Array, b: Array) -> Array:
     """a b."""
     return a * b
 
@@ -39,36 +40,17 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 
 @primitive(broadcasts=True, floating=True)
-@_quiet
-def div(a, b):
+@quiet
+def div(a: Array, b: Array) -> Array:
     """a / b."""
     return a / b
 
 
-div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
-
-
-@primitive(broadcasts=True)
-@_quiet
-def pow(a, b):
-    """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
-    return np.power(a, b)
-
-
-pow.rules(
-    a=lambda g, a, b: g * _power_slope(a, b),
-    b=lambda g, out, a, b: where((a == 0) * (b >= 0), 0.0, g * out * log(a)),
-)
-
-
-def _power_slope(a, b):
-    if isinstance(b, Tensor):
-        return where(b == 0, 0.0, b * a ** (b - 1))
-    return b * a ** (b - 1) if b else a * 0
+div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * (a / b / b))  # b * b may overflow
 
 
 @primitive
-def neg(x):
+def neg(x: Array) -> Array:
     """-x."""
     return np.negative(x)
 
@@ -77,7 +59,7 @@ neg.rules(x=lambda g: -g)
 
 
 @primitive
-def cast(x, *, dtype, source):
+def cast(x: Array, *, dtype: np.dtype, source: np.dtype) -> Array:
     """x in another dtype; `source` is the dtype that gradients go back in."""
     return x.astype(dtype)
 
@@ -86,7 +68,7 @@ cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
 
 
 @primitive
-def move(x, *, device, source):
+def move(x: Array, *, device: str, source: str) -> Array:
     """x on another device; `source` is the one that gradients go back to."""
     return cuda.move(x, device)
 
@@ -95,7 +77,7 @@ move.rules(x=lambda g, source, device: move(g, device=source, source=device))
 
 
 @primitive
-def clone(x):
+def clone(x: Array) -> Array:
     """A copy."""
     return x.copy()
 
@@ -103,9 +85,9 @@ def clone(x):
 clone.rules(x=lambda g: g)
 
 
-def where(condition, input, other):
+def where(condition: TensorLike | bool, input: Operand, other: Operand) -> Tensor:
     """`input` where `condition`, else `other`."""
-    condition = condition.data if isinstance(condition, Tensor) else asarray(condition)
+    condition = condition.data if isinstance(condition, Tensor) else asarray(condition).copy()  # no write to it is seen
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = tensor(input)
     beside = next((x.data for x in (input, other) if isinstance(x, Tensor)), condition)
@@ -124,7 +106,7 @@ _select.rules(
 
 
 @primitive(broadcasts=True)
-def maximum(a, b):
+def maximum(a: Array, b: Array) -> Array:
     """The larger of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.maximum(a, b)
 
@@ -136,7 +118,7 @@ maximum.rules(
 
 
 @primitive(broadcasts=True)
-def minimum(a, b):
+def minimum(a: Array, b: Array) -> Array:
     """The smaller of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.minimum(a, b)
 
@@ -161,11 +143,25 @@ def _clamp(x, *, min, max):
 _clamp.rules(x=lambda g, x, min, max: _select(g, 0.0, condition=_inside(x.data, min, max)))
 
 
-def clamp(x, min=None, max=None):
+def clamp(x: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     """x limited to [min, max] (numbers). The gradient passes where min <= x <= max."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    min, max = _bound(min), _bound(max)
+    if x.dtype.kind in "biu" and float in (type(min), type(max)):
+        x = x.float()
     return _clamp(x, min=min, max=max)
+
+
+def _bound(value):
+    """A limit as a Python number, so that it does not change the dtype of what it limits."""
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        if getattr(value, "requires_grad", False) or value.ndim:
+            raise TypeError(
+                f"clamp: limits must be numbers, not a tensor of shape {value.shape}; use maximum and minimum"
+            )
+        return value.item()
+    return value
 
 
 def _inside(x, low, high):
@@ -173,7 +169,7 @@ def _inside(x, low, high):
 
 
 @primitive
-def abs(x):
+def abs(x: Array) -> Array:
     """|x|, with derivative sign(x), 0 at 0."""
     return np.abs(x)
 
@@ -181,93 +177,32 @@ def abs(x):
 abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
 
 
-@primitive(floating=True)
-@_quiet
-def exp(x):
-    """e to the x."""
-    return np.exp(x)
-
-
-exp.rules(x=lambda g, out: g * out)
-
-
-@primitive(floating=True)
-@_quiet
-def log(x):
-    """Natural logarithm."""
-    return np.log(x)
-
-
-log.rules(x=lambda g, x: g / x)
-
-
-@primitive(floating=True)
-@_quiet
-def sqrt(x):
-    """Square root."""
-    return np.sqrt(x)
-
-
-sqrt.rules(x=lambda g, out: g / (2 * out))
-
-
-@primitive(floating=True)
-def sin(x):
-    """Sine (radians)."""
-    return np.sin(x)
-
-
-sin.rules(x=lambda g, x: g * cos(x))
-
-
-@primitive(floating=True)
-def cos(x):
-    """Cosine (radians)."""
-    return np.cos(x)
-
-
-cos.rules(x=lambda g, x: -g * sin(x))
-
-
-@primitive(floating=True)
-def erf(x):
-    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    if xp(x) is np:
-        from scipy.special import erf
-    else:
-        from cupyx.scipy.special import erf
-    return erf(x)
-
-
-erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
-
-
-def eq(a, b):
+def eq(a: Operand, b: Operand) -> Tensor:
     """a == b, elementwise, as a boolean Tensor (comparisons have no gradient)."""
     return _compare(np.equal, a, b)
 
 
-def ne(a, b):
+def ne(a: Operand, b: Operand) -> Tensor:
     """a != b, elementwise."""
     return _compare(np.not_equal, a, b)
 
 
-def lt(a, b):
+def lt(a: Operand, b: Operand) -> Tensor:
     """a < b, elementwise."""
     return _compare(np.less, a, b)
 
 
-def le(a, b):
+def le(a: Operand, b: Operand) -> Tensor:
     """a <= b, elementwise."""
     return _compare(np.less_equal, a, b)
 
 
-def gt(a, b):
+def gt(a: Operand, b: Operand) -> Tensor:
     """a > b, elementwise."""
     return _compare(np.greater, a, b)
 
 
-def ge(a, b):
+def ge(a: Operand, b: Operand) -> Tensor:
     """a >= b, elementwise."""
     return _compare(np.greater_equal, a, b)
 

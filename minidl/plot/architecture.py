@@ -1,12 +1,20 @@
 """A network drawn as in its paper: feature maps as boxes, as tall as their map and as wide as their channels."""
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 from .style import ACCENT, INK, new_figure, styled
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @styled
-def architecture(maps, links, title=None):
+def architecture(
+    maps: dict[str, tuple[float, float, int, int]], links: list[tuple[str, str, str]], title: str | None = None
+) -> Figure:
     """Feature maps and the layers between them.
 
     maps: {name: (x, y, channels, size)}: the box's centre on a grid of columns x and rows y (upwards), what it holds.

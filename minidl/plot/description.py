@@ -1,9 +1,16 @@
 """A figure in words, for readers who cannot see it: notebooks carry it as the alternative text of the picture."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def describe(figure):
+
+def describe(figure: Figure) -> str:
     """The text that a plot function was given as `alt`, else the title, panels, axes and values that the figure shows."""
     if figure.alternative:
         return figure.alternative
