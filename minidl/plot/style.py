@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..kernels.files import write
 from ..typing import PathLike
+from .description import describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _Drawing = TypeVar("_Drawing", bound=Callable[..., Any])
-
-from .description import describe
 
 STYLE = {
     "axes.spines.right": False,
