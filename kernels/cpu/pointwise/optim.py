@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit, prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 
 alone = njit(cache=True, error_model="numpy")
 
@@ -71,7 +72,7 @@ def _adam_alone(param, grad, m, v, scalars):
 
 def _step(together, by_one, param, *rest):
     """A bias of 64 numbers is no work for a team: waking it takes longer, and a network has as many biases as weights."""
-    T = team(param.size)
+    T = threads_for(param.size)
     if T == 1:
         by_one(param, *rest)
     else:
