@@ -1,8 +1,8 @@
 // What every .cu file of this column begins with. T is the floating type that the loader chose (-DREAL=float or double).
-// Wrappers here have two forms: PTX on a GPU, plain C++ in the simulator (host/cudasim.h); the kernels are one text.
+// Wrappers here have two forms: PTX on a GPU, plain C++ in the simulator (simulator/cudasim.h); the kernels are one text.
 #pragma once
 #ifdef CUDASIM
-#include "host/cudasim.h"
+#include "simulator/cudasim.h"
 #endif
 
 typedef REAL T;

@@ -1,12 +1,16 @@
 """What a region's features do as its box moves by fractions of a pixel (He et al. 2017, section 3, on misalignment)."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import functional as F
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
+from ..typing import ArrayLike, TensorLike
 
 
 class BoxShift(NamedTuple):
@@ -21,13 +25,22 @@ class BoxShift(NamedTuple):
     changes: np.ndarray
 
     @property
-    def largest(self):
+    def largest(self) -> float:
         mean = self.changes.mean()
         return float(self.changes.max() / mean) if mean else 0.0
 
 
 @no_grad()
-def box_shift(x, box, shifts, pooling="align", output_size=7, spatial_scale=1.0, sampling_ratio=2, direction=(1, 0)):
+def box_shift(
+    x: Tensor,
+    box: Sequence[float],
+    shifts: ArrayLike,
+    pooling: str = "align",
+    output_size: int = 7,
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = 2,
+    direction: Sequence[float] = (1, 0),
+) -> BoxShift:
     """The features that ROI Align or ROI Pool takes from `x` (1, C, H, W) as `box` (x1, y1, x2, y2) moves: a BoxShift.
 
     shifts: distances along `direction` (dx, dy), in the box's pixels; pooling: "align", "aligned" (half a pixel to the
@@ -50,7 +63,9 @@ def box_shift(x, box, shifts, pooling="align", output_size=7, spatial_scale=1.0,
 
 
 @no_grad()
-def detector_shift(model, image, box, shifts, direction=(1, 0)):
+def detector_shift(
+    model: Any, image: TensorLike, box: Sequence[float], shifts: ArrayLike, direction: Sequence[float] = (1, 0)
+) -> dict[str, BoxShift]:
     """The same of a whole detector (`models.detection`): what its heads say of one region of `image` as its box moves.
 
     image: (C, H, W), 0..1. Returns {"features": (T, C, s, s), "scores": (T, K) class probabilities, "masks": (T, m, m)},

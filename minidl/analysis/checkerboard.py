@@ -5,12 +5,16 @@ a multiple of the stride, some output pixels are painted more often than their n
 until the weights learn to make up for it. The gradient of a strided convolution paints in the same way.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..nn import Conv2d, ConvTranspose2d, Module, PixelShuffle, Sequential, Upsample
+from ..typing import Array, ArrayLike, Size2
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Layer:
     dilation: int = 1
     repeat: int = 1  # nearest-neighbour enlargement before it
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, least in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1), ("repeat", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"overlap_map: {name} is {getattr(self, name)}; needed at least {least}")
@@ -33,7 +37,7 @@ class Layer:
                 f"overlap_map: output_padding is {self.output_padding}; needed 0..{max(self.stride, self.dilation) - 1}"
             )
 
-    def paint(self, counts):
+    def paint(self, counts: Array) -> Array:
         """How often each output pixel is painted when input pixel i paints counts[i] times."""
         counts = np.repeat(counts, self.repeat)
         reach = self.dilation * (self.kernel_size - 1) + 1
@@ -47,7 +51,7 @@ class Layer:
         return full[self.padding : self.padding + size]
 
 
-def overlap_map(layers, size=16):
+def overlap_map(layers: Any, size: Size2 = 16) -> Array:
     """How many paths lead from the input to each output pixel, int64: of shape (L,) for size L, (H, W) for size (h, w).
 
     layers: one layer or a chain of them, each an `nn.ConvTranspose2d`, a stride-1 `nn.Conv2d`, a nearest `nn.Upsample`,
@@ -68,7 +72,7 @@ def overlap_map(layers, size=16):
     return lines[0] if len(lines) == 1 else np.multiply.outer(*lines)
 
 
-def overlap_ratio(layers, dims=2):
+def overlap_ratio(layers: Any, dims: int = 2) -> float:
     """Most painted over least painted output pixel, away from borders: 1 means even. Along one axis, or in 2-D."""
     return math.prod(_axis_ratio(_chain(layers, axis)) for axis in range(dims))
 
@@ -141,7 +145,7 @@ def _factor(layer):
     return tuple(int(f) for f in factors)
 
 
-def checkerboard_spectrum(image):
+def checkerboard_spectrum(image: ArrayLike) -> tuple[Array, Array]:
     """(frequencies, power): the mean power spectrum of rows and columns, in cycles per pixel from 0 to 1/2.
 
     image: H x W or H x W x C. A pattern that repeats every 2 pixels stands out at 1/2, every 4 pixels at 1/4 and 1/2.
@@ -160,7 +164,7 @@ def checkerboard_spectrum(image):
     return np.fft.rfftfreq(n), power / (2 * (window**2).sum())
 
 
-def checkerboard_excess(image, period):
+def checkerboard_excess(image: ArrayLike, period: int) -> float:
     """Power at 1/period cycles per pixel over the median power of other frequencies nearby: about 1 without a pattern."""
     frequencies, power = checkerboard_spectrum(image)
     at = np.abs(frequencies - 1 / period).argmin()

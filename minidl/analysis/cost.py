@@ -1,8 +1,12 @@
 """What a network costs: counted (parameters, multiply-adds, memory, receptive field) and measured (milliseconds)."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -40,13 +44,13 @@ class Cost:
 class _Counter(FieldTracer):
     """Counts multiply-adds and bytes while the receptive fields are traced."""
 
-    def __init__(self, height):
+    def __init__(self, height: int) -> None:
         super().__init__(strict=False)
         self.multiply_adds, self.activations, self.clock = 0, 0, 0
         self.born, self.last, self.bytes, self.strides, self.height = {}, {}, {}, [1], height
         self.kept = []  # results stay alive while the network runs, so that no two share an id
 
-    def forward(self, op, args, metadata, result):
+    def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
         super().forward(op, args, metadata, result)
         if id(result) not in self.fields:  # computed from parameters alone
             return
@@ -63,7 +67,7 @@ class _Counter(FieldTracer):
         if result.ndim == 4 and min(result.shape[2:]) > 1:
             self.strides.append(-(-self.height // result.shape[2]))
 
-    def peak(self):
+    def peak(self) -> int:
         """The most bytes alive at one time."""
         change = np.zeros(self.clock + 2, np.int64)
         for key, size in self.bytes.items():
@@ -72,7 +76,14 @@ class _Counter(FieldTracer):
         return int(change.cumsum().max())
 
 
-def cost(model, size, name=None, repeats=3, channels=None, device="cpu"):
+def cost(
+    model: Callable[..., Any],
+    size: Sequence[int],
+    name: str | None = None,
+    repeats: int = 3,
+    channels: int | None = None,
+    device: str = "cpu",
+) -> Cost:
     """The Cost of `model` on one image of `size` (H, W); `repeats` timed runs after one to warm up, 0 for none.
 
     What can be counted is counted on the CPU; time is taken on `device`, where the model stays.
@@ -122,7 +133,7 @@ def _measure(model, shape, repeats, device):
     return 1000 * median(seconds)
 
 
-def table(costs):
+def table(costs: Sequence[Cost]) -> str:
     """The costs as aligned text."""
     head = ("network", "parameters", "multiply-adds", "activations", "peak memory", "field", "stride", "ms")
     rows = [head]

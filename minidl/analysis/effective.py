@@ -1,13 +1,19 @@
 """How much each pixel matters: effective receptive fields by gradient, and the grids that dilation leaves."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
 from .. import functional as F
 from ..autograd.engine import grad
 from ..autograd.tensor import Tensor
+from ..typing import Array, TensorLike
 
 
-def effective_receptive_field(model, inputs):
+def effective_receptive_field(model: Callable[..., Any], inputs: TensorLike) -> Array:
     """H x W: the mean |d y / d x| over images and channels, for the unit y at the centre of the output, channels summed.
 
     model: a Module or any function of a Tensor that returns one Tensor (N, C, h, w); inputs: (N, C, H, W), an array or a
@@ -25,7 +31,7 @@ def effective_receptive_field(model, inputs):
     return np.abs(g.data).mean((0, 1))
 
 
-def gridding(dilations, kernel_size=3):
+def gridding(dilations: Sequence[int], kernel_size: int = 3) -> Array:
     """S x S int64: in how many ways one unit reaches each pixel of its receptive field through a chain of dilated layers.
 
     Zeros inside are pixels that the unit cannot see: the gridding pattern (Wang et al. 2018, "Understanding convolution

@@ -4,11 +4,16 @@ A rule takes the Field of each argument (None for a constant), the arguments, th
 Field of the result along one axis of the image.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from .. import functional as F
+from ..autograd.tensor import Tensor
 from ..functional.activation import _elu, rectify
 from ..functional.conv import _conv, _conv_transpose, _im2col
 from ..functional.elementwise import _clamp, _select
@@ -21,29 +26,34 @@ from ..functional.reduce import _extremum, _sum
 from ..functional.resize import _resize
 from ..functional.roi import _roi_align, _roi_align_max, _roi_pool
 from ..functional.shape import _cat, _expand, _getitem, _permute, _reshape, _roll
+from ..kernels.geometry import Geometry
 from . import region_fields
 from .fields import FAR, Field, adaptive_positions, window_positions
 
 
-def elementwise(fields, args, metadata, result):
+def elementwise(
+    fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor
+) -> Field | None:
     first, *rest = [f for f in fields if f]
     for f in rest:
         first = first.join(f)
     return first
 
 
-def sliding(f, units, geometry):
+def sliding(f: Field, units: Sequence[int], geometry: Geometry) -> Field | None:
     for d, n, k, s, p, e in zip((-2, -1), units, geometry.kernel, geometry.stride, geometry.padding, geometry.dilation):
         f = f.windows(d, window_positions(n, k, s, p, e))
     return f.scaled(geometry.stride[f.axis])
 
 
-def conv(fields, args, metadata, result):
+def conv(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f = fields[0].channels(metadata["geometry"].groups, result.shape[1])
     return sliding(f, result.shape[2:], metadata["geometry"])
 
 
-def conv_transpose(fields, args, metadata, result):
+def conv_transpose(
+    fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor
+) -> Field | None:
     """Output o sees the inputs i with o = i s - p + k d."""
     geometry = metadata["geometry"]
     f = fields[0].channels(geometry.groups, result.shape[1])
@@ -55,18 +65,20 @@ def conv_transpose(fields, args, metadata, result):
     return f.scaled(Fraction(1, geometry.stride[f.axis]))
 
 
-def pool(fields, args, metadata, result):
+def pool(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     return sliding(fields[0], result.shape[2:], metadata["geometry"])
 
 
-def adaptive_pool(fields, args, metadata, result):
+def adaptive_pool(
+    fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor
+) -> Field | None:
     f, sizes = fields[0], args[0].shape[2:]
     for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
         f = f.windows(d, adaptive_positions(n, units)) if f.ends.shape[d] > 1 else f
     return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
 
 
-def unpool(fields, args, metadata, result):
+def unpool(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     """As if a maximum could come back anywhere in its share of the image."""
     f, sizes = fields[0], args[0].shape[2:]
     for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
@@ -74,14 +86,14 @@ def unpool(fields, args, metadata, result):
     return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
 
 
-def resize(fields, args, metadata, result):
+def resize(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f, sizes = fields[0], args[0].shape[2:]
     for d, (low, high, upper) in zip((-2, -1), (metadata["rows"], metadata["cols"])):
         f = f.windows(d, np.stack([low, np.where(upper > 0, high, low)], 1).astype(np.int64))
     return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
 
 
-def im2col(fields, args, metadata, result):
+def im2col(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f, g = fields[0], metadata["geometry"]
     H, W = g.output_size(args[0].shape[2:])
     rows, cols = (window_positions(*v) for v in zip((H, W), g.kernel, g.stride, g.padding, g.dilation))
@@ -91,7 +103,7 @@ def im2col(fields, args, metadata, result):
     return Field(ends, f.axis, f.jump, f.length)
 
 
-def pad(fields, args, metadata, result):
+def pad(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f = fields[0]
     for d, (before, after) in enumerate(metadata["widths"], -args[0].ndim):
         n = f.ends.shape[d]
@@ -104,13 +116,13 @@ def pad(fields, args, metadata, result):
     return f
 
 
-def crop(fields, args, metadata, result):
+def crop(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f = fields[0]
     kept = [slice(a, n - b) if n > 1 else slice(None) for n, (a, b) in zip(f.ends.shape[1:], metadata["widths"])]
     return Field(f.ends[:, *kept], f.axis, f.jump, f.length)
 
 
-def getitem(fields, args, metadata, result):
+def getitem(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f, key = fields[0], metadata["key"]
     ends = np.stack([ends[key] for ends in f.full(args[0].shape)])
     place = list(key) if isinstance(key, tuple) else [key]
@@ -123,7 +135,7 @@ def getitem(fields, args, metadata, result):
     return Field(ends, f.axis, f.jump * abs(step), f.length)
 
 
-def cat(fields, args, metadata, result):
+def cat(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     dim = metadata["dim"]
     if result.ndim == 4 and dim == 1:  # all channels count as one
         return elementwise([f and f.hull([1]) for f in fields], args, metadata, result)
@@ -133,22 +145,22 @@ def cat(fields, args, metadata, result):
     return Field(np.concatenate(parts, dim + 1), first.axis, first.jump, first.length)
 
 
-def matmul(fields, args, metadata, result):
+def matmul(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     left, right = fields
     return elementwise([left and left.hull([-1]), right and right.hull([-2])], args, metadata, result)
 
 
-def reduce(fields, args, metadata, result):
+def reduce(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f = fields[0]
     return Field(f.ends.min(tuple(d + 1 for d in metadata["axes"])), f.axis, f.jump, f.length)
 
 
-def permute(fields, args, metadata, result):
+def permute(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f = fields[0]
     return Field(f.ends.transpose(0, *(d + 1 for d in metadata["dims"])), f.axis, f.jump, f.length)
 
 
-def roll(fields, args, metadata, result):
+def roll(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
     f = fields[0]
     return Field(
         np.roll(f.ends, metadata["shifts"], [d % args[0].ndim + 1 for d in metadata["dims"]]), f.axis, f.jump, f.length

@@ -6,11 +6,16 @@ the minimum over its taps, a reshape is a reshape. Positions outside the image (
 fields are what they would be in an unbounded image.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
+
+from ..typing import Array, Shape
 
 FAR = 1 << 40  # the "first position" of an element that sees nothing
 
@@ -30,13 +35,13 @@ class Field:
     length: int
 
     @classmethod
-    def of_input(cls, shape, axis):
+    def of_input(cls, shape: Shape, axis: int) -> Field:
         """Every pixel of an image (N, C, H, W) sees itself."""
         i = np.arange(shape[axis])
         size = (-1, 1) if axis == -2 else (1, -1)
         return cls(np.stack([i, -i]).reshape(2, 1, 1, *size), axis, Fraction(1), shape[axis])
 
-    def settle(self, shape):
+    def settle(self, shape: Shape) -> Field:
         """Axes along which nothing changes reduced to size 1; `shape` is the tensor's."""
         ends = self.ends.reshape(2, *[1] * (len(shape) - self.ends.ndim + 1), *self.ends.shape[1:])
         for d in range(1, ends.ndim):
@@ -48,7 +53,7 @@ class Field:
         still = ends.shape[self.axis] == 1 < shape[self.axis]
         return replace(self, ends=ends, jump=Fraction(0) if still else self.jump, length=shape[self.axis])
 
-    def at(self, d, positions, mask=None):
+    def at(self, d: int, positions: Array, mask: Array | None = None) -> Array:
         """Ends at integer `positions` (any array) along axis d, which they replace; nothing is seen where `mask` is False.
 
         Outside of the map the pattern goes on: `jump` positions per unit, in whole periods of its denominator.
@@ -67,17 +72,17 @@ class Field:
             2, *[1] * (d - 1), *positions.shape, *[1] * (ends.ndim - d - 1)
         )
 
-    def windows(self, d, positions, mask=None):
+    def windows(self, d: int, positions: Array, mask: Array | None = None) -> Field:
         """The hull over each row of `positions` (units, taps) along axis d."""
         if self.ends.shape[d] == 1 and d != self.axis:
             return self
         return replace(self, ends=self.at(d, positions, mask).min(self.ends.ndim + d + 1))
 
-    def scaled(self, factor):
+    def scaled(self, factor: int | Fraction) -> Field:
         """With the jump between units multiplied."""
         return replace(self, jump=self.jump * factor)
 
-    def channels(self, groups, outputs):
+    def channels(self, groups: int, outputs: int) -> Field:
         """Every one of `outputs` channels sees what all channels of its group see."""
         if self.ends.shape[2] == 1:
             return self
@@ -85,11 +90,11 @@ class Field:
         grouped = self.ends.reshape(2, N, groups, C // groups, *size).min(3)
         return replace(self, ends=grouped.repeat(outputs // groups, axis=2))
 
-    def hull(self, dims):
+    def hull(self, dims: Sequence[int]) -> Field:
         """Joined over the axes `dims`, which remain with size 1."""
         return replace(self, ends=self.ends.min(tuple(d % (self.ends.ndim - 1) + 1 for d in dims), keepdims=True))
 
-    def join(self, other):
+    def join(self, other: Field) -> Field:
         """Each element sees what it sees in either."""
         a, b = self.ends, other.ends
         rank = max(a.ndim, b.ndim)
@@ -97,16 +102,16 @@ class Field:
         wide = max(self, other, key=lambda f: (f.length, f.jump != 0))  # a map beside a single value
         return replace(wide, ends=np.minimum(a, b))
 
-    def centres(self):
+    def centres(self) -> Array:
         """Twice the centre of what each element sees, NaN where it sees nothing."""
         first, last = self.ends
         return np.where(first + last > FAR // 2, np.nan, first - last)
 
-    def full(self, shape):
+    def full(self, shape: Shape) -> Array:
         """The ends of all elements, none left out."""
         return np.broadcast_to(self.ends, (2, *shape))
 
-    def reshape(self, old, new):
+    def reshape(self, old: Shape, new: Shape) -> Field:
         """The tensor's reshape from `old` to `new`."""
         same = 0
         while same < min(len(old), len(new)) and old[same] == new[same]:
@@ -117,12 +122,12 @@ class Field:
         return replace(self, ends=ends, jump=self.jump * grown)
 
 
-def window_positions(units, kernel, stride, padding, dilation):
+def window_positions(units: int, kernel: int, stride: int, padding: int, dilation: int) -> Array:
     """(units, taps): the positions under a sliding window."""
     return np.arange(units)[:, None] * stride - padding + np.arange(kernel) * dilation
 
 
-def adaptive_positions(n, units):
+def adaptive_positions(n: int, units: int) -> Array:
     """(units, most taps): windows floor(i n / units) .. ceil((i + 1) n / units), short ones repeat their last position."""
     i = np.arange(units)
     start, stop = i * n // units, -(-(i + 1) * n // units)

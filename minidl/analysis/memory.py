@@ -1,5 +1,7 @@
 """What memory is held, and by whom: arrays of tensors, arrays that the tape keeps for backward, freed pages kept for reuse."""
 
+from __future__ import annotations
+
 import ctypes
 import gc
 import sys
@@ -18,7 +20,7 @@ class _Mallinfo(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in _FIELDS]
 
 
-def memory_summary():
+def memory_summary() -> str:
     """A table, as text: arrays that tensors, gradients and the tape hold, the process's memory, and what is kept for reuse.
 
     Parameters are all leaves that require a gradient. Every array counts once, in the first row that it fits, and a view
@@ -62,7 +64,7 @@ def memory_summary():
     return "\n".join(lines)
 
 
-def empty_cache():
+def empty_cache() -> None:
     """Give memory that no array uses back to the system, and the GPU pool's to the GPU."""
     trim = getattr(_libc(), "malloc_trim", None)
     if trim:

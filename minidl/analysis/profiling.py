@@ -1,6 +1,10 @@
 """What a GPU's profiler would say of CUDA C kernels, counted on the CPU by the simulator."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import backend
 
@@ -50,7 +54,7 @@ class KernelProfile:
     shared_requests: int = 0
     bank_conflicts: int = 0
 
-    def add(self, grid, block, counters, lines):
+    def add(self, grid: Any, block: Any, counters: Any, lines: Any) -> None:
         """Count one more launch."""
         blocks, size = grid[0] * grid[1] * grid[2], block[0] * block[1] * block[2]
         self.launches += 1
@@ -66,7 +70,7 @@ class KernelProfile:
                 setattr(line, name, getattr(line, name) + getattr(counted, name))
         self.lines = sorted(known.values(), key=lambda line: line.where)
 
-    def __str__(self):
+    def __str__(self) -> str:
         share = f"{self.global_sectors / max(1, self.global_requests):.1f}"
         needed = f"{self.ideal_sectors / max(1, self.global_requests):.1f}"
         text = [
@@ -89,7 +93,7 @@ class KernelProfile:
         return "\n".join(text)
 
 
-def profile_kernel(function, *arguments):
+def profile_kernel(function: Callable[..., Any], *arguments: Any) -> list[KernelProfile]:
     """Run `function(*arguments)` on the simulator, print what each CUDA kernel did, and return the KernelProfiles.
 
     Counted are loads, stores and atomics in global and shared memory, barriers, the 32-byte sectors that the requests

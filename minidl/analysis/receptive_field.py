@@ -3,9 +3,13 @@
 The network runs once, in evaluation mode; beside each operation runs its rule for intervals of positions (`fields`).
 """
 
+from __future__ import annotations
+
 import contextlib
 import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 
@@ -42,17 +46,17 @@ class ReceptiveField:
     ends: tuple = field(repr=False)  # of rows and of columns, each (2, H, W): first positions, last ones negated
 
     @property
-    def centre(self):
+    def centre(self) -> tuple[float, float]:
         """Centre of what unit (0, 0) sees."""
         top, left, bottom, right = self.box(0, 0)
         return (top + bottom - 1) / 2, (left + right - 1) / 2
 
-    def box(self, i, j):
+    def box(self, i: int, j: int) -> tuple[int, int, int, int]:
         """(top, left, bottom, right) of what unit (i, j) sees; bottom and right are one past the last pixel."""
         (top, bottom), (left, right) = (tuple(map(int, ends[:, i, j])) for ends in self.ends)
         return top, left, 1 - bottom, 1 - right
 
-    def __str__(self):
+    def __str__(self) -> str:
         size, stride = (f"{y}" if y == x else f"{y}x{x}" for y, x in (self.size, self.stride))
         return f"receptive field {size}, stride {stride}, from {self.start}" + (
             f", {len(self.misaligned)} misaligned joins" if self.misaligned else ""
@@ -62,17 +66,17 @@ class ReceptiveField:
 class FieldTracer:
     """Context manager: while it is active, fields of whatever is computed from a watched tensor are computed with it."""
 
-    def __init__(self, strict=True):
+    def __init__(self, strict: bool = True) -> None:
         self.strict, self.fields, self.misaligned, self.unknown = strict, {}, [], []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.before, tape.observer = tape.observer, self
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         tape.observer = self.before
 
-    def watch(self, tensor):
+    def watch(self, tensor: Tensor) -> None:
         """Take a tensor (N, C, H, W) as the image."""
         self._store(tensor, tuple(Field.of_input(tensor.shape, axis) for axis in (-2, -1)))
 
@@ -80,7 +84,7 @@ class FieldTracer:
         self.fields[id(tensor)] = fields
         weakref.finalize(tensor, self.fields.pop, id(tensor), None)
 
-    def forward(self, op, args, metadata, result):
+    def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
         """Called by the tape after every operation."""
         known = [self.fields.get(id(a), ()) if isinstance(a, Tensor) else () for a in args]
         if not any(f is None or f for f in known):
@@ -109,7 +113,7 @@ class FieldTracer:
             if any(shift):
                 self.misaligned.append(Misaligned(op.__name__, shape, tuple(shift)))
 
-    def of(self, tensor):
+    def of(self, tensor: Tensor) -> ReceptiveField | None:
         """The ReceptiveField of a tensor's units, or None if it is unknown."""
         if id(tensor) not in self.fields:
             raise ValueError(f"receptive_field: the tensor of shape {tensor.shape} was not computed from the input")
@@ -128,7 +132,7 @@ class FieldTracer:
         )
 
 
-def receptive_field(model, input_shape):
+def receptive_field(model: Callable[..., Any], input_shape: Sequence[int]) -> Any:
     """The ReceptiveField of the output of `model`, a Module or any function of a Tensor, for images of `input_shape`.
 
     `input_shape` is (N, C, H, W) or (C, H, W). Fields are those in an unbounded image: padding counts as image, and the
@@ -140,7 +144,7 @@ def receptive_field(model, input_shape):
         return _map(tracer.of, run_once(model, input_shape, tracer))
 
 
-def run_once(model, input_shape, tracer):
+def run_once(model: Callable[..., Any], input_shape: Sequence[int], tracer: FieldTracer) -> Any:
     """The output of `model` in evaluation mode on a blank image, which `tracer` watches; nothing is recorded."""
     shape = tuple(input_shape) if len(input_shape) == 4 else (1, *input_shape)
     if len(shape) != 4:

@@ -1,8 +1,12 @@
 """What a network is made of: its layers in the order they run, with shapes, parameters, cost and receptive field."""
 
+from __future__ import annotations
+
 import contextlib
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..autograd.tensor import Tensor
 
@@ -35,7 +39,7 @@ class Summary:
     multiply_adds: int = 0
     unknown: list = field(default_factory=list)  # operations after which the receptive field is not known
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = [("layer", "output shape", "parameters", "multiply-adds", "receptive field")]
         for row in self.rows:
             seen = "x".join(map(str, dict.fromkeys(row.receptive_field.size))) if row.receptive_field else "?"
@@ -77,7 +81,7 @@ def _tensors(output):
     return [t for part in parts for t in _tensors(part)]
 
 
-def summary(model, input_shape):
+def summary(model: Callable[..., Any], input_shape: Sequence[int]) -> Summary:
     """A Summary of `model` for images of `input_shape`, (N, C, H, W) or (C, H, W): run once, in evaluation mode.
 
     Multiply-adds are those of convolutions and matrix products (one product and one sum count as one), for the N images
@@ -120,7 +124,7 @@ def summary(model, input_shape):
     return result
 
 
-def multiply_adds(op, args, out):
+def multiply_adds(op: Callable[..., Any], args: Sequence[Any], out: Tensor) -> int:
     """Multiply-adds of one operation: each output of a convolution is a sum over C / groups channels and all taps."""
     from ..functional.conv import _conv, _conv_transpose
     from ..functional.matmul import _matmul

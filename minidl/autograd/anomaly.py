@@ -1,11 +1,19 @@
 """Where did the NaN come from? Name the operation that made the first one, and the line that called it."""
 
+from __future__ import annotations
+
 import traceback
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import tape
+
+if TYPE_CHECKING:
+    from .tape import Node
+    from .tensor import Tensor
 
 _HERE = str(Path(__file__).parents[1])
 
@@ -21,22 +29,22 @@ class detect_anomaly:
     more and every call's line is stored, so operations take about twice as long.
     """
 
-    def __enter__(self):
+    def __enter__(self) -> detect_anomaly:
         self.before = tape.observer
         tape.observer = self
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         tape.observer = self.before
 
-    def forward(self, op, args, metadata, result):
+    def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
         """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
         if result.node is not None:
             result.node.where = _caller()
         if not tape.mode.walking and not _finite(result.data):
             raise AnomalyError(f"{op.__name__} returned {_what(result.data)}, called at {_caller()}")
 
-    def backward(self, node, k, g):
+    def backward(self, node: Node, k: int, g: Tensor) -> None:
         """Check the derivative of `node` in argument `k`."""
         if not _finite(g.data):
             where = getattr(node, "where", "a line outside of detect_anomaly")

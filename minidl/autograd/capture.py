@@ -1,13 +1,17 @@
 """A training step recorded once into a CUDA graph and replayed: hundreds of launches become one."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable
+from typing import Any
 
 from .. import backend
 from ..backend import cuda
 from .tensor import Tensor
 
 
-def capture(step, warmup=2):
+def capture(step: Callable[..., Any], warmup: int = 2) -> Captured:
     """`step`, so that the GPU repeats it without Python: call the result with GPU Tensors of always the same shapes.
 
     The first `warmup` calls run `step` as it is, the next one records it, later ones copy their arguments to where the
@@ -35,7 +39,7 @@ def capture(step, warmup=2):
 class Captured:
     """What `capture` returns; `recorded` says whether the next call is a replay."""
 
-    def __init__(self, step, warmup):
+    def __init__(self, step: Callable[..., Any], warmup: int) -> None:
         self.cupy = cuda.require("capture")
         self.step, self.left = step, max(1, warmup)
         self.stream = self.cupy.cuda.Stream(non_blocking=True)
@@ -44,10 +48,10 @@ class Captured:
         self.gradients, self.watched = {}, []
 
     @property
-    def recorded(self):
+    def recorded(self) -> bool:
         return self.graph is not None
 
-    def __call__(self, *tensors):
+    def __call__(self, *tensors: Tensor) -> Any:
         self._place(tensors)
         if self.recorded and any(now() != then for now, then in self.watched):
             self.graph = None
@@ -98,7 +102,7 @@ class Captured:
 
     # -- what the library reports while it is recorded -------------------------------------------------------------------
 
-    def gradient(self, leaf, before):
+    def gradient(self, leaf: Tensor, before: Tensor | None) -> None:
         """A leaf got a gradient; `before` is what it had."""
         if before is not None and id(leaf) not in self.gradients:
             raise RuntimeError(
@@ -106,6 +110,6 @@ class Captured:
             )
         self.gradients[id(leaf)] = leaf, leaf.grad
 
-    def options(self, read):
+    def options(self, read: Callable[[], object]) -> None:
         """The recording holds what `read()` returns now; when that changes it is of no use."""
         self.watched.append((read, read()))

@@ -5,8 +5,14 @@ order (machine precision / h) from rounding; in float64 h = 1e-6 balances them a
 |a - n| / max(|a|, |n|): above 1e-2 the derivative is wrong, below 1e-7 it is right; between lie kinks and lost digits.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
+from ..typing import Array, TensorLike
 from .engine import grad
 from .tape import enable_grad, is_grad_enabled, no_grad
 from .tensor import Tensor
@@ -15,7 +21,9 @@ from .tensor import Tensor
 class GradientError(AssertionError):
     """A derivative disagrees with its numerical value. Attributes: argument, index, analytic, numerical, order."""
 
-    def __init__(self, name, order, argument, index, analytic, numerical):
+    def __init__(
+        self, name: str, order: int, argument: int | str, index: tuple[int, ...], analytic: float, numerical: float
+    ) -> None:
         self.argument, self.index, self.order = argument, index, order
         self.analytic, self.numerical = analytic, numerical
         error = abs(analytic - numerical) / max(abs(analytic), abs(numerical), 1e-300)
@@ -53,7 +61,16 @@ def _vjp(f, xs, u, create_graph=False):
     return [zero if r is None else r for r, zero in zip(results, zeros)]
 
 
-def check_grads(f, inputs, order=2, eps=1e-6, rtol=1e-5, atol=1e-7, directions=3, seed=0):
+def check_grads(
+    f: Callable[..., Any],
+    inputs: Sequence[Tensor | Array],
+    order: int = 2,
+    eps: float = 1e-6,
+    rtol: float = 1e-5,
+    atol: float = 1e-7,
+    directions: int = 3,
+    seed: int = 0,
+) -> None:
     """Check the derivatives of `f(*inputs)` up to `order` against centred differences.
 
     `inputs` are float64 Tensors or arrays; every one is an argument to differentiate in. In each of a few random
@@ -119,7 +136,14 @@ def _guilty(analytic, quotient, k):
     return worst[1:]
 
 
-def check_adjoint(f, f_adjoint, x, y=None, rtol=1e-10, seed=0):
+def check_adjoint(
+    f: Callable[..., Any],
+    f_adjoint: Callable[..., Any],
+    x: TensorLike,
+    y: TensorLike | None = None,
+    rtol: float = 1e-10,
+    seed: int = 0,
+) -> None:
     """Check <f(x), y> = <x, f_adjoint(y)> for the linear function f; without `y`, a random one is drawn.
 
     float64; f and f_adjoint take Tensors if x is a Tensor, arrays if it is an array. An AssertionError names the input

@@ -4,11 +4,15 @@ Outputs are younger than their inputs, so a heap that always serves the youngest
 consumers, without recursion (Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey", section 3.2).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 import numpy as np
 
 from ..backend import asarray, cuda, is_array, like
+from ..typing import Array
 from . import tape
 from .tape import Leaf, Node, enable_grad, mode, no_grad, owner, writes
 from .tensor import Tensor
@@ -141,7 +145,9 @@ def _seed(tensor, given, function):
     return given
 
 
-def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
+def backward(
+    tensor: Tensor, gradient: Tensor | Array | None = None, retain_graph: bool | None = None, create_graph: bool = False
+) -> None:
     """Add the derivative of `tensor` (times `gradient`) in every leaf that requires one to that leaf's `.grad`."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     seed = _seed(tensor, gradient, "backward")
@@ -160,7 +166,14 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
             cuda.recording.gradient(leaf, before)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Array | Sequence[Tensor | Array | None] = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor, ...]:
     """Derivatives of `outputs` (summed, each times its `grad_outputs`) in each of `inputs`, as a tuple of Tensors.
 
     `create_graph=True` records the computation, so that the result can be differentiated again. An input on which the

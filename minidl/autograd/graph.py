@@ -1,9 +1,17 @@
 """The recorded graph as a drawing: Graphviz DOT text."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from .tape import Leaf
 
+if TYPE_CHECKING:
+    from .tensor import Tensor
 
-def graph(tensor, names=None):
+
+def graph(tensor: Tensor, names: Mapping[str, Tensor] | None = None) -> str:
     """DOT text of the operations that made `tensor`, arrows pointing from inputs to results.
 
     Boxes are operations with the shapes that go in, ellipses leaves with theirs; `names` maps leaf tensors to labels

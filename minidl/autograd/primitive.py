@@ -14,10 +14,14 @@ differentiable functions of Tensors, which is why a gradient can be differentiat
 never called.
 """
 
+from __future__ import annotations
+
 import functools
 import inspect
 import itertools
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +39,15 @@ _SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
 class Plan:
     """For one operation and one set of arguments that need gradients: what to keep, and which rules to call with it."""
 
-    def __init__(self, op, wanted, rules, layout, variadic, broadcasts):
+    def __init__(
+        self,
+        op: Callable[..., Any],
+        wanted: Sequence[tuple[int, str]],
+        rules: Mapping[str, Any],
+        layout: Sequence[str],
+        variadic: Sequence[str],
+        broadcasts: bool,
+    ) -> None:
         steps = []
         for edge, (k, name) in enumerate(wanted):
             if name not in rules:
@@ -69,7 +81,13 @@ def _pick(positions):
     return itemgetter(slice(first, first + len(positions)))
 
 
-def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
+def primitive(
+    forward: Callable[..., Any] | None = None,
+    *,
+    broadcasts: bool = False,
+    floating: bool = False,
+    aux: Sequence[str] = (),
+) -> Any:
     """Make a differentiable operation of Tensors from a function of arrays.
 
     Positional parameters are arguments (Tensors, arrays, numbers or None), keyword-only ones metadata. `broadcasts`:
@@ -192,7 +210,7 @@ def primitive(forward=None, *, broadcasts=False, floating=False, aux=()):
     return op
 
 
-def promote(args, floating=False):
+def promote(args: Sequence[Any], floating: bool = False) -> list[Any]:
     """Cast the tensors (and arrays) among `args` to PyTorch's common dtype.
 
     Tensors with axes decide, then 0-d tensors, then Python numbers, the latter two only if of a higher kind
@@ -216,7 +234,7 @@ def promote(args, floating=False):
     return [a.to(common) if isinstance(a, Tensor) else a for a in args]
 
 
-def together(function, args):
+def together(function: str, args: Sequence[Any]) -> list[Any] | None:
     """The arguments with 0-d NumPy arrays moved to the GPU that others are on; None where nothing has to move.
 
     A RuntimeError names the devices where larger arrays lie apart.
@@ -233,7 +251,7 @@ def together(function, args):
     return [a.to(far[0]) if isinstance(a, Tensor) else a for a in tensors]
 
 
-def through(definition, inputs, g):
+def through(definition: Callable[..., Any], inputs: Sequence[Tensor | None], g: Tensor) -> tuple[Tensor | None, ...]:
     """Derivatives of `definition(*inputs)` times `g`, recorded: how a fused operation is differentiated more than once.
 
     A rule whose kernel works on arrays hands over to the plain definition of its operation when the derivative itself is

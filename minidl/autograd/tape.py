@@ -4,13 +4,23 @@ Every node carries a creation number. Outputs are younger than their inputs, whi
 (`engine`) needs. How an operation comes onto the tape is in `primitive`.
 """
 
+from __future__ import annotations
+
 import functools
 import itertools
 import threading
 import weakref
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..backend import is_array
+from ..typing import Array, Shape
+
+if TYPE_CHECKING:
+    from .primitive import Plan
+    from .tensor import Tensor
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _Mode(threading.local):
@@ -28,20 +38,20 @@ class no_grad:
 
     recording = False
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         self.before = mode.recording
         mode.recording = self.recording
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         mode.recording = self.before
 
-    def __call__(self, function):
+    def __call__(self, function: _Function) -> _Function:
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
             with type(self)():
                 return function(*args, **kwargs)
 
-        return wrapper
+        return cast(_Function, wrapper)
 
 
 class enable_grad(no_grad):
@@ -50,7 +60,7 @@ class enable_grad(no_grad):
     recording = True
 
 
-def is_grad_enabled():
+def is_grad_enabled() -> bool:
     """Whether operations are being recorded in this thread."""
     return mode.recording
 
@@ -60,7 +70,7 @@ class Leaf:
 
     __slots__ = ("hooks", "index", "tensor")
 
-    def __init__(self, tensor):
+    def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
         self.hooks = None
         self.index = next(clock)
@@ -71,7 +81,9 @@ class Node:
 
     __slots__ = ("edges", "hooks", "index", "plan", "saved", "shapes", "where")
 
-    def __init__(self, plan, edges, shapes, saved):
+    def __init__(
+        self, plan: Plan, edges: Sequence[Node | Leaf], shapes: Sequence[Shape], saved: tuple[Any, ...] | None
+    ) -> None:
         self.plan = plan  # the operation, which of its rules to call, and with what
         self.edges = edges  # the Node or Leaf of each argument that needs a gradient
         self.shapes = shapes  # of those arguments
@@ -80,7 +92,7 @@ class Node:
         self.index = next(clock)
 
     @property
-    def op(self):
+    def op(self) -> Callable[..., Any]:
         """The operation."""
         return self.plan.op
 
@@ -98,7 +110,7 @@ class _Writes:
 writes = _Writes()
 
 
-def touch(array):
+def touch(array: Array) -> None:
     """Note an in-place write to `array`, so that a backward pass which needs the old values can refuse."""
     array = owner(array)
     if id(array) not in writes.times:
@@ -106,7 +118,7 @@ def touch(array):
     writes.times[id(array)] = writes.last = next(clock)
 
 
-def owner(array):
+def owner(array: Array) -> Array:
     """The array that holds the memory of a view."""
     while is_array(array.base):
         array = array.base

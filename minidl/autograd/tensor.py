@@ -1,9 +1,15 @@
 """Tensor: an array, its gradient, and operators that the tape records."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 
 from .. import backend
 from ..backend import cuda
+from ..typing import Array, DTypeLike, Shape, TensorLike
 from .tape import Leaf, Node, is_grad_enabled, touch
 
 _DEFAULTS = {"f": np.float32, "i": np.int64}
@@ -23,7 +29,7 @@ class Tensor:
     __slots__ = ("__weakref__", "data", "grad", "node")
     __array_ufunc__ = None  # array * tensor defers to Tensor.__rmul__
 
-    def __init__(self, data):
+    def __init__(self, data: Array) -> None:
         self.data = data
         self.grad = None
         self.node = None
@@ -31,29 +37,29 @@ class Tensor:
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property
-    def shape(self):
+    def shape(self) -> Shape:
         return self.data.shape
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return self.data.ndim
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         return self.data.dtype
 
     @property
-    def device(self):
+    def device(self) -> str:
         """ "cpu", or "cuda:0" and so on."""
         return cuda.device_of(self.data)
 
     @property
-    def requires_grad(self):
+    def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded; True can be assigned to make it a leaf of the tape."""
         return self.node is not None
 
     @requires_grad.setter
-    def requires_grad(self, value):
+    def requires_grad(self, value: bool) -> None:
         if value and self.dtype.kind != "f":
             raise RuntimeError(f"requires_grad: only floating tensors have gradients, not {self.dtype}")
         if not value and not self.is_leaf:
@@ -62,29 +68,29 @@ class Tensor:
             self.node = Leaf(self) if value else None
 
     @property
-    def is_leaf(self):
+    def is_leaf(self) -> bool:
         """Whether no recorded operation made it."""
         return not isinstance(self.node, Node)
 
-    def size(self, dim=None):
+    def size(self, dim: int | None = None) -> Any:
         """The shape, or its entry `dim`."""
         return self.shape if dim is None else self.shape[dim]
 
-    def numel(self):
+    def numel(self) -> int:
         """The number of elements."""
         return self.data.size
 
-    def dim(self):
+    def dim(self) -> int:
         """The number of axes."""
         return self.data.ndim
 
-    def item(self):
+    def item(self) -> Any:
         """The only element, as a Python number."""
         if self.data.size != 1:
             raise ValueError(f"item: the tensor has shape {self.shape}; needed a single element")
         return self.data.item()
 
-    def numpy(self):
+    def numpy(self) -> np.ndarray:
         """The NumPy array itself (not a copy); an error if a gradient is required, since writing to it would go unseen."""
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires grad; call detach().numpy()")
@@ -92,40 +98,40 @@ class Tensor:
             raise TypeError(f"numpy: the tensor is on {self.device}; call cpu().numpy()")
         return self.data
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """Nested lists of Python numbers."""
         return self.data.tolist()
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len: a 0-d tensor has no length")
         return len(self.data)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self.data.size != 1:
             raise ValueError(
                 f"bool: the truth of a tensor of shape {self.shape} is ambiguous; use any() or all() of .data"
             )
         return bool(self.data)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.item())
 
-    def __index__(self):
+    def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TypeError(f"index: an integer tensor is needed, not {self.dtype}")
         return int(self.item())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         body = np.array2string(cuda.to_host(self.data), separator=", ", prefix="tensor(", precision=4, threshold=200)
         dtype = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
         dtype += "" if self.device == "cpu" else f", device={self.device!r}"
@@ -134,7 +140,9 @@ class Tensor:
             made = f", grad_fn=<{self.node.op.__name__}>"
         return f"tensor({body}{dtype}{made})"
 
-    def __reduce__(self):  # a copy, or a pickle for another process, is a leaf with its own place on the tape
+    def __reduce__(
+        self,
+    ) -> tuple[Any, ...]:  # a copy, or a pickle for a process, is a leaf with its own place on the tape
         if not self.is_leaf:
             raise RuntimeError(
                 f"copy: the result of {self.node.op.__name__} is part of a tape; use detach() or clone()"
@@ -143,16 +151,16 @@ class Tensor:
 
     # -- the tape --------------------------------------------------------------------------------------------------
 
-    def detach(self):
+    def detach(self) -> Tensor:
         """The same array, cut off from the tape."""
         return Tensor(self.data)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start or stop recording what is done with this leaf; returns it."""
         self.requires_grad = requires_grad
         return self
 
-    def register_hook(self, hook):
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
         """Call `hook(gradient)` when this tensor's gradient is known; a Tensor that it returns replaces the gradient.
 
         Returns a function that removes the hook.
@@ -167,7 +175,7 @@ class Tensor:
 
         return remove
 
-    def retain_grad(self):
+    def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf in `.grad` as well."""
 
         def keep(g):
@@ -187,45 +195,45 @@ class Tensor:
         touch(self.data)
         return self
 
-    def copy_(self, source):
+    def copy_(self, source: TensorLike | float) -> Tensor:
         """Overwrite the elements with those of `source` (broadcast)."""
         return self._write(..., source)
 
-    def fill_(self, value):
+    def fill_(self, value: float) -> Tensor:
         """Overwrite every element with `value`."""
         return self._write(..., value)
 
-    def zero_(self):
+    def zero_(self) -> Tensor:
         """Overwrite every element with 0."""
         return self._write(..., 0)
 
     __hash__ = object.__hash__  # identity, although == compares elements
 
-    def cuda(self):
+    def cuda(self) -> Tensor:
         """On the GPU; see `to`."""
         return self.to("cuda")
 
-    def cpu(self):
+    def cpu(self) -> Tensor:
         """In NumPy's memory; see `to`."""
         return self.to("cpu")
 
-    def float(self):
+    def float(self) -> Tensor:
         """float32."""
         return self.to(np.float32)
 
-    def double(self):
+    def double(self) -> Tensor:
         """float64."""
         return self.to(np.float64)
 
-    def long(self):
+    def long(self) -> Tensor:
         """int64."""
         return self.to(np.int64)
 
-    def argmax(self, dim=None):
+    def argmax(self, dim: int | None = None) -> Tensor:
         """Position of the (first) maximum along `dim`, or in the flattened tensor."""
         return Tensor(backend.asarray(self.data.argmax(dim)))
 
-    def argmin(self, dim=None):
+    def argmin(self, dim: int | None = None) -> Tensor:
         """Position of the (first) minimum along `dim`, or in the flattened tensor."""
         return Tensor(backend.asarray(self.data.argmin(dim)))
 
@@ -234,7 +242,7 @@ def _rebuild(data, requires_grad):
     return Tensor(data).requires_grad_(requires_grad)
 
 
-def tensor(data, dtype=None, requires_grad=False, device=None):
+def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
     """A Tensor with a copy of `data` (a number, nested lists, an array or a Tensor).
 
     It lies on `device`, or, without one, where `data` does. Without `dtype`, Python floats become float32, integers int64,

@@ -1,21 +1,26 @@
 """Which column of the kernel table serves an array: its type decides, `use` overrides."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import importlib
 import sys
 import warnings
+from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
+from ..typing import DTypeLike
 from .cuda import refuse, to_host
 
 _override = ContextVar("column", default=None)
 COLUMNS = ("reference", "cpu", "cudasim")
 
 
-def kernels(x):
+def kernels(x: Any) -> Any:
     """The module of kernels for the array `x`: CUDA C for CuPy arrays, for NumPy's Numba or the column that `use` names."""
     if isinstance(x, np.ndarray):
         return _load(_override.get() or "cpu")
@@ -26,23 +31,23 @@ def kernels(x):
     return _load("cuda")
 
 
-def xp(x):
+def xp(x: Any) -> Any:
     """The module that made the array `x`: cupy for CuPy arrays, numpy for everything else."""
     cupy = sys.modules.get("cupy")  # whoever has a CuPy array has loaded it
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
 
 
-def is_array(x):
+def is_array(x: Any) -> bool:
     """Whether `x` is an array of NumPy's or CuPy's."""
     return isinstance(x, np.ndarray) or xp(x) is not np
 
 
-def asarray(x, dtype=None):
+def asarray(x: Any, dtype: DTypeLike | None = None) -> Any:
     """np.asarray for everything but CuPy arrays, which stay on their GPU."""
     return np.asarray(x, dtype) if xp(x) is np else x if dtype is None else x.astype(dtype, copy=False)
 
 
-def like(x, array, dtype=None):
+def like(x: Any, array: Any, dtype: DTypeLike | None = None) -> Any:
     """`x`, an array or what NumPy can make one of, where `array` is: on the same GPU, or in NumPy's memory."""
     x, module = asarray(x, dtype), xp(array)
     if xp(x) is module:
@@ -52,7 +57,7 @@ def like(x, array, dtype=None):
 
 
 @contextlib.contextmanager
-def use(column):
+def use(column: str) -> Iterator[None]:
     """Run every kernel on NumPy arrays inside the `with` block in `column`.
 
     "reference" is NumPy, "cpu" Numba, "cudasim" the CUDA C of the GPU column compiled for the CPU (needs g++ or clang++).

@@ -1,8 +1,12 @@
 """The GPU through CuPy: is there one, arrays to it and back, and what to install where it is missing."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,13 +16,13 @@ _INSTALL = 'pip install "minidl[cuda12]" or "minidl[cuda13]", as the driver\'s C
 recording = None  # the step that is being recorded (capture.py), told of what a recording must know
 
 
-def refuse(what):
+def refuse(what: str) -> None:
     """While a step is recorded, a RuntimeError that says why `what` cannot be in it."""
     if recording is not None:
         raise RuntimeError(f"{what} while it is recorded; do that outside")
 
 
-def why_not():
+def why_not() -> str | None:
     """Why no GPU can be used, or None if one can."""
     try:
         import cupy
@@ -34,12 +38,12 @@ def why_not():
     )
 
 
-def is_available():
+def is_available() -> bool:
     """Whether CuPy is installed and finds a GPU."""
     return why_not() is None
 
 
-def require(what):
+def require(what: str) -> Any:
     """The cupy module; where no GPU can be used, a RuntimeError that says why `what` is not possible."""
     reason = why_not()
     if reason is not None:
@@ -50,7 +54,7 @@ def require(what):
 
 
 @functools.cache
-def kernel(source, name=None, options=()):
+def kernel(source: str, name: str | None = None, options: tuple[str, ...] = ()) -> Any:
     """A kernel of your own CUDA C text: called on NumPy arrays it runs on the simulator, on CuPy arrays on the GPU.
 
     `minidl.cuh` (T, thread_number, warp_sum, ...) is included for you; `name` is needed if the text holds several kernels.
@@ -78,7 +82,7 @@ def kernel(source, name=None, options=()):
 
 
 @contextlib.contextmanager
-def watch():
+def watch() -> Iterator[None]:
     """Inside the `with` block the simulator checks every load and store of kernels on NumPy arrays.
 
     Outside an array? Written before it is read? A race? A KernelError names kernel, block, thread and line. Some 15 times
@@ -93,14 +97,14 @@ def watch():
         run.watching.pop()
 
 
-def synchronize():
+def synchronize() -> None:
     """Wait until the GPU has done all that it was given; nothing where CuPy was never used, or found no GPU."""
     cupy = sys.modules.get("cupy")
     if cupy is not None and cupy.cuda.is_available():
         cupy.cuda.get_current_stream().synchronize()
 
 
-def parse(device):
+def parse(device: str) -> tuple[str, int | None]:
     """(kind, index) of "cpu", "cuda" or "cuda:1"; index is None where the current GPU is meant. Else a ValueError."""
     kind, colon, index = str(device).partition(":")
     if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not index.isdigit())):
@@ -108,24 +112,24 @@ def parse(device):
     return kind, int(index) if colon else None
 
 
-def is_device(value):
+def is_device(value: Any) -> bool:
     """Whether `value` names a device rather than a dtype."""
     return isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
 
 
-def device_of(array):
+def device_of(array: Any) -> str:
     """ "cpu" for NumPy arrays, "cuda:0" and so on for CuPy's."""
     return "cpu" if isinstance(array, np.ndarray | np.generic) else f"cuda:{array.device.id}"
 
 
-def is_on(array, device):
+def is_on(array: Any, device: str) -> bool:
     """Whether the array already is on `device`; "cuda" is any GPU's memory for an array that is on one."""
     kind, index = parse(device)
     here = device_of(array)
     return here == "cpu" if kind == "cpu" else here != "cpu" if index is None else here == f"cuda:{index}"
 
 
-def move(array, device):
+def move(array: Any, device: str) -> Any:
     """The array on `device`; itself where it already is there."""
     if is_on(array, device):
         return array
@@ -140,7 +144,7 @@ def move(array, device):
         return cupy.asarray(array)
 
 
-def to_host(array):
+def to_host(array: Any) -> np.ndarray:
     """The array, or anything that NumPy can make one of, as a NumPy array: copied from the GPU, else itself."""
     return array.get() if hasattr(array, "__cuda_array_interface__") else np.asarray(array)
 
@@ -152,21 +156,21 @@ class Uploader:
     current stream does next. Lists, tuples and dictionaries are walked; what is no NumPy array of numbers stays.
     """
 
-    def __init__(self, device="cuda"):
+    def __init__(self, device: str = "cuda") -> None:
         self.cupy = require(f"DataLoader on {device!r}")
         _, index = parse(device)
         self.device = self.cupy.cuda.Device(index)
         with self.device:
             self.stream = self.cupy.cuda.Stream(non_blocking=True)
 
-    def start(self, batch):
+    def start(self, batch: Any) -> Any:
         pinned = []
         with self.device, self.stream:
             moved = _walk(batch, functools.partial(self._copy, pinned))
             done = self.stream.record()
         return moved, done, pinned
 
-    def finish(self, ticket):
+    def finish(self, ticket: Any) -> Any:
         moved, done, pinned = ticket
         current = self.cupy.cuda.get_current_stream()
         current.wait_event(done)

@@ -1,14 +1,16 @@
 """The one knob for threads; Numba is loaded when it is first turned."""
 
+from __future__ import annotations
 
-def set_num_threads(n):
+
+def set_num_threads(n: int) -> None:
     """Lets CPU kernels that this thread calls use n threads; NumPy's own threads stay as they are."""
     from ..kernels.cpu.runtime import threads
 
     threads.set_num_threads(n)
 
 
-def get_num_threads():
+def get_num_threads() -> int:
     """How many threads CPU kernels called from this thread use."""
     from ..kernels.cpu.runtime import threads
 

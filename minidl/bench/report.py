@@ -1,11 +1,13 @@
 """The table, the verdicts, the CSV file and the points of the roofline."""
 
 import csv
+import io
 import os
 import platform
 import time
 
 from ..backend import cuda
+from ..kernels.files import write
 from .cases import CASES, GROUPS
 from .costs import cost
 from .measure import geometric_mean
@@ -129,9 +131,8 @@ def memory_table(memory):
 
 def write_csv(path, rows, where):
     """All columns of all rows; `where` (machine, versions) stands in each, so that files can be joined."""
-    from ..train.checkpoint import replacing
-
-    with replacing(path) as part, open(part, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*dict.fromkeys(name for row in rows for name in row), *where])
-        writer.writeheader()
-        writer.writerows(row | where for row in rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [*dict.fromkeys(name for row in rows for name in row), *where])
+    writer.writeheader()
+    writer.writerows(row | where for row in rows)
+    write(path, text.getvalue())

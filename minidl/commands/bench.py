@@ -48,6 +48,7 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from ..bench import cases, peers, report
+    from ..kernels.files import check_writable
 
     if args.rounds < 1:
         raise ValueError(f"bench: --rounds {args.rounds}; needed at least 1")
@@ -57,6 +58,8 @@ def run(args):
         raise ValueError(f"bench: --threads {threads}; needed 1 to {processors}, the processors of this machine")
     chosen = cases.select(args.group, args.filter, args.quick)
     peers.check(args.peer)
+    for path in filter(None, (args.csv, args.plot)):
+        check_writable(path)
     names = list(dict.fromkeys(args.peer))
     rows, roofs = _measure(chosen, names, threads, args.rounds, args.device)
     if args.csv:

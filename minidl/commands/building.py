@@ -194,9 +194,9 @@ def open_run(path):
 
 def write_config(path, config):
     """config.json, for people to read and for resume."""
-    from ..train.checkpoint import write_text
+    from ..kernels.files import write
 
-    write_text(path, json.dumps(config, indent=2) + "\n")
+    write(path, json.dumps(config, indent=2) + "\n")
 
 
 def read_config(path):

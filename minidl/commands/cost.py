@@ -35,11 +35,12 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from ..analysis.cost import cost, table
+    from ..kernels.files import check_writable
 
     if min(args.size) < 1 or args.repeats < 0:
         raise ValueError(f"--size {args.size}, --repeats {args.repeats}; needed positive sizes and at least 0 repeats")
-    if args.plot and not Path(args.plot).absolute().parent.is_dir():
-        raise FileNotFoundError(f"{Path(args.plot).parent} is not a folder: {args.plot} cannot be written")
+    if args.plot:
+        check_writable(args.plot)
     costs, accuracy = [], {}
     for name in args.models:
         model, miou = _open(name, args.classes)

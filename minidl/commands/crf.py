@@ -1,6 +1,7 @@
 """`minidl crf`: sharpen a segmentation with a dense CRF, and show what changed."""
 
 import argparse
+import io
 from pathlib import Path
 
 from . import building
@@ -93,15 +94,15 @@ def run(args):
 
     from ..backend import cuda
     from ..crf import Bilateral, DenseCRF, Gaussian
-    from ..data.image import read_image, voc_palette, write_mask
+    from ..data.image import read_image, voc_palette, write_image, write_mask
+    from ..kernels.files import check_writable, write
 
     output = Path(args.output)
     if output.suffix.lower() not in (".png", ".npy"):
         raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
     picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
     for path in (output, picture):
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path.parent} is not a folder: {path} cannot be written")
+        check_writable(path)
     image = read_image(args.image)
     unary = read_unary(args.prediction, args, image.shape[:2])
     terms = (
@@ -112,11 +113,13 @@ def run(args):
     beliefs = cuda.to_host(crf.inference(cuda.move(unary, args.device), args.iterations))
     before, after = (x.argmax(axis=0) for x in (-unary, beliefs))
     if output.suffix.lower() == ".npy":
-        np.save(output, beliefs)
+        buffer = io.BytesIO()
+        np.save(buffer, beliefs)
+        write(output, buffer.getvalue())
     else:
         write_mask(output, after, voc_palette(256))
     if not args.no_picture:
-        _comparison(image, before, after).save(picture)
+        write_image(picture, _comparison(image, before, after))
     where = "" if args.no_picture else f"; before, after and difference in {picture}"
     print(f"{output}: {(before != after).mean():.2%} of {before.size} pixels changed their label{where}")
 

@@ -31,8 +31,11 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from ..data import DataLoader
+    from ..kernels.files import check_writable, write
     from ..train import loop as training
 
+    if args.json:
+        check_writable(args.json)
     model, config, path = building.open_run(args.run_folder)
     config = config | ({"root": args.root} if args.root else {})
     dataset = building.build_dataset(config, int(args.split == "val"))
@@ -60,7 +63,5 @@ def run(args):
     for name, value in scores.items():
         print(f"{name:{width}}  {value:7.4f}")
     if args.json:
-        from ..train.checkpoint import write_text
-
         per_class = {name: None if iou != iou else iou for name, iou in zip(config["classes"], matrix.iou().tolist())}
-        write_text(args.json, json.dumps(scores | {"IoU": per_class}, indent=2) + "\n")
+        write(args.json, json.dumps(scores | {"IoU": per_class}, indent=2) + "\n")

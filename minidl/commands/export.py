@@ -40,10 +40,10 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from ..export import export_onnx
+    from ..kernels.files import check_writable
 
     output = Path(args.output)
-    if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{output.parent} is not a folder: {output} cannot be written")
+    check_writable(output)
     if (args.run_folder is None) == (args.arch is None):
         raise ValueError("needed either --run RUN or --arch NAME")
     model = _open(args)

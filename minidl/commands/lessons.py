@@ -1,9 +1,11 @@
 """`minidl lessons`: open the notebooks, copy them, or execute them all."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,7 +54,10 @@ def run(args):
 def _copy(source, target):
     if target.exists():
         raise FileExistsError(f"{target} exists already; name a new folder")
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".minidl-", dir=target.absolute().parent) as scratch:  # whole or not at all
+        copy = shutil.copytree(source, Path(scratch) / "lessons", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        os.rename(copy, target)
     print(f"copied to {target}; open it with: jupyter lab {target}")
 
 

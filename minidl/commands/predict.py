@@ -84,17 +84,19 @@ def _path(name):
 def _one(model, config, args, source, output, mask_path, figure_path):
     import numpy as np
 
-    from ..data.image import read_image, write_mask
+    from ..data.image import picture_format, read_image, write_image, write_mask
     from ..data.overlay import paint
+    from ..kernels.files import check_writable
 
     for path in (output, mask_path, figure_path):
-        if path is not None and not path.parent.is_dir():
-            raise FileNotFoundError(f"{path.parent} is not a folder: {path} cannot be written")
+        if path is not None:
+            check_writable(path)
+    picture_format(output)
     image = read_image(source)
     mask = predict(model, config, image, args.tile)
     classes, colors = config["classes"], np.array(config["colors"], np.uint8)
     background = 0 if classes[0] == "background" else None
-    _write(output, paint(image, mask, colors, args.alpha, background))
+    write_image(output, paint(image, mask, colors, args.alpha, background))
     if mask_path is not None:
         write_mask(mask_path, mask, colors)
     if figure_path is not None:
@@ -104,19 +106,6 @@ def _one(model, config, args, source, output, mask_path, figure_path):
     labels, counts = np.unique(mask, return_counts=True)
     shares = sorted(zip(counts / mask.size, labels), reverse=True)
     print(f"{output}: " + ", ".join(f"{classes[k]} {share:.1%}" for share, k in shares))
-
-
-def _write(path, picture):
-    from PIL import Image
-
-    from ..train.checkpoint import replacing
-
-    known = Image.registered_extensions()
-    kind = known.get(path.suffix.lower())
-    if kind is None:
-        raise ValueError(f"{path}: unknown kind of picture {path.suffix!r}; .png, .jpg and others are known")
-    with replacing(path) as part:
-        Image.fromarray(picture).save(part, format=kind)
 
 
 def predict(model, config, image, tile=None):

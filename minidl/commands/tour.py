@@ -38,12 +38,12 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from .. import plot
+    from ..kernels.files import check_writable
     from .tour_page import write_page
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / ".writable").write_text("")  # better now than after four minutes
-    (out / ".writable").unlink()
+    check_writable(out / "index.html")  # better now than after four minutes
     start = time.perf_counter()
     train, val = _loaders(args)
     print(

@@ -67,7 +67,7 @@ def lesson(number):
 def write_page(out, rows, seconds, figures):
     """Write out/index.html around the PNGs of the same folder; returns its path."""
     from .. import __version__
-    from ..train.checkpoint import write_text
+    from ..kernels.files import write
 
     top = max(row["iou"] for row in rows)
     body = [
@@ -93,7 +93,7 @@ def write_page(out, rows, seconds, figures):
     page = out / "index.html"
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><style>{STYLE}</style>"
     head += "<title>minidl: the tour</title>"
-    write_text(page, f"<!doctype html><html lang='en'><head>{head}</head><body>" + "\n".join(body) + "</body></html>\n")
+    write(page, f"<!doctype html><html lang='en'><head>{head}</head><body>" + "\n".join(body) + "</body></html>\n")
     return page
 
 

@@ -1,15 +1,19 @@
 """Mean-field inference: find independent beliefs Q_i that come closest to the CRF's joint distribution."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..backend import asarray, kernels, like, xp
-from ..functional.filter import NOWHERE
+from ..functional.filter import NOWHERE, Kernel
 from ..kernels.reference.mean_field import normalise
+from ..typing import Array, ArrayLike, DTypeLike
 from .sequential import sequential_sweep
-from .terms import DEFAULT, Features, check_terms, compatibility
+from .terms import DEFAULT, Features, Term, check_terms, compatibility
 
 
 class Trace(NamedTuple):
@@ -32,7 +36,7 @@ class DenseCRF:
     reference C++, a pixel's own term i = j is not taken out of the sum.
     """
 
-    def __init__(self, image=None, terms=DEFAULT, exact=False):
+    def __init__(self, image: ArrayLike | None = None, terms: Iterable[Term] = DEFAULT, exact: bool = False) -> None:
         self.terms, self.exact = check_terms(terms), exact
         self.image = None if image is None else asarray(image)
         if self.image is not None:
@@ -51,7 +55,9 @@ class DenseCRF:
                 )
         self._filters = {}
 
-    def filters(self, size, dtype=np.float32, b=None, beside=NOWHERE):
+    def filters(
+        self, size: Sequence[int], dtype: DTypeLike = np.float32, b: int | None = None, beside: Array = NOWHERE
+    ) -> list[Kernel]:
         """The Kernel of every term for (the b-th) image, where the array `beside` lies; built at the first call."""
         key = (tuple(size), np.dtype(dtype), b, kernels(beside), xp(beside))
         if key not in self._filters:
@@ -60,7 +66,9 @@ class DenseCRF:
             self._filters[key] = [t.kernel(image, size, self.exact, np.dtype(dtype).type, beside) for t in terms]
         return self._filters[key]
 
-    def inference(self, unary, iterations=10, sequential=False, history=False):
+    def inference(
+        self, unary: Array, iterations: int = 10, sequential: bool = False, history: bool = False
+    ) -> Array | Trace:
         """Beliefs after `iterations` updates of Q = softmax(-U - sum_t M_t K_t Q), from Q = softmax(-U).
 
         unary: energies (C, H, W), see `from_probabilities`, `from_logits`, `from_labels`; (B, C, H, W) for a batch.
@@ -80,7 +88,7 @@ class DenseCRF:
         results = [self._one(u, iterations, sequential, history, b) for b, u in enumerate(unary)]
         return Trace(*(np.stack(x, axis=1) for x in zip(*results))) if history else np.stack(results)
 
-    def free_energy(self, unary, beliefs):
+    def free_energy(self, unary: Array, beliefs: Array) -> Any:
         """F(Q) = sum_i Q_i log Q_i + Q_i U_i + 1/2 sum_t Q_i M_t (K_t Q)_i: the divergence from the CRF's distribution, up
         to its log partition function. A number; for a batch an array (B,)."""
         unary = self._check(unary)

@@ -1,11 +1,17 @@
 """Coordinate descent on the free energy: one pixel's belief at a time, each hearing the newest beliefs of all others."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
+from ..functional.filter import Kernel
 from ..kernels.reference.mean_field import normalise
+from ..typing import Array
 
 
-def sequential_sweep(unary, beliefs, terms):
+def sequential_sweep(unary: Array, beliefs: Array, terms: Sequence[tuple[Kernel, Array, str]]) -> tuple[Array, Array]:
     """One update of every pixel in turn: (scores, beliefs), both (C, N). terms: (exact Kernel, compat, normalization).
 
     The new belief softmax(-dF/dQ_i) minimises F with the pixel's own quadratic term k_ii Q_i M Q_i / 2 taken as linear.

@@ -1,15 +1,19 @@
 """Pairwise terms: which pixels are alike, and what it costs them to differ."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..backend import asarray, like
-from ..functional.filter import NORMALIZATIONS, bilateral_features, make_kernel, position_kernel
+from ..functional.filter import NORMALIZATIONS, Kernel, bilateral_features, make_kernel, position_kernel
+from ..typing import Array, ArrayLike, DTypeLike
 
 
-def compatibility(compat, C):
+def compatibility(compat: ArrayLike, C: int) -> Array:
     """The (C, C) matrix M of the energy sum M[a, b] Q_a Q_b.
 
     A number w is Potts, M = -w I: equal labels gain w. A vector v gives M = diag(v) and a matrix M = (m + m^T) / 2, both
@@ -33,7 +37,7 @@ class Gaussian:
     compat: Any = 3
     normalization: str = "symmetric"
 
-    def kernel(self, image, size, exact, dtype, beside):
+    def kernel(self, image: Array | None, size: Sequence[int], exact: bool, dtype: DTypeLike, beside: Array) -> Kernel:
         return position_kernel(size, self.sxy, self.normalization, exact, dtype, beside)
 
 
@@ -49,7 +53,7 @@ class Bilateral:
     compat: Any = 10
     normalization: str = "symmetric"
 
-    def kernel(self, image, size, exact, dtype, beside):
+    def kernel(self, image: Array | None, size: Sequence[int], exact: bool, dtype: DTypeLike, beside: Array) -> Kernel:
         if image is None:
             raise ValueError("DenseCRF: a Bilateral term needs an image")
         return make_kernel(
@@ -65,22 +69,23 @@ class Features:
     compat: Any = 10
     normalization: str = "symmetric"
 
-    def kernel(self, image, size, exact, dtype, beside):
+    def kernel(self, image: Array | None, size: Sequence[int], exact: bool, dtype: DTypeLike, beside: Array) -> Kernel:
         features = like(self.features, beside, np.float32)
         if features.ndim != 3 or features.shape[1:] != tuple(size) or not 1 <= len(features) <= 8:
             raise ValueError(f"DenseCRF: features must be (1 to 8, {size[0]}, {size[1]}); got {features.shape}")
         return make_kernel(features.reshape(len(features), -1), self.normalization, exact, dtype)
 
-    def of_image(self, b):
+    def of_image(self, b: int) -> Features:
         """The term of image b of a batch."""
         features = asarray(self.features)
         return Features(features[b], self.compat, self.normalization) if features.ndim == 4 else self
 
 
+Term: TypeAlias = Gaussian | Bilateral | Features
 DEFAULT = (Gaussian(), Bilateral())
 
 
-def check_terms(terms):
+def check_terms(terms: Iterable[Term]) -> tuple[Term, ...]:
     """Terms as a tuple, each of them one of the three kinds with a known normalisation."""
     terms = tuple(terms)
     for term in terms:

@@ -1,7 +1,11 @@
 """Search for the parameters of the CRF on validation data, coarse to fine (Chen et al. 2015, DeepLab v1, section 5.2)."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +28,7 @@ class Tuned:
     before: float
     tried: tuple
 
-    def terms(self, w2=3, sigma=3, normalization="symmetric"):
+    def terms(self, w2: float = 3, sigma: float = 3, normalization: str = "symmetric") -> tuple[Gaussian, Bilateral]:
         """The terms for `DenseCRF`; give what `tune` was given."""
         return Gaussian(sigma, w2, normalization), Bilateral(self.sxy, self.srgb, self.w1, normalization)
 
@@ -41,18 +45,18 @@ def _neighbourhood(axes, best):
 
 
 def tune(
-    samples,
-    num_classes,
-    grid=None,
-    rounds=2,
-    iterations=10,
-    w2=3,
-    sigma=3,
-    normalization="symmetric",
-    ignore_index=255,
-    progress=None,
-    device="cpu",
-):
+    samples: Sequence[Any],
+    num_classes: int,
+    grid: Mapping[str, Sequence[float]] | None = None,
+    rounds: int = 2,
+    iterations: int = 10,
+    w2: float = 3,
+    sigma: float = 3,
+    normalization: str = "symmetric",
+    ignore_index: int = 255,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+    device: str = "cpu",
+) -> Tuned:
     """Find w1 (weight), sxy and srgb (standard deviations) of the bilateral term by mean IoU over `samples`.
 
     samples: a sequence of (image (c, H, W), unary (C, H, W), labels (H, W)), read once for every (sxy, srgb), so it may load

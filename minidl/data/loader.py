@@ -1,12 +1,18 @@
 """Batches of a dataset: shuffled by a seed, transformed, prefetched in worker processes, resumable mid-epoch."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
 from ..backend import cuda
-from .image import BrokenImageError
+from ..typing import Array, ArrayLike
+from .picture import BrokenImageError, PixelModeError
+from .types import Dataset, Sample, Transform
 from .workers import Workers
 
 SHUFFLE, SAMPLE = 0, 1  # first part of a random stream's key after seed and epoch
@@ -15,17 +21,17 @@ SHUFFLE, SAMPLE = 0, 1  # first part of a random stream's key after seed and epo
 class BatchMaker:
     """Makes one batch from (epoch, indices): all that a worker process needs, and nothing that depends on which one."""
 
-    def __init__(self, dataset, transform, seed, skip_broken):
+    def __init__(self, dataset: Dataset, transform: Transform | None, seed: int, skip_broken: bool) -> None:
         self.dataset, self.transform, self.seed, self.skip_broken = dataset, transform, seed, skip_broken
 
-    def __call__(self, epoch, indices):
+    def __call__(self, epoch: int, indices: Sequence[int]) -> tuple[tuple[Any, Any] | None, list[tuple[int, str]]]:
         """(images, targets) or None where all were broken, and the list of (index, message) that were."""
         samples, broken = [], []
         for index in indices:
             try:
                 samples.append(self._sample(epoch, index))
             except BrokenImageError as error:
-                if not self.skip_broken:
+                if not self.skip_broken or isinstance(error, PixelModeError):
                     raise
                 broken.append((index, str(error)))
         return (collate(samples) if samples else None), broken
@@ -42,12 +48,12 @@ class BatchMaker:
             raise
 
 
-def sample_name(dataset, index):
+def sample_name(dataset: Dataset, index: int) -> str:
     """The dataset's own name for a sample where it has one (a file), else its number."""
     return f"{index} ({dataset.name(index)})" if hasattr(dataset, "name") else str(index)
 
 
-def to_chw(image):
+def to_chw(image: ArrayLike) -> Array:
     """H x W x C uint8 (then divided by 255) or float to C x H x W float32."""
     image = np.asarray(image)
     if image.ndim != 3 or image.dtype.kind not in "uf" or (image.dtype.kind == "u" and image.dtype != np.uint8):
@@ -56,7 +62,7 @@ def to_chw(image):
     return chw / np.float32(255) if image.dtype == np.uint8 else chw
 
 
-def collate(samples):
+def collate(samples: Sequence[Sample]) -> tuple[Any, Any]:
     """(images N x C x H x W float32, masks N x H x W int64); for instance dictionaries two lists, sizes may differ."""
     images = [to_chw(image) for image, _ in samples]
     targets = [target for _, target in samples]
@@ -91,18 +97,18 @@ class DataLoader:
 
     def __init__(
         self,
-        dataset,
-        batch_size=1,
-        shuffle=False,
+        dataset: Dataset,
+        batch_size: int = 1,
+        shuffle: bool = False,
         *,
-        seed=0,
-        transform=None,
-        num_workers=0,
-        drop_last=False,
-        prefetch=2,
-        skip_broken=False,
-        device=None,
-    ):
+        seed: int = 0,
+        transform: Transform | None = None,
+        num_workers: int = 0,
+        drop_last: bool = False,
+        prefetch: int = 2,
+        skip_broken: bool = False,
+        device: str | None = None,
+    ) -> None:
         if batch_size < 1 or num_workers < 0 or prefetch < 1 or seed < 0:
             raise ValueError(
                 f"DataLoader: batch_size {batch_size}, num_workers {num_workers}, prefetch {prefetch}, seed {seed}; "
@@ -118,21 +124,21 @@ class DataLoader:
         self._workers = None
         self.epoch, self._batch, self._start = 0, 0, 0  # the next batch of this pass; where the next pass starts
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Batches in a whole epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + bool(rest and not self.drop_last)
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """The next pass is that of `epoch`: from its beginning, or from where a state loaded for this epoch says."""
         if epoch != self.epoch:
             self.epoch, self._batch, self._start = epoch, 0, 0
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to continue with the batch after the last one given out."""
         return {"epoch": self.epoch, "batch": self._batch, **self._arrangement()}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where a loader of the same data and settings was."""
         ours, theirs = self._arrangement(), {key: state[key] for key in self._arrangement()}
         if ours != theirs:
@@ -152,7 +158,7 @@ class DataLoader:
             np.random.default_rng([self.seed, self.epoch, SHUFFLE]).shuffle(order)
         return [order[b * self.batch_size : (b + 1) * self.batch_size].tolist() for b in range(len(self))]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
         start, self._start = self._start, 0
         epoch, tasks = self.epoch, list(enumerate(self._batches()))[start:]
         self._batch = start
@@ -203,7 +209,7 @@ class DataLoader:
                 self.skipped[index] = message
                 warnings.warn(f"DataLoader: skipped sample {sample_name(self.dataset, index)}: {message}", stacklevel=3)
 
-    def close(self):
+    def close(self) -> None:
         """Stop the worker processes that wait for the next pass; it will start new ones."""
         workers, self._workers = self._workers, None
         if workers is not None:

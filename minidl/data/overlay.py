@@ -1,9 +1,13 @@
 """Masks painted over images, as arrays: no matplotlib, one pixel in, one pixel out."""
 
+from __future__ import annotations
+
 import numpy as np
 
+from ..typing import Array, ArrayLike
 
-def paint(image, mask, colors, alpha=0.55, background=None):
+
+def paint(image: Array, mask: Array, colors: ArrayLike, alpha: float = 0.55, background: int | None = None) -> Array:
     """The image with every labelled pixel tinted by its class and class borders drawn, H x W x 3 uint8.
 
     image: H x W x 3 uint8; mask: H x W labels; labels without a colour, and `background`, are left as they are.

@@ -1,9 +1,12 @@
 """Oxford-IIIT Pet (Parkhi et al. 2012) as a segmentation set, in torchvision's folder layout."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
 
+from ..typing import PathLike
 from .download import fetch, unpack
 from .folder import SegmentationPairs, listed_pairs
 
@@ -20,7 +23,7 @@ class OxfordIIITPet(SegmentationPairs):
     download=True fetches (0.8 GB), checks and unpacks what is missing.
     """
 
-    def __init__(self, root, split="trainval", download=False):
+    def __init__(self, root: PathLike, split: str = "trainval", download: bool = False) -> None:
         if split not in ("trainval", "test"):
             raise ValueError(f"OxfordIIITPet: split {split!r}; needed 'trainval' or 'test'")
         base = Path(root) / "oxford-iiit-pet"

@@ -5,13 +5,20 @@ right, starting with zeros (a first run of 0 where the first pixel is set). `cou
 is a list of integers, or a string of differences ("compressed"). Nothing here looks at pixels one by one.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
 import numpy as np
+
+from ..typing import Array, ArrayLike
+from .types import RunLengths
 
 STEPS = 5  # polygon vertices are rounded to fifths of a pixel, as COCO's own rasteriser does
 MOST_STEPS = 50_000_000  # of a polygon's outline: 10 million pixels
 
 
-def encode(mask):
+def encode(mask: ArrayLike) -> RunLengths:
     """The run-length code of a mask, H x W, of which anything but 0 is set."""
     mask = np.asarray(mask)
     if mask.ndim != 2:
@@ -20,19 +27,19 @@ def encode(mask):
     return _code(np.flatnonzero(np.diff(flat, prepend=False)), mask.shape)
 
 
-def decode(code):
+def decode(code: RunLengths) -> Array:
     """The mask, H x W uint8, of a run-length code in any of its forms."""
     (H, W), counts = check(code)
     ones = np.arange(len(counts), dtype=np.uint8) & 1
     return np.ascontiguousarray(np.repeat(ones, counts).reshape(W, H).T)
 
 
-def area(code):
+def area(code: RunLengths) -> int:
     """How many pixels are set."""
     return int(check(code)[1][1::2].sum())
 
 
-def merge(codes, intersect=False):
+def merge(codes: Iterable[RunLengths], intersect: bool = False) -> RunLengths:
     """The union, or the intersection, of codes of one size, without decoding them.
 
     How many codes cover a pixel only changes at the ends of their runs: +1 where ones start, -1 where they end.
@@ -57,7 +64,7 @@ def _code(turns, size):
     return {"size": size, "counts": np.diff(turns, prepend=0, append=size[0] * size[1])}
 
 
-def check(code, size=None):
+def check(code: RunLengths, size: Sequence[int] | None = None) -> tuple[tuple[int, int], Array]:
     """((H, W), counts int64) of a run-length code in any form: counts as array, list, or compressed string.
 
     ValueError where it is none: no size or counts, a size other than `size`, negative runs, runs that do not sum to H W.
@@ -82,7 +89,7 @@ def check(code, size=None):
     return given, counts
 
 
-def compress(counts):
+def compress(counts: ArrayLike) -> str:
     """The counts as COCO's string: from the fourth on differences to the run before the last, in digits of 5 bits.
 
     The lowest digit comes first; bit 5 says that more follow, bit 4 of the last one is the sign; 48 is added.
@@ -97,7 +104,7 @@ def compress(counts):
     return (bits + 48)[digit < length].astype(np.uint8).tobytes().decode("ascii")
 
 
-def decompress(text):
+def decompress(text: str | bytes) -> Array:
     """The counts in a string that `compress` made, int64."""
     text = text.encode() if isinstance(text, str) else text
     bits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
@@ -118,7 +125,7 @@ def decompress(text):
     return counts
 
 
-def from_polygon(points, size):
+def from_polygon(points: ArrayLike, size: Sequence[int]) -> RunLengths:
     """The run-length code, of size (H, W), of the inside of a polygon: points M x 2 (x, y), pixel edges at whole numbers.
 
     COCO's rule, to the pixel: vertices are rounded to fifths of a pixel and joined by lines of such steps; where a line

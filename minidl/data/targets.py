@@ -6,12 +6,19 @@ here give them all. Where there are masks, boxes follow them through every chang
 masks' do, or the boxes'.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import numpy as np
+
+from ..typing import Array, ArrayLike
+from .types import Target
 
 PER_INSTANCE = ("boxes", "labels", "masks", "iscrowd", "area", "scores")
 
 
-def mask_boxes(masks):
+def mask_boxes(masks: ArrayLike) -> Array:
     """Tight boxes (x1, y1, x2, y2; pixel edges, so x2 - x1 is the width) of K x H x W masks, K x 4 float32.
 
     An empty mask has the box 0, 0, 0, 0.
@@ -33,7 +40,7 @@ def _pixels(target):
     return (x2 - x1) * (y2 - y1)
 
 
-def change(target, labels, boxes):
+def change(target: Target, labels: Callable[[Array], Array], boxes: Callable[[Array], Array]) -> Target:
     """The target after a change of geometry: `labels` maps ... x H x W label arrays, `boxes` K x 4 arrays.
 
     Instances of which nothing is left are dropped.

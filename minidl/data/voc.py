@@ -1,7 +1,10 @@
 """PASCAL VOC segmentation (Everingham et al. 2010), in torchvision's folder layout."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
+from ..typing import PathLike
 from .download import fetch, unpack
 from .folder import SegmentationPairs, listed_pairs
 
@@ -49,7 +52,7 @@ class VOCSegmentation(SegmentationPairs):
     unpacks what is missing.
     """
 
-    def __init__(self, root, year="2012", image_set="train", download=False):
+    def __init__(self, root: PathLike, year: str = "2012", image_set: str = "train", download: bool = False) -> None:
         sets = ("test",) if year == "2007-test" else ("train", "trainval", "val")
         if year not in ARCHIVES or image_set not in sets:
             raise ValueError(

@@ -1,5 +1,7 @@
 """Worker processes that apply one function, started by spawn: OpenMP and CUDA do not survive a fork."""
 
+from __future__ import annotations
+
 import contextlib
 import multiprocessing.resource_tracker
 import pickle
@@ -7,6 +9,8 @@ import signal
 import traceback
 import weakref
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 
 def _work(connection, function, number):
@@ -61,7 +65,7 @@ def _stop(processes, connections):
 class Workers:
     """`count` processes, each with a copy of `function` and one pipe; closed with this object at the latest."""
 
-    def __init__(self, function, count):
+    def __init__(self, function: Callable[..., Any], count: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._connections, self._processes = [], []
         self.close = weakref.finalize(self, _stop, self._processes, self._connections)
@@ -84,7 +88,7 @@ class Workers:
             finally:
                 theirs.close()
 
-    def map(self, tasks, ahead):
+    def map(self, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
         """Results of `function(*task)`, in order; each worker is given up to `ahead` tasks before its turn comes."""
         waiting, count = deque(), len(self._connections)
         tasks = iter(enumerate(tasks))

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from ..train.checkpoint import replacing
+from ..kernels.files import write
 
 
 def path():
@@ -26,5 +26,4 @@ def record(name):
     """Note an exercise as solved."""
     names = solved() | {name}
     path().parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path()) as part:
-        Path(part).write_text(json.dumps({"solved": sorted(names)}, indent=1), encoding="utf-8")
+    write(path(), json.dumps({"solved": sorted(names)}, indent=1))

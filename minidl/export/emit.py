@@ -1,9 +1,15 @@
 """What each function is in ONNX: (graph, result, arguments) -> name of the value, or names."""
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 
 def _pair(v):
@@ -20,7 +26,9 @@ def _window(kernel, stride, padding, dilation):
     }
 
 
-def conv2d(g, out, input, weight, bias, stride, padding, dilation, groups):
+def conv2d(
+    g: Graph, out: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Any:
     kernel = weight.data.shape[2:]
     if padding == "same":
         total = [d * (k - 1) for d, k in zip(_pair(dilation), kernel)]
@@ -31,13 +39,37 @@ def conv2d(g, out, input, weight, bias, stride, padding, dilation, groups):
     return g.node("Conv", input, weight, *([] if bias is None else [bias]), group=groups, **window)
 
 
-def conv_transpose2d(g, out, input, weight, bias, stride, padding, output_padding, groups, dilation):
+def conv_transpose2d(
+    g: Graph,
+    out: Any,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: Any,
+    dilation: Any,
+) -> Any:
     window = _window(weight.data.shape[2:], stride, padding, dilation)
     inputs = [input, weight, *([] if bias is None else [bias])]
     return g.node("ConvTranspose", *inputs, group=groups, output_padding=_pair(output_padding), **window)
 
 
-def batch_norm(g, out, input, running_mean, running_var, weight, bias, training, momentum, eps, relu, ceiling):
+def batch_norm(
+    g: Graph,
+    out: Any,
+    input: Any,
+    running_mean: Any,
+    running_var: Any,
+    weight: Any,
+    bias: Any,
+    training: Any,
+    momentum: Any,
+    eps: Any,
+    relu: Any,
+    ceiling: Any,
+) -> Any:
     if training:
         raise ValueError("export: batch norm is in training mode; call model.eval()")
     ones = np.ones(out.shape[1], np.float32)
@@ -48,12 +80,24 @@ def batch_norm(g, out, input, running_mean, running_var, weight, bias, training,
     return g.node("Relu", y) if relu else y
 
 
-def max_pool2d(g, out, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+def max_pool2d(
+    g: Graph,
+    out: Any,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: Any,
+    return_indices: Any,
+) -> Any:
     window = _window(kernel_size, stride, padding, dilation)
     return g.node("MaxPool", input, outputs=1 + return_indices, ceil_mode=int(ceil_mode), **window)
 
 
-def max_unpool2d(g, out, input, indices, kernel_size, stride, padding, output_size):
+def max_unpool2d(
+    g: Graph, out: Any, input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Any:
     if output_size is not None:
         raise NotImplementedError("export: max_unpool2d with output_size has no ONNX form here")
     window = _window(kernel_size, stride, padding, 1)
@@ -61,7 +105,17 @@ def max_unpool2d(g, out, input, indices, kernel_size, stride, padding, output_si
     return g.node("MaxUnpool", input, indices, **window)
 
 
-def avg_pool2d(g, out, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None):
+def avg_pool2d(
+    g: Graph,
+    out: Any,
+    input: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: Any,
+    count_include_pad: Any,
+    divisor_override: int | None = None,
+) -> Any:
     if divisor_override is not None:
         raise NotImplementedError("export: avg_pool2d with divisor_override has no ONNX form here")
     window = _window(kernel_size, stride, padding, 1)
@@ -69,7 +123,7 @@ def avg_pool2d(g, out, input, kernel_size, stride, padding, ceil_mode, count_inc
     return g.node("AveragePool", input, ceil_mode=int(ceil_mode), count_include_pad=int(count_include_pad), **window)
 
 
-def adaptive_avg_pool2d(g, out, input, output_size):
+def adaptive_avg_pool2d(g: Graph, out: Any, input: Any, output_size: Any) -> Any:
     if out.shape[2:] == (1, 1):
         return g.node("GlobalAveragePool", input)
     rows, columns = (_bins(g, input.shape[axis], out.shape[axis]) for axis in (2, 3))
@@ -88,7 +142,7 @@ def _bins(g, n, m):
     return g.node("Div", g.node("Cast", inside, to=FLOAT), g.node("Cast", g.node("Sub", end, start), to=FLOAT))
 
 
-def interpolate(g, out, input, size, scale_factor, mode, align_corners):
+def interpolate(g: Graph, out: Any, input: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any) -> Any:
     if mode not in ("bilinear", "nearest"):
         raise NotImplementedError(f"export: interpolate in mode {mode!r} has no ONNX form here")
     N, C, H, W = input.shape
@@ -103,7 +157,7 @@ def interpolate(g, out, input, size, scale_factor, mode, align_corners):
     return g.node("Resize", input, "", "", g.vector((N, C, *_pair(size))), **attributes)
 
 
-def pad(g, out, x, pad, mode, value):
+def pad(g: Graph, out: Any, x: Any, pad: Any, mode: Any, value: Any) -> Any:
     pairs = [*zip(pad[::2], pad[1::2])]
     pairs = [(0, 0)] * (out.ndim - len(pairs)) + pairs[::-1]
     widths = g.vector([a for a, _ in pairs] + [b for _, b in pairs])
@@ -112,7 +166,7 @@ def pad(g, out, x, pad, mode, value):
     return g.node("Pad", x, widths, *extra, mode=names[mode])
 
 
-def crop(g, out, x, top, left, height, width):
+def crop(g: Graph, out: Any, x: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
     return _slice(g, x, (top, left), (top + height, left + width), (2, 3))
 
 
@@ -120,44 +174,44 @@ def _slice(g, x, starts, ends, axes):
     return g.node("Slice", x, g.vector(starts), g.vector(ends), np.array(axes))
 
 
-def chunk(g, out, x, chunks, dim):
+def chunk(g: Graph, out: Any, x: Any, chunks: Any, dim: Any) -> Any:
     stops = np.cumsum([0, *(o.shape[dim] for o in out)])
     return [_slice(g, x, (a,), (b,), (dim,)) for a, b in pairwise(stops)]
 
 
-def reshape(g, out, x, shape):
+def reshape(g: Graph, out: Any, x: Any, shape: Any) -> Any:
     return g.node("Reshape", x, g.vector(shape))
 
 
-def transpose(g, out, x, dim0, dim1):
+def transpose(g: Graph, out: Any, x: Any, dim0: Any, dim1: Any) -> Any:
     perm = list(range(out.ndim))
     perm[dim0], perm[dim1] = perm[dim1], perm[dim0]
     return g.node("Transpose", x, perm=perm)
 
 
-def flatten(g, out, x, start_dim, end_dim):
+def flatten(g: Graph, out: Any, x: Any, start_dim: Any, end_dim: Any) -> Any:
     if start_dim != 1 or end_dim not in (-1, x.ndim - 1):
         raise NotImplementedError("export: flatten keeps the first axis only")
     return g.node("Flatten", x, axis=1)
 
 
-def expand(g, out, x, shape):
+def expand(g: Graph, out: Any, x: Any, shape: Any) -> Any:
     return g.node("Expand", x, g.vector([1 if isinstance(n, int) and n == -1 else n for n in shape]))
 
 
-def mean(g, out, x, dim, keepdim):
+def mean(g: Graph, out: Any, x: Any, dim: Any, keepdim: Any) -> Any:
     return g.node("ReduceMean", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
 
 
-def sum(g, out, x, dim, keepdim):
+def sum(g: Graph, out: Any, x: Any, dim: Any, keepdim: Any) -> Any:
     return g.node("ReduceSum", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
 
 
-def linear(g, out, x, weight, bias):
+def linear(g: Graph, out: Any, x: Any, weight: Any, bias: Any) -> Any:
     return g.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
 
 
-def prelu(g, out, x, weight):
+def prelu(g: Graph, out: Any, x: Any, weight: Any) -> Any:
     slopes = weight.data.reshape(-1, *[1] * (out.ndim - 2)) if out.ndim > 2 else weight.data
     return g.node("PRelu", x, slopes)
 

@@ -1,5 +1,10 @@
 """An ONNX graph under construction: named values, the nodes between them, and the arrays that are known beforehand."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from ..autograd.tensor import Tensor
@@ -10,10 +15,10 @@ from .trace import Size, Traced
 class Graph:
     """Nodes in the order they run. `names` is {id of a parameter or buffer: (name, Tensor)}, which become initialisers."""
 
-    def __init__(self, names):
+    def __init__(self, names: Mapping[int, tuple[str, Tensor]]) -> None:
         self.names, self.nodes, self.arrays, self.sizes, self.count = names, [], {}, {}, 0
 
-    def node(self, op, *inputs, outputs=1, **attributes):
+    def node(self, op: str, *inputs: Any, outputs: int = 1, **attributes: Any) -> Any:
         """Add a node; returns the name of its result, or the names of several."""
         from onnx import helper
 
@@ -23,7 +28,7 @@ class Graph:
         self.nodes.append(helper.make_node(op, [self.value(v) for v in inputs], made, **attributes))
         return made[0] if outputs == 1 else made
 
-    def value(self, v):
+    def value(self, v: Any) -> str:
         """The name of a value: of a name itself, of a traced tensor, a parameter, or a constant."""
         if isinstance(v, str):
             return v
@@ -40,23 +45,23 @@ class Graph:
         self.arrays[name] = array
         return name
 
-    def scalar(self, n):
+    def scalar(self, n: Any) -> str:
         """The name of an int64 vector of one element."""
         return n.name if isinstance(n, Size) else self.value(np.array([n], np.int64))
 
-    def vector(self, sizes):
+    def vector(self, sizes: Sequence[Any]) -> str:
         """The name of an int64 vector of integers, some of which may be known at run time only."""
         if not any(isinstance(n, Size) for n in sizes):
             return self.value(np.array([int(n) for n in sizes], np.int64))
         return self.node("Concat", *[self.scalar(n) for n in sizes], axis=0)
 
-    def size_of(self, name, axis):
+    def size_of(self, name: str, axis: int) -> str:
         """The name of the size of value `name` along `axis`, as a vector of one element."""
         if (name, axis) not in self.sizes:
             self.sizes[name, axis] = self.node("Shape", name, start=axis, end=axis + 1)
         return self.sizes[name, axis]
 
-    def record(self, function, out, arguments):
+    def record(self, function: str, out: Any, arguments: Mapping[str, Any]) -> Any:
         """Describe `out = F.function(**arguments)` by nodes; returns `out` traced."""
         if function not in EMIT:
             raise NotImplementedError(

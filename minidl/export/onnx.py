@@ -1,12 +1,17 @@
 """ONNX: a network as a file that other programs run, for images of any height and width."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
-from ..train.checkpoint import replacing
+from ..kernels.files import write
+from ..nn.module import Module
+from ..typing import PathLike
 from .graph import Graph
 from .trace import Traced, recording
 
@@ -14,7 +19,9 @@ OPSET = 18
 
 
 @no_grad()
-def export_onnx(model, path, size=(97, 129), input_channels=None):
+def export_onnx(
+    model: Module, path: PathLike, size: Sequence[int] = (97, 129), input_channels: int | None = None
+) -> Path:
     """Write `model`, in evaluation mode, to `path` (opset 18); batch, height and width stay free; returns the path.
 
     The input is called "image" (N, C, H, W), the outputs "out" and, where there is one, "aux". The network is run once on
@@ -51,6 +58,5 @@ def export_onnx(model, path, size=(97, 129), input_channels=None):
         body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9
     )
     onnx.checker.check_model(exported, full_check=True)
-    with replacing(Path(path)) as part:
-        part.write_bytes(exported.SerializeToString())
+    write(path, exported.SerializeToString())
     return Path(path)

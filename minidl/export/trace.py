@@ -5,18 +5,26 @@ While `recording` is active, a function of `minidl.functional` that is given a T
 tensor are integers that remember how they were computed, so that what is true of one image size stays true of others.
 """
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from .. import functional as F
 from ..autograd.tensor import Tensor
+from ..typing import Shape
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 
 class Size(int):
     """An integer whose value at run time is the graph's value `name`; arithmetic with integers is recorded too."""
 
-    def __new__(cls, value, graph, name):
+    def __new__(cls, value: int, graph: Graph, name: str) -> Size:
         size = super().__new__(cls, value)
         size.graph, size.name = graph, name
         return size
@@ -24,29 +32,29 @@ class Size(int):
     def _binary(self, value, op, left, right):
         return Size(value, self.graph, self.graph.node(op, self.graph.scalar(left), self.graph.scalar(right)))
 
-    def __add__(self, other):
+    def __add__(self, other: int) -> Size:
         return self._binary(int(self) + int(other), "Add", self, other)
 
     __radd__ = __add__
 
-    def __sub__(self, other):
+    def __sub__(self, other: int) -> Size:
         return self._binary(int(self) - int(other), "Sub", self, other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: int) -> Size:
         return self._binary(int(other) - int(self), "Sub", other, self)
 
-    def __mul__(self, other):
+    def __mul__(self, other: int) -> Size:
         return self._binary(int(self) * int(other), "Mul", self, other)
 
     __rmul__ = __mul__
 
-    def __neg__(self):
+    def __neg__(self) -> Size:
         return self._binary(-int(self), "Mul", self, -1)
 
-    def __mod__(self, other):
+    def __mod__(self, other: int) -> Size:
         return self._binary(int(self) % int(other), "Mod", self, other)
 
-    def __floordiv__(self, other):
+    def __floordiv__(self, other: int) -> Size:
         if int(self) < 0:
             raise ValueError(f"export: {int(self)} // {int(other)} of a negative size has no ONNX form")
         return self._binary(int(self) // int(other), "Div", self, other)
@@ -57,12 +65,12 @@ class Traced(Tensor):
 
     __slots__ = ("graph", "name")
 
-    def __init__(self, tensor, graph, name):
+    def __init__(self, tensor: Tensor, graph: Graph, name: str) -> None:
         super().__init__(tensor.data)
         self.graph, self.name = graph, name
 
     @property
-    def shape(self):
+    def shape(self) -> Shape:
         return tuple(
             n if axis == 1 else Size(n, self.graph, self.graph.size_of(self.name, axis))
             for axis, n in enumerate(self.data.shape)
@@ -108,7 +116,7 @@ def _plain(value):
 
 
 @contextlib.contextmanager
-def recording():
+def recording() -> Iterator[None]:
     """Within this block, functions of traced tensors are recorded."""
     originals = {name: f for name, f in vars(F).items() if inspect.isfunction(f)}
     wrapped = {name: _wrap(name, f) for name, f in originals.items()}

@@ -3,20 +3,24 @@
 Functions take (L, 4) Tensors or arrays; what can be differentiated is. Names, order and edge cases are torchvision's.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like
 from ..backend.cuda import to_host
+from ..typing import TensorLike
 from .elementwise import clamp, exp, log, maximum, minimum
 from .shape import flatten, reshape, stack
 
 LARGEST_GROWTH = math.log(1000 / 16)  # of a decoded box's logarithmic size, so that exp does not overflow
 
 
-def as_boxes(function, boxes, name="boxes", floating=True):
+def as_boxes(function: str, boxes: TensorLike, name: str = "boxes", floating: bool = True) -> Tensor:
     """A Tensor (L, 4); integers become float32."""
     boxes = boxes if isinstance(boxes, Tensor) else Tensor(asarray(boxes))
     if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
@@ -28,7 +32,7 @@ def _sides(boxes):
     return (boxes[:, k] for k in range(4))
 
 
-def box_area(boxes):
+def box_area(boxes: TensorLike) -> Tensor:
     """(x2 - x1) (y2 - y1) of each box: (L,)."""
     x1, y1, x2, y2 = _sides(as_boxes("box_area", boxes, floating=False))
     return (x2 - x1) * (y2 - y1)
@@ -43,13 +47,13 @@ def _overlap(function, boxes1, boxes2):
     return a, b, inner, box_area(a)[:, None] + box_area(b) - inner
 
 
-def box_iou(boxes1, boxes2):
+def box_iou(boxes1: TensorLike, boxes2: TensorLike) -> Tensor:
     """Intersection over union of every pair, (N, M); NaN for two boxes without area. Differentiable in both."""
     _, _, inner, union = _overlap("box_iou", boxes1, boxes2)
     return inner / union
 
 
-def generalized_box_iou(boxes1, boxes2):
+def generalized_box_iou(boxes1: TensorLike, boxes2: TensorLike) -> Tensor:
     """IoU - (hull - union) / hull of every pair, (N, M), from -1 to 1; hull is the smallest box around both.
 
     Rezatofighi et al. 2019, "Generalized intersection over union", algorithm 1.
@@ -68,7 +72,9 @@ def _centred(boxes):
     return x1 + 0.5 * width, y1 + 0.5 * height, width, height
 
 
-def encode_boxes(reference_boxes, proposals, weights=(1.0, 1.0, 1.0, 1.0)):
+def encode_boxes(
+    reference_boxes: TensorLike, proposals: TensorLike, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
+) -> Tensor:
     """What takes each proposal to its reference box: (dx, dy) in units of its size, (dw, dh) as logarithms; (L, 4).
 
     Girshick et al. 2014, "Rich feature hierarchies", appendix C; times `weights`.
@@ -81,7 +87,7 @@ def encode_boxes(reference_boxes, proposals, weights=(1.0, 1.0, 1.0, 1.0)):
     return stack([wx * (x - px) / pw, wy * (y - py) / ph, ww * log(w / pw), wh * log(h / ph)], 1)
 
 
-def decode_boxes(deltas, boxes, weights=(1.0, 1.0, 1.0, 1.0)):
+def decode_boxes(deltas: TensorLike, boxes: TensorLike, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Tensor:
     """The inverse of `encode_boxes`: deltas (L, 4 K), K for each of the boxes (L, 4), give boxes (L, 4 K).
 
     dw and dh are cut at log(1000 / 16) before the exponential.
@@ -101,7 +107,7 @@ def decode_boxes(deltas, boxes, weights=(1.0, 1.0, 1.0, 1.0)):
     return flatten(stack([x - 0.5 * w, y - 0.5 * h, x + 0.5 * w, y + 0.5 * h], 2), 1)
 
 
-def clip_boxes_to_image(boxes, size):
+def clip_boxes_to_image(boxes: TensorLike, size: Sequence[int]) -> Tensor:
     """Boxes cut to an image of size (H, W): 0 <= x <= W, 0 <= y <= H."""
     boxes = as_boxes("clip_boxes_to_image", boxes, floating=False)
     H, W = size
@@ -109,7 +115,7 @@ def clip_boxes_to_image(boxes, size):
     return stack([clamp(x1, 0, W), clamp(y1, 0, H), clamp(x2, 0, W), clamp(y2, 0, H)], 1)
 
 
-def remove_small_boxes(boxes, min_size):
+def remove_small_boxes(boxes: TensorLike, min_size: float) -> Tensor:
     """Indices (int64) of the boxes whose width and height are both at least `min_size`."""
     data = as_boxes("remove_small_boxes", boxes, floating=False).data
     return Tensor(np.flatnonzero((data[:, 2] - data[:, 0] >= min_size) & (data[:, 3] - data[:, 1] >= min_size)))
@@ -131,7 +137,7 @@ _FROM_CORNERS = {
 }
 
 
-def box_convert(boxes, in_fmt, out_fmt):
+def box_convert(boxes: TensorLike, in_fmt: str, out_fmt: str) -> Tensor:
     """Boxes in another format: "xyxy" (corners), "xywh" (corner, width, height) or "cxcywh" (centre, width, height)."""
     boxes = as_boxes("box_convert", boxes, floating="cxcywh" in (in_fmt, out_fmt))
     if in_fmt not in _TO_CORNERS or out_fmt not in _TO_CORNERS:
@@ -139,7 +145,7 @@ def box_convert(boxes, in_fmt, out_fmt):
     return boxes if in_fmt == out_fmt else stack(_FROM_CORNERS[out_fmt](*_TO_CORNERS[in_fmt](*_sides(boxes))), 1)
 
 
-def masks_to_boxes(masks):
+def masks_to_boxes(masks: TensorLike) -> Tensor:
     """The smallest box around the non-zero pixels of each mask (N, H, W): (N, 4) float32, both corners being pixels.
 
     A ValueError names a mask without pixels.
@@ -156,7 +162,7 @@ def masks_to_boxes(masks):
     return Tensor(boxes)
 
 
-def nms(boxes, scores, iou_threshold):
+def nms(boxes: TensorLike, scores: TensorLike, iou_threshold: float) -> Tensor:
     """Indices (int64) of the boxes that greedy non-maximum suppression keeps, by decreasing score.
 
     A box goes if one with a higher score (of equal ones, an earlier one) that stays overlaps it by more than
@@ -165,7 +171,7 @@ def nms(boxes, scores, iou_threshold):
     return _suppress("nms", boxes, scores, None, iou_threshold)
 
 
-def batched_nms(boxes, scores, idxs, iou_threshold):
+def batched_nms(boxes: TensorLike, scores: TensorLike, idxs: TensorLike, iou_threshold: float) -> Tensor:
     """`nms` within each group of boxes that have the same number in `idxs`, such as a class or a pyramid level."""
     return _suppress("batched_nms", boxes, scores, idxs, iou_threshold)
 

@@ -7,9 +7,15 @@ In particular a transposed convolution swaps the forward and backward passes of 
 "A guide to convolution arithmetic for deep learning", section 4).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import kernels
 from ..kernels.geometry import Geometry
+from ..typing import Size2
 from .pad import pad
 from .reduce import sum
 
@@ -45,7 +51,7 @@ _conv_weight.rules(
 )
 
 
-def pair(value, function, name, least):
+def pair(value: Size2, function: str, name: str, least: int) -> tuple[int, int]:
     """An int or a pair of ints, as a (vertical, horizontal) pair of at least `least`."""
     values = (value, value) if isinstance(value, int) else tuple(value)
     if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
@@ -55,7 +61,9 @@ def pair(value, function, name, least):
     return values
 
 
-def window(function, kernel_size, stride=1, padding=0, dilation=1, groups=1):
+def window(
+    function: str, kernel_size: Size2, stride: Size2 = 1, padding: Size2 = 0, dilation: Size2 = 1, groups: int = 1
+) -> Geometry:
     """The checked Geometry of a sliding window."""
     if not isinstance(groups, int) or groups < 1:
         raise ValueError(f"{function}: groups must be a positive integer, not {groups!r}")
@@ -68,7 +76,7 @@ def window(function, kernel_size, stride=1, padding=0, dilation=1, groups=1):
     )
 
 
-def check_images(function, **tensors):
+def check_images(function: str, **tensors: Tensor) -> None:
     """Every tensor is N x C x H x W, and all have one floating dtype."""
     dtypes = {name: x.dtype for name, x in tensors.items()}
     for name, x in tensors.items():
@@ -80,7 +88,7 @@ def check_images(function, **tensors):
         raise TypeError(f"{function}: one dtype is needed, not {', '.join(f'{n} {d}' for n, d in dtypes.items())}")
 
 
-def output_size(function, geometry, size):
+def output_size(function: str, geometry: Geometry, size: Sequence[int]) -> tuple[int, int]:
     """(Ho, Wo), or an error if the window does not fit into the padded image."""
     result = geometry.output_size(size)
     if min(result) < 1:
@@ -95,7 +103,15 @@ def _check_bias(function, bias, channels, dtype):
         raise ValueError(f"{function}: bias is {bias.dtype} of shape {bias.shape}; needed {dtype} of ({channels},)")
 
 
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size2 = 1,
+    padding: Size2 | str = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+) -> Tensor:
     """y[n, o, i, j] = b[o] + sum over c, k, l of w[o, c, k, l] x[n, c, i s + k d - p, j s + l d - p].
 
     input (N, C, H, W), weight (O, C / groups, kh, kw), bias (O,) -> (N, O, Ho, Wo) with
@@ -128,7 +144,16 @@ def _pad_same(x, kernel, stride, dilation):
     return x, tuple(t // 2 for t in total)
 
 
-def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Size2 = 1,
+    padding: Size2 = 0,
+    output_padding: Size2 = 0,
+    groups: int = 1,
+    dilation: Size2 = 1,
+) -> Tensor:
     """The adjoint of `conv2d` in its input, used as a layer: each input pixel adds a weighted kernel to the output.
 
     input (N, C, H, W), weight (C, O / groups, kh, kw), bias (O,) -> (N, O, Ho, Wo) with
@@ -159,7 +184,15 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     return _conv_transpose(input, weight, bias, size=size, geometry=geometry)
 
 
-def conv2d_weight(input, output, kernel_size, stride=1, padding=0, dilation=1, groups=1):
+def conv2d_weight(
+    input: Tensor,
+    output: Tensor,
+    kernel_size: Size2,
+    stride: Size2 = 1,
+    padding: Size2 = 0,
+    dilation: Size2 = 1,
+    groups: int = 1,
+) -> Tensor:
     """The adjoint of `conv2d` in its weight: w[o, c, k, l] = sum over n, i, j of x[n, c, i s + k d - p, ...] y[n, o, i, j].
 
     input (N, C, H, W), output (N, O, Ho, Wo) -> (O, C / groups, kh, kw).
@@ -190,7 +223,7 @@ _im2col.rules(x=lambda g, x_shape, geometry: _col2im(g, size=x_shape[2:], geomet
 _col2im.rules(cols=lambda g, geometry: _im2col(g, geometry=geometry))
 
 
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(input: Tensor, kernel_size: Size2, dilation: Size2 = 1, padding: Size2 = 0, stride: Size2 = 1) -> Tensor:
     """im2col: every window of (N, C, H, W) as a column, (N, C kh kw, Ho Wo). A convolution is then one matrix product."""
     check_images("unfold", input=input)
     geometry = window("unfold", kernel_size, stride, padding, dilation)
@@ -198,7 +231,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return _im2col(input, geometry=geometry)
 
 
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    input: Tensor, output_size: Size2, kernel_size: Size2, dilation: Size2 = 1, padding: Size2 = 0, stride: Size2 = 1
+) -> Tensor:
     """col2im, the adjoint of `unfold`: columns (N, C kh kw, Ho Wo) added back into an image of `output_size`."""
     geometry = window("fold", kernel_size, stride, padding, dilation)
     size = pair(output_size, "fold", "output_size", 1)

@@ -1,8 +1,13 @@
 """Crop and resize: one bilinear sample per bin, differentiable in the image and in the boxes."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.tensor import Tensor
+from ..typing import Size2, TensorLike
 from .conv import pair
 from .elementwise import where
 from .grid_sample import _gather, _sample
@@ -10,7 +15,14 @@ from .roi import check_boxes
 from .shape import cat, expand, getitem, permute, reshape, stack, unsqueeze
 
 
-def crop_and_resize(input, boxes, output_size, spatial_scale=1.0, mode="bilinear", extrapolation_value=0.0):
+def crop_and_resize(
+    input: Tensor,
+    boxes: TensorLike | Sequence[TensorLike],
+    output_size: Size2,
+    spatial_scale: float = 1.0,
+    mode: str = "bilinear",
+    extrapolation_value: float = 0.0,
+) -> Tensor:
     """Cut each box out of its image and resize it to (ph, pw): (K, C, ph, pw).
 
     boxes as in `roi_align`, times `spatial_scale` in pixels whose centres are whole numbers. Output pixel j lies at

@@ -1,5 +1,7 @@
 """Dropout: random zeros in training, the identity otherwise."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..autograd.tensor import Tensor
@@ -7,12 +9,12 @@ from ..backend import like
 from ..backend.random import generator
 
 
-def dropout(input, p=0.5, training=True):
+def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
     return _dropout("dropout", input, p, training, input.shape)
 
 
-def dropout2d(input, p=0.5, training=True):
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     """Zero whole channels of (N, C, H, W) with probability p and scale the rest (Tompson et al. 2015)."""
     if input.ndim != 4:
         raise ValueError(f"dropout2d: input has shape {input.shape}; needed four axes")

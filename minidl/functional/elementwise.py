@@ -1,5 +1,7 @@
 """Arithmetic, comparison, selection and the elementary functions, element by element."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -7,12 +9,13 @@ import numpy as np
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor, tensor
 from ..backend import asarray, cuda, like, xp
+from ..typing import Array, Operand, TensorLike
 
 _quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
 
 
 @primitive(broadcasts=True)
-def add(a, b):
+def add(a: Array, b: Array) -> Array:
     """a + b."""
     return a + b
 
@@ -21,7 +24,7 @@ add.rules(a=lambda g: g, b=lambda g: g)
 
 
 @primitive(broadcasts=True)
-def sub(a, b):
+def sub(a: Array, b: Array) -> Array:
     """a - b."""
     return a - b
 
@@ -30,7 +33,7 @@ sub.rules(a=lambda g: g, b=lambda g: -g)
 
 
 @primitive(broadcasts=True)
-def mul(a, b):
+def mul(a: Array, b: Array) -> Array:
     """a b."""
     return a * b
 
@@ -40,7 +43,7 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 @primitive(broadcasts=True, floating=True)
 @_quiet
-def div(a, b):
+def div(a: Array, b: Array) -> Array:
     """a / b."""
     return a / b
 
@@ -50,7 +53,7 @@ div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
 
 @primitive(broadcasts=True)
 @_quiet
-def pow(a, b):
+def pow(a: Array, b: Array) -> Array:
     """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
     return np.power(a, b)
 
@@ -68,7 +71,7 @@ def _power_slope(a, b):
 
 
 @primitive
-def neg(x):
+def neg(x: Array) -> Array:
     """-x."""
     return np.negative(x)
 
@@ -77,7 +80,7 @@ neg.rules(x=lambda g: -g)
 
 
 @primitive
-def cast(x, *, dtype, source):
+def cast(x: Array, *, dtype: np.dtype, source: np.dtype) -> Array:
     """x in another dtype; `source` is the dtype that gradients go back in."""
     return x.astype(dtype)
 
@@ -86,7 +89,7 @@ cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
 
 
 @primitive
-def move(x, *, device, source):
+def move(x: Array, *, device: str, source: str) -> Array:
     """x on another device; `source` is the one that gradients go back to."""
     return cuda.move(x, device)
 
@@ -95,7 +98,7 @@ move.rules(x=lambda g, source, device: move(g, device=source, source=device))
 
 
 @primitive
-def clone(x):
+def clone(x: Array) -> Array:
     """A copy."""
     return x.copy()
 
@@ -103,7 +106,7 @@ def clone(x):
 clone.rules(x=lambda g: g)
 
 
-def where(condition, input, other):
+def where(condition: TensorLike | bool, input: Operand, other: Operand) -> Tensor:
     """`input` where `condition`, else `other`."""
     condition = condition.data if isinstance(condition, Tensor) else asarray(condition)
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
@@ -124,7 +127,7 @@ _select.rules(
 
 
 @primitive(broadcasts=True)
-def maximum(a, b):
+def maximum(a: Array, b: Array) -> Array:
     """The larger of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.maximum(a, b)
 
@@ -136,7 +139,7 @@ maximum.rules(
 
 
 @primitive(broadcasts=True)
-def minimum(a, b):
+def minimum(a: Array, b: Array) -> Array:
     """The smaller of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.minimum(a, b)
 
@@ -161,7 +164,7 @@ def _clamp(x, *, min, max):
 _clamp.rules(x=lambda g, x, min, max: _select(g, 0.0, condition=_inside(x.data, min, max)))
 
 
-def clamp(x, min=None, max=None):
+def clamp(x: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     """x limited to [min, max] (numbers). The gradient passes where min <= x <= max."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
@@ -173,7 +176,7 @@ def _inside(x, low, high):
 
 
 @primitive
-def abs(x):
+def abs(x: Array) -> Array:
     """|x|, with derivative sign(x), 0 at 0."""
     return np.abs(x)
 
@@ -183,7 +186,7 @@ abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
 
 @primitive(floating=True)
 @_quiet
-def exp(x):
+def exp(x: Array) -> Array:
     """e to the x."""
     return np.exp(x)
 
@@ -193,7 +196,7 @@ exp.rules(x=lambda g, out: g * out)
 
 @primitive(floating=True)
 @_quiet
-def log(x):
+def log(x: Array) -> Array:
     """Natural logarithm."""
     return np.log(x)
 
@@ -203,7 +206,7 @@ log.rules(x=lambda g, x: g / x)
 
 @primitive(floating=True)
 @_quiet
-def sqrt(x):
+def sqrt(x: Array) -> Array:
     """Square root."""
     return np.sqrt(x)
 
@@ -212,7 +215,7 @@ sqrt.rules(x=lambda g, out: g / (2 * out))
 
 
 @primitive(floating=True)
-def sin(x):
+def sin(x: Array) -> Array:
     """Sine (radians)."""
     return np.sin(x)
 
@@ -221,7 +224,7 @@ sin.rules(x=lambda g, x: g * cos(x))
 
 
 @primitive(floating=True)
-def cos(x):
+def cos(x: Array) -> Array:
     """Cosine (radians)."""
     return np.cos(x)
 
@@ -230,7 +233,7 @@ cos.rules(x=lambda g, x: -g * sin(x))
 
 
 @primitive(floating=True)
-def erf(x):
+def erf(x: Array) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     if xp(x) is np:
         from scipy.special import erf
@@ -242,32 +245,32 @@ def erf(x):
 erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 
-def eq(a, b):
+def eq(a: Operand, b: Operand) -> Tensor:
     """a == b, elementwise, as a boolean Tensor (comparisons have no gradient)."""
     return _compare(np.equal, a, b)
 
 
-def ne(a, b):
+def ne(a: Operand, b: Operand) -> Tensor:
     """a != b, elementwise."""
     return _compare(np.not_equal, a, b)
 
 
-def lt(a, b):
+def lt(a: Operand, b: Operand) -> Tensor:
     """a < b, elementwise."""
     return _compare(np.less, a, b)
 
 
-def le(a, b):
+def le(a: Operand, b: Operand) -> Tensor:
     """a <= b, elementwise."""
     return _compare(np.less_equal, a, b)
 
 
-def gt(a, b):
+def gt(a: Operand, b: Operand) -> Tensor:
     """a > b, elementwise."""
     return _compare(np.greater, a, b)
 
 
-def ge(a, b):
+def ge(a: Operand, b: Operand) -> Tensor:
     """a >= b, elementwise."""
     return _compare(np.greater_equal, a, b)
 

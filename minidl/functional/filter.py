@@ -4,6 +4,9 @@ out_i = sum_j exp(-|f_i - f_j|^2 / 2) v_j, normalised. Linear in the values, so 
 same filter transposed, and derivatives of every order follow.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +16,7 @@ import numpy as np
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
+from ..typing import Array, DTypeLike, TensorLike
 
 NOWHERE = np.zeros(0)  # an array in NumPy's memory
 NORMALIZATIONS = ("none", "before", "after", "symmetric")
@@ -31,7 +35,7 @@ class Kernel:
     before: Any  # (N,)
     after: Any  # (N,)
 
-    def __call__(self, values, transpose=False):
+    def __call__(self, values: Array, transpose: bool = False) -> Array:
         """Filter (C, N) values; `transpose` applies the exact transpose."""
         before, after = (self.after, self.before) if transpose else (self.before, self.after)
         return after * _sum(self.lattice, self.features, before * values, transpose)
@@ -43,7 +47,9 @@ def _sum(lattice, features, values, transpose):
     return kernels(values).permutohedral_filter(values, lattice, transpose)
 
 
-def make_kernel(features, normalization="symmetric", exact=False, dtype=np.float32):
+def make_kernel(
+    features: Array, normalization: str = "symmetric", exact: bool = False, dtype: DTypeLike = np.float32
+) -> Kernel:
     """The Kernel of (d, N) features, whose norms have the dtype of the values to come."""
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"filter: normalization must be one of {NORMALIZATIONS}, not {normalization!r}")
@@ -69,7 +75,7 @@ def _positive(function, name, value, count):
     return np.broadcast_to(values, (count,))
 
 
-def position_features(size, sxy, module=np):
+def position_features(size: Sequence[int], sxy: float | Sequence[float], module: Any = np) -> Array:
     """(2, H W): x / sx, y / sy of every pixel, in float32; an array of `module`, numpy or cupy."""
     H, W = size
     sx, sy = _positive("gaussian_filter", "sxy", sxy, 2)
@@ -77,7 +83,7 @@ def position_features(size, sxy, module=np):
     return np.stack(np.broadcast_arrays(x, y[:, None])).reshape(2, -1)
 
 
-def bilateral_features(image, sxy, srgb):
+def bilateral_features(image: Array, sxy: float | Sequence[float], srgb: float | Sequence[float]) -> Array:
     """(2 + c, H W): positions over sxy, then the channels of `image` (c, H, W) over srgb, in float32."""
     image = asarray(image)
     if image.ndim != 3 or not 1 <= len(image) <= 6:
@@ -98,7 +104,14 @@ def _position_kernel(size, sxy, normalization, exact, dtype, column, module):
     return make_kernel(position_features(size, sxy, module), normalization, exact, dtype)
 
 
-def position_kernel(size, sxy, normalization="symmetric", exact=False, dtype=np.float32, beside=NOWHERE):
+def position_kernel(
+    size: Sequence[int],
+    sxy: float | Sequence[float],
+    normalization: str = "symmetric",
+    exact: bool = False,
+    dtype: DTypeLike = np.float32,
+    beside: Array = NOWHERE,
+) -> Kernel:
     """The Kernel of pixel positions, for values that lie where the array `beside` does.
 
     It is the same for every image of one size, so the last four are kept.
@@ -108,7 +121,7 @@ def position_kernel(size, sxy, normalization="symmetric", exact=False, dtype=np.
 
 
 @primitive
-def image_filter(x, *, filters, transpose):
+def image_filter(x: Array, *, filters: Sequence[Kernel], transpose: bool) -> Array:
     """Image n of `x` (N, C, H, W) through the Kernel `filters[n]`, or its transpose."""
     return np.stack([f(v.reshape(len(v), -1), transpose).reshape(v.shape) for v, f in zip(x, filters)])
 
@@ -146,7 +159,9 @@ def _apply(values, filters):
     return image_filter(values, filters=filters * values.shape[0] if len(filters) == 1 else filters, transpose=False)
 
 
-def permutohedral_filter(values, features, normalization="symmetric", exact=False):
+def permutohedral_filter(
+    values: TensorLike, features: TensorLike, normalization: str = "symmetric", exact: bool = False
+) -> Tensor:
     """sum_j exp(-|f_i - f_j|^2 / 2) v_j over all pixels j of an image, normalised, by the permutohedral lattice.
 
     values (N, C, H, W); features (N or 1, d, H, W), d = 1..8, already divided by their standard deviations. `normalization`:
@@ -163,7 +178,14 @@ def permutohedral_filter(values, features, normalization="symmetric", exact=Fals
     return _apply(values, [make_kernel(f, normalization, exact, dtype) for f in flat])
 
 
-def bilateral_filter(values, image, sxy=80, srgb=13, normalization="symmetric", exact=False):
+def bilateral_filter(
+    values: TensorLike,
+    image: TensorLike,
+    sxy: float | Sequence[float] = 80,
+    srgb: float | Sequence[float] = 13,
+    normalization: str = "symmetric",
+    exact: bool = False,
+) -> Tensor:
     """Filter values (N, C, H, W) by nearness in position (sxy pixels) and colour (srgb, in units of `image`).
 
     image (N or 1, c, H, W), c = 1..6; sxy a number or (sx, sy), srgb a number or one per channel. With `image` as its own
@@ -174,7 +196,9 @@ def bilateral_filter(values, image, sxy=80, srgb=13, normalization="symmetric", 
     return _apply(values, [make_kernel(bilateral_features(i, sxy, srgb), normalization, exact, dtype) for i in image])
 
 
-def gaussian_filter(values, sxy=3, normalization="symmetric", exact=False):
+def gaussian_filter(
+    values: TensorLike, sxy: float | Sequence[float] = 3, normalization: str = "symmetric", exact: bool = False
+) -> Tensor:
     """Filter values (N, C, H, W) by nearness in position, sxy pixels or (sx, sy). See `permutohedral_filter`."""
     values, _ = _check("gaussian_filter", values)
     return _apply(

@@ -4,6 +4,10 @@ Jaderberg et al. 2015, "Spatial transformer networks", section 3. Bilinear sampl
 a pair of adjoints; between pixels it is also linear in each coordinate, and its slope is the third function of the set.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive, through
@@ -94,7 +98,9 @@ _fold.rules(points=lambda g, slope: g * slope)
 _PADDINGS = ("zeros", "border", "reflection")
 
 
-def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=False):
+def grid_sample(
+    input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False
+) -> Tensor:
     """y[n, c, i, j] = input[n, c] at the point grid[n, i, j] = (x, y): (N, C, Ho, Wo).
 
     input (N, C, H, W), grid (N, Ho, Wo, 2) from -1 to 1: with `align_corners` these are the centres of the corner pixels,
@@ -125,7 +131,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     return _gather(input, np.where(inside, np.where(inside, y, 0) * W + np.where(inside, x, 0), -1))
 
 
-def affine_grid(theta, size, align_corners=False):
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
     """The grid for `grid_sample` that puts image n through the matrix theta[n] (2, 3): (N, H, W, 2).
 
     Point (x, y) of the output, from -1 to 1, is looked up at theta (x, y, 1). size is (N, C, H, W) of the output.

@@ -3,6 +3,8 @@
 PyTorch's deprecated `size_average` and `reduce` are left out; what stands behind them is keyword-only here.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -11,6 +13,7 @@ from ..autograd.primitive import primitive
 from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
+from ..typing import Operand, TensorLike
 from .elementwise import abs, exp, log, where
 from .reduce import mean, sum
 from .shape import gather, reshape, unsqueeze
@@ -51,12 +54,12 @@ _softmax.rules(x=_softmax_rule)
 _log_softmax.rules(x=_log_softmax_rule)
 
 
-def softmax(x, dim):
+def softmax(x: Tensor, dim: int) -> Tensor:
     """exp(x_i) / sum over j of exp(x_j) along `dim`."""
     return _softmax(x, dim=dim % x.ndim)
 
 
-def log_softmax(x, dim):
+def log_softmax(x: Tensor, dim: int) -> Tensor:
     """x_i - log sum over j of exp(x_j) along `dim`."""
     return _log_softmax(x, dim=dim % x.ndim)
 
@@ -114,7 +117,15 @@ def _cross_entropy_rule(g, x, target, weight, ignore_index):
 _cross_entropy.rules(x=_cross_entropy_rule)
 
 
-def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(
+    input: Tensor,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """-w[t] log softmax(x)[t] for logits x (N, C, ...) and class indices t (N, ...), or class probabilities (N, C, ...).
 
     "mean" divides by the sum of the weights of the targets that count. Targets equal to `ignore_index` do not count; any
@@ -152,7 +163,14 @@ def _soft_cross_entropy(x, target, weight, reduction, label_smoothing):
     return _reduce("cross_entropy", loss, reduction, loss.numel())
 
 
-def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+def nll_loss(
+    input: Tensor,
+    target: TensorLike,
+    weight: TensorLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
     """-w[t] x[t] for log-probabilities x (N, C, ...) and class indices t (N, ...); see `cross_entropy`."""
     dim, labels, weight = _labels("nll_loss", input, target, weight)
     kept = labels != ignore_index
@@ -172,7 +190,14 @@ def _same_shape(function, input, target):
     return target
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="mean", pos_weight=None):
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Operand,
+    weight: TensorLike | None = None,
+    *,
+    reduction: str = "mean",
+    pos_weight: TensorLike | None = None,
+) -> Tensor:
     """w (p t log(1 + e^-x) + (1 - t) log(1 + e^x)) with p = `pos_weight`, in a form that does not overflow."""
     target = _same_shape("binary_cross_entropy_with_logits", input, target)
     softplus = log(1 + exp(-abs(input))) + where(input > 0, 0.0, -input)  # log(1 + exp(-x))
@@ -181,7 +206,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, reduction="m
     return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
-def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
+def smooth_l1_loss(input: Tensor, target: Operand, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d^2 / (2 beta) where d = |x - t| < beta, else d - beta / 2 (Girshick 2015, section 2.3)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, not {beta}")
@@ -189,18 +214,18 @@ def smooth_l1_loss(input, target, *, reduction="mean", beta=1.0):
     return _reduce("smooth_l1_loss", where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta) if beta else d, reduction)
 
 
-def mse_loss(input, target, *, reduction="mean"):
+def mse_loss(input: Tensor, target: Operand, *, reduction: str = "mean") -> Tensor:
     """(x - t)^2."""
     d = input - _same_shape("mse_loss", input, target)
     return _reduce("mse_loss", d * d, reduction)
 
 
-def l1_loss(input, target, *, reduction="mean"):
+def l1_loss(input: Tensor, target: Operand, *, reduction: str = "mean") -> Tensor:
     """|x - t|."""
     return _reduce("l1_loss", abs(input - _same_shape("l1_loss", input, target)), reduction)
 
 
-def one_hot(target, num_classes=-1):
+def one_hot(target: TensorLike, num_classes: int = -1) -> Tensor:
     """Class indices (...) as zeros and ones (..., num_classes), int64; -1 takes the largest label + 1."""
     labels = target.data if isinstance(target, Tensor) else asarray(target)
     if labels.dtype.kind not in "iu":
@@ -219,7 +244,7 @@ def _overlap_target(function, input, target, ignore_index):
     return Tensor(np.moveaxis(hot, -1, 1).astype(input.dtype)), Tensor(kept[:, None].astype(input.dtype))
 
 
-def dice_loss(input, target, *, ignore_index=-100, smooth=1.0):
+def dice_loss(input: Tensor, target: TensorLike, *, ignore_index: int = -100, smooth: float = 1.0) -> Tensor:
     """1 - mean over classes of (2 <p, t> + smooth) / (<p, 1> + <t, 1> + smooth), p = softmax(x) (Milletari et al. 2016)."""
     hot, kept = _overlap_target("dice_loss", input, target, ignore_index)
     p = softmax(input, 1) * kept
@@ -229,7 +254,15 @@ def dice_loss(input, target, *, ignore_index=-100, smooth=1.0):
     return 1 - mean((2 * overlap + smooth) / (size + smooth))
 
 
-def focal_loss(input, target, gamma=2.0, weight=None, *, ignore_index=-100, reduction="mean"):
+def focal_loss(
+    input: Tensor,
+    target: TensorLike,
+    gamma: float = 2.0,
+    weight: TensorLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
     """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x): easy pixels count less (Lin et al. 2017, equation 4).
 
     "mean" divides by the number of pixels that count.

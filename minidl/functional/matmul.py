@@ -1,8 +1,12 @@
 """Matrix product and its two adjoints, which are matrix products again: AB, G B^T, A^T G."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
+from ..typing import Operand
 from .shape import reshape, transpose
 
 
@@ -17,7 +21,7 @@ _matmul.rules(
 )
 
 
-def matmul(a, b):
+def matmul(a: Operand, b: Operand) -> Tensor:
     """(..., n, k) x (..., k, m) -> (..., n, m).
 
     Leading axes broadcast; a vector is a row on the left and a column on the right.
@@ -30,7 +34,7 @@ def matmul(a, b):
     return reshape(y, shape)
 
 
-def linear(x, weight, bias=None):
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y = x W^T + b for x of shape (..., I), weight (O, I) and bias (O,)."""
     if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(

@@ -1,11 +1,16 @@
 """ROI Align on a feature pyramid: a box looks at the level whose cells suit its size."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import like, xp
 from ..backend.cuda import to_host
+from ..typing import Array, Size2, TensorLike
 from .boxes import as_boxes
 from .conv import check_images, pair
 from .roi import roi_align
@@ -24,7 +29,9 @@ def _place(*parts, rows):
 _place.rules(parts=lambda i, g, rows: getitem(g, rows[i]))
 
 
-def pyramid_levels(boxes, least, most, canonical_scale=224, canonical_level=4):
+def pyramid_levels(
+    boxes: TensorLike, least: int, most: int, canonical_scale: int = 224, canonical_level: int = 4
+) -> Array:
     """The level of each box, floor(canonical_level + log2(sqrt(area) / canonical_scale)) within least ... most, int64.
 
     A box of canonical_scale squared belongs to canonical_level; half its size, one level below. Lin et al. 2017,
@@ -38,15 +45,15 @@ def pyramid_levels(boxes, least, most, canonical_scale=224, canonical_level=4):
 
 
 def multiscale_roi_align(
-    features,
-    boxes,
-    output_size,
-    sampling_ratio=2,
-    image_size=None,
-    canonical_scale=224,
-    canonical_level=4,
-    aligned=False,
-):
+    features: Sequence[Tensor],
+    boxes: TensorLike | Sequence[TensorLike],
+    output_size: Size2,
+    sampling_ratio: int = 2,
+    image_size: Sequence[int] | None = None,
+    canonical_scale: int = 224,
+    canonical_level: int = 4,
+    aligned: bool = False,
+) -> Tensor:
     """`roi_align` of each box on the level of the pyramid that `pyramid_levels` assigns: (K, C, ph, pw), in box order.
 
     features: list of (N, C, H, W), finest first, each half as fine as the one before; boxes: a list of (L, 4) for each

@@ -4,6 +4,8 @@ Which elements share their statistics is the only difference: batch norm takes a
 sample, instance norm one channel of one sample, group norm a few channels of one sample (Wu and He 2018, figure 2).
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -12,6 +14,7 @@ from ..autograd.primitive import primitive, through
 from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import kernels, xp
+from ..typing import Dims
 from .activation import cut, rectify
 from .reduce import mean
 from .reduce import sum as total
@@ -60,17 +63,17 @@ def _check_affine(function, channels, x, **vectors):
 
 
 def batch_norm(
-    input,
-    running_mean,
-    running_var,
-    weight=None,
-    bias=None,
-    training=False,
-    momentum=0.1,
-    eps=1e-5,
-    relu=False,
-    ceiling=math.inf,
-):
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    relu: bool = False,
+    ceiling: float = math.inf,
+) -> Tensor:
     """y = (x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, ...) (Ioffe and Szegedy 2015, algorithm 1).
 
     In training, mean and biased variance are those of the batch, and the running statistics (Tensors, or None) move
@@ -136,7 +139,9 @@ def _scale_channels(y, weight, bias):
     return y if bias is None else y + reshape(bias, shape)
 
 
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
     """Statistics over `num_groups` groups of channels of each sample (Wu and He 2018)."""
     N, C = input.shape[:2]
     if C % num_groups:
@@ -146,8 +151,15 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 
 
 def instance_norm(
-    input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
-):
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Statistics over each channel of each sample (Ulyanov et al. 2016), or the running ones."""
     N, C = input.shape[:2]
     _check_affine(
@@ -166,7 +178,9 @@ def instance_norm(
     return _scale_channels(reshape(y, input.shape), weight, bias)
 
 
-def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+def layer_norm(
+    input: Tensor, normalized_shape: Dims, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
     """Statistics over the last axes, whose sizes are `normalized_shape` (Ba et al. 2016)."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     for name, v in (

@@ -4,11 +4,16 @@ Importing this file makes Tensor whole; `functional` does so itself. Where a met
 the method is the very same object, so no call is added.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import cuda
+from ..typing import Target
 from . import activation, elementwise, loss, reduce, shape
 from .matmul import matmul
 
@@ -99,7 +104,7 @@ Tensor.__itruediv__ = _in_place(elementwise.div)
 # -- methods whose arguments differ from the function's ---------------------------------------------------------------
 
 
-def to(self, *target):
+def to(self: Tensor, *target: Target) -> Tensor:
     """The same values in another dtype, on another device ("cpu", "cuda", "cuda:1"), or both: `to("cuda", np.float64)`.
 
     Gradients flow back in this dtype, to this device. A RuntimeError says what is missing where there is no GPU.
@@ -113,7 +118,7 @@ def to(self, *target):
     return x
 
 
-def sum_to(self, size):
+def sum_to(self: Tensor, size: Sequence[int]) -> Tensor:
     """The adjoint of broadcasting: sum over the axes that the shape `size` has not, or has with size 1."""
     extra = self.ndim - len(size)
     dims = [*range(extra), *(extra + d for d, n in enumerate(size) if n == 1 != self.shape[extra + d])]

@@ -1,8 +1,13 @@
 """Padding and cropping: adjoint to each other where the padding is constant."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from .shape import cat, flip, narrow
 
 
@@ -20,7 +25,7 @@ _pad.rules(x=lambda g, widths: _crop(g, widths=widths))
 _crop.rules(y=lambda g, widths: _pad(g, widths=widths, value=0))
 
 
-def pad(x, pad, mode="constant", value=0.0):
+def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
     """x with a border. `pad` is (left, right, top, bottom, ...), last axis first, as in PyTorch.
 
     Modes: "constant" (negative widths crop), "reflect" (the edge is not repeated), "replicate" (the edge is repeated),
@@ -74,7 +79,7 @@ _BORDERS = {  # mode -> (pieces along one axis, widest border for n pixels)
 }
 
 
-def crop(x, top, left, height, width):
+def crop(x: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
     """The `height` x `width` window of the last two axes whose corner is at row `top` and column `left`."""
     H, W = x.shape[-2:]
     if min(top, left, height, width) < 0 or top + height > H or left + width > W:

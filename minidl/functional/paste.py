@@ -1,10 +1,15 @@
 """Pasting the small masks of boxes back into an image."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels
+from ..typing import TensorLike
 from .conv import check_images
 from .pad import pad
 from .resize import _taps
@@ -52,7 +57,7 @@ def _window(start, end, small, n, dtype):
     return slice(first, last), (low[part], high[part], upper[part])
 
 
-def paste_masks(masks, boxes, size, padding=1):
+def paste_masks(masks: Tensor, boxes: TensorLike, size: Sequence[int], padding: int = 1) -> Tensor:
     """Masks (L, 1, M, M), each resized to its box (L, 4) in an empty image of size (H, W): (L, 1, H, W).
 
     As in torchvision's Mask R-CNN: the mask gets a border of `padding` zeros, the box grows with it, its corners are

@@ -1,10 +1,15 @@
 """Pooling and its inverses: each window of a plane becomes its maximum or its mean."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels, like, xp
+from ..typing import Size2, TensorLike
 from .conv import check_images, pair, window
 
 
@@ -51,7 +56,15 @@ def _pooling(function, x, kernel_size, stride, padding, dilation, ceil_mode):
     return geometry, tuple(size)
 
 
-def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Size2,
+    stride: Size2 | None = None,
+    padding: Size2 = 0,
+    dilation: Size2 = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
     """The maximum of each window of (N, C, H, W); the padding never wins, the first maximum gets the gradient.
 
     With `return_indices`, also the flat position of each maximum in its H x W plane (int64), as `max_unpool2d` needs it.
@@ -61,7 +74,14 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return (y, index.long()) if return_indices else y
 
 
-def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool2d(
+    input: Tensor,
+    indices: TensorLike,
+    kernel_size: Size2,
+    stride: Size2 | None = None,
+    padding: Size2 = 0,
+    output_size: Sequence[int] | None = None,
+) -> Tensor:
     """Zeros, with each element of `input` written at its index: the partial inverse of `max_pool2d`.
 
     Where overlapping windows share an index the last one is what stands there, and what gets the gradient (PyTorch hands
@@ -120,8 +140,14 @@ _avg_pool_adjoint.rules(y=lambda g, geometry, scale: _avg_pool(g, geometry=geome
 
 
 def avg_pool2d(
-    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
-):
+    input: Tensor,
+    kernel_size: Size2,
+    stride: Size2 | None = None,
+    padding: Size2 = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
     """The mean of each window of (N, C, H, W).
 
     The divisor is the number of pixels of the window, with the zero padding if `count_include_pad` (but never what a
@@ -159,12 +185,14 @@ def _adaptive_size(function, x, size):
     return pair(tuple(n if s is None else s for s, n in zip(given, x.shape[2:])), function, "output_size", 1)
 
 
-def adaptive_avg_pool2d(input, output_size):
+def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
     """Means over windows floor(i H / Ho) .. ceil((i + 1) H / Ho), so that any H gives Ho rows; None keeps an axis."""
     return _adaptive_avg_pool(input, size=_adaptive_size("adaptive_avg_pool2d", input, output_size))
 
 
-def adaptive_max_pool2d(input, output_size, return_indices=False):
+def adaptive_max_pool2d(
+    input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False
+) -> Tensor | tuple[Tensor, Tensor]:
     """Maxima over the windows of `adaptive_avg_pool2d`."""
     y, index = _adaptive_max_pool(input, size=_adaptive_size("adaptive_max_pool2d", input, output_size))
     return (y, index.long()) if return_indices else y

@@ -1,11 +1,14 @@
 """Reductions: sum, mean, extrema, variance, log-sum-exp. `dim` is an axis, several, or None for all."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
+from ..typing import Dims
 from .elementwise import exp, log
 from .shape import expand, gather, reshape
 
@@ -32,7 +35,7 @@ def _sum(x, *, axes):
 _sum.rules(x=lambda g, x_shape, axes: expand(reshape(g, _kept(x_shape, axes)), x_shape))
 
 
-def sum(x, dim=None, keepdim=False):
+def sum(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Sum over `dim`."""
     axes = _axes(x, dim, "sum")
     if not axes:
@@ -41,7 +44,7 @@ def sum(x, dim=None, keepdim=False):
     return reshape(total, _kept(x.shape, axes)) if keepdim else total
 
 
-def mean(x, dim=None, keepdim=False):
+def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Mean over `dim`."""
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
@@ -49,14 +52,14 @@ def mean(x, dim=None, keepdim=False):
     return sum(x, dim, keepdim) * (1 / count if count else math.nan)
 
 
-def var(x, dim=None, correction=1, keepdim=False):
+def var(x: Tensor, dim: Dims | None = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """Variance over `dim`: sum of squared deviations over (count - correction), in two passes."""
     count = math.prod(x.shape[d] for d in _axes(x, dim, "var"))
     centred = x - mean(x, dim, keepdim=True)
     return sum(centred * centred, dim, keepdim) * (1 / (count - correction) if count > correction else math.nan)
 
 
-def std(x, dim=None, correction=1, keepdim=False):
+def std(x: Tensor, dim: Dims | None = None, correction: int = 1, keepdim: bool = False) -> Tensor:
     """Standard deviation over `dim`: the square root of `var`."""
     return var(x, dim, correction, keepdim) ** 0.5
 
@@ -79,26 +82,26 @@ def _extremum_rule(g, out, x, axes):
 _extremum.rules(x=_extremum_rule)
 
 
-def amax(x, dim=None, keepdim=False):
+def amax(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Maximum over `dim`; ties share the gradient evenly, NaN wins."""
     axes = _axes(x, dim, "amax")
     result = _extremum(x, axes=axes, function=np.max)
     return reshape(result, _kept(x.shape, axes)) if keepdim else result
 
 
-def amin(x, dim=None, keepdim=False):
+def amin(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Minimum over `dim`; ties share the gradient evenly, NaN wins."""
     axes = _axes(x, dim, "amin")
     result = _extremum(x, axes=axes, function=np.min)
     return reshape(result, _kept(x.shape, axes)) if keepdim else result
 
 
-def max(x, dim=None, keepdim=False):
+def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """Maximum of all elements, or (values, indices) along the axis `dim`, whose first maximum gets the gradient."""
     return amax(x) if dim is None else _along(x, x.argmax(dim), dim, keepdim)
 
 
-def min(x, dim=None, keepdim=False):
+def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """Minimum of all elements, or (values, indices) along the axis `dim`, whose first minimum gets the gradient."""
     return amin(x) if dim is None else _along(x, x.argmin(dim), dim, keepdim)
 
@@ -113,7 +116,7 @@ def _along(x, index, dim, keepdim):
     return reshape(values, shape), reshape(index, shape)
 
 
-def logsumexp(x, dim, keepdim=False):
+def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, shifted by the maximum so that nothing overflows."""
     top = x.detach().data.max(_axes(x, dim, "logsumexp"), keepdims=True)
     top = Tensor(np.where(np.isfinite(top), top, 0))

@@ -1,9 +1,15 @@
 """Resizing: every output row and column is a mix of at most two input rows and columns, so one table per axis says it all."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
 from ..backend import kernels
+from ..typing import Size2
 from .conv import check_images, pair
 from .shape import permute, reshape
 
@@ -45,7 +51,13 @@ def _taps(n, m, scale_factor, mode, align_corners, dtype):
     return low, high, (np.clip(at - low, 0, 1) if mode == "bilinear" else np.zeros_like(i)).astype(dtype)
 
 
-def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+def interpolate(
+    input: Tensor,
+    size: Size2 | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
     """Resize (N, C, H, W) to `size`, or by `scale_factor` to floor(H factor), floor(W factor).
 
     Modes: "nearest" (pixel floor(i H / Ho)), "nearest-exact" (the pixel under the output pixel's centre), "bilinear"
@@ -68,7 +80,7 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
     return _resize(input, rows=rows, cols=cols)
 
 
-def pixel_shuffle(input, upscale_factor):
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(N, C r^2, H, W) -> (N, C, H r, W r): channels become sub-pixels (Shi et al. 2016, section 2.2)."""
     N, C, H, W = input.shape
     r = upscale_factor
@@ -78,7 +90,7 @@ def pixel_shuffle(input, upscale_factor):
     return reshape(permute(x, (0, 1, 4, 2, 5, 3)), (N, C // r**2, H * r, W * r))
 
 
-def pixel_unshuffle(input, downscale_factor):
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(N, C, H r, W r) -> (N, C r^2, H, W): the inverse of `pixel_shuffle`."""
     N, C, H, W = input.shape
     r = downscale_factor

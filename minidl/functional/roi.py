@@ -8,12 +8,17 @@ Measured on one Zen 3 core for features 2 x 256 x 50 x 68, 512 boxes, 7 x 7 bins
 10.4 ms, where copying the 25.7 million samples once takes 11.2 ms (the floor; two cores share all three).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels, like
 from ..backend.cuda import to_host
+from ..typing import Array, Size2, TensorLike
 from .conv import check_images, pair
 from .shape import expand, unsqueeze
 
@@ -85,7 +90,7 @@ def _images(boxes):
     return boxes[:, 0].astype(np.int64)
 
 
-def check_boxes(function, input, boxes, name="boxes"):
+def check_boxes(function: str, input: Tensor, boxes: TensorLike | Sequence[TensorLike], name: str = "boxes") -> Array:
     """K x 5 (image, x1, y1, x2, y2), or a list of L x 4 for each image, as one (K, 5) array of the input's dtype."""
     check_images(function, input=input)
     given = boxes if isinstance(boxes, list | tuple) else [boxes]
@@ -126,7 +131,15 @@ def _check(function, input, boxes, output_size, spatial_scale):
     return like(boxes, input.data), pair(output_size, function, "output_size", 1), float(spatial_scale)
 
 
-def roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, aligned=False, mode="avg"):
+def roi_align(
+    input: Tensor,
+    boxes: TensorLike | Sequence[TensorLike],
+    output_size: Size2,
+    spatial_scale: float = 1.0,
+    sampling_ratio: int = -1,
+    aligned: bool = False,
+    mode: str = "avg",
+) -> Tensor:
     """Bilinear samples of (N, C, H, W) on a grid in every bin of every box, then their mean: (K, C, ph, pw).
 
     boxes: (K, 5) of image, x1, y1, x2, y2, or a list of (L, 4), one for each image; times `spatial_scale` they are in
@@ -148,7 +161,9 @@ def roi_align(input, boxes, output_size, spatial_scale=1.0, sampling_ratio=-1, a
     return _roi_align(input, boxes=boxes, output_size=output_size, **options)
 
 
-def roi_pool(input, boxes, output_size, spatial_scale=1.0):
+def roi_pool(
+    input: Tensor, boxes: TensorLike | Sequence[TensorLike], output_size: Size2, spatial_scale: float = 1.0
+) -> Tensor:
     """The largest pixel of every bin of every box, (K, C, ph, pw); corners and bins are rounded to whole pixels.
 
     boxes as in `roi_align`; times `spatial_scale` they round half away from zero and hold both corners (size

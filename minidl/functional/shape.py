@@ -1,13 +1,17 @@
 """Functions that move elements without changing them. Each is linear, and its rule is the adjoint that moves them back."""
 
+from __future__ import annotations
+
 import builtins
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import is_array, like, xp
+from ..typing import Dims, Index, TensorLike
 
 
 @primitive
@@ -18,7 +22,7 @@ def _reshape(x, *, shape):
 _reshape.rules(x=lambda g, x_shape: _reshape(g, shape=x_shape))
 
 
-def reshape(x, shape):
+def reshape(x: Tensor, shape: Dims) -> Tensor:
     """The same elements in another shape; one entry may be -1."""
     shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
     known = math.prod(n for n in shape if n != -1)
@@ -35,7 +39,7 @@ def _permute(x, *, dims):
 _permute.rules(x=lambda g, dims: _permute(g, dims=tuple(int(d) for d in np.argsort(dims))))
 
 
-def permute(x, dims):
+def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
     """Axes in another order: axis i of the result is axis dims[i] of x."""
     axes = tuple(d + x.ndim if d < 0 else d for d in dims)
     if sorted(axes) != list(range(x.ndim)):
@@ -43,26 +47,26 @@ def permute(x, dims):
     return _permute(x, dims=axes)
 
 
-def transpose(x, dim0, dim1):
+def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two axes swapped."""
     dims = list(range(x.ndim))
     dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
     return permute(x, dims)
 
 
-def flatten(x, start_dim=0, end_dim=-1):
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from `start_dim` to `end_dim` joined into one."""
     start, end = start_dim % x.ndim, end_dim % x.ndim
     return reshape(x, (*x.shape[:start], math.prod(x.shape[start : end + 1]), *x.shape[end + 1 :]))
 
 
-def squeeze(x, dim=None):
+def squeeze(x: Tensor, dim: int | None = None) -> Tensor:
     """Without the axes of size 1 (or without axis `dim`, if its size is 1)."""
     drop = range(x.ndim) if dim is None else [dim % x.ndim]
     return reshape(x, tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in drop))
 
 
-def unsqueeze(x, dim):
+def unsqueeze(x: Tensor, dim: int) -> Tensor:
     """With a new axis of size 1 at `dim`."""
     dim = dim % (x.ndim + 1)
     return reshape(x, (*x.shape[:dim], 1, *x.shape[dim:]))
@@ -76,7 +80,7 @@ def _expand(x, *, shape):
 _expand.rules(x=lambda g, x_shape: g.sum_to(x_shape))
 
 
-def expand(x, shape):
+def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
     """Broadcast to `shape`; -1 keeps an axis."""
     extra = len(shape) - x.ndim
     full = tuple(x.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(shape))
@@ -85,7 +89,7 @@ def expand(x, shape):
     return _expand(x, shape=full)
 
 
-def array_index(key):
+def array_index(key: Index) -> Index:
     """An index with its Tensors replaced by arrays."""
     if isinstance(key, tuple):
         return tuple(array_index(k) for k in key)
@@ -134,7 +138,7 @@ def _distinct(key, shape):
     return len(np.unique(places)) == places.size
 
 
-def getitem(x, key):
+def getitem(x: Tensor, key: Index) -> Tensor:
     """x[key] with NumPy's rules: integers, slices, `...`, None, integer and boolean arrays or Tensors."""
     return _getitem(x, key=array_index(key))
 
@@ -152,7 +156,7 @@ def _cat_rule(i, g, xs_shape, dim):
 _cat.rules(xs=_cat_rule)
 
 
-def cat(tensors, dim=0):
+def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along an existing axis."""
     tensors = list(tensors)
     if not tensors:
@@ -167,18 +171,18 @@ def cat(tensors, dim=0):
     return _cat(*tensors, dim=dim)
 
 
-def stack(tensors, dim=0):
+def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new axis."""
     return cat([unsqueeze(x, dim) for x in tensors], dim)
 
 
-def narrow(x, dim, start, length):
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     """The `length` entries of axis `dim` from `start` on."""
     dim = dim % x.ndim
     return _getitem(x, key=(slice(None),) * dim + (slice(start, start + length),))
 
 
-def split(x, split_size, dim=0):
+def split(x: Tensor, split_size: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of `split_size` along `dim` (the last may be smaller), or of the sizes listed."""
     length = x.shape[dim]
     sizes = [split_size] * (length // split_size) if isinstance(split_size, int) else list(split_size)
@@ -190,12 +194,12 @@ def split(x, split_size, dim=0):
     return tuple(narrow(x, dim, int(start), size) for start, size in zip(starts, sizes))
 
 
-def chunk(x, chunks, dim=0):
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along `dim` (the last may be smaller)."""
     return split(x, max(1, -(-x.shape[dim] // chunks)), dim)
 
 
-def flip(x, dims):
+def flip(x: Tensor, dims: Dims) -> Tensor:
     """Reversed along `dims`."""
     dims = {d % x.ndim for d in ((dims,) if isinstance(dims, int) else dims)}
     return _getitem(x, key=tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim)))
@@ -209,7 +213,7 @@ def _roll(x, *, shifts, dims):
 _roll.rules(x=lambda g, shifts, dims: _roll(g, shifts=tuple(-s for s in shifts), dims=dims))
 
 
-def roll(x, shifts, dims=None):
+def roll(x: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """Shifted along `dims`, what falls off comes back at the other end; without `dims`, as if x were flat."""
     if dims is None:
         return reshape(roll(flatten(x), shifts, 0), x.shape)
@@ -256,19 +260,19 @@ def _check_index(function, x, index, dim):
     return index
 
 
-def gather(x, dim, index):
+def gather(x: Tensor, dim: int, index: TensorLike) -> Tensor:
     """y[i][j][k] = x[index[i][j][k]][j][k] for dim 0, and so on for the other axes."""
     dim = dim % x.ndim
     return _gather(x, dim=dim, index=_check_index("gather", x, index, dim))
 
 
-def scatter_add(x, dim, index, src):
+def scatter_add(x: Tensor, dim: int, index: TensorLike, src: Tensor) -> Tensor:
     """x with src[i][j][k] added at x[index[i][j][k]][j][k] for dim 0, and so on; repeated places add up."""
     dim = dim % x.ndim
     index = _check_index("scatter_add", x, index, dim)
     return x + _scatter_add(src[tuple(slice(n) for n in index.shape)], dim=dim, index=index, shape=x.shape)
 
 
-def take(x, index):
+def take(x: Tensor, index: Index) -> Tensor:
     """Elements of the flattened x at `index`, in the shape of `index`."""
     return getitem(flatten(x), index)

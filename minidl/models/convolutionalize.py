@@ -1,11 +1,14 @@
 """A fully connected layer is a convolution whose kernel covers its whole input (Long et al. 2015, section 3.1, figure 2)."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
 
 from .. import nn
 
 
-def convolutionalize(classifier, grid=None):
+def convolutionalize(classifier: nn.Module, grid: int | Sequence[int] | None = None) -> nn.Sequential:
     """The classifier as a network of convolutions with the same weights: (N, C, H, W) -> a map of scores (N, K, h, w).
 
     classifier: a network with `features`, `avgpool` and `classifier` (AlexNet, VGG), or a Sequential with a Flatten and

@@ -1,13 +1,25 @@
 """Multi-scale and flip inference: one prediction from several looks (Chen et al. 2016, 4.1.2; Chen et al. 2017, 4.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from .. import functional as F
+from .. import nn
 from ..autograd.tape import no_grad
+from ..autograd.tensor import Tensor
 
 FUSIONS = ("mean", "max")
 
 
 @no_grad()
-def predict_multiscale(model, x, scales=(0.5, 0.75, 1.0, 1.25, 1.5, 1.75), flip=True, fuse="mean"):
+def predict_multiscale(
+    model: nn.Module,
+    x: Tensor,
+    scales: Sequence[float] = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75),
+    flip: bool = True,
+    fuse: str = "mean",
+) -> Tensor:
     """Class probabilities (N, classes, H, W) fused over `scales` of the image, each also mirrored left to right.
 
     fuse: "mean" of the probabilities (DeepLabv3), or their "max" (DeepLabv2), which is then normalised to sum to 1.

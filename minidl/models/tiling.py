@@ -4,14 +4,26 @@ Ronneberger et al. 2015, figure 2: to predict a tile, the network looks at the t
 margin is mirrored. With valid padding and tiles on the pooling grid the result is that of the whole image.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
+from .. import nn
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
+from ..typing import Array, TensorLike
 
 
 @no_grad()
-def predict_tiled(model, x, tile=256, margin=None, multiple=None, labels=False, out=None):
+def predict_tiled(
+    model: nn.Module,
+    x: TensorLike,
+    tile: int = 256,
+    margin: int | None = None,
+    multiple: int | None = None,
+    labels: bool = False,
+    out: Array | None = None,
+) -> Array:
     """Logits (N, classes, H, W) float32, or with `labels` their argmax (N, H, W), as an array, tile by tile.
 
     x: array or Tensor (N, C, H, W); an np.memmap is read one tile at a time. The result is written to `out` if given.

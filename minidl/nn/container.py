@@ -1,8 +1,13 @@
 """Modules that hold modules: in sequence, in a list, under names."""
 
-from collections import OrderedDict
-from itertools import groupby
+from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from itertools import groupby
+from typing import Any, Self
+
+from ..autograd.tensor import Tensor
 from .activation import ReLU, ReLU6
 from .module import Module
 from .norm import BatchNorm2d
@@ -11,7 +16,7 @@ from .norm import BatchNorm2d
 class Identity(Module):
     """Returns its input: a place holder for a layer."""
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return input
 
 
@@ -30,38 +35,38 @@ class _Indexed(Module):
         for k, module in enumerate(modules):
             self.add_module(str(k), module)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return self._like(list(self._modules.items())[index])
         return self._modules[self._name(index)]
 
-    def __setitem__(self, index, module):
+    def __setitem__(self, index: int, module: Module) -> None:
         self._register(self._modules, self._name(index), module, Module)
 
-    def __delitem__(self, index):
+    def __delitem__(self, index: int | slice) -> None:
         for name in list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]:
             del self._modules[name]
         if all(name.isdigit() for name in self._modules):
             self._renumber(list(self))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
-    def append(self, module):
+    def append(self, module: Module) -> Self:
         """Add a module at the end."""
         self.add_module(str(len(self)), module)
         return self
 
-    def extend(self, modules):
+    def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end."""
         for module in list(modules):
             self.append(module)
         return self
 
-    def insert(self, index, module):
+    def insert(self, index: int, module: Module) -> Self:
         """Add a module before position `index`; the names become positions again."""
         modules = list(self)
         modules.insert(index, module)
@@ -76,7 +81,7 @@ class Sequential(_Indexed):
     data (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook that wants to see it.
     """
 
-    def __init__(self, *modules):
+    def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
         named = modules[0] if len(modules) == 1 and isinstance(modules[0], OrderedDict) else None
         for name, module in named.items() if named is not None else enumerate(modules):
@@ -85,7 +90,7 @@ class Sequential(_Indexed):
     def _like(self, items):
         return Sequential(OrderedDict(items))
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         layers = [*self, None]
         k = 0
         while layers[k] is not None:
@@ -103,14 +108,14 @@ def _fusible(layer, following):
 class ModuleList(_Indexed):
     """A list of modules whose parameters are found; what is done with them is up to the owner's `forward`."""
 
-    def __init__(self, modules=()):
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
         self.extend(modules)
 
     def _like(self, items):
         return ModuleList(module for _, module in items)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not len(self):
             return "ModuleList()"
         lines, start = [], 0
@@ -124,46 +129,46 @@ class ModuleList(_Indexed):
 class ModuleDict(Module):
     """A dictionary of modules whose parameters are found, in order of insertion."""
 
-    def __init__(self, modules=None):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
         self.update(modules or {})
 
-    def update(self, modules):
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add modules from a mapping or from (name, module) pairs."""
         for name, module in dict(modules).items():
             self[name] = module
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Module:
         return self._modules[name]
 
-    def __setitem__(self, name, module):
+    def __setitem__(self, name: str, module: Module) -> None:
         self._register(self._modules, name, module, Module)
 
-    def __delitem__(self, name):
+    def __delitem__(self, name: str) -> None:
         del self._modules[name]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._modules)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._modules)
 
-    def __contains__(self, name):
+    def __contains__(self, name: str) -> bool:
         return name in self._modules
 
-    def keys(self):
+    def keys(self) -> KeysView[str]:
         return self._modules.keys()
 
-    def values(self):
+    def values(self) -> ValuesView[Module]:
         return self._modules.values()
 
-    def items(self):
+    def items(self) -> ItemsView[str, Module]:
         return self._modules.items()
 
-    def pop(self, name):
+    def pop(self, name: str) -> Module:
         """Remove a module and return it."""
         return self._modules.pop(name)
 
-    def clear(self):
+    def clear(self) -> None:
         """Remove all modules."""
         self._modules.clear()

@@ -1,12 +1,17 @@
 """A dense CRF as a layer: mean field unrolled, trained with the network in front of it."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..backend import like
-from ..crf.terms import DEFAULT, Features, check_terms
+from ..crf.terms import DEFAULT, Features, Term, check_terms
 from ..functional import matmul, reshape, softmax
 from ..functional.filter import image_filter
+from ..typing import TensorLike
 from .module import Module, Parameter
 
 
@@ -19,7 +24,7 @@ class CRF(Module):
     logits, weight and compat through every iteration; standard deviations and images are constants.
     """
 
-    def __init__(self, num_classes, iterations=5, terms=DEFAULT):
+    def __init__(self, num_classes: int, iterations: int = 5, terms: Iterable[Term] = DEFAULT) -> None:
         super().__init__()
         self.terms = check_terms(terms)
         if any(np.ndim(t.compat) for t in self.terms) or not self.terms:
@@ -30,7 +35,7 @@ class CRF(Module):
         self.weight = Parameter(np.outer([t.compat for t in self.terms], np.ones(num_classes)).astype(np.float32))
         self.compat = Parameter(-np.eye(num_classes, dtype=np.float32))
 
-    def forward(self, logits, image):
+    def forward(self, logits: Tensor, image: TensorLike) -> Tensor:
         image = like(image.data if isinstance(image, Tensor) else image, logits.data)
         N, C, H, W = logits.shape
         if self.num_classes != C or image.ndim != 4 or len(image) != N or image.shape[2:] != (H, W):
@@ -55,5 +60,5 @@ class CRF(Module):
             return [term.of_image(n).kernel(None, *where) for n in range(len(image))]
         return [term.kernel(i, *where) for i in image]
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.num_classes}, iterations={self.iterations}, terms={len(self.terms)}"

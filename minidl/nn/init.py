@@ -4,18 +4,21 @@ Layers keep the variance of signals (forward) or of gradients (backward) constan
 gain^2 / fan, fan being the number of terms in each sum (Glorot and Bengio 2010; He et al. 2015).
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 
 from ..autograd.tape import touch
+from ..autograd.tensor import Tensor
 from ..backend import like
 from ..backend.random import generator
 
 _GAINS = {"linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
 
 
-def calculate_gain(nonlinearity, param=None):
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """How much a nonlinearity shrinks a signal: sqrt(2) for ReLU, sqrt(2 / (1 + slope^2)) for leaky ReLU."""
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
@@ -24,7 +27,7 @@ def calculate_gain(nonlinearity, param=None):
     return _GAINS[nonlinearity]
 
 
-def fans(tensor):
+def fans(tensor: Tensor) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight (O, I, ...): inputs, and outputs, times the kernel's taps."""
     if tensor.ndim < 2:
         raise ValueError(f"fans: a weight needs at least two axes, this one has shape {tensor.shape}")
@@ -53,40 +56,40 @@ def _scale(tensor, factor, shift):  # in place: large layers are slow to allocat
     return tensor
 
 
-def uniform_(tensor, a=0.0, b=1.0):
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Uniform in [a, b)."""
     _draw(tensor, generator().random)
     return _scale(tensor, b - a, a)
 
 
-def normal_(tensor, mean=0.0, std=1.0):
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Normal with this mean and standard deviation."""
     _draw(tensor, generator().standard_normal)
     return _scale(tensor, std, mean)
 
 
-def constant_(tensor, val):
+def constant_(tensor: Tensor, val: float) -> Tensor:
     """Every element `val`."""
     return _write(tensor, val)
 
 
-def zeros_(tensor):
+def zeros_(tensor: Tensor) -> Tensor:
     """Every element 0."""
     return _write(tensor, 0)
 
 
-def ones_(tensor):
+def ones_(tensor: Tensor) -> Tensor:
     """Every element 1."""
     return _write(tensor, 1)
 
 
-def xavier_uniform_(tensor, gain=1.0):
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Uniform of variance gain^2 / mean of the fans (Glorot and Bengio 2010, equation 16)."""
     bound = gain * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound)
 
 
-def xavier_normal_(tensor, gain=1.0):
+def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Normal of variance gain^2 / mean of the fans."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))))
 
@@ -97,18 +100,18 @@ def _kaiming_std(tensor, a, mode, nonlinearity):
     return calculate_gain(nonlinearity, a) / math.sqrt(fans(tensor)[mode == "fan_out"])
 
 
-def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu"):
+def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Uniform of variance gain^2 / fan (He et al. 2015, equation 10); `a` is the slope of a leaky ReLU."""
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
 
 
-def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu"):
+def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
     """Normal of variance gain^2 / fan (He et al. 2015, equation 10); `a` is the slope of a leaky ReLU."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
 
 
-def bilinear_(tensor):
+def bilinear_(tensor: Tensor) -> Tensor:
     """The weight of a transposed convolution that upsamples bilinearly (Long et al. 2015, section 3.3).
 
     (C, C, k, k), every channel on its own (zeros elsewhere), or (C, 1, k, k) with groups = C. A factor f goes with

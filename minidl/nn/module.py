@@ -1,13 +1,18 @@
 """Module: an object that holds parameters, buffers and other modules, and finds them all by name."""
 
+from __future__ import annotations
+
 import itertools
 from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, Self
 
 import numpy as np
 
 from ..autograd.tape import touch
 from ..autograd.tensor import Tensor
 from ..backend import asarray, cuda, like
+from ..typing import Target, TensorLike
 
 LoadResult = namedtuple("LoadResult", "missing_keys unexpected_keys")
 
@@ -17,14 +22,14 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data, requires_grad=True):
+    def __init__(self, data: TensorLike, requires_grad: bool = True) -> None:
         super().__init__(data.data if isinstance(data, Tensor) else asarray(data))
         self.requires_grad = requires_grad
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def __reduce__(self):  # a copy is a leaf of its own, with its own place on the tape
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy is a leaf of its own, with its own place on the tape
         return Parameter, (self.data, self.requires_grad)
 
 
@@ -33,17 +38,17 @@ class Hook:
 
     _count = itertools.count()
 
-    def __init__(self, hooks, function):
+    def __init__(self, hooks: MutableMapping[int, Callable[..., Any]], function: Callable[..., Any]) -> None:
         self.hooks, self.key = hooks, next(self._count)
         hooks[self.key] = function
 
-    def remove(self):
+    def remove(self) -> None:
         self.hooks.pop(self.key, None)
 
-    def __enter__(self):
+    def __enter__(self) -> Hook:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.remove()
 
 
@@ -57,13 +62,13 @@ class Module:
     training = True
     optional_state = ()  # names of own buffers that a state_dict may lack
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _pre_hooks={}, _hooks={})
 
-    def forward(self, *args):
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for hook in tuple(self._pre_hooks.values()):
             changed = hook(self, args)
             if changed is not None:
@@ -74,24 +79,24 @@ class Module:
             out = out if changed is None else changed
         return out
 
-    def register_forward_pre_hook(self, hook):
+    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Hook:
         """Call `hook(module, args)` before every forward; what it returns replaces the arguments."""
         return Hook(self._pre_hooks, hook)
 
-    def register_forward_hook(self, hook):
+    def register_forward_hook(self, hook: Callable[..., Any]) -> Hook:
         """Call `hook(module, args, output)` after every forward; what it returns replaces the output."""
         return Hook(self._hooks, hook)
 
     # -- attributes ------------------------------------------------------------------------------------------------
 
-    def __getattr__(self, name):  # called only for what is not a plain attribute
+    def __getattr__(self, name: str) -> Any:  # called only for what is not a plain attribute
         for registry in ("_parameters", "_buffers", "_modules"):
             entries = self.__dict__.get(registry, {})
             if name in entries:
                 return entries[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         registries = [self.__dict__.get(r) for r in ("_parameters", "_buffers", "_modules")]
         if isinstance(value, Parameter | Module):
             if registries[0] is None:
@@ -113,14 +118,14 @@ class Module:
                 return
         object.__setattr__(self, name, value)
 
-    def __delattr__(self, name):
+    def __delattr__(self, name: str) -> None:
         for registry in (self._parameters, self._buffers, self._modules):
             if name in registry:
                 del registry[name]
                 return
         object.__delattr__(self, name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
 
     def _register(self, registry, name, value, kind):
@@ -134,22 +139,22 @@ class Module:
             )
         registry[name] = value
 
-    def register_parameter(self, name, param):
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a Parameter, or None for one that is absent."""
         self._register(self._parameters, name, param, Parameter)
 
-    def register_buffer(self, name, tensor, persistent=True):
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a Tensor that is not learned; it is part of `state_dict` if `persistent`."""
         self._register(self._buffers, name, tensor, Tensor)
         (self._transient.discard if persistent else self._transient.add)(name)
 
-    def add_module(self, name, module):
+    def add_module(self, name: str, module: Module | None) -> None:
         """Add a child under `name`, which need not be an identifier."""
         self._register(self._modules, name, module, Module)
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
-    def named_modules(self, prefix="", memo=None):
+    def named_modules(self, prefix: str = "", memo: set[Module] | None = None) -> Iterator[tuple[str, Module]]:
         """(name, module) of this module and all below it, each once."""
         memo = set() if memo is None else memo
         if self not in memo:
@@ -158,7 +163,7 @@ class Module:
             for name, child in self.named_children():
                 yield from child.named_modules(f"{prefix}.{name}" if prefix else name, memo)
 
-    def named_children(self):
+    def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) of the modules directly below."""
         return ((name, child) for name, child in self._modules.items() if child is not None)
 
@@ -170,27 +175,27 @@ class Module:
                     seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value
 
-    def named_parameters(self, prefix="", recurse=True):
+    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Parameter]]:
         """(name, Parameter), each once."""
         return self._named("_parameters", prefix, recurse)
 
-    def named_buffers(self, prefix="", recurse=True):
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """(name, Tensor) of the buffers, each once."""
         return self._named("_buffers", prefix, recurse)
 
-    def modules(self):
+    def modules(self) -> Iterator[Module]:
         return (module for _, module in self.named_modules())
 
-    def children(self):
+    def children(self) -> Iterator[Module]:
         return (child for _, child in self.named_children())
 
-    def parameters(self, recurse=True):
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         return (p for _, p in self.named_parameters(recurse=recurse))
 
-    def buffers(self, recurse=True):
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         return (b for _, b in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, target):
+    def get_submodule(self, target: str) -> Module:
         """The module under a dotted name; "" is this one."""
         module = self
         for name in target.split(".") if target else ():
@@ -201,35 +206,35 @@ class Module:
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
-    def apply(self, fn):
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module, children first."""
         for child in self.children():
             child.apply(fn)
         fn(self)
         return self
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> Self:
         """Set training mode (dropout active, batch norm on batch statistics) in this module and all below."""
         for module in self.modules():
             module.training = mode
         return self
 
-    def eval(self):
+    def eval(self) -> Self:
         """Set evaluation mode."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Start or stop recording gradients of all parameters."""
         for p in self.parameters():
             p.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget (or zero) the gradients of all parameters."""
         for p in self.parameters():
             p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
 
-    def to(self, *target):
+    def to(self, *target: Target) -> Self:
         """Convert to a floating dtype, move to a device ("cpu", "cuda", "cuda:1"), or both: in place, gradients with it.
 
         Integer buffers keep their dtype. A RuntimeError says what is missing where there is no GPU.
@@ -252,24 +257,24 @@ class Module:
             if tensor.grad is not None:
                 tensor.grad = Tensor(change(tensor.grad.data))
 
-    def cuda(self):
+    def cuda(self) -> Self:
         """To the GPU; see `to`."""
         return self.to("cuda")
 
-    def cpu(self):
+    def cpu(self) -> Self:
         """To NumPy's memory; see `to`."""
         return self.to("cpu")
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Where the first parameter is ("cpu", "cuda:0"); "cpu" for a module without parameters."""
         return next((p.device for p in self.parameters()), "cpu")
 
-    def float(self):
+    def float(self) -> Self:
         """float32."""
         return self.to(np.float32)
 
-    def double(self):
+    def double(self) -> Self:
         """float64."""
         return self.to(np.float64)
 
@@ -286,11 +291,11 @@ class Module:
         for name, child in self.named_children():
             yield from child._state(f"{prefix}{name}.")
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Tensor]:
         """{dotted name: Tensor} of parameters and persistent buffers; the Tensors share the module's arrays."""
         return {name: tensor.detach() for name, tensor, _ in self._state()}
 
-    def load_state_dict(self, state_dict, strict=True):
+    def load_state_dict(self, state_dict: Mapping[str, TensorLike], strict: bool = True) -> LoadResult:
         """Copy Tensors or arrays by name into this module, all of them or, if an error is raised, none.
 
         A RuntimeError lists every name that is missing, unexpected (both only if `strict`) or has another shape.
@@ -318,11 +323,11 @@ class Module:
 
     # -- printing ----------------------------------------------------------------------------------------------------
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What stands between the parentheses."""
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._modules.items()]
         extra = self.extra_repr()
         if not lines:

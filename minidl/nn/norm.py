@@ -1,5 +1,7 @@
 """Normalisation layers: learned scale and shift, and running statistics where they are kept."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -7,6 +9,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd.tape import touch
 from ..autograd.tensor import Tensor
+from ..typing import Dims
 from . import init
 from .module import Module, Parameter
 
@@ -18,7 +21,7 @@ class _Norm(Module):
         self.register_parameter("weight", Parameter(np.ones(shape, np.float32)) if weight else None)
         self.register_parameter("bias", Parameter(np.zeros(shape, np.float32)) if bias else None)
 
-    def reset_parameters(self):
+    def reset_parameters(self) -> None:
         """Scale 1, shift 0."""
         if self.weight is not None:
             init.ones_(self.weight)
@@ -31,7 +34,7 @@ class _RunningNorm(_Norm):
 
     optional_state = ("num_batches_tracked",)  # older published weights have none
 
-    def __init__(self, num_features, eps, momentum, affine, track_running_stats):
+    def __init__(self, num_features: int, eps: float, momentum: float, affine: bool, track_running_stats: bool) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
@@ -42,7 +45,7 @@ class _RunningNorm(_Norm):
         self.register_buffer("running_var", Tensor(np.ones(num_features, np.float32)) if track_running_stats else None)
         self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)) if track_running_stats else None)
 
-    def reset_running_stats(self):
+    def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batch seen."""
         if self.track_running_stats:
             init.zeros_(self.running_mean)
@@ -55,7 +58,7 @@ class _RunningNorm(_Norm):
                 f"{type(self).__name__}: input has shape {input.shape}; needed (N, {self.num_features}, H, W)"
             )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"track_running_stats={self.track_running_stats}"
@@ -69,10 +72,17 @@ class BatchNorm2d(_RunningNorm):
     mean over all batches so far); in evaluation the running ones serve, if `track_running_stats`.
     """
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, input, relu=False, ceiling=math.inf):
+    def forward(self, input: Tensor, relu: bool = False, ceiling: float = math.inf) -> Tensor:
         """`relu=True` returns min(max(y, 0), ceiling), computed in the same pass."""
         self._check(input)
         momentum = self.momentum
@@ -97,10 +107,17 @@ class BatchNorm2d(_RunningNorm):
 class InstanceNorm2d(_RunningNorm):
     """`F.instance_norm`: every channel of every image on its own. No parameters by default, as in PyTorch."""
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False, track_running_stats=False):
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+    ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         return F.instance_norm(
             input,
@@ -117,32 +134,34 @@ class InstanceNorm2d(_RunningNorm):
 class GroupNorm(_Norm):
     """`F.group_norm` over `num_groups` groups of channels."""
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True):
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__()
         if num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_groups={num_groups} does not divide num_channels={num_channels}")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self._add_affine(num_channels, affine, affine)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
 
 
 class LayerNorm(_Norm):
     """`F.layer_norm` over the last axes, whose sizes are `normalized_shape`."""
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+    def __init__(
+        self, normalized_shape: Dims, eps: float = 1e-5, elementwise_affine: bool = True, bias: bool = True
+    ) -> None:
         super().__init__()
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
         self._add_affine(self.normalized_shape, elementwise_affine, elementwise_affine and bias)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         bias = self.bias is not None
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, bias={bias}"

@@ -1,9 +1,14 @@
 """A convolution in two cheaper factors."""
 
-from collections import OrderedDict
+from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
+
+from ..typing import Size2
 from .container import Sequential
 from .conv import Conv2d
+from .module import Module
 
 
 class DepthwiseSeparableConv2d(Sequential):
@@ -16,16 +21,16 @@ class DepthwiseSeparableConv2d(Sequential):
 
     def __init__(
         self,
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        bias=True,
-        norm_layer=None,
-        activation_layer=None,
-    ):
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Size2,
+        stride: Size2 = 1,
+        padding: Size2 = 0,
+        dilation: Size2 = 1,
+        bias: bool = True,
+        norm_layer: Callable[[int], Module] | None = None,
+        activation_layer: Callable[[], Module] | None = None,
+    ) -> None:
         depthwise = Conv2d(
             in_channels, in_channels, kernel_size, stride, padding, dilation, groups=in_channels, bias=bias
         )

@@ -1,8 +1,17 @@
 """An exercise's input, the array that was expected and the one that came, cell by cell."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from ..typing import ArrayLike
 from .style import ACCENT, INK, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _plane(array, at=()):
@@ -31,7 +40,9 @@ def _draw(ax, plane, title, limit, crosses=None):
 
 
 @styled
-def answers(source, given, name, expected, returned, at=()):
+def answers(
+    source: str, given: ArrayLike, name: str, expected: ArrayLike, returned: ArrayLike, at: Sequence[int] = ()
+) -> Figure:
     """Side by side: the input `given` (named `source`), what was `expected` as `name`, and what was `returned`.
 
     Of arrays with more than two axes one plane is shown, that at the leading index `at`. Cells that differ are crossed.

@@ -1,12 +1,22 @@
 """How a dense CRF makes up its mind: score and belief maps over the iterations."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .style import new_figure, styled
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..crf.inference import Trace
+
 
 @styled
-def beliefs(trace, label, iterations=(0, 1, 2, 4, 10), title=None):
+def beliefs(trace: Trace, label: int, iterations: Sequence[int] = (0, 1, 2, 4, 10), title: str | None = None) -> Figure:
     """Two rows of maps of one label, a column for each of `iterations`: scores before the softmax above, beliefs below.
 
     trace: what `DenseCRF.inference(unary, history=True)` returns for one image, (T + 1, C, H, W) scores and beliefs. All

@@ -1,10 +1,19 @@
 """The stages of a detector, one after another: anchors, what they are told to be, proposals, samples, masks, the score."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from ..typing import Array, ArrayLike
 from .general import DASHES
 from .masks import _blank, _enlarged
 from .style import ACCENT, INK, halo, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _show(ax, image, alpha=1.0):
@@ -40,7 +49,14 @@ def _panels(image, count, title, inches=3.2):
 
 
 @styled
-def boxes(image, boxes, labels=None, scores=None, classes=None, title=None):
+def boxes(
+    image: Array,
+    boxes: ArrayLike,
+    labels: ArrayLike | None = None,
+    scores: ArrayLike | None = None,
+    classes: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Boxes (K x 4: x1, y1, x2, y2) over an image, each with its class and score where these are given.
 
     labels: K integers, named by `classes` where there are names; scores: K. The surest lies on top.
@@ -63,7 +79,7 @@ def boxes(image, boxes, labels=None, scores=None, classes=None, title=None):
 
 
 @styled
-def anchors(image, levels, title=None):
+def anchors(image: Array, levels: Mapping[str, Array], title: str | None = None) -> Figure:
     """Anchors of each level, {name: boxes K x 4}: a dot at every place that has some, and those of one place as boxes.
 
     The place is the nearest to the middle of the image; a box may reach beyond the image.
@@ -104,7 +120,9 @@ def _middle_ones(boxes):
 
 
 @styled
-def assignments(image, boxes, matched, truth, most=40, title=None):
+def assignments(
+    image: Array, boxes: ArrayLike, matched: Array, truth: ArrayLike, most: int = 40, title: str | None = None
+) -> Figure:
     """What anchors or proposals are told to be: three panels, with the objects' boxes `truth` (G x 4) dashed.
 
     matched: for each of `boxes` (K x 4) the number of its object (0..G-1; positive), -1 (background; negative) or -2
@@ -133,7 +151,14 @@ def assignments(image, boxes, matched, truth, most=40, title=None):
 
 
 @styled
-def proposals(image, boxes, scores, truth=None, most=30, title=None):
+def proposals(
+    image: Array,
+    boxes: ArrayLike,
+    scores: ArrayLike,
+    truth: ArrayLike | None = None,
+    most: int = 30,
+    title: str | None = None,
+) -> Figure:
     """The `most` best scored of the proposals (K x 4), the surest bright and on top; objects (`truth`, G x 4) dashed.
 
     With objects the panel's title says how many of these some shown proposal overlaps by an IoU of at least 0.5.
@@ -160,7 +185,14 @@ def proposals(image, boxes, scores, truth=None, most=30, title=None):
 
 
 @styled
-def sampled_rois(image, boxes, output_size=7, sampling_ratio=2, names=None, title=None):
+def sampled_rois(
+    image: Array,
+    boxes: ArrayLike,
+    output_size: int = 7,
+    sampling_ratio: int = 2,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+) -> Figure:
     """Boxes over an image with the points at which ROI Align reads it, and beside it what it reads from each box.
 
     Each of output_size x output_size bins (bounded by lines) has sampling_ratio x sampling_ratio points. `names`: a
@@ -213,7 +245,14 @@ def _averages(image, x, y, ratio):
 
 
 @styled
-def class_masks(masks, classes, chosen, crop=None, columns=6, title=None):
+def class_masks(
+    masks: Array,
+    classes: Sequence[str],
+    chosen: int,
+    crop: Array | None = None,
+    columns: int = 6,
+    title: str | None = None,
+) -> Figure:
     """One box's mask for every class (K x M x M probabilities), on one scale; that of class `chosen` is framed.
 
     classes: K names; crop: what the image shows in the box (H x W x 3), drawn first where given.
@@ -239,7 +278,7 @@ def class_masks(masks, classes, chosen, crop=None, columns=6, title=None):
 
 
 @styled
-def precision_recall(curves, title=None):
+def precision_recall(curves: Mapping[str, tuple[Array, Array]], title: str | None = None) -> Figure:
     """Precision over recall, {name: (recall, precision)}, as `metrics.AveragePrecision.curve` gives them.
 
     The legend says the mean precision of each, which is the average precision at that threshold.

@@ -1,10 +1,20 @@
 """What networks cost, against what they achieve."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 from .style import INK, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..analysis.cost import Cost
 
 
 @styled
-def costs(costs, accuracy=None, title=None):
+def costs(costs: Sequence[Cost], accuracy: Mapping[str, float] | None = None, title: str | None = None) -> Figure:
     """Networks as points: multiply-adds to the right; up, mean IoU ({name: value}) or, without it, parameters.
 
     The area of a point grows with its parameters. Networks without a mean IoU are left out where others have one.

@@ -1,16 +1,31 @@
 """Figures that any lesson may need: pictures side by side, lines, and a graph of what depends on what."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..typing import Array, ArrayLike
 from .style import INK, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DASHES, MARKERS = ("-", "--", "-.", ":"), "osD^v"
 
 
 @styled
-def images(pictures, title=None, columns=4, limits=None, colorbar=None, height=2.6):
+def images(
+    pictures: Mapping[str, Array],
+    title: str | None = None,
+    columns: int = 4,
+    limits: tuple[float, float] | None = None,
+    colorbar: str | None = None,
+    height: float = 2.6,
+) -> Figure:
     """{caption: array} side by side: H x W x 3 as colours, H x W as brightness between `limits` (its own by default).
 
     With `colorbar`, a label, every brightness gets a scale.
@@ -34,7 +49,14 @@ def images(pictures, title=None, columns=4, limits=None, colorbar=None, height=2
 
 
 @styled
-def lines(series, xlabel, ylabel, title=None, log="", fit=()):
+def lines(
+    series: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    xlabel: str,
+    ylabel: str,
+    title: str | None = None,
+    log: str = "",
+    fit: Sequence[str] = (),
+) -> Figure:
     """{name: (x, y)} as lines told apart by dashes and markers; `log` names the axes ("x", "y", "xy") to draw so.
 
     Series named in `fit` are drawn thin and without markers, as guides.
@@ -60,7 +82,9 @@ def lines(series, xlabel, ylabel, title=None, log="", fit=()):
 
 
 @styled
-def dependencies(links, title=None, labels=None):
+def dependencies(
+    links: Mapping[str, Sequence[str]], title: str | None = None, labels: Mapping[str, str] | None = None
+) -> Figure:
     """A graph drawn from left to right: {node: nodes it was made from}, with `labels` for nodes where given."""
     depth = {}
     for node in _inputs_first(links):

@@ -1,9 +1,18 @@
 """Masks over images: one in detail, or predictions side by side."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..data.overlay import paint
+from ..typing import Array, ArrayLike
 from .style import INK, halo, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def _enlarged(array, least=320):
@@ -52,7 +61,14 @@ def _legend(figure, labels, classes, colors, background):
 
 
 @styled
-def overlay(image, mask, classes, colors, title=None, background=None):
+def overlay(
+    image: Array,
+    mask: Array,
+    classes: Sequence[str],
+    colors: ArrayLike,
+    title: str | None = None,
+    background: int | None = None,
+) -> Figure:
     """The image beside itself with the mask on top: tints, borders, names in the regions, and a legend.
 
     image: H x W x 3 uint8; mask: H x W labels, those outside `classes` (K names; colors K x 3) are left blank.
@@ -78,7 +94,15 @@ def _shares(mask, classes):
 
 
 @styled
-def comparison(images, columns, classes, colors, title=None, background=None, ignore_index=255):
+def comparison(
+    images: Sequence[Array],
+    columns: Mapping[str, Sequence[Array]],
+    classes: Sequence[str],
+    colors: ArrayLike,
+    title: str | None = None,
+    background: int | None = None,
+    ignore_index: int = 255,
+) -> Figure:
     """A row per image: the image, then each of `columns` ({title: masks}), the first of which is the truth.
 
     Under every other mask stands its IoU with the truth, in the mean over the classes that occur there.

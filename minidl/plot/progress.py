@@ -1,14 +1,21 @@
 """What training did over time."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .style import ACCENT, INK, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SCORES = {"iou": "mean IoU", "ap": "AP"}
 
 
 @styled
-def curves(history, title=None):
+def curves(history: Sequence[Mapping[str, Any]], title: str | None = None) -> Figure:
     """Loss and mean IoU, or AP, over epochs, of `fit`'s history (a list of rows); training solid, validation dashed."""
     if not history:
         raise ValueError("curves: the history is empty")
@@ -40,7 +47,7 @@ def curves(history, title=None):
 
 
 @styled
-def scores(histories, title=None):
+def scores(histories: Mapping[str, Sequence[Mapping[str, Any]]], title: str | None = None) -> Figure:
     """Mean IoU on validation data over epochs of several runs, {name: history}, each line named at its end."""
     figure = new_figure(7, 3.4, title)
     ax = figure.subplots()

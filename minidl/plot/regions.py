@@ -1,18 +1,33 @@
 """Boxes over images: where ROI Pool and ROI Align look, and what a detector found."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..data.overlay import paint
+from ..typing import Array
 from .masks import _blank, _enlarged
 from .style import ACCENT, INK, halo, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TINTS = [(230, 159, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0), (86, 180, 233)]
 
 
 @styled
-def roi_samples(features, box, output_size=2, sampling_ratio=2, aligned=True, title=None):
+def roi_samples(
+    features: Array,
+    box: Sequence[float],
+    output_size: int = 2,
+    sampling_ratio: int = 2,
+    aligned: bool = True,
+    title: str | None = None,
+) -> Figure:
     """Where `roi_pool` and `roi_align` look for one box (x1, y1, x2, y2) on one map (H, W), side by side.
 
     Left: the box, dashed, the rounded box, and the pixels of every bin, as an outline. Right: the box, its bins, and
@@ -61,7 +76,14 @@ def _half_away(v):
 
 
 @styled
-def instances(images, detections, classes, title=None, least=0.5, columns=4):
+def instances(
+    images: Sequence[Array],
+    detections: Sequence[Mapping[str, Any]],
+    classes: Sequence[str],
+    title: str | None = None,
+    least: float = 0.5,
+    columns: int = 4,
+) -> Figure:
     """Boxes, masks, classes and scores of objects over images, each object in a tint, border and box of its own.
 
     images: H x W x 3 uint8; detections: for each a dictionary with boxes (K, 4), labels (K,) and, where there are any,

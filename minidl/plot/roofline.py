@@ -1,14 +1,26 @@
 """The roofline: how fast kernels are beside what the machine's arithmetic and its memory allow."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .style import ACCENT, INK, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MARKERS = "osD^vP*X"
 
 
 @styled
-def roofline(points, roofs, title=None):
+def roofline(
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    roofs: Mapping[str, tuple[float, float]],
+    title: str | None = None,
+) -> Figure:
     """Speed over intensity, log-log (Williams, Waterman and Patterson 2009, figure 1).
 
     points: {group: [(flops per byte, GFLOP/s)]}, a marker for each group; roofs: {name: (peak GFLOP/s, GB/s)}, the last

@@ -1,12 +1,23 @@
 """What follows from the layers alone: overlap maps, spectra, receptive fields."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+from ..typing import Array
 from .style import ACCENT, INK, halo, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..analysis.receptive_field import ReceptiveField
 
 
 @styled
-def overlaps(maps, title=None):
+def overlaps(maps: Mapping[str, Array], title: str | None = None) -> Figure:
     """Overlap maps (`analysis.checkerboard.overlap_map`, 1-D or 2-D) side by side; {name: map}.
 
     Each title states how much more often the most painted inner pixel is painted than the least painted one.
@@ -29,7 +40,7 @@ def overlaps(maps, title=None):
 
 
 @styled
-def spectra(images, title=None, periods=(2, 4)):
+def spectra(images: Mapping[str, Array], title: str | None = None, periods: Sequence[int] = (2, 4)) -> Figure:
     """Power spectra of {name: image} on one scale, marked at the checkerboard periods."""
     from ..analysis.checkerboard import checkerboard_spectrum
 
@@ -46,7 +57,7 @@ def spectra(images, title=None, periods=(2, 4)):
 
 
 @styled
-def receptive_fields(image, fields, title=None):
+def receptive_fields(image: Array, fields: Mapping[str, ReceptiveField], title: str | None = None) -> Figure:
     """What the unit at the centre sees, layer by layer: squares over the image, and their size as a curve.
 
     fields: {layer: ReceptiveField} from the first layer to the last. A square may reach beyond the image.

@@ -1,8 +1,20 @@
 """The one style of all figures, and how they are made and written."""
 
+from __future__ import annotations
+
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from ..kernels.files import write
+from ..typing import PathLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_Drawing = TypeVar("_Drawing", bound=Callable[..., Any])
 
 STYLE = {
     "axes.spines.right": False,
@@ -35,7 +47,7 @@ def _figure_class():
     return Figure
 
 
-def styled(function):
+def styled(function: _Drawing) -> _Drawing:
     """The function, run in the one style."""
 
     @functools.wraps(function)
@@ -45,10 +57,10 @@ def styled(function):
         with matplotlib.rc_context(STYLE):
             return function(*args, **kwargs)
 
-    return drawn
+    return cast(_Drawing, drawn)
 
 
-def new_figure(width, height, title=None):
+def new_figure(width: float, height: float, title: str | None = None) -> Figure:
     """An empty figure of so many inches, its title, the finding, at the left."""
     figure = _figure_class()(figsize=(width, height), layout="constrained")
     if title:
@@ -56,17 +68,17 @@ def new_figure(width, height, title=None):
     return figure
 
 
-def save(figure, path):
-    """Write the figure, whole or not at all, in the format that the file's ending names."""
+def save(figure: Figure, path: PathLike) -> None:
+    """Write the figure, whole or not at all, in the format that the file's ending names (PNG without an ending)."""
     import matplotlib
 
-    from ..train.checkpoint import replacing
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format=Path(path).suffix[1:].lower() or "png")
+    write(path, buffer.getvalue())
 
-    with matplotlib.rc_context(STYLE), replacing(path) as part:
-        figure.savefig(part, format=Path(path).suffix[1:].lower() or "png")
 
-
-def halo():
+def halo() -> list[Any]:
     """An outline that keeps text readable on any picture."""
     from matplotlib.patheffects import withStroke
 

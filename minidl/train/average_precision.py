@@ -1,8 +1,14 @@
 """Average precision of detections as COCO defines it (Lin et al. 2014, section 5; equal to pycocotools' numbers)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
 import numpy as np
 
 from ..data import rle
+from ..typing import Array
 
 RECALLS = np.linspace(0, 1, 101)
 AREAS = {"": (0, 1e10), "s": (0, 32**2), "m": (32**2, 96**2), "l": (96**2, 1e10)}  # all, small, medium, large; pixels
@@ -23,7 +29,12 @@ class AveragePrecision:
     iou_type: "box", or "mask" for the masks' IoU. iou_thresholds: 0.5, 0.55, ..., 0.95.
     """
 
-    def __init__(self, iou_type="box", iou_thresholds=None, max_detections=(1, 10, 100)):
+    def __init__(
+        self,
+        iou_type: str = "box",
+        iou_thresholds: Sequence[float] | None = None,
+        max_detections: Sequence[int] = (1, 10, 100),
+    ) -> None:
         if iou_type not in ("box", "mask"):
             raise ValueError(f"AveragePrecision: iou_type {iou_type!r}; needed 'box' or 'mask'")
         thresholds = np.linspace(0.5, 0.95, 10) if iou_thresholds is None else np.asarray(iou_thresholds, float)
@@ -35,11 +46,11 @@ class AveragePrecision:
         self.max_detections = tuple(sorted(max_detections))
         self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget all images."""
         self.images, self._found = 0, {}  # {class: [what `_match` says of one image]}
 
-    def update(self, predictions, targets):
+    def update(self, predictions: Sequence[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]) -> Self:
         """Add images: a list of predictions and a list of as many targets, one dictionary each; returns self.
 
         prediction: labels (D), scores (D), and boxes (D x 4: x1, y1, x2, y2) or masks (D x H x W or D x 1 x H x W, of
@@ -119,7 +130,7 @@ class AveragePrecision:
         precision, recall = zip(*(tables or empty))
         return np.stack(precision), np.stack(recall)  # classes first
 
-    def compute(self):
+    def compute(self) -> dict[str, float]:
         """{"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}, as COCO prints them.
 
         AP: over all thresholds; 50, 75: at IoU 0.5 and 0.75, where these are among the thresholds; s, m, l: of areas up
@@ -135,17 +146,17 @@ class AveragePrecision:
         scores |= {f"AR{most}": _mean(recall[:, 0, :, m]) for m, most in enumerate(self.max_detections)}
         return scores | {f"AR{size}": _mean(recall[:, a, :, -1]) for a, size in enumerate(AREAS) if size}
 
-    def per_class(self):
+    def per_class(self) -> dict[int, float]:
         """{label: AP}; nan for a class without objects."""
         return {label: _mean(self._table(label)[0][0, :, -1]) for label in sorted(self._found)}
 
-    def curve(self, label, iou=0.5):
+    def curve(self, label: int, iou: float = 0.5) -> tuple[Array, Array]:
         """(recalls 0, 0.01, ..., 1; precision at each) of a class at the threshold `iou`."""
         at = np.flatnonzero(np.isclose(self.iou_thresholds, iou))
         _need(at.size, f"curve at iou {iou}; needed one of {self.iou_thresholds.round(3).tolist()}", "curve")
         return RECALLS.copy(), self._table(label)[0][0, at[0], -1]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         scores = ", ".join(f"{name} {value:.3f}" for name, value in self.compute().items() if name[:2] == "AP")
         return f"AveragePrecision({self.iou_type}, {self.images} images: {scores})"
 

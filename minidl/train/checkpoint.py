@@ -5,16 +5,21 @@ a run needs (optimiser, schedule, place in the data, random state) is a tree of 
 each branch becomes a JSON string in the file's metadata, its arrays lie beside the weights as "@branch/number".
 """
 
-import contextlib
+from __future__ import annotations
+
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..backend import is_array
 from ..backend.cuda import to_host
+from ..kernels.files import write
+from ..nn.module import Module
+from ..typing import Array, PathLike, TensorLike
 
 FOREIGN = {
     b"PK\x03\x04": "a zip archive (PyTorch's .pt? pickles are never loaded)",
@@ -28,39 +33,7 @@ class CheckpointError(ValueError):
     """A file that is not a whole checkpoint, or not the one that is needed; the message says why."""
 
 
-@contextlib.contextmanager
-def replacing(path):
-    """A temporary path beside `path`: synced and renamed over `path` when the block ends, deleted if it fails.
-
-    The name is always the same, so what a killed process left is overwritten by the next attempt.
-    """
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = os.fspath(path)  # a full disk does not say which file it was
-        raise
-    with contextlib.suppress(OSError):  # the rename itself; not every system can sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def write_text(path, text):
-    """Replace the file's content by `text`, all of it or nothing."""
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
-
-
-def pack(tree, arrays, prefix):
+def pack(tree: Any, arrays: dict[str, Array], prefix: str) -> Any:
     """`tree` as what JSON can hold; arrays and Tensors move to the dictionary `arrays`, as "prefix/0", "prefix/1", ..."""
     if isinstance(tree, Tensor):
         tree = tree.data
@@ -83,7 +56,7 @@ def pack(tree, arrays, prefix):
     )
 
 
-def unpack(packed, arrays):
+def unpack(packed: Any, arrays: dict[str, Array]) -> Any:
     """The tree that `pack` was given, with arrays taken from `arrays`."""
     if isinstance(packed, list):
         return [unpack(value, arrays) for value in packed]
@@ -98,7 +71,7 @@ def unpack(packed, arrays):
     return {key: unpack(value, arrays) for key, value in packed.items()}
 
 
-def save(path, weights, **branches):
+def save(path: PathLike, weights: Mapping[str, TensorLike], **branches: Any) -> None:
     """Write the arrays `weights` ({name: array or Tensor}) and any trees of state to `path`, atomically.
 
     Raises OSError where the file cannot be written (no such folder, no permission, disk full); the file that was at
@@ -114,12 +87,10 @@ def save(path, weights, **branches):
         state = {}
         metadata[name] = json.dumps(pack(tree, state, f"@{name}"))
         arrays |= state
-    content = to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata)
-    with replacing(path) as part:
-        part.write_bytes(content)
+    write(path, to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata))
 
 
-def load(path):
+def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     """(weights, branches) of a checkpoint: {name: array} and {name: tree}, as `save` was given them.
 
     Any safetensors file can be read; without minidl's metadata, `branches` is empty. Raises FileNotFoundError, or
@@ -134,7 +105,7 @@ def load(path):
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+            arrays = _arrays(file, path)
         if metadata.get("format") != "minidl":
             return arrays, {}
         trees = {name: unpack(json.loads(text), arrays) for name, text in metadata.items() if name != "format"}
@@ -143,7 +114,21 @@ def load(path):
     return {name: a for name, a in arrays.items() if not name.startswith("@")}, trees
 
 
-def load_weights(model, path):
+def _arrays(file, path):
+    """{name: array} of an open safetensors file; bfloat16, which NumPy lacks, as float32."""
+    from safetensors import deserialize
+
+    names = list(file.keys())
+    halves = {name for name in names if file.get_slice(name).get_dtype() == "BF16"}
+    arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in names if name not in halves}
+    for name, entry in deserialize(path.read_bytes()) if halves else ():
+        if name in halves:
+            bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
+            arrays[name] = bits.view(np.float32).reshape(entry["shape"])
+    return {name: arrays[name] for name in names}
+
+
+def load_weights(model: Module, path: PathLike) -> dict[str, Any]:
     """Load a checkpoint's weights into `model`, all of them, and return its branches.
 
     Raises CheckpointError, with the first names that differ, where the file is of another architecture.
@@ -153,7 +138,7 @@ def load_weights(model, path):
     return branches
 
 
-def fill(model, weights, path):
+def fill(model: Module, weights: Mapping[str, TensorLike], path: PathLike) -> None:
     """`model.load_state_dict(weights)`, whose error says which file did not fit and is short."""
     try:
         model.load_state_dict(weights)

@@ -1,10 +1,14 @@
 """The training loop: progress, scores, a log, checkpoints, and a resume that continues bit for bit."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +16,21 @@ from .. import functional as F
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
 from ..backend import like, xp
+from ..data.loader import DataLoader
+from ..nn.module import Module
+from ..typing import ArrayLike, PathLike, TensorLike
+from .optim import Optimizer, Schedule
 from .run import BEST, Diverged, Run, interruptible
-from .tasks import Segmentation, fitted
+from .tasks import Detection, Segmentation, fitted
 
 
-def segmentation_loss(output, target, ignore_index=-100, aux_weight=0.4, weight=None):
+def segmentation_loss(
+    output: Tensor | Mapping[str, Tensor],
+    target: TensorLike,
+    ignore_index: int = -100,
+    aux_weight: float = 0.4,
+    weight: ArrayLike | None = None,
+) -> Tensor:
     """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
 
     output: scores N x K x h x w or a dictionary of them (auxiliary heads: Zhao et al. 2017, section 3.3); target: labels
@@ -42,7 +56,16 @@ def _labelled(labels, ignore_index, weight, dtype):
     return Tensor(xp(labels).where(count == 0, 1, count).astype(dtype))
 
 
-def evaluate(model, loader, loss=segmentation_loss, *, num_classes=None, ignore_index=None, task=None, progress=False):
+def evaluate(
+    model: Module,
+    loader: DataLoader,
+    loss: Callable[..., Tensor] = segmentation_loss,
+    *,
+    num_classes: int | None = None,
+    ignore_index: int | None = None,
+    task: Segmentation | Detection | None = None,
+    progress: bool = False,
+) -> Any:
     """(mean loss over images, ConfusionMatrix) of `model`, in evaluation mode, over all batches of `loader`.
 
     num_classes and ignore_index are those of `loader.dataset` where not given; loss(output, target, ignore_index).
@@ -85,25 +108,25 @@ def _images(loader):
 
 
 def fit(
-    model,
-    train,
-    val=None,
+    model: Module,
+    train: DataLoader,
+    val: DataLoader | None = None,
     *,
-    optimizer,
-    epochs,
-    schedule=None,
-    loss=segmentation_loss,
-    num_classes=None,
-    ignore_index=None,
-    task=None,
-    clip=None,
-    folder=None,
-    resume=False,
-    save_every=300.0,
-    config=None,
-    on_epoch=None,
-    progress=True,
-):
+    optimizer: Optimizer,
+    epochs: int,
+    schedule: Schedule | None = None,
+    loss: Callable[..., Tensor] = segmentation_loss,
+    num_classes: int | None = None,
+    ignore_index: int | None = None,
+    task: Segmentation | Detection | None = None,
+    clip: float | None = None,
+    folder: PathLike | None = None,
+    resume: bool = False,
+    save_every: float = 300.0,
+    config: Any = None,
+    on_epoch: Callable[[list[dict[str, Any]]], Any] | None = None,
+    progress: bool = True,
+) -> list[dict[str, Any]]:
     """Train `model` for `epochs` passes over the DataLoader `train`, evaluating on `val` after each; returns the history.
 
     The history is a list with one dictionary per epoch: epoch (from 1), step, lr (the next step's), train_loss,

@@ -1,9 +1,15 @@
 """Scores: of labels, all from one confusion matrix (Long, Shelhamer & Darrell 2015, section 5); of instances, AP."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 
 from ..backend import asarray, like, xp
 from ..backend.cuda import to_host
+from ..typing import Array, ArrayLike, TensorLike
 from .average_precision import AveragePrecision
 
 __all__ = ["AveragePrecision", "ConfusionMatrix", "trimap"]
@@ -18,13 +24,13 @@ class ConfusionMatrix:
     equal to ignore_index do not count.
     """
 
-    def __init__(self, num_classes, ignore_index=None):
+    def __init__(self, num_classes: int, ignore_index: int | None = None) -> None:
         if num_classes < 1:
             raise ValueError(f"ConfusionMatrix: num_classes {num_classes}; needed at least 1")
         self.num_classes, self.ignore_index = num_classes, ignore_index
         self.counts = np.zeros((num_classes, num_classes), np.int64)
 
-    def update(self, prediction, target, where=None):
+    def update(self, prediction: TensorLike, target: TensorLike, where: ArrayLike | None = None) -> Self:
         """Count the pixels of two label arrays of one shape, only those where the boolean array `where` holds.
 
         Labels are integers 0..K-1, in targets also ignore_index (there, predictions may be anything). Returns self.
@@ -62,11 +68,11 @@ class ConfusionMatrix:
         self.counts += to_host(module.bincount(pairs.ravel(), minlength=K * K + 1)[: K * K].reshape(K, K))
         return self
 
-    def reset(self):
+    def reset(self) -> None:
         """Forget all counts."""
         self.counts[:] = 0
 
-    def merge(self, other):
+    def merge(self, other: ConfusionMatrix) -> Self:
         """Add another matrix's counts to these, in place; returns self."""
         if self.num_classes != other.num_classes:
             raise ValueError(
@@ -75,47 +81,47 @@ class ConfusionMatrix:
         self.counts += other.counts
         return self
 
-    def __add__(self, other):
+    def __add__(self, other: ConfusionMatrix) -> ConfusionMatrix:
         return ConfusionMatrix(self.num_classes, self.ignore_index).merge(self).merge(other)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """The counts, to be saved."""
         return {"counts": self.counts.copy()}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from saved counts."""
         counts = np.asarray(state["counts"])
         if counts.shape != self.counts.shape:
             raise ValueError(f"ConfusionMatrix.load_state_dict: counts {counts.shape}; needed {self.counts.shape}")
         self.counts = counts.astype(np.int64)
 
-    def pixel_accuracy(self):
+    def pixel_accuracy(self) -> float:
         """Share of pixels that are right."""
         return float(_ratio(np.trace(self.counts), self.counts.sum()))
 
-    def accuracy(self):
+    def accuracy(self) -> Array:
         """Per class, the share of its pixels that are right: K, nan for classes absent from targets."""
         return _ratio(np.diag(self.counts), self.counts.sum(axis=1))
 
-    def mean_accuracy(self):
+    def mean_accuracy(self) -> float:
         """Mean over the classes present in targets."""
         return _mean(self.accuracy())
 
-    def iou(self):
+    def iou(self) -> Array:
         """Per class, intersection over union: K, nan for classes absent from targets and predictions."""
         n = self.counts
         return _ratio(np.diag(n), n.sum(axis=1) + n.sum(axis=0) - np.diag(n))
 
-    def mean_iou(self):
+    def mean_iou(self) -> float:
         """Mean over the classes present in targets or predictions."""
         return _mean(self.iou())
 
-    def frequency_weighted_iou(self):
+    def frequency_weighted_iou(self) -> float:
         """IoU weighted by each class's share of the targets."""
         share = _ratio(self.counts.sum(axis=1), np.full(self.num_classes, self.counts.sum()))
         return float(share @ np.nan_to_num(self.iou()))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"ConfusionMatrix({self.num_classes} classes, {self.counts.sum()} pixels: pixel accuracy "
             f"{self.pixel_accuracy():.3f}, mean accuracy {self.mean_accuracy():.3f}, mean IoU {self.mean_iou():.3f})"
@@ -132,7 +138,7 @@ def _mean(scores):
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def trimap(mask, width):
+def trimap(mask: Array, width: int) -> Array:
     """The band around borders: pixels with a differently labelled pixel within Euclidean distance `width`.
 
     mask: ... x H x W labels, void included (a border with void is a border); bool of the same shape. With

@@ -1,12 +1,18 @@
 """Optimisers, gradient clipping and learning-rate schedules, with PyTorch's names, defaults and formulas."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from ..autograd.tape import touch
 from ..autograd.tensor import Tensor
 from ..backend import cuda, kernels, like, xp
+from ..kernels import settings
+from ..nn.module import Parameter
 
 
 class Optimizer:
@@ -18,7 +24,7 @@ class Optimizer:
     buffers = ()  # names of the state that has the parameter's shape
     counts = False  # whether a step depends on how many there were
 
-    def __init__(self, params, **defaults):
+    def __init__(self, params: Iterable[Parameter] | Iterable[dict[str, Any]], **defaults: Any) -> None:
         params = list(params)
         if not params:
             raise ValueError(f"{type(self).__name__}: no parameters came")
@@ -26,7 +32,7 @@ class Optimizer:
         for group in params if isinstance(params[0], dict) else [{"params": params}]:
             self.add_param_group(group)
 
-    def add_param_group(self, group):
+    def add_param_group(self, group: dict[str, Any]) -> None:
         """Add {"params": Parameters, option: value}."""
         params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
         group = {**self.defaults, **group, "params": params}
@@ -52,13 +58,13 @@ class Optimizer:
         if options.get("nesterov") and (options["momentum"] == 0 or options["dampening"]):
             raise ValueError(f"{name}: nesterov needs momentum and dampening=0")
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget (or zero) all gradients."""
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
 
-    def step(self):
+    def step(self) -> None:
         """Move every parameter that has a gradient, in place."""
         if cuda.recording is not None:
             self._recorded()
@@ -76,13 +82,13 @@ class Optimizer:
             cuda.refuse(f"{type(self).__name__} counts its steps on the CPU and would repeat the present one")
         cuda.recording.options(lambda: [{**group, "params": None} for group in self.param_groups])
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """{"state": {number: {name: Tensor or number}}, "param_groups": [options, params as numbers]}, as PyTorch's."""
         number = {id(p): k for k, p in enumerate(p for group in self.param_groups for p in group["params"])}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
         return {"state": {number[id(p)]: dict(s) for p, s in self.state.items() if s}, "param_groups": groups}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`, exactly; an error leaves everything as it was."""
         saved = [dict(group) for group in state_dict["param_groups"]]
         needed, came = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in saved]
@@ -112,7 +118,7 @@ class Optimizer:
             new.update({name: value for name, value in old.items() if name != "params"})
         self.state = state
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [
             f"Parameter Group {k}\n" + "".join(f"    {n}: {v}\n" for n, v in sorted(g.items()) if n != "params")
             for k, g in enumerate(self.param_groups)
@@ -129,7 +135,15 @@ class SGD(Optimizer):
 
     buffers = ("momentum_buffer",)
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False):
+    def __init__(
+        self,
+        params: Iterable[Parameter] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+    ) -> None:
         super().__init__(
             params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov
         )
@@ -140,9 +154,8 @@ class SGD(Optimizer):
             if "momentum_buffer" not in state:
                 state["momentum_buffer"], dampening = Tensor(np.zeros_like(p)), 0
             velocity = state["momentum_buffer"].data
-        kernels(p).sgd_step(
-            p, g, velocity, group["lr"], group["momentum"], dampening, group["weight_decay"], group["nesterov"]
-        )
+        numbers = group["lr"], group["momentum"], dampening, group["weight_decay"], group["nesterov"]
+        kernels(p).sgd_step(p, g, velocity, settings.SGD(*numbers))
 
 
 class Adam(Optimizer):
@@ -155,7 +168,14 @@ class Adam(Optimizer):
     counts = True
     decoupled = False
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0):
+    def __init__(
+        self,
+        params: Iterable[Parameter] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+    ) -> None:
         super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
     def _update(self, p, g, state, group):
@@ -163,9 +183,8 @@ class Adam(Optimizer):
             state.update(step=0, exp_avg=Tensor(np.zeros_like(p)), exp_avg_sq=Tensor(np.zeros_like(p)))
         state["step"] += 1
         m, v = state["exp_avg"].data, state["exp_avg_sq"].data
-        kernels(p).adam_step(
-            p, g, m, v, state["step"], group["lr"], *group["betas"], group["eps"], group["weight_decay"], self.decoupled
-        )
+        numbers = group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+        kernels(p).adam_step(p, g, m, v, settings.Adam(state["step"], *numbers, self.decoupled))
 
 
 class AdamW(Adam):
@@ -173,7 +192,14 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    def __init__(
+        self,
+        params: Iterable[Parameter] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+    ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
 
 
@@ -185,7 +211,9 @@ def _gradients(parameters):
     return [p.grad.data for p in parameters if p.grad is not None]
 
 
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+def clip_grad_norm_(
+    parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
     """Scale all gradients by one factor, in place, so that their joint norm is at most `max_norm`.
 
     Returns the norm before, as a 0-d Tensor (Pascanu et al. 2013, algorithm 1). `norm_type` may be math.inf.
@@ -203,7 +231,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     return Tensor(np.asarray(total, arrays[0].dtype if arrays else np.float32))
 
 
-def clip_grad_value_(parameters, clip_value):
+def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
     """Clamp every element of the gradients to [-clip_value, clip_value], in place."""
     for g in _gradients(parameters):
         np.clip(g, -clip_value, clip_value, out=g)
@@ -219,7 +247,7 @@ class Schedule:
     Subclasses define `lr(base, t)`, `base` being the rate that the group began with.
     """
 
-    def __init__(self, optimizer):
+    def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.last_epoch = optimizer, 0
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
         self._apply()
@@ -228,20 +256,20 @@ class Schedule:
         for group, base in zip(self.optimizer.param_groups, self.base_lrs):
             group["lr"] = self.lr(base, self.last_epoch)
 
-    def step(self):
+    def step(self) -> None:
         """Count one step (or epoch: the unit is the caller's) and set the rates."""
         self.last_epoch += 1
         self._apply()
 
-    def get_last_lr(self):
+    def get_last_lr(self) -> list[float]:
         """The current rate of each group."""
         return [group["lr"] for group in self.optimizer.param_groups]
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to continue."""
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`, and set the rates."""
         if len(state_dict["base_lrs"]) != len(self.base_lrs):
             raise ValueError(
@@ -254,33 +282,33 @@ class Schedule:
 class PolyLR(Schedule):
     """base (1 - t / total_iters)^power, 0 from `total_iters` on (Chen et al. 2018, section 4.1: power 0.9)."""
 
-    def __init__(self, optimizer, total_iters, power=0.9):
+    def __init__(self, optimizer: Optimizer, total_iters: int, power: float = 0.9) -> None:
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer)
 
-    def lr(self, base, t):
+    def lr(self, base: float, t: int) -> float:
         return base * (1 - min(t, self.total_iters) / self.total_iters) ** self.power
 
 
 class StepLR(Schedule):
     """base gamma^floor(t / step_size)."""
 
-    def __init__(self, optimizer, step_size, gamma=0.1):
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer)
 
-    def lr(self, base, t):
+    def lr(self, base: float, t: int) -> float:
         return base * self.gamma ** (t // self.step_size)
 
 
 class CosineAnnealingLR(Schedule):
     """eta_min + (base - eta_min) (1 + cos(pi t / T_max)) / 2 (Loshchilov and Hutter 2017, equation 5)."""
 
-    def __init__(self, optimizer, T_max, eta_min=0.0):
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer)
 
-    def lr(self, base, t):
+    def lr(self, base: float, t: int) -> float:
         return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * t / self.T_max)) / 2
 
 
@@ -290,11 +318,11 @@ class LinearWarmup(Schedule):
     `schedule` is any other schedule, e.g. LinearWarmup(PolyLR(optimizer, 1000), 100); only the outer one is stepped.
     """
 
-    def __init__(self, schedule, steps, start_factor=1e-3):
+    def __init__(self, schedule: Schedule, steps: int, start_factor: float = 1e-3) -> None:
         self.schedule, self.steps, self.start_factor = schedule, steps, start_factor
         super().__init__(schedule.optimizer)
 
-    def lr(self, base, t):
+    def lr(self, base: float, t: int) -> float:
         if t >= self.steps:
             return self.schedule.lr(base, t - self.steps)
         return self.schedule.lr(base, 0) * (self.start_factor + (1 - self.start_factor) * t / self.steps)

@@ -1,5 +1,7 @@
 """A training run between memory and disk: its whole state saved, restored, logged; and Ctrl-C held until a step ends."""
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import io
@@ -9,11 +11,19 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..backend import random
+from ..data.loader import DataLoader
+from ..kernels.files import write
+from ..nn.module import Module
 from . import checkpoint
+from .optim import Optimizer, Schedule
+from .tasks import Detection, Segmentation
 
 LAST, BEST, LOG = "last.safetensors", "best.safetensors", "log.csv"
 
@@ -25,13 +35,22 @@ class Diverged(FloatingPointError):
 class Run:
     """Everything that a training run is at one moment, and how it goes to disk and comes back."""
 
-    def __init__(self, model, optimizer, schedule, train, tally, folder, config):
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        schedule: Schedule | None,
+        train: DataLoader,
+        tally: Segmentation | Detection,
+        folder: Path | None,
+        config: Any,
+    ) -> None:
         self.model, self.optimizer, self.schedule, self.train, self.tally = model, optimizer, schedule, train, tally
         self.folder, self.config = folder, config
         self.epoch, self.step, self.best, self.history = 0, 0, -math.inf, []
         self.place = None  # the loader's state after the last batch that was learnt from
 
-    def begin(self, resume):
+    def begin(self, resume: bool) -> None:
         """Start at the first batch and save that, or continue where the folder's checkpoint is."""
         self.train.set_epoch(0)
         self.place = self.train.state_dict()
@@ -52,7 +71,7 @@ class Run:
         else:
             self.save()
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
         return {
             "run": run | {"tally": self.tally.state(), "random": random.get_rng_state(), "threads": threads()},
@@ -61,7 +80,7 @@ class Run:
             "config": self.config,
         }
 
-    def save(self, name=LAST):
+    def save(self, name: str = LAST) -> None:
         """Write the whole state, or for BEST the weights and scores; refuses what is not finite."""
         if self.folder is None:
             return
@@ -74,17 +93,17 @@ class Run:
         state = self.state() if name == LAST else {"config": self.config, "scores": self.history[-1]}
         checkpoint.save(self.folder / name, weights, **state)
 
-    def kept(self):
+    def kept(self) -> str:
         """What a reader of an error message can go back to."""
         path = None if self.folder is None else self.folder / LAST
         return f"the last good checkpoint is {path}" if path and path.exists() else "there is no checkpoint"
 
-    def stopped(self):
+    def stopped(self) -> str:
         """What Ctrl-C has to say."""
         where = "nothing was saved" if self.folder is None else f"saved in {self.folder / LAST}, where resume continues"
         return f"stopped after step {self.step}, {where}"
 
-    def load(self):
+    def load(self) -> None:
         """Become what folder/last.safetensors was."""
         path = self.folder / LAST
         weights, state = checkpoint.load(path)
@@ -109,7 +128,7 @@ class Run:
                 stacklevel=3,
             )
 
-    def log(self, row):
+    def log(self, row: dict[str, Any]) -> None:
         """Add an epoch to the history and write the table anew, so that it always agrees with the checkpoint."""
         self.history.append(row)
         if self.folder is not None:
@@ -118,17 +137,17 @@ class Run:
             table = csv.DictWriter(text, columns, lineterminator="\n")
             table.writeheader()
             table.writerows(self.history)
-            checkpoint.write_text(self.folder / LOG, text.getvalue())
+            write(self.folder / LOG, text.getvalue())
 
 
-def threads():
+def threads() -> int | None:
     """How many threads Numba's kernels use: the order of their sums depends on it. None where Numba is not loaded."""
     numba = sys.modules.get("numba")
     return numba.get_num_threads() if numba else None
 
 
 @contextlib.contextmanager
-def interruptible():
+def interruptible() -> Iterator[Callable[[], bool]]:
     """A function that says whether Ctrl-C was pressed inside; pressed twice, it interrupts at once.
 
     Outside the main thread, or where the program handles the signal itself, nothing changes.

@@ -5,19 +5,25 @@ both count what they saw. `report(final)` says how that went, `fresh()` is the s
 `restore(state)` go to disk and back; `best` names the score that decides which weights were best.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ..autograd.tensor import Tensor, tensor
 from ..backend.cuda import to_host
+from ..nn.module import Module
+from ..typing import Array
 from .metrics import AveragePrecision, ConfusionMatrix
 
 
-def scores_of(output):
+def scores_of(output: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
     return output["out"] if isinstance(output, dict) else output
 
 
-def fitted(target, size):
+def fitted(target: Array, size: Sequence[int]) -> Array:
     """The central part of `target` (N x H x W) that a network without padding sees: `size` (h, w)."""
     spare = [have - want for have, want in zip(target.shape[1:], size)]
     top, left = (max(n, 0) // 2 for n in spare)
@@ -29,16 +35,16 @@ class Segmentation:
 
     best = "iou"
 
-    def __init__(self, loss, num_classes, ignore_index=None):
+    def __init__(self, loss: Callable[..., Tensor], num_classes: int, ignore_index: int | None = None) -> None:
         self.function, self.ignore = loss, -100 if ignore_index is None else ignore_index
         self.matrix = ConfusionMatrix(num_classes, self.ignore)
         self.total, self.images, self.seconds = 0.0, 0, 0.0
 
-    def fresh(self):
+    def fresh(self) -> Segmentation:
         """The same task, nothing counted."""
         return Segmentation(self.function, self.matrix.num_classes, self.ignore)
 
-    def learn(self, model, images, target):
+    def learn(self, model: Module, images: Any, target: Any) -> Tensor:
         """The loss of a batch."""
         output = model(Tensor(images).to(getattr(model, "device", "cpu")))
         loss = self.function(output, target, self.ignore)
@@ -50,19 +56,19 @@ class Segmentation:
 
     judge = learn
 
-    def loss(self):
+    def loss(self) -> float:
         """The mean over images."""
         return self.total / self.images if self.images else math.nan
 
-    def report(self, final=False):
+    def report(self, final: bool = False) -> dict[str, float]:
         """loss, iou and, at the end, accuracy."""
         scores = {"loss": self.loss(), "iou": self.matrix.mean_iou()}
         return scores | ({"accuracy": self.matrix.pixel_accuracy()} if final else {})
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         return {"total": self.total, "images": self.images, "seconds": self.seconds, "matrix": self.matrix.state_dict()}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         self.total, self.images, self.seconds = state["total"], state["images"], state["seconds"]
         self.matrix.load_state_dict(state["matrix"])
 
@@ -75,16 +81,16 @@ class Detection:
 
     best = "ap"
 
-    def __init__(self, masks=True):
+    def __init__(self, masks: bool = True) -> None:
         self.masks = masks
         self.precision = AveragePrecision("mask" if masks else "box")
         self.losses, self.images, self.seconds = {}, 0, 0.0
 
-    def fresh(self):
+    def fresh(self) -> Detection:
         """The same task, nothing counted."""
         return Detection(self.masks)
 
-    def learn(self, model, images, target):
+    def learn(self, model: Module, images: Any, target: Any) -> Tensor:
         """The sum of the losses of a batch."""
         losses = model(images, target)
         self.images += len(images)
@@ -92,12 +98,12 @@ class Detection:
             self.losses[name] = self.losses.get(name, 0.0) + float(value) * len(images)
         return sum(losses.values(), start=tensor(0.0))
 
-    def judge(self, model, images, target):
+    def judge(self, model: Module, images: Any, target: Any) -> None:
         """Count what the model, in evaluation mode, finds in a batch."""
         self.images += len(images)
         self.precision.update([binary(found) for found in model(images)], target)
 
-    def report(self, final=False):
+    def report(self, final: bool = False) -> dict[str, float]:
         """While learning loss and its parts, per image; after judging ap, ap50 and ap75."""
         if self.losses:
             parts = {name.removeprefix("loss_"): total / self.images for name, total in self.losses.items()}
@@ -107,14 +113,14 @@ class Detection:
         scores = self.precision.compute()
         return {name.lower(): scores[name] for name in ("AP", "AP50", "AP75")}
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         return {"losses": dict(self.losses), "images": self.images, "seconds": self.seconds}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, Any]) -> None:
         self.losses, self.images, self.seconds = dict(state["losses"]), state["images"], state["seconds"]
 
 
-def binary(found, threshold=0.5):
+def binary(found: Mapping[str, Tensor], threshold: float = 0.5) -> dict[str, Array]:
     """One image's detections as arrays, masks (D, H, W) where their probability exceeds `threshold`."""
     arrays = {name: to_host(value.data) for name, value in found.items()}
     return arrays | ({"masks": arrays["masks"][:, 0] > threshold} if "masks" in arrays else {})

@@ -1,6 +1,5 @@
 """Columns of the kernel table: the array decides, `use` overrides, what is missing is said."""
 
-import importlib
 import os
 import pathlib
 import shutil
@@ -34,14 +33,6 @@ def test_unknown_column_and_array_are_refused():
         pass
     with pytest.raises(TypeError, match="no column for arrays of type list"):
         backend.kernels([1.0])
-
-
-def test_columns_hold_the_same_names():
-    table = set(reference.__all__)
-    assert table == set(cpu.__all__)
-    for name in table:
-        text = importlib.import_module("minidl.kernels").__doc__
-        assert name in text, f"{name} is not in the contract"
 
 
 def test_without_numba_the_reference_column_serves_and_says_so():
@@ -98,7 +89,9 @@ def test_a_read_only_installation_keeps_compiled_code_elsewhere(tmp_path):
     copy = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package, tmp_path / "site/minidl", ignore=copy)
     shutil.copytree(kernels, tmp_path / "site/minidl/kernels", ignore=copy)
-    (tmp_path / "site/minidl/kernels/cpu/pointwise/__pycache__").write_text("a file here refuses a folder, also to root")
+    (tmp_path / "site/minidl/kernels/cpu/pointwise/__pycache__").write_text(
+        "a file here refuses a folder, also to root"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
     environment |= {"PYTHONPATH": str(tmp_path / "site"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     code = "import minidl; assert minidl.tensor([-1.0]).relu().item() == 0; print(minidl.__file__)"

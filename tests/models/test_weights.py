@@ -52,7 +52,9 @@ def test_other_classes_only_by_request(file):
 
 
 def test_another_architecture_lists_the_first_mismatches(file):
-    with pytest.raises(CheckpointError, match=r"is not of this UNet: missing: down\.0\.0\.weight; .*; and \d+ more"):
+    with pytest.raises(
+        CheckpointError, match=r"(?s)not of this UNet: .* missing, .*model: down\.0\.0\.weight.*and \d+ more"
+    ):
         load_weights(models.unet_small(21), file)
     with pytest.raises(CheckpointError, match="is not of this UNet"):
         load_weights(models.unet_small(21), file, new_head=True)
@@ -70,7 +72,7 @@ def test_truncated_and_foreign_files(file, tmp_path):
         load_weights(network(), broken)
     pth = tmp_path / "weights.pth"
     pth.write_bytes(b"PK\x03\x04\x00\x00\x08\x08" + bytes(100))
-    with pytest.raises(CheckpointError, match=r"zip archive \(PyTorch's .pt\?"):
+    with pytest.raises(CheckpointError, match="cannot be read as a PyTorch checkpoint"):
         load_weights(network(), pth)
     with pytest.raises(FileNotFoundError):
         load_weights(network(), tmp_path / "absent.safetensors")

@@ -213,9 +213,9 @@ def test_a_checkpoint_of_another_kind_is_not_resumed(tmp_path):
 
 
 def test_another_number_of_threads_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("minidl.run.threads", lambda: 4)
+    monkeypatch.setattr("minidl.train.run.threads", lambda: 4)
     start(1, folder=tmp_path)
-    monkeypatch.setattr("minidl.run.threads", lambda: 2)
+    monkeypatch.setattr("minidl.train.run.threads", lambda: 2)
     with pytest.warns(UserWarning, match="used 4 threads and continues with 2"):
         start(2, folder=tmp_path, resume=True)
 

@@ -1,14 +1,17 @@
 """AlexNet (Krizhevsky et al. 2012), in the one-tower form of "One weird trick" (Krizhevsky 2014) that torchvision has."""
 
+from __future__ import annotations
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .base import Backbone, Stage, collect
 
 
 class AlexNet(Backbone):
     """Five convolutions, three overlapping 3x3 stride 2 max-pools, three fully connected layers."""
 
-    def __init__(self, num_classes=1000, dropout=0.5):
+    def __init__(self, num_classes: int | None = 1000, dropout: float = 0.5) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.features = nn.Sequential(
@@ -46,23 +49,23 @@ class AlexNet(Backbone):
                 nn.Linear(4096, num_classes),
             )
 
-    def check_input(self, x):
+    def check_input(self, x: Tensor) -> None:
         super().check_input(x)
         if min(x.shape[2:]) < 63:
             raise ValueError(f"AlexNet: input is {x.shape[2]}x{x.shape[3]}; needed at least 63x63 pixels")
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """conv1, pool1, pool2, conv4, pool5."""
         self.check_input(x)
         ends = {1: "conv1", 2: "pool1", 5: "pool2", 9: "conv4", 12: "pool5"}  # index in `features` -> stage
         return collect(self.features, ends, x)
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         x = self.avgpool(self.features(x))  # (N, 256, 6, 6)
         return self.classifier(F.flatten(x, 1))
 
 
-def alexnet(num_classes=1000, dropout=0.5):
+def alexnet(num_classes: int | None = 1000, dropout: float = 0.5) -> AlexNet:
     """AlexNet with torchvision's parameter names; 61.10 M parameters. `num_classes=None`: features only."""
     return AlexNet(num_classes, dropout)

@@ -1,8 +1,12 @@
 """What every backbone says of itself, so that any decoder takes any backbone."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ... import nn
+from ...autograd.tensor import Tensor
 
 
 class Stage(NamedTuple):
@@ -24,15 +28,15 @@ class Backbone(nn.Module):
     stages: dict  # {name: Stage}
     input_channels = 3
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """Features by name."""
         raise NotImplementedError(f"{type(self).__name__}.pyramid")
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """Scores (N, classes) of an image batch; not there if the head was left out."""
         raise NotImplementedError(f"{type(self).__name__}.classify")
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if not self.num_classes:
             raise RuntimeError(
                 f"{type(self).__name__}: built with num_classes=None, it has no classification head; call pyramid(x)"
@@ -40,11 +44,11 @@ class Backbone(nn.Module):
         self.check_input(x)
         return self.classify(x)
 
-    def check_input(self, x):
+    def check_input(self, x: Tensor) -> None:
         """Refuse what is not (N, input_channels, H, W)."""
         check_images(type(self).__name__, x, self.input_channels)
 
-    def at_stride(self, stride):
+    def at_stride(self, stride: int) -> str:
         """The name of the deepest stage with one cell per `stride` pixels."""
         names = [name for name, stage in self.stages.items() if stage.stride == stride]
         if not names:
@@ -53,17 +57,17 @@ class Backbone(nn.Module):
         return names[-1]
 
     @property
-    def last(self):
+    def last(self) -> str:
         """The name of the deepest stage."""
         return list(self.stages)[-1]
 
     @property
-    def output_stride(self):
+    def output_stride(self) -> int:
         """The stride of the deepest stage."""
         return self.stages[self.last].stride
 
 
-def collect(layers, ends, x):
+def collect(layers: nn.Sequential, ends: Mapping[int, str], x: Tensor) -> dict[str, Tensor]:
     """{name: output of layers[i]} for every i: name in `ends`, of a Sequential applied to x."""
     found, start = {}, 0
     for i, name in ends.items():
@@ -72,7 +76,7 @@ def collect(layers, ends, x):
     return found
 
 
-def check_images(function, x, channels, least=1):
+def check_images(function: str, x: Tensor, channels: int, least: int = 1) -> None:
     """Refuse what is not (N, channels, H, W) of at least `least` pixels a side."""
     if x.ndim != 4 or x.shape[1] != channels:
         raise ValueError(f"{function}: input is {x.shape}; needed (N, {channels}, H, W)")
@@ -83,7 +87,7 @@ def check_images(function, x, channels, least=1):
         )
 
 
-def check_output_stride(function, output_stride, allowed=(8, 16, 32)):
+def check_output_stride(function: str, output_stride: int, allowed: Sequence[int] = (8, 16, 32)) -> None:
     """Refuse output strides that a backbone cannot give."""
     if output_stride not in allowed:
         raise ValueError(f"{function}: output_stride is {output_stride}; needed one of {allowed}")
@@ -97,10 +101,10 @@ class Dilation:
     `dilation` is that of the convolutions after the strided one; `plan.before` is that of the strided one itself.
     """
 
-    def __init__(self, output_stride, stride=1):
+    def __init__(self, output_stride: int, stride: int = 1) -> None:
         self.output_stride, self.stride, self.dilation = output_stride, stride, 1
 
-    def __call__(self, stride):
+    def __call__(self, stride: int) -> tuple[int, int]:
         self.before = self.dilation
         if self.stride * stride <= self.output_stride:
             self.stride *= stride

@@ -1,9 +1,13 @@
 """Darknet-19 (Redmon and Farhadi 2017, table 6): 3x3 convolutions that double, 1x1 that halve, a pool between blocks."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
 
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..blocks import ConvBNReLU
 from .base import Backbone, Dilation, Stage, check_output_stride, collect
 
@@ -18,7 +22,9 @@ class Darknet(Backbone):
     output_stride: at 16 or 8 the last pools go, and what follows is dilated instead.
     """
 
-    def __init__(self, blocks=BLOCKS, num_classes=1000, output_stride=32):
+    def __init__(
+        self, blocks: Sequence[Sequence[int]] = BLOCKS, num_classes: int | None = 1000, output_stride: int = 32
+    ) -> None:
         super().__init__()
         check_output_stride("Darknet", output_stride)
         self.num_classes = num_classes
@@ -38,7 +44,7 @@ class Darknet(Backbone):
         if num_classes:
             self.score = nn.Conv2d(channels, num_classes, 1)
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """block1, ..., block6, at strides 1 to 32."""
         self.check_input(x)
         if min(x.shape[2:]) < self.output_stride:
@@ -46,16 +52,16 @@ class Darknet(Backbone):
             raise ValueError(f"Darknet: input is {x.shape[2]}x{x.shape[3]}; needed at least {least}x{least} pixels")
         return collect(self.layers, self.ends, x)
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         return F.mean(self.score(self.pyramid(x)[self.last]), (2, 3))
 
 
-def darknet19(num_classes=1000, output_stride=32):
+def darknet19(num_classes: int | None = 1000, output_stride: int = 32) -> Darknet:
     """Darknet-19; 20.84 M parameters."""
     return Darknet(BLOCKS, num_classes, output_stride)
 
 
-def darknet_small(num_classes=None, output_stride=32):
+def darknet_small(num_classes: int | None = None, output_stride: int = 32) -> Darknet:
     """For lessons: a quarter as wide, one convolution a block in the deep ones."""
     return Darknet(((8,), (16,), (32, 16, 32), (64,), (128,), (128,)), num_classes, output_stride)

@@ -1,7 +1,12 @@
 """MobileNetV2 (Sandler et al. 2018, table 2): thin between the blocks, wide within, and no ReLU where it is thin."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..blocks import ConvBNReLU, round_channels
 from .base import Backbone, Dilation, Stage, check_output_stride, collect
 from .mobilenet import numbered
@@ -13,7 +18,7 @@ SETTING = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
 class InvertedResidual(nn.Module):
     """1x1 to `expand_ratio` times the channels, depthwise 3x3, 1x1 back without activation; added to x if it fits."""
 
-    def __init__(self, inputs, outputs, stride, expand_ratio, dilation=1):
+    def __init__(self, inputs: int, outputs: int, stride: int, expand_ratio: int, dilation: int = 1) -> None:
         super().__init__()
         hidden = round(inputs * expand_ratio)
         self.use_res_connect = stride == 1 and inputs == outputs
@@ -25,7 +30,7 @@ class InvertedResidual(nn.Module):
             nn.BatchNorm2d(outputs),
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x + self.conv(x) if self.use_res_connect else self.conv(x)
 
 
@@ -37,13 +42,13 @@ class MobileNetV2(Backbone):
 
     def __init__(
         self,
-        num_classes=1000,
-        width_mult=1.0,
-        inverted_residual_setting=SETTING,
-        round_nearest=8,
-        dropout=0.2,
-        output_stride=32,
-    ):
+        num_classes: int | None = 1000,
+        width_mult: float = 1.0,
+        inverted_residual_setting: Sequence[Sequence[int]] = SETTING,
+        round_nearest: int = 8,
+        dropout: float = 0.2,
+        output_stride: int = 32,
+    ) -> None:
         super().__init__()
         check_output_stride("MobileNetV2", output_stride)
         self.num_classes = num_classes
@@ -65,12 +70,12 @@ class MobileNetV2(Backbone):
             self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))
         self.apply(_initialise)
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """features.1, features.3, features.6, features.13, features.17: the last map at each of the strides 2 to 32."""
         self.check_input(x)
         return collect(self.features, numbered(self.stages), x)
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         return self.classifier(F.mean(self.features(x), (2, 3)))
 
@@ -83,12 +88,14 @@ def _initialise(module):
         nn.init.zeros_(module.bias)
 
 
-def mobilenet_v2(num_classes=1000, width_mult=1.0, dropout=0.2, output_stride=32):
+def mobilenet_v2(
+    num_classes: int | None = 1000, width_mult: float = 1.0, dropout: float = 0.2, output_stride: int = 32
+) -> MobileNetV2:
     """MobileNetV2 with torchvision's parameter names; 3.50 M parameters."""
     return MobileNetV2(num_classes, width_mult, dropout=dropout, output_stride=output_stride)
 
 
-def mobilenet_v2_small(num_classes=None, output_stride=32):
+def mobilenet_v2_small(num_classes: int | None = None, output_stride: int = 32) -> MobileNetV2:
     """For lessons: half as wide, every block but one repeated once."""
     setting = ((1, 16, 1, 1), (6, 24, 1, 2), (6, 32, 1, 2), (6, 64, 2, 2), (6, 160, 1, 2))
     return MobileNetV2(num_classes, 0.5, setting, output_stride=output_stride)

@@ -1,7 +1,12 @@
 """MobileNet (Howard et al. 2017, table 1): depthwise separable convolutions all the way down."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..blocks import ConvBNReLU, SeparableConvBNReLU, round_channels
 from .base import Backbone, Dilation, Stage, check_output_stride, collect
 
@@ -15,7 +20,14 @@ class MobileNetV1(Backbone):
     width_mult: alpha of section 3.3, which thins every layer. output_stride: 32, 16 or 8, by dilation.
     """
 
-    def __init__(self, num_classes=1000, width_mult=1.0, dropout=0.001, output_stride=32, layers=LAYERS):
+    def __init__(
+        self,
+        num_classes: int | None = 1000,
+        width_mult: float = 1.0,
+        dropout: float = 0.001,
+        output_stride: int = 32,
+        layers: Sequence[tuple[int, int]] = LAYERS,
+    ) -> None:
         super().__init__()
         check_output_stride("MobileNetV1", output_stride)
         self.num_classes = num_classes
@@ -33,27 +45,29 @@ class MobileNetV1(Backbone):
         if num_classes:
             self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels, num_classes))
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """features.1, features.3, features.5, features.11, features.13: the last map at each of the strides 2 to 32."""
         self.check_input(x)
         return collect(self.features, numbered(self.stages), x)
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         return self.classifier(F.mean(self.features(x), (2, 3)))
 
 
-def numbered(stages):
+def numbered(stages: Iterable[str]) -> dict[int, str]:
     """{i: "features.i"} of the stages named so."""
     return {int(name.removeprefix("features.")): name for name in stages}
 
 
-def mobilenet_v1(num_classes=1000, width_mult=1.0, dropout=0.001, output_stride=32):
+def mobilenet_v1(
+    num_classes: int | None = 1000, width_mult: float = 1.0, dropout: float = 0.001, output_stride: int = 32
+) -> MobileNetV1:
     """MobileNet 1.0: 4.23 M parameters, 569 M multiply-adds at 224x224."""
     return MobileNetV1(num_classes, width_mult, dropout, output_stride)
 
 
-def mobilenet_small(num_classes=None, output_stride=32):
+def mobilenet_small(num_classes: int | None = None, output_stride: int = 32) -> MobileNetV1:
     """For lessons: half as wide, and the five equal layers of the middle reduced to one."""
     layers = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (1024, 2))
     return MobileNetV1(num_classes, 0.25, 0.0, output_stride, layers)

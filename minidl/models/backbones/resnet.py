@@ -1,7 +1,13 @@
 """ResNet (He et al. 2016, table 1), with strides that can become dilations (Chen et al. 2017, section 3)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .base import Backbone, Dilation, Stage, check_output_stride
 
 
@@ -10,7 +16,14 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(self, inputs, planes, stride=1, dilation=(1, 1), downsample=None):
+    def __init__(
+        self,
+        inputs: int,
+        planes: int,
+        stride: int = 1,
+        dilation: tuple[int, int] = (1, 1),
+        downsample: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         first, second = dilation
         self.conv1 = nn.Conv2d(inputs, planes, 3, stride, padding=first, dilation=first, bias=False)
@@ -19,7 +32,7 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(planes)
         self.downsample = downsample
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         y = self.bn1(self.conv1(x), relu=True)
         return F.relu(self.bn2(self.conv2(y)) + shortcut)
@@ -30,7 +43,14 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inputs, planes, stride=1, dilation=(1, 1), downsample=None):
+    def __init__(
+        self,
+        inputs: int,
+        planes: int,
+        stride: int = 1,
+        dilation: tuple[int, int] = (1, 1),
+        downsample: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         rate, _ = dilation
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
@@ -41,14 +61,22 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(planes * 4)
         self.downsample = downsample
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
         y = self.bn1(self.conv1(x), relu=True)
         y = self.bn2(self.conv2(y), relu=True)
         return F.relu(self.bn3(self.conv3(y)) + shortcut)
 
 
-def residual_layer(block, inputs, planes, blocks, stride, plan, multi_grid=None):
+def residual_layer(
+    block: type[BasicBlock] | type[Bottleneck],
+    inputs: int,
+    planes: int,
+    blocks: int,
+    stride: int,
+    plan: Dilation,
+    multi_grid: Sequence[int] | None = None,
+) -> nn.Sequential:
     """`blocks` residual blocks, the first with `stride` or, beyond the output stride, dilated.
 
     multi_grid: unit rates of the blocks, multiplied by the layer's dilation (Chen et al. 2017, section 3.2.1); without
@@ -78,14 +106,14 @@ class ResNet(Backbone):
 
     def __init__(
         self,
-        block,
-        layers,
-        num_classes=1000,
-        replace_stride_with_dilation=None,
-        output_stride=32,
-        multi_grid=None,
-        width=64,
-    ):
+        block: type[BasicBlock] | type[Bottleneck],
+        layers: Sequence[int],
+        num_classes: int | None = 1000,
+        replace_stride_with_dilation: Sequence[bool] | None = None,
+        output_stride: int = 32,
+        multi_grid: Sequence[int] | None = None,
+        width: int = 64,
+    ) -> None:
         super().__init__()
         if replace_stride_with_dilation is not None:
             output_stride = _output_stride(replace_stride_with_dilation)
@@ -108,7 +136,7 @@ class ResNet(Backbone):
             self.fc = nn.Linear(channels, num_classes)
         self.apply(_initialise)
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """layer1, layer2, layer3, layer4."""
         self.check_input(x)
         x = self.maxpool(self.bn1(self.conv1(x), relu=True))
@@ -117,7 +145,7 @@ class ResNet(Backbone):
             x = found[name] = getattr(self, name)(x)
         return found
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         return self.fc(F.flatten(self.avgpool(self.pyramid(x)["layer4"]), 1))
 
@@ -138,26 +166,26 @@ def _initialise(module):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
-def resnet18(num_classes=1000, **options):
+def resnet18(num_classes: int | None = 1000, **options: Any) -> ResNet:
     """ResNet-18 with torchvision's parameter names; 11.69 M parameters. Options as `ResNet`."""
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes, **options)
 
 
-def resnet34(num_classes=1000, **options):
+def resnet34(num_classes: int | None = 1000, **options: Any) -> ResNet:
     """ResNet-34; 21.80 M parameters."""
     return ResNet(BasicBlock, (3, 4, 6, 3), num_classes, **options)
 
 
-def resnet50(num_classes=1000, **options):
+def resnet50(num_classes: int | None = 1000, **options: Any) -> ResNet:
     """ResNet-50; 25.56 M parameters."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, **options)
 
 
-def resnet101(num_classes=1000, **options):
+def resnet101(num_classes: int | None = 1000, **options: Any) -> ResNet:
     """ResNet-101; 44.55 M parameters."""
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes, **options)
 
 
-def resnet_small(num_classes=None, **options):
+def resnet_small(num_classes: int | None = None, **options: Any) -> ResNet:
     """For lessons: ResNet-10, a quarter as wide."""
     return ResNet(BasicBlock, (1, 1, 1, 1), num_classes, width=16, **options)

@@ -1,12 +1,17 @@
 """ShuffleNetV2 (Ma et al. 2018, figure 3 c, d and table 5): half the channels wait, then all are shuffled."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..blocks import ConvBNReLU
 from .base import Backbone, Dilation, Stage, check_output_stride
 
 
-def channel_shuffle(x, groups):
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     """Channels (g, c) in the order (c, g), so that what was kept apart meets in the next block."""
     N, C, H, W = x.shape
     x = F.reshape(x, (N, groups, C // groups, H, W))
@@ -16,7 +21,7 @@ def channel_shuffle(x, groups):
 class InvertedResidual(nn.Module):
     """1x1, depthwise 3x3, 1x1 on half of the channels (on all of them, twice, where the layer's first block strides)."""
 
-    def __init__(self, inputs, outputs, first=False, stride=1, dilation=1):
+    def __init__(self, inputs: int, outputs: int, first: bool = False, stride: int = 1, dilation: int = 1) -> None:
         super().__init__()
         half = outputs // 2
         self.first = first
@@ -28,7 +33,7 @@ class InvertedResidual(nn.Module):
             *ConvBNReLU(half, half, 1),
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         kept, worked = (self.branch1(x), x) if self.first else F.chunk(x, 2, 1)
         return channel_shuffle(F.cat([kept, self.branch2(worked)], 1), 2)
 
@@ -45,11 +50,11 @@ class ShuffleNetV2(Backbone):
 
     def __init__(
         self,
-        stages_repeats=(4, 8, 4),
-        stages_out_channels=(24, 116, 232, 464, 1024),
-        num_classes=1000,
-        output_stride=32,
-    ):
+        stages_repeats: Sequence[int] = (4, 8, 4),
+        stages_out_channels: Sequence[int] = (24, 116, 232, 464, 1024),
+        num_classes: int | None = 1000,
+        output_stride: int = 32,
+    ) -> None:
         super().__init__()
         check_output_stride("ShuffleNetV2", output_stride)
         self.num_classes = num_classes
@@ -69,7 +74,7 @@ class ShuffleNetV2(Backbone):
             self.conv5 = ConvBNReLU(channels, last, 1)
             self.fc = nn.Linear(last, num_classes)
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """conv1, maxpool, stage2, stage3, stage4."""
         self.check_input(x)
         found = {}
@@ -77,24 +82,24 @@ class ShuffleNetV2(Backbone):
             x = found[name] = getattr(self, name)(x)
         return found
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         x = self.conv5(self.pyramid(x)["stage4"])
         return self.fc(F.mean(x, (2, 3)))
 
 
-def shufflenet_v2_x1_0(num_classes=1000, output_stride=32):
+def shufflenet_v2_x1_0(num_classes: int | None = 1000, output_stride: int = 32) -> ShuffleNetV2:
     """ShuffleNetV2 x1.0 with torchvision's parameter names; 2.28 M parameters."""
     return ShuffleNetV2(num_classes=num_classes, output_stride=output_stride)
 
 
-def shufflenet_v2_x0_5(num_classes=1000, output_stride=32):
+def shufflenet_v2_x0_5(num_classes: int | None = 1000, output_stride: int = 32) -> ShuffleNetV2:
     """ShuffleNetV2 x0.5; 1.37 M parameters."""
     return ShuffleNetV2(
         stages_out_channels=(24, 48, 96, 192, 1024), num_classes=num_classes, output_stride=output_stride
     )
 
 
-def shufflenet_small(num_classes=None, output_stride=32):
+def shufflenet_small(num_classes: int | None = None, output_stride: int = 32) -> ShuffleNetV2:
     """For lessons: the widths of x0.5, two blocks a stage."""
     return ShuffleNetV2((2, 2, 2), (24, 48, 96, 192, 256), num_classes, output_stride)

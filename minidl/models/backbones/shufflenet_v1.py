@@ -1,7 +1,12 @@
 """ShuffleNet (Zhang et al. 2018, figure 2 b, c and table 1): grouped 1x1 convolutions, shuffled so that groups talk."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..blocks import ConvBNReLU
 from .base import Backbone, Dilation, Stage, check_output_stride
 from .shufflenet import channel_shuffle
@@ -13,7 +18,16 @@ CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
 class ShuffleUnit(nn.Module):
     """Grouped 1x1 to a quarter, shuffle, depthwise 3x3, grouped 1x1; added to x, or beside its 3x3 average if it strides."""
 
-    def __init__(self, inputs, outputs, groups, first=False, stride=1, dilation=1, group_first=True):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        groups: int,
+        first: bool = False,
+        stride: int = 1,
+        dilation: int = 1,
+        group_first: bool = True,
+    ) -> None:
         super().__init__()
         self.groups, self.first, self.stride = groups, first, stride
         middle, made = outputs // 4, outputs - inputs if first else outputs
@@ -21,7 +35,7 @@ class ShuffleUnit(nn.Module):
         self.depthwise = ConvBNReLU(middle, middle, 3, stride, dilation, groups=middle, activation=None)
         self.expand = ConvBNReLU(middle, made, 1, groups=groups, activation=None)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         y = channel_shuffle(self.compress(x), self.groups)
         y = self.expand(self.depthwise(y))
         if not self.first:
@@ -33,7 +47,14 @@ class ShuffleUnit(nn.Module):
 class ShuffleNetV1(Backbone):
     """Stem of stride 4 and 24 channels, stages of 4, 8 and 4 units, global average, one linear layer."""
 
-    def __init__(self, groups=3, num_classes=1000, output_stride=32, repeats=(4, 8, 4), channels=None):
+    def __init__(
+        self,
+        groups: int = 3,
+        num_classes: int | None = 1000,
+        output_stride: int = 32,
+        repeats: Sequence[int] = (4, 8, 4),
+        channels: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         check_output_stride("ShuffleNetV1", output_stride)
         if groups not in CHANNELS:
@@ -53,7 +74,7 @@ class ShuffleNetV1(Backbone):
         if num_classes:
             self.fc = nn.Linear(inputs, num_classes)
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """conv1, maxpool, stage2, stage3, stage4."""
         self.check_input(x)
         found = {}
@@ -61,16 +82,16 @@ class ShuffleNetV1(Backbone):
             x = found[name] = getattr(self, name)(x)
         return found
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         return self.fc(F.mean(self.pyramid(x)["stage4"], (2, 3)))
 
 
-def shufflenet_v1(num_classes=1000, groups=3, output_stride=32):
+def shufflenet_v1(num_classes: int | None = 1000, groups: int = 3, output_stride: int = 32) -> ShuffleNetV1:
     """ShuffleNet 1x; 1.86 M parameters with 3 groups, 2.4 M with 8."""
     return ShuffleNetV1(groups, num_classes, output_stride)
 
 
-def shufflenet_v1_small(num_classes=None, output_stride=32):
+def shufflenet_v1_small(num_classes: int | None = None, output_stride: int = 32) -> ShuffleNetV1:
     """For lessons: two groups, 48 channels at stage 2, two units a stage."""
     return ShuffleNetV1(2, num_classes, output_stride, (2, 2, 2), 48)

@@ -1,7 +1,12 @@
 """VGG (Simonyan and Zisserman 2015, table 1): nothing but 3x3 convolutions, and 2x2 pools that halve the size."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .base import Backbone, Dilation, Stage, check_output_stride, collect
 
 # Columns A (11 layers) and D (16) of table 1: channels of the convolutions before each pool.
@@ -18,8 +23,14 @@ class VGG(Backbone):
     """
 
     def __init__(
-        self, blocks=VGG16, num_classes=1000, batch_norm=False, dropout=0.5, output_stride=32, input_channels=3
-    ):
+        self,
+        blocks: Sequence[Sequence[int]] = VGG16,
+        num_classes: int | None = 1000,
+        batch_norm: bool = False,
+        dropout: float = 0.5,
+        output_stride: int = 32,
+        input_channels: int = 3,
+    ) -> None:
         super().__init__()
         deepest = 2 ** len(blocks)
         check_output_stride("VGG", output_stride, tuple(2**k for k in range(3, len(blocks) + 1)) or (deepest,))
@@ -50,7 +61,7 @@ class VGG(Backbone):
             )
         self.apply(_initialise)
 
-    def check_input(self, x):
+    def check_input(self, x: Tensor) -> None:
         super().check_input(x)
         if min(x.shape[2:]) < self.output_stride:
             size, least = f"{x.shape[2]}x{x.shape[3]}", self.output_stride
@@ -58,12 +69,12 @@ class VGG(Backbone):
                 f"VGG: input is {size}; needed at least {least}x{least} pixels, or nothing is left to pool"
             )
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """pool1, pool2, ..."""
         self.check_input(x)
         return collect(self.features, self.ends, x)
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         x = self.avgpool(self.features(x))  # (N, 512, 7, 7)
         return self.classifier(F.flatten(x, 1))
@@ -78,17 +89,17 @@ def _initialise(module):
         nn.init.zeros_(module.bias)
 
 
-def vgg16(num_classes=1000, dropout=0.5, output_stride=32):
+def vgg16(num_classes: int | None = 1000, dropout: float = 0.5, output_stride: int = 32) -> VGG:
     """VGG-16 (configuration D) with torchvision's parameter names; 138.36 M parameters."""
     return VGG(VGG16, num_classes, False, dropout, output_stride)
 
 
-def vgg16_bn(num_classes=1000, dropout=0.5, output_stride=32):
+def vgg16_bn(num_classes: int | None = 1000, dropout: float = 0.5, output_stride: int = 32) -> VGG:
     """VGG-16 with a batch norm after every convolution."""
     return VGG(VGG16, num_classes, True, dropout, output_stride)
 
 
-def vgg_small(num_classes=None, output_stride=32, base=16):
+def vgg_small(num_classes: int | None = None, output_stride: int = 32, base: int = 16) -> VGG:
     """For lessons: one convolution a block, batch norm, widths `base` to 8 `base`; strides 2 to 32, no head of its own."""
     if num_classes:
         raise ValueError("vgg_small: it offers features only; needed num_classes=None")

@@ -4,8 +4,14 @@ Xception in which every max-pool is a strided separable convolution, so that any
 depthwise 3x3 is followed by batch norm and ReLU.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..blocks import ConvBNReLU
 from .base import Backbone, Dilation, Stage, check_output_stride
 
@@ -13,7 +19,7 @@ from .base import Backbone, Dilation, Stage, check_output_stride
 class Separable(nn.Sequential):
     """ReLU, depthwise 3x3, batch norm, ReLU, pointwise, batch norm: the ReLU first, so that sums of blocks stay linear."""
 
-    def __init__(self, inputs, outputs, stride=1, dilation=1):
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__(
             nn.ReLU(),
             ConvBNReLU(inputs, inputs, 3, stride, dilation, groups=inputs),
@@ -24,7 +30,9 @@ class Separable(nn.Sequential):
 class Block(nn.Module):
     """Three separable convolutions, the last with the stride, around a shortcut (1x1 where the shape changes)."""
 
-    def __init__(self, inputs, widths, stride=1, dilations=(1, 1, 1)):
+    def __init__(
+        self, inputs: int, widths: Sequence[int], stride: int = 1, dilations: Sequence[int] = (1, 1, 1)
+    ) -> None:
         super().__init__()
         a, b, c = widths
         self.units = nn.Sequential(
@@ -35,7 +43,7 @@ class Block(nn.Module):
         fits = stride == 1 and inputs == c
         self.shortcut = nn.Identity() if fits else ConvBNReLU(inputs, c, 1, stride, activation=None)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.units(x) + self.shortcut(x)
 
 
@@ -45,7 +53,14 @@ class Xception(Backbone):
     multi_grid: unit rates of the last three convolutions, times the exit flow's dilation.
     """
 
-    def __init__(self, middle=16, num_classes=1000, output_stride=32, width_mult=1.0, multi_grid=(1, 1, 1)):
+    def __init__(
+        self,
+        middle: int = 16,
+        num_classes: int | None = 1000,
+        output_stride: int = 32,
+        width_mult: float = 1.0,
+        multi_grid: Sequence[int] = (1, 1, 1),
+    ) -> None:
         super().__init__()
         check_output_stride("Xception", output_stride)
         self.num_classes = num_classes
@@ -77,7 +92,7 @@ class Xception(Backbone):
         stride, _ = plan(stride)
         return Block(inputs, widths, stride, (plan.before,) * 3)
 
-    def pyramid(self, x):
+    def pyramid(self, x: Tensor) -> dict[str, Tensor]:
         """stem, entry1, entry2.units.1 (the low-level features of DeepLabv3+), entry2, middle, exit2."""
         self.check_input(x)
         found = {"stem": self.stem(x)}
@@ -88,21 +103,21 @@ class Xception(Backbone):
         found["exit2"] = self.exit2(self.exit1(x))
         return found
 
-    def classify(self, x):
+    def classify(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         return self.fc(F.mean(self.pyramid(x)["exit2"], (2, 3)))
 
 
-def xception41(num_classes=1000, **options):
+def xception41(num_classes: int | None = 1000, **options: Any) -> Xception:
     """Aligned Xception-41. Options as `Xception`."""
     return Xception(8, num_classes, **options)
 
 
-def xception65(num_classes=1000, **options):
+def xception65(num_classes: int | None = 1000, **options: Any) -> Xception:
     """Aligned Xception-65. Options as `Xception`."""
     return Xception(16, num_classes, **options)
 
 
-def xception_small(num_classes=None, **options):
+def xception_small(num_classes: int | None = None, **options: Any) -> Xception:
     """For lessons: one middle block, an eighth as wide."""
     return Xception(1, num_classes, width_mult=0.125, **options)

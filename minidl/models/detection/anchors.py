@@ -1,6 +1,12 @@
 """Anchors: the boxes that a detector begins with, the same few around every cell (Ren et al. 2015, section 3.1.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
+
+from ...typing import Array
 
 
 class AnchorGenerator:
@@ -10,7 +16,11 @@ class AnchorGenerator:
     torchvision's; level l has A of them around the corner (0, 0), (stride, 0), ... of every cell.
     """
 
-    def __init__(self, sizes=((32,), (64,), (128,), (256,), (512,)), aspect_ratios=((0.5, 1.0, 2.0),)):
+    def __init__(
+        self,
+        sizes: Sequence[Sequence[float]] = ((32,), (64,), (128,), (256,), (512,)),
+        aspect_ratios: Sequence[Sequence[float]] = ((0.5, 1.0, 2.0),),
+    ) -> None:
         if len(aspect_ratios) == 1:
             aspect_ratios = tuple(aspect_ratios) * len(sizes)
         if len(sizes) != len(aspect_ratios) or not all(map(len, (*sizes, *aspect_ratios))):
@@ -22,11 +32,11 @@ class AnchorGenerator:
         self.base = [base_anchors(s, r) for s, r in zip(sizes, aspect_ratios)]
 
     @property
-    def per_cell(self):
+    def per_cell(self) -> list[int]:
         """The number of anchors around one cell, per level."""
         return [len(base) for base in self.base]
 
-    def __call__(self, grids, image_size):
+    def __call__(self, grids: Sequence[Sequence[int]], image_size: Sequence[int]) -> list[Array]:
         """A list of (H W A, 4) float32 boxes for levels of `grids` [(H, W), ...] over an image of (height, width).
 
         Cells row by row, within a cell the base boxes in order. The stride is image size // grid size, per axis.
@@ -41,7 +51,7 @@ class AnchorGenerator:
         return levels
 
 
-def base_anchors(sizes, aspect_ratios):
+def base_anchors(sizes: Sequence[float], aspect_ratios: Sequence[float]) -> Array:
     """(R S, 4) boxes around 0: width s / sqrt(r), height s sqrt(r), corners rounded half to even."""
     root = np.sqrt(np.asarray(aspect_ratios, np.float32))[:, None]
     s = np.asarray(sizes, np.float32)

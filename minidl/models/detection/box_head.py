@@ -1,10 +1,15 @@
 """Fast R-CNN's head: what is in a box, and where its corners really are (Girshick 2015, figure 1, section 2.3)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ... import functional as F
 from ... import nn
 from ...autograd.tensor import Tensor
+from ...typing import Array
 from .boxes import clip, decode, encode, large, suppress
 
 WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # deltas are about a tenth and a fifth: these bring them to about 1
@@ -13,26 +18,28 @@ WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # deltas are about a tenth and a fifth: these 
 class TwoMLPHead(nn.Module):
     """(R, C, s, s) -> (R, width): two fully connected layers with ReLU (Lin et al. 2017, section 4.2)."""
 
-    def __init__(self, inputs, width=1024):
+    def __init__(self, inputs: int, width: int = 1024) -> None:
         super().__init__()
         self.fc6, self.fc7 = nn.Linear(inputs, width), nn.Linear(width, width)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.fc7(F.relu(self.fc6(F.flatten(x, 1)))))
 
 
 class FastRCNNPredictor(nn.Module):
     """(R, width) -> class logits (R, K) and, for each class, four deltas: (R, 4 K)."""
 
-    def __init__(self, width, num_classes):
+    def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
         self.cls_score, self.bbox_pred = nn.Linear(width, num_classes), nn.Linear(width, 4 * num_classes)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.cls_score(x), self.bbox_pred(x)
 
 
-def box_losses(class_logits, box_regression, rois, labels, boxes):
+def box_losses(
+    class_logits: Tensor, box_regression: Tensor, rois: Array, labels: Array, boxes: Array
+) -> dict[str, Tensor]:
     """Cross-entropy of the class, and smooth L1 (beta 1/9) of the true class's deltas, over the number of boxes.
 
     rois, boxes (R, 4): where each box is and where it should be; labels (R,), 0 background, which has no deltas.
@@ -48,7 +55,15 @@ def box_losses(class_logits, box_regression, rois, labels, boxes):
     }
 
 
-def detect(class_logits, box_regression, rois, size, score_thresh, nms_thresh, limit):
+def detect(
+    class_logits: Array,
+    box_regression: Array,
+    rois: Array,
+    size: Sequence[int],
+    score_thresh: float,
+    nms_thresh: float,
+    limit: int,
+) -> dict[str, Tensor]:
     """One image's detections {"boxes", "labels", "scores"} from the logits (R, K) and deltas (R, 4 K) of its boxes.
 
     Every class but the background is a candidate with its own box; those below `score_thresh` or thinner than 0.01 pixels

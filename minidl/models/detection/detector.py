@@ -1,14 +1,19 @@
 """A two-stage detector: transform, features, proposals, regions, and back; with everything in between kept to look at."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ... import nn
 from ...autograd.tensor import Tensor
 from ...backend import asarray
+from ...typing import TensorLike
 from .published import current_name
-from .roi_heads import Regions
-from .rpn import Proposed
+from .roi_heads import Regions, RoIHeads
+from .rpn import Proposed, RegionProposalNetwork
 from .targets import check_targets
+from .transform import DetectionTransform
 
 
 @dataclass
@@ -45,16 +50,27 @@ class Detector(nn.Module):
 
     current_name = staticmethod(current_name)  # of a parameter in a published file
 
-    def __init__(self, backbone, rpn, roi_heads, transform, num_classes):
+    def __init__(
+        self,
+        backbone: nn.Module,
+        rpn: RegionProposalNetwork,
+        roi_heads: RoIHeads,
+        transform: DetectionTransform,
+        num_classes: int,
+    ) -> None:
         super().__init__()
         self.transform, self.backbone, self.rpn, self.roi_heads = transform, backbone, rpn, roi_heads
         self.num_classes = num_classes
 
-    def forward(self, images, targets=None):
+    def forward(
+        self, images: Sequence[TensorLike] | Tensor, targets: Sequence[Mapping[str, TensorLike]] | None = None
+    ) -> dict[str, Tensor] | list[dict[str, Tensor]] | None:
         stages = self.stages(images, targets)
         return stages.losses if self.training else stages.detections
 
-    def stages(self, images, targets=None):
+    def stages(
+        self, images: Sequence[TensorLike] | Tensor, targets: Sequence[Mapping[str, TensorLike]] | None = None
+    ) -> Stages:
         """The same as calling the model, with every stage of it: see `Stages`."""
         images = [check_image(k, image, self.backbone.input_channels).to(self.device) for k, image in enumerate(images)]
         if not images:
@@ -75,7 +91,7 @@ class Detector(nn.Module):
         return Stages(batch, sizes, originals, targets, features, proposed, regions, losses, detections)
 
 
-def check_image(k, image, channels):
+def check_image(k: int, image: TensorLike, channels: int) -> Tensor:
     """Image k as a Tensor, refused if it is not floating C x H x W."""
     image = image if isinstance(image, Tensor) else Tensor(asarray(image))
     if image.ndim != 3 or image.shape[0] != channels or not min(image.shape[1:]):

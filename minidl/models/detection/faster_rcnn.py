@@ -1,5 +1,11 @@
 """Faster R-CNN: one network proposes boxes and classifies them (Ren et al. 2015, figure 2), here on a feature pyramid."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ... import nn
 from .. import backbones
 from .anchors import AnchorGenerator
 from .box_head import FastRCNNPredictor, TwoMLPHead
@@ -23,38 +29,38 @@ class FasterRCNN(Detector):
 
     def __init__(
         self,
-        backbone,
-        num_classes,
-        min_size=800,
-        max_size=1333,
-        image_mean=None,
-        image_std=None,
-        size_divisible=32,
-        rpn_anchor_generator=None,
-        rpn_pre_nms_top_n_train=2000,
-        rpn_pre_nms_top_n_test=1000,
-        rpn_post_nms_top_n_train=2000,
-        rpn_post_nms_top_n_test=1000,
-        rpn_nms_thresh=0.7,
-        rpn_fg_iou_thresh=0.7,
-        rpn_bg_iou_thresh=0.3,
-        rpn_batch_size_per_image=256,
-        rpn_positive_fraction=0.5,
-        rpn_score_thresh=0.0,
-        box_score_thresh=0.05,
-        box_nms_thresh=0.5,
-        box_detections_per_img=100,
-        box_fg_iou_thresh=0.5,
-        box_bg_iou_thresh=0.5,
-        box_batch_size_per_image=512,
-        box_positive_fraction=0.25,
-        box_width=1024,
-        pooling="align",
-        sampling_ratio=2,
-        canonical_scale=224,
-        canonical_level=4,
-        **roi_options,
-    ):
+        backbone: nn.Module,
+        num_classes: int,
+        min_size: int | Sequence[int] | None = 800,
+        max_size: int = 1333,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+        size_divisible: int = 32,
+        rpn_anchor_generator: AnchorGenerator | None = None,
+        rpn_pre_nms_top_n_train: int = 2000,
+        rpn_pre_nms_top_n_test: int = 1000,
+        rpn_post_nms_top_n_train: int = 2000,
+        rpn_post_nms_top_n_test: int = 1000,
+        rpn_nms_thresh: float = 0.7,
+        rpn_fg_iou_thresh: float = 0.7,
+        rpn_bg_iou_thresh: float = 0.3,
+        rpn_batch_size_per_image: int = 256,
+        rpn_positive_fraction: float = 0.5,
+        rpn_score_thresh: float = 0.0,
+        box_score_thresh: float = 0.05,
+        box_nms_thresh: float = 0.5,
+        box_detections_per_img: int = 100,
+        box_fg_iou_thresh: float = 0.5,
+        box_bg_iou_thresh: float = 0.5,
+        box_batch_size_per_image: int = 512,
+        box_positive_fraction: float = 0.25,
+        box_width: int = 1024,
+        pooling: str = "align",
+        sampling_ratio: int = 2,
+        canonical_scale: int = 224,
+        canonical_level: int = 4,
+        **roi_options: Any,
+    ) -> None:
         if num_classes < 2:
             raise ValueError(
                 f"{type(self).__name__}: num_classes is {num_classes}; needed at least 2, the background is one"
@@ -95,7 +101,7 @@ class FasterRCNN(Detector):
         super().__init__(backbone, rpn, roi_heads, transform, num_classes)
 
 
-def resnet50_fpn(trainable_layers=5, norm_eps=1e-5):
+def resnet50_fpn(trainable_layers: int = 5, norm_eps: float = 1e-5) -> BackboneWithFPN:
     """ResNet-50 with frozen batch norm and a pyramid of five levels, of strides 4 to 64 with 256 channels.
 
     trainable_layers: how many of layer4, layer3, layer2, layer1 and the stem learn, from the deepest on; the rest is fixed.
@@ -109,7 +115,9 @@ def resnet50_fpn(trainable_layers=5, norm_eps=1e-5):
     return BackboneWithFPN(body)
 
 
-def fasterrcnn_resnet50_fpn(num_classes=91, trainable_backbone_layers=5, norm_eps=1e-5, **options):
+def fasterrcnn_resnet50_fpn(
+    num_classes: int = 91, trainable_backbone_layers: int = 5, norm_eps: float = 1e-5, **options: Any
+) -> FasterRCNN:
     """Faster R-CNN on ResNet-50-FPN with torchvision's parameter names; 41.76 M parameters.
 
     Published COCO weights were trained with three trainable layers and want norm_eps=0. Options as `FasterRCNN`.

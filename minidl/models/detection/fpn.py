@@ -1,8 +1,13 @@
 """Feature pyramid network: every level as fine as its stage and as wise as the deepest (Lin et al. 2017, figure 3)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 from ... import functional as F
 from ... import nn
-from ..backbones.base import Stage
+from ...autograd.tensor import Tensor
+from ..backbones.base import Backbone, Stage
 
 
 class FeaturePyramidNetwork(nn.Module):
@@ -13,7 +18,7 @@ class FeaturePyramidNetwork(nn.Module):
     level "pool", every second cell of the coarsest, for anchors larger than any box the detector pools from (section 4.1).
     """
 
-    def __init__(self, in_channels, out_channels=256, extra=None):
+    def __init__(self, in_channels: Sequence[int], out_channels: int = 256, extra: str | None = None) -> None:
         super().__init__()
         if not in_channels or extra not in (None, "pool"):
             raise ValueError(
@@ -29,7 +34,7 @@ class FeaturePyramidNetwork(nn.Module):
                 nn.init.kaiming_uniform_(conv.weight, a=1)
                 nn.init.zeros_(conv.bias)
 
-    def forward(self, features):
+    def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if len(features) != len(self.inner_blocks):
             raise ValueError(
                 f"FeaturePyramidNetwork: features {list(features)} came; needed {len(self.inner_blocks)} of them"
@@ -51,7 +56,9 @@ class BackboneWithFPN(nn.Module):
     `stages` is {level: Stage(stride, channels)} as a backbone's.
     """
 
-    def __init__(self, body, out_channels=256, names=None, extra="pool"):
+    def __init__(
+        self, body: Backbone, out_channels: int = 256, names: Sequence[str] | None = None, extra: str | None = "pool"
+    ) -> None:
         super().__init__()
         self.names = list(body.stages) if names is None else list(names)
         if unknown := [name for name in self.names if name not in body.stages]:
@@ -64,7 +71,7 @@ class BackboneWithFPN(nn.Module):
         if extra:
             self.stages["pool"] = Stage(2 * strides[-1], out_channels)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(N, C, H, W) -> {level: (N, out_channels, H / stride, W / stride)}."""
         found = self.body.pyramid(x)
         return self.fpn({str(k): found[name] for k, name in enumerate(self.names)})

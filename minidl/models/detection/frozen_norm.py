@@ -1,5 +1,7 @@
 """Batch norm that no longer learns: the statistics and the affine map of a pretrained network, constants from then on."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from ... import functional as F
@@ -14,13 +16,13 @@ class FrozenBatchNorm2d(nn.Module):
     are torchvision's. eps: torchvision's published COCO weights ask for 0.
     """
 
-    def __init__(self, num_features, eps=1e-5):
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.num_features, self.eps = num_features, eps
         for name, value in {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}.items():
             self.register_buffer(name, Tensor(np.full(num_features, value, np.float32)))
 
-    def forward(self, input, relu=False):
+    def forward(self, input: Tensor, relu: bool = False) -> Tensor:
         """`relu=True` returns max(y, 0), computed in the same pass."""
         if input.ndim != 4 or input.shape[1] != self.num_features:
             raise ValueError(f"FrozenBatchNorm2d: input has shape {input.shape}; needed (N, {self.num_features}, H, W)")
@@ -28,11 +30,11 @@ class FrozenBatchNorm2d(nn.Module):
             input, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps, relu
         )
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}"
 
 
-def freeze_norms(module, eps=None):
+def freeze_norms(module: nn.Module, eps: float | None = None) -> nn.Module:
     """Replace every BatchNorm2d below `module` by a frozen one with the same values, in place; returns `module`.
 
     eps: that of each norm it replaces where not given.

@@ -1,16 +1,21 @@
 """Mask R-CNN's third branch: a binary mask per class, of which one is taken (He et al. 2017, figure 4, section 3)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from ... import functional as F
 from ... import nn
 from ...autograd.tensor import Tensor
+from ...typing import Array
 
 
 class MaskRCNNHeads(nn.Sequential):
     """3x3 convolutions with ReLU, `layers` channels each; (R, C, s, s) keeps its size."""
 
-    def __init__(self, inputs, layers):
+    def __init__(self, inputs: int, layers: Sequence[int]) -> None:
         blocks, before = [], inputs
         for channels in layers:
             blocks.append(nn.Sequential(nn.Conv2d(before, channels, 3, padding=1), nn.ReLU()))
@@ -22,13 +27,13 @@ class MaskRCNNHeads(nn.Sequential):
 class MaskRCNNPredictor(nn.Module):
     """(R, C, s, s) -> mask logits (R, K, 2 s, 2 s): a transposed convolution that doubles, then 1x1."""
 
-    def __init__(self, inputs, width, num_classes):
+    def __init__(self, inputs: int, width: int, num_classes: int) -> None:
         super().__init__()
         self.conv5_mask = nn.ConvTranspose2d(inputs, width, 2, 2)
         self.mask_fcn_logits = nn.Conv2d(width, num_classes, 1)
         _initialise(self)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.mask_fcn_logits(F.relu(self.conv5_mask(x)))
 
 
@@ -39,7 +44,7 @@ def _initialise(module):
             nn.init.zeros_(layer.bias)
 
 
-def mask_targets(masks, matched, rois, size):
+def mask_targets(masks: Array, matched: Array, rois: Array, size: int) -> Array:
     """What of the masks (K, H, W) lies in the boxes `rois` (R, 4) of the objects `matched` (R,), as (R, size, size).
 
     Cut out by ROI Align of the whole mask (values 0 to 1), as torchvision does.
@@ -51,7 +56,7 @@ def mask_targets(masks, matched, rois, size):
     return F.roi_align(whole, Tensor(numbered), size).data[:, 0]
 
 
-def mask_loss(mask_logits, labels, wanted):
+def mask_loss(mask_logits: Tensor, labels: Array, wanted: Array) -> Tensor:
     """Binary cross-entropy, the mean over pixels, of the mask of the true class alone: classes do not compete.
 
     mask_logits (R, K, s, s), labels (R,) of 1..K-1, wanted (R, s, s). Without boxes 0, with gradients that are 0.
@@ -62,7 +67,7 @@ def mask_loss(mask_logits, labels, wanted):
     return F.binary_cross_entropy_with_logits(own, wanted)
 
 
-def mask_probabilities(mask_logits, labels):
+def mask_probabilities(mask_logits: Tensor, labels: Array) -> Tensor:
     """(R, K, s, s), labels (R,) -> (R, 1, s, s): sigmoid of the mask of each box's class."""
     own = F.sigmoid(mask_logits[np.arange(len(labels)), labels])
     return F.unsqueeze(own, 1)

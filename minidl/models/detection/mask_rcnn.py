@@ -1,5 +1,11 @@
 """Mask R-CNN: Faster R-CNN with a third branch that draws each object's mask (He et al. 2017, figures 1 and 4)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ... import nn
 from .. import backbones
 from ..backbones.resnet import BasicBlock
 from .anchors import AnchorGenerator
@@ -14,16 +20,16 @@ class MaskRCNN(FasterRCNN):
 
     def __init__(
         self,
-        backbone,
-        num_classes,
-        mask_layers=(256, 256, 256, 256),
-        mask_width=256,
-        pooling="align",
-        sampling_ratio=2,
-        canonical_scale=224,
-        canonical_level=4,
-        **options,
-    ):
+        backbone: nn.Module,
+        num_classes: int,
+        mask_layers: Sequence[int] = (256, 256, 256, 256),
+        mask_width: int = 256,
+        pooling: str = "align",
+        sampling_ratio: int = 2,
+        canonical_scale: int = 224,
+        canonical_level: int = 4,
+        **options: Any,
+    ) -> None:
         pool = (sampling_ratio, pooling, canonical_scale, canonical_level)
         names = [name for name in backbone.stages if name != "pool"]
         super().__init__(
@@ -40,7 +46,9 @@ class MaskRCNN(FasterRCNN):
         )
 
 
-def maskrcnn_resnet50_fpn(num_classes=91, trainable_backbone_layers=5, norm_eps=1e-5, **options):
+def maskrcnn_resnet50_fpn(
+    num_classes: int = 91, trainable_backbone_layers: int = 5, norm_eps: float = 1e-5, **options: Any
+) -> MaskRCNN:
     """Mask R-CNN on ResNet-50-FPN with torchvision's parameter names; 44.40 M parameters.
 
     Published COCO weights were trained with three trainable layers and want norm_eps=0. Options as `MaskRCNN`.
@@ -48,7 +56,7 @@ def maskrcnn_resnet50_fpn(num_classes=91, trainable_backbone_layers=5, norm_eps=
     return MaskRCNN(resnet50_fpn(trainable_backbone_layers, norm_eps), num_classes, **options)
 
 
-def mask_rcnn_small(num_classes=6, pooling="align", **options):
+def mask_rcnn_small(num_classes: int = 6, pooling: str = "align", **options: Any) -> MaskRCNN:
     """For lessons, on scenes of about 128 pixels with upright objects of 24 to 70: five classes and background by default.
 
     A ResNet of three stages (strides 4, 8, 16) learns from scratch, its batch norm with it; pyramid of 64 channels,

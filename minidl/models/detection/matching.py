@@ -1,11 +1,15 @@
 """Which object a box is answerable for, and which boxes a training step looks at (Ren et al. 2015, section 3.1.2)."""
 
+from __future__ import annotations
+
 import numpy as np
+
+from ...typing import Array
 
 BELOW, BETWEEN = -1, -2  # instead of an object's number: background, and too near to either to count
 
 
-def match(iou, high, low, keep_best=False):
+def match(iou: Array, high: float, low: float, keep_best: bool = False) -> Array:
     """For each of B boxes the object (0..K-1) it overlaps most, BELOW where that is < low, BETWEEN where < high.
 
     iou: K x B. keep_best: a box that some object overlaps more than (or as much as) any other box stays with the object
@@ -24,7 +28,7 @@ def match(iou, high, low, keep_best=False):
     return matched
 
 
-def sample(labels, size, positive_fraction, rng):
+def sample(labels: Array, size: int, positive_fraction: float, rng: np.random.Generator) -> tuple[Array, Array]:
     """(positive, negative): sorted indices of at most `size` labels > 0 and = 0 drawn without replacement.
 
     At most size * positive_fraction are positive; negatives fill up, as far as there are any. Labels < 0 never count.

@@ -1,5 +1,7 @@
 """Names in published files: torchvision's COCO weights are of 2019, and four kinds of convolution were renamed since."""
 
+from __future__ import annotations
+
 import re
 
 RENAMED = (
@@ -9,7 +11,7 @@ RENAMED = (
 )
 
 
-def current_name(name):
+def current_name(name: str) -> str:
     """Today's name of a parameter."""
     for pattern, new in RENAMED:
         if found := re.fullmatch(pattern, name):

@@ -1,5 +1,8 @@
 """The second stage: proposals are pooled, classified, refined, and given masks (He et al. 2017, section 3)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +11,7 @@ from ... import nn
 from ...autograd.tensor import Tensor
 from ...backend import random
 from ...backend.cuda import to_host
+from ...typing import Array
 from .box_head import box_losses, detect
 from .boxes import box_iou
 from .mask_head import mask_loss, mask_probabilities, mask_targets
@@ -48,20 +52,20 @@ class RoIHeads(nn.Module):
 
     def __init__(
         self,
-        box_roi_pool,
-        box_head,
-        box_predictor,
-        fg_iou_thresh=0.5,
-        bg_iou_thresh=0.5,
-        batch_size_per_image=512,
-        positive_fraction=0.25,
-        score_thresh=0.05,
-        nms_thresh=0.5,
-        detections_per_img=100,
-        mask_roi_pool=None,
-        mask_head=None,
-        mask_predictor=None,
-    ):
+        box_roi_pool: nn.Module,
+        box_head: nn.Module,
+        box_predictor: nn.Module,
+        fg_iou_thresh: float = 0.5,
+        bg_iou_thresh: float = 0.5,
+        batch_size_per_image: int = 512,
+        positive_fraction: float = 0.25,
+        score_thresh: float = 0.05,
+        nms_thresh: float = 0.5,
+        detections_per_img: int = 100,
+        mask_roi_pool: nn.Module | None = None,
+        mask_head: nn.Module | None = None,
+        mask_predictor: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.box_roi_pool, self.box_head, self.box_predictor = box_roi_pool, box_head, box_predictor
         self.fg_iou_thresh, self.bg_iou_thresh = fg_iou_thresh, bg_iou_thresh
@@ -69,7 +73,13 @@ class RoIHeads(nn.Module):
         self.score_thresh, self.nms_thresh, self.detections_per_img = score_thresh, nms_thresh, detections_per_img
         self.mask_roi_pool, self.mask_head, self.mask_predictor = mask_roi_pool, mask_head, mask_predictor
 
-    def forward(self, features, proposals, sizes, targets=None):
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        proposals: Sequence[Array],
+        sizes: Sequence[tuple[int, int]],
+        targets: Sequence[Mapping[str, Array]] | None = None,
+    ) -> Regions:
         """features {level: map}, proposals [(P, 4)], sizes [(h, w)] of the images -> Regions."""
         labels = matched = None
         if self.training:
@@ -85,7 +95,7 @@ class RoIHeads(nn.Module):
             self._masks(found, features, sizes, targets)
         return found
 
-    def assign(self, boxes, target):
+    def assign(self, boxes: Array, target: Mapping[str, Array]) -> tuple[Array, Array]:
         """(labels, matched) of every box: the class, 0 background, -1 between the thresholds; matched as `match` says."""
         matched = match(box_iou(target["boxes"], boxes), self.fg_iou_thresh, self.bg_iou_thresh)
         labels = np.zeros(len(boxes), np.int64)
@@ -93,7 +103,7 @@ class RoIHeads(nn.Module):
         labels[matched == BETWEEN] = -1
         return labels, matched
 
-    def select(self, boxes, target):
+    def select(self, boxes: Array, target: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         """(boxes, labels, matched) of one image that a training step looks at."""
         boxes = np.concatenate([boxes, target["boxes"]])
         labels, matched = self.assign(boxes, target)

@@ -1,10 +1,15 @@
 """Fixed-size features of boxes of any size, each from the pyramid level that fits it (Lin et al. 2017, section 4.2)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from ... import functional as F
 from ... import nn
 from ...autograd.tensor import Tensor
+from ...typing import Array
 from .boxes import with_image
 
 
@@ -18,7 +23,15 @@ class MultiScaleRoIPool(nn.Module):
     or to the nearest there is: 224-pixel boxes, ImageNet's, to stride 16.
     """
 
-    def __init__(self, names, output_size, sampling_ratio=2, pooling="align", canonical_scale=224, canonical_level=4):
+    def __init__(
+        self,
+        names: Sequence[str],
+        output_size: int,
+        sampling_ratio: int = 2,
+        pooling: str = "align",
+        canonical_scale: int = 224,
+        canonical_level: int = 4,
+    ) -> None:
         super().__init__()
         if pooling not in ("align", "pool"):
             raise ValueError(f"MultiScaleRoIPool: pooling is {pooling!r}; needed 'align' or 'pool'")
@@ -26,19 +39,21 @@ class MultiScaleRoIPool(nn.Module):
         self.output_size, self.sampling_ratio = output_size, sampling_ratio
         self.canonical_scale, self.canonical_level = canonical_scale, canonical_level
 
-    def scales(self, features, sizes):
+    def scales(self, features: Mapping[str, Tensor], sizes: Sequence[tuple[int, int]]) -> list[float]:
         """Feature cells per pixel of each level, the nearest power of two, for images of `sizes`."""
         H = max(h for h, _ in sizes)
         return [2.0 ** np.round(np.log2(features[name].shape[2] / H)) for name in self.names]
 
-    def levels(self, boxes, scales):
+    def levels(self, boxes: Array, scales: Sequence[float]) -> Array:
         """The position in `names` that each of the boxes (R, 4) is pooled from."""
         side = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
         first, last = (-int(np.log2(scales[k])) for k in (0, -1))
         level = np.floor(self.canonical_level + np.log2(np.maximum(side, 1e-9) / self.canonical_scale) + 1e-6)
         return np.clip(level, first, last).astype(np.int64) - first
 
-    def forward(self, features, boxes, sizes):
+    def forward(
+        self, features: Mapping[str, Tensor], boxes: Sequence[Array], sizes: Sequence[tuple[int, int]]
+    ) -> Tensor:
         """features {level: map}; boxes: a list of (R_n, 4) arrays, one per image; sizes: [(h, w)] of the images."""
         rois, scales = with_image(boxes), self.scales(features, sizes)
         level = self.levels(rois[:, 1:], scales)
@@ -52,11 +67,11 @@ class MultiScaleRoIPool(nn.Module):
             return pieces[0]
         return F.cat(pieces)[np.argsort(np.concatenate(order))]
 
-    def pool(self, x, rois, scale):
+    def pool(self, x: Tensor, rois: Tensor, scale: float) -> Tensor:
         """One level's features of `rois` (R, 5)."""
         if self.pooling == "pool":
             return F.roi_pool(x, rois, self.output_size, scale)
         return F.roi_align(x, rois, self.output_size, scale, self.sampling_ratio)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"{self.names}, output_size={self.output_size}, pooling={self.pooling!r}"

@@ -1,5 +1,8 @@
 """Region proposal network: at every anchor, is there an object, and where exactly? (Ren et al. 2015, figure 3, section 3.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +12,8 @@ from ... import nn
 from ...autograd.tensor import Tensor
 from ...backend import random
 from ...backend.cuda import to_host
+from ...typing import Array
+from .anchors import AnchorGenerator
 from .boxes import box_iou, clip, decode, encode, large, suppress
 from .matching import BETWEEN, match, sample
 
@@ -38,7 +43,7 @@ class Proposed:
 class RPNHead(nn.Module):
     """A 3x3 convolution with ReLU, then two 1x1: one logit and four deltas per anchor of a cell; shared by all levels."""
 
-    def __init__(self, channels, anchors_per_cell):
+    def __init__(self, channels: int, anchors_per_cell: int) -> None:
         super().__init__()
         self.conv = nn.Sequential(nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU()))
         self.cls_logits = nn.Conv2d(channels, anchors_per_cell, 1)
@@ -47,7 +52,7 @@ class RPNHead(nn.Module):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, features):
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Maps, finest first -> objectness (N, A) and deltas (N, A, 4), in the order of the anchors."""
         hidden = [self.conv(x) for x in features]
         logits = [per_anchor(self.cls_logits(x), 1) for x in hidden]
@@ -55,7 +60,7 @@ class RPNHead(nn.Module):
         return F.squeeze(F.cat(logits, 1), 2), F.cat(deltas, 1)
 
 
-def per_anchor(x, values):
+def per_anchor(x: Tensor, values: int) -> Tensor:
     """(N, A values, H, W) -> (N, H W A, values): cells row by row, the anchors of a cell together."""
     N, C, H, W = x.shape
     x = x.reshape(N, C // values, values, H, W).permute(0, 3, 4, 1, 2)
@@ -73,18 +78,18 @@ class RegionProposalNetwork(nn.Module):
 
     def __init__(
         self,
-        anchor_generator,
-        head,
-        fg_iou_thresh=0.7,
-        bg_iou_thresh=0.3,
-        batch_size_per_image=256,
-        positive_fraction=0.5,
-        pre_nms_top_n=None,
-        post_nms_top_n=None,
-        nms_thresh=0.7,
-        score_thresh=0.0,
-        min_size=1e-3,
-    ):
+        anchor_generator: AnchorGenerator,
+        head: nn.Module,
+        fg_iou_thresh: float = 0.7,
+        bg_iou_thresh: float = 0.3,
+        batch_size_per_image: int = 256,
+        positive_fraction: float = 0.5,
+        pre_nms_top_n: Mapping[str, int] | None = None,
+        post_nms_top_n: Mapping[str, int] | None = None,
+        nms_thresh: float = 0.7,
+        score_thresh: float = 0.0,
+        min_size: float = 1e-3,
+    ) -> None:
         super().__init__()
         self.anchor_generator, self.head = anchor_generator, head
         self.fg_iou_thresh, self.bg_iou_thresh = fg_iou_thresh, bg_iou_thresh
@@ -93,7 +98,13 @@ class RegionProposalNetwork(nn.Module):
         self.post_nms_top_n = {"training": 2000, "testing": 1000} if post_nms_top_n is None else post_nms_top_n
         self.nms_thresh, self.score_thresh, self.min_size = nms_thresh, score_thresh, min_size
 
-    def forward(self, features, image_size, sizes, targets=None):
+    def forward(
+        self,
+        features: Mapping[str, Tensor],
+        image_size: Sequence[int],
+        sizes: Sequence[tuple[int, int]],
+        targets: Sequence[Mapping[str, Array]] | None = None,
+    ) -> Proposed:
         """features {level: map} of a batch of `image_size`, whose images have `sizes` -> Proposed."""
         maps = list(features.values())
         objectness, deltas = self.head(maps)
@@ -113,7 +124,9 @@ class RegionProposalNetwork(nn.Module):
             self._learn(found, targets)
         return found
 
-    def propose(self, logits, deltas, anchors, levels, size):
+    def propose(
+        self, logits: Array, deltas: Array, anchors: Array, levels: Array, size: Sequence[int]
+    ) -> tuple[Array, Array]:
         """One image's proposals, boxes (P, 4) and scores (P,), from what the head says of its anchors; no gradient."""
         mode = "training" if self.training else "testing"
         best = []
@@ -128,7 +141,7 @@ class RegionProposalNetwork(nn.Module):
         kept = kept[: self.post_nms_top_n[mode]]
         return boxes[kept], scores[kept]
 
-    def assign(self, anchors, boxes):
+    def assign(self, anchors: Array, boxes: Array) -> tuple[Array, Array]:
         """(labels, matched) of every anchor, for one image's objects."""
         matched = match(box_iou(boxes, anchors), self.fg_iou_thresh, self.bg_iou_thresh, keep_best=True)
         return np.where(matched >= 0, 1, np.where(matched == BETWEEN, -1, 0)), matched

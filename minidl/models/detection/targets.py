@@ -1,12 +1,19 @@
 """What a detector is told about its images, checked: boxes, labels, masks."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from ...autograd.tensor import Tensor
 from ...backend.cuda import to_host
+from ...typing import Array, TensorLike
 
 
-def check_targets(targets, sizes, num_classes, masks):
+def check_targets(
+    targets: Sequence[Mapping[str, TensorLike]] | None, sizes: Sequence[Sequence[int]], num_classes: int, masks: bool
+) -> list[dict[str, Array]]:
     """Copies of the dictionaries as arrays: boxes K x 4 float32, labels K int64 and, if `masks`, masks K x H x W uint8.
 
     targets: one dictionary per image, of arrays or Tensors; sizes: (H, W) of each image. Boxes of any number type are

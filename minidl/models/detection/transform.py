@@ -1,6 +1,9 @@
 """From images of any size to one batch, and from what was found in it back to the images."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -8,6 +11,7 @@ from ... import functional as F
 from ... import nn
 from ...autograd.tensor import Tensor
 from ...backend import like, random
+from ...typing import Array
 
 
 class DetectionTransform(nn.Module):
@@ -18,14 +22,23 @@ class DetectionTransform(nn.Module):
     lie at its top left, zeros (the mean colour) around them. The same steps as torchvision's GeneralizedRCNNTransform.
     """
 
-    def __init__(self, min_size=800, max_size=1333, image_mean=None, image_std=None, size_divisible=32):
+    def __init__(
+        self,
+        min_size: int | Sequence[int] | None = 800,
+        max_size: int = 1333,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+        size_divisible: int = 32,
+    ) -> None:
         super().__init__()
         self.min_size = (min_size,) if isinstance(min_size, int | None) else tuple(min_size)
         self.max_size, self.size_divisible = max_size, size_divisible
         self.mean = np.asarray((0.485, 0.456, 0.406) if image_mean is None else image_mean, np.float32)
         self.std = np.asarray((0.229, 0.224, 0.225) if image_std is None else image_std, np.float32)
 
-    def forward(self, images, targets=None):
+    def forward(
+        self, images: Sequence[Tensor], targets: Sequence[Mapping[str, Array]] | None = None
+    ) -> tuple[Tensor, list[tuple[int, int]], list[dict[str, Array]] | None]:
         """(batch Tensor N x C x H x W, [(h, w) of each image in it], targets with boxes and masks at that size)."""
         images = [self.normalise(image) for image in images]
         sizes = [self.new_size(*image.shape[1:]) for image in images]
@@ -37,12 +50,12 @@ class DetectionTransform(nn.Module):
         padded = [F.pad(x, (0, W - x.shape[2], 0, H - x.shape[1])) for x in resized]
         return F.stack(padded), sizes, targets
 
-    def normalise(self, image):
+    def normalise(self, image: Tensor) -> Tensor:
         """(image - mean) / std per channel."""
         mean, std = (like(v.astype(image.dtype)[:, None, None], image.data) for v in (self.mean, self.std))
         return (image - Tensor(mean)) * Tensor(1 / std)
 
-    def new_size(self, h, w):
+    def new_size(self, h: int, w: int) -> tuple[int, int]:
         """The size that an image of (h, w) is brought to."""
         choice = (
             int(random.generator().integers(len(self.min_size))) if self.training and len(self.min_size) > 1 else -1
@@ -52,7 +65,12 @@ class DetectionTransform(nn.Module):
         factor = min(self.min_size[choice] / min(h, w), self.max_size / max(h, w))
         return max(math.floor(h * factor), 1), max(math.floor(w * factor), 1)
 
-    def restore(self, detections, sizes, originals):
+    def restore(
+        self,
+        detections: Sequence[Mapping[str, Tensor]],
+        sizes: Sequence[tuple[int, int]],
+        originals: Sequence[Sequence[int]],
+    ) -> list[dict[str, Tensor]]:
         """Detections in the batch -> detections in the original images: boxes scaled, masks pasted."""
         restored = []
         for found, size, original in zip(detections, sizes, originals):
@@ -63,20 +81,20 @@ class DetectionTransform(nn.Module):
         return restored
 
 
-def resize_image(image, size):
+def resize_image(image: Tensor, size: Sequence[int]) -> Tensor:
     """C x H x W to C x h x w, bilinear."""
     if image.shape[1:] == tuple(size):
         return image
     return F.squeeze(F.interpolate(F.unsqueeze(image, 0), size, mode="bilinear", align_corners=False), 0)
 
 
-def resize_boxes(boxes, old, new):
+def resize_boxes(boxes: Array, old: Sequence[int], new: Sequence[int]) -> Array:
     """Boxes in an image of size `old` (H, W) -> the same in one of size `new`, float32."""
     y, x = (np.float32(n) / np.float32(o) for n, o in zip(new, old))
     return boxes * np.array([x, y, x, y], np.float32)
 
 
-def resize_target(target, old, new):
+def resize_target(target: Mapping[str, Array], old: Sequence[int], new: Sequence[int]) -> dict[str, Array]:
     """Boxes scaled, masks taken at the nearest pixel."""
     target = target | {"boxes": resize_boxes(target["boxes"], old, new)}
     if "masks" in target and tuple(old) != tuple(new):

@@ -1,19 +1,24 @@
 """ENet (Paszke et al. 2016, table 1, figure 2): early downsampling, many thin bottlenecks, a small decoder that unpools."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..segmentation.base import SegmentationNetwork
 
 
 class Initial(nn.Module):
     """Figure 2 a: 3x3 of stride 2 beside a 2x2 max-pool."""
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs - inputs, 3, stride=2, padding=1, bias=False)
         self.act = nn.Sequential(nn.BatchNorm2d(outputs), nn.PReLU(outputs))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.act(F.cat([self.conv(x), F.max_pool2d(x, 2)], 1))
 
 
@@ -34,7 +39,14 @@ def _middle(channels, kind, value, act):
 class Bottleneck(nn.Module):
     """Figure 2 b: 1x1 to a quarter, convolution, 1x1 back, spatial dropout; added to x."""
 
-    def __init__(self, channels, dropout, kind="regular", value=1, act=nn.PReLU):
+    def __init__(
+        self,
+        channels: int,
+        dropout: float,
+        kind: str = "regular",
+        value: int = 1,
+        act: Callable[[int], nn.Module] = nn.PReLU,
+    ) -> None:
         super().__init__()
         inner = channels // 4
         self.branch = nn.Sequential(
@@ -46,14 +58,14 @@ class Bottleneck(nn.Module):
         )
         self.act = nn.PReLU(channels) if act is nn.PReLU else act()
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.act(x + self.branch(x))
 
 
 class Down(nn.Module):
     """A bottleneck that halves the size: 2x2 of stride 2 first, and a max-pool whose places are remembered beside it."""
 
-    def __init__(self, inputs, outputs, dropout):
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
         inner = outputs // 4
         self.more = outputs - inputs
@@ -66,7 +78,7 @@ class Down(nn.Module):
         )
         self.act = nn.PReLU(outputs)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         pooled, places = F.max_pool2d(x, 2, return_indices=True)
         padded = F.pad(pooled, (0, 0, 0, 0, 0, self.more))  # zeros for the new channels
         return self.act(padded + self.branch(x)), places
@@ -75,7 +87,7 @@ class Down(nn.Module):
 class Up(nn.Module):
     """A bottleneck that doubles the size: transposed convolution, and unpooling to the remembered places."""
 
-    def __init__(self, inputs, outputs, dropout):
+    def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
         inner = inputs // 4
         self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
@@ -87,7 +99,7 @@ class Up(nn.Module):
             nn.Dropout2d(dropout),
         )
 
-    def forward(self, x, places):
+    def forward(self, x: Tensor, places: Tensor) -> Tensor:
         return F.relu(F.max_unpool2d(self.shortcut(x), places, 2) + self.branch(x))
 
 
@@ -109,7 +121,14 @@ class ENet(SegmentationNetwork):
 
     multiple = least = 8
 
-    def __init__(self, num_classes, width=(16, 64, 128), shallow=4, stages=STAGE * 2, dropout=(0.01, 0.1)):
+    def __init__(
+        self,
+        num_classes: int,
+        width: Sequence[int] = (16, 64, 128),
+        shallow: int = 4,
+        stages: Sequence[tuple[str, int]] = STAGE * 2,
+        dropout: Sequence[float] = (0.01, 0.1),
+    ) -> None:
         super().__init__(num_classes)
         a, b, c = width
         self.initial = Initial(3, a)
@@ -123,7 +142,7 @@ class ENet(SegmentationNetwork):
         self.stage5 = Bottleneck(a, dropout[1], act=nn.ReLU)
         self.score = nn.ConvTranspose2d(a, num_classes, 2, stride=2)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the size of the image."""
         x, places1 = self.down1(self.initial(x))
         x, places2 = self.down2(self.stage1(x))
@@ -132,11 +151,11 @@ class ENet(SegmentationNetwork):
         return {"out": self.score(x)}
 
 
-def enet(num_classes=19):
+def enet(num_classes: int = 19) -> ENet:
     """Table 1; 0.37 M parameters, as table 3's: bottlenecks are a quarter of their wider side."""
     return ENet(num_classes)
 
 
-def enet_small(num_classes=11):
+def enet_small(num_classes: int = 11) -> ENet:
     """For lessons: one round of shorter stages, little dropout."""
     return ENet(num_classes, (16, 48, 96), 2, STAGE[:4], (0.0, 0.05))

@@ -1,26 +1,31 @@
 """ERFNet (Romera et al. 2018, table I, figures 2 and 3): residual blocks of 3x1 and 1x3, dilated in one direction each."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..segmentation.base import SegmentationNetwork
 
 
 class Downsampler(nn.Module):
     """3x3 of stride 2 beside a 2x2 max-pool, together `outputs` channels (the initial block of ENet)."""
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs - inputs, 3, stride=2, padding=1)
         self.bn = nn.BatchNorm2d(outputs, eps=1e-3)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.bn(F.cat([self.conv(x), F.max_pool2d(x, 2)], 1), relu=True)
 
 
 class NonBottleneck1D(nn.Module):
     """Figure 2 c: two 3x3 convolutions, each as 3x1 then 1x3, the second pair dilated; added to x."""
 
-    def __init__(self, channels, dropout=0.0, dilation=1):
+    def __init__(self, channels: int, dropout: float = 0.0, dilation: int = 1) -> None:
         super().__init__()
         self.column1, self.row1 = _factors(channels, 1)
         self.bn1 = nn.BatchNorm2d(channels, eps=1e-3)
@@ -28,7 +33,7 @@ class NonBottleneck1D(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels, eps=1e-3)
         self.dropout = nn.Dropout2d(dropout)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         y = self.bn1(self.row1(F.relu(self.column1(x))), relu=True)
         y = self.bn2(self.row2(F.relu(self.column2(y))))
         return F.relu(self.dropout(y) + x)
@@ -44,7 +49,7 @@ def _factors(channels, d):
 class Upsampler(nn.Sequential):
     """Transposed 3x3 of stride 2."""
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs: int, outputs: int) -> None:
         conv = nn.ConvTranspose2d(inputs, outputs, 3, stride=2, padding=1, output_padding=1)
         super().__init__(conv, nn.BatchNorm2d(outputs, eps=1e-3), nn.ReLU())
 
@@ -54,7 +59,14 @@ class ERFNet(SegmentationNetwork):
 
     multiple = least = 8
 
-    def __init__(self, num_classes, width=(16, 64, 128), shallow=5, dilations=(2, 4, 8, 16) * 2, dropout=(0.03, 0.3)):
+    def __init__(
+        self,
+        num_classes: int,
+        width: Sequence[int] = (16, 64, 128),
+        shallow: int = 5,
+        dilations: Sequence[int] = (2, 4, 8, 16) * 2,
+        dropout: Sequence[float] = (0.03, 0.3),
+    ) -> None:
         super().__init__(num_classes)
         a, b, c = width
         self.encoder = nn.Sequential(
@@ -74,16 +86,16 @@ class ERFNet(SegmentationNetwork):
             nn.ConvTranspose2d(a, num_classes, 2, stride=2),
         )
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the size of the image."""
         return {"out": self.decoder(self.encoder(x))}
 
 
-def erfnet(num_classes=20):
+def erfnet(num_classes: int = 20) -> ERFNet:
     """Table I; 2.06 M parameters."""
     return ERFNet(num_classes)
 
 
-def erfnet_small(num_classes=11):
+def erfnet_small(num_classes: int = 11) -> ERFNet:
     """For lessons: half as wide, fewer blocks."""
     return ERFNet(num_classes, (16, 32, 64), shallow=2, dilations=(1, 2, 4, 2), dropout=(0.0, 0.05))

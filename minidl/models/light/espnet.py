@@ -4,8 +4,13 @@ A convolution becomes a 1x1 that reduces to a fifth of the channels and five dil
 1 to 16. Adding the results up hierarchically before they are concatenated removes the gridding (section 3.2, HFF).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from ..segmentation.base import SegmentationNetwork
 
 RATES = (1, 2, 4, 8, 16)
@@ -18,7 +23,9 @@ def _bn_prelu(channels):
 class ESP(nn.Module):
     """The efficient spatial pyramid module (figure 1 b); with `stride` 2 the reduction is a 3x3 that halves the size."""
 
-    def __init__(self, inputs, outputs, stride=1, residual=True, rates=RATES):
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, residual: bool = True, rates: Sequence[int] = RATES
+    ) -> None:
         super().__init__()
         share = outputs // len(rates)
         kernel = 3 if stride == 2 else 1
@@ -33,7 +40,7 @@ class ESP(nn.Module):
         )
         self.act = _bn_prelu(outputs)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         reduced = self.reduce(x)
         first, *others = [conv(reduced) for conv in self.transform]
         merged, total = [first], None
@@ -52,7 +59,14 @@ class ESPNet(SegmentationNetwork):
 
     multiple = least = 8
 
-    def __init__(self, num_classes, p=2, q=8, width=(16, 64, 128), rates=RATES):
+    def __init__(
+        self,
+        num_classes: int,
+        p: int = 2,
+        q: int = 8,
+        width: Sequence[int] = (16, 64, 128),
+        rates: Sequence[int] = RATES,
+    ) -> None:
         super().__init__(num_classes)
         a, b, c, K = *width, num_classes
         self.level1 = nn.Sequential(nn.Conv2d(3, a, 3, stride=2, padding=1, bias=False), *_bn_prelu(a))
@@ -71,7 +85,7 @@ class ESPNet(SegmentationNetwork):
         self.fuse1 = nn.Sequential(nn.Conv2d(a + 3 + K, K, 3, padding=1, bias=False), *_bn_prelu(K))
         self.up1 = nn.ConvTranspose2d(K, K, 2, stride=2, bias=False)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the size of the image."""
         half = F.avg_pool2d(x, 3, 2, padding=1)
         quarter = F.avg_pool2d(half, 3, 2, padding=1)
@@ -91,11 +105,11 @@ def _fitting(rates, channels):
     return rates[: max(1, channels)]
 
 
-def espnet(num_classes=20, p=2, q=8):
+def espnet(num_classes: int = 20, p: int = 2, q: int = 8) -> ESPNet:
     """alpha_2 = 2, alpha_3 = 8; 0.364 M parameters (table 4)."""
     return ESPNet(num_classes, p, q)
 
 
-def espnet_small(num_classes=11):
+def espnet_small(num_classes: int = 11) -> ESPNet:
     """For lessons: four rates, shallow, two thirds as wide."""
     return ESPNet(num_classes, 1, 3, (16, 48, 96), RATES[:4])

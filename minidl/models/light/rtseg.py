@@ -5,11 +5,15 @@ a skip at every stride, features instead of scores. Dilation: strides 16 and 32 
 stride 8.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .. import backbones
+from ..backbones.base import Backbone
 from ..blocks import ConvBNReLU
 from ..segmentation.base import OnBackbone
 from ..segmentation.fcn import FCN
@@ -18,7 +22,7 @@ from ..segmentation.fcn import FCN
 class UNetDecoder(OnBackbone):
     """From stride 32 up to 2: a transposed 4x4 of stride 2 to the skip's channels, plus the skip, then two 3x3."""
 
-    def __init__(self, backbone, num_classes, convs=2):
+    def __init__(self, backbone: Backbone, num_classes: int, convs: int = 2) -> None:
         super().__init__(backbone, num_classes)
         self.names = [backbone.at_stride(s) for s in (32, 16, 8, 4, 2)]
         channels = [backbone.stages[name].channels for name in self.names]
@@ -28,7 +32,7 @@ class UNetDecoder(OnBackbone):
         self.merge = nn.ModuleList([nn.Sequential(*[ConvBNReLU(c, c, 3) for _ in range(convs)]) for c in channels[1:]])
         self.score = nn.Conv2d(channels[-1], num_classes, 1)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at stride 2."""
         features = self.backbone.pyramid(x)
         y, *skips = [features[name] for name in self.names]
@@ -41,7 +45,7 @@ class UNetDecoder(OnBackbone):
 class DilationDecoder(OnBackbone):
     """Scores of the last stage of a backbone at output stride 8, enlarged by a learned 16x16 transposed convolution."""
 
-    def __init__(self, backbone, num_classes):
+    def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__(backbone, num_classes)
         stride = backbone.output_stride
         self.score = nn.Conv2d(backbone.stages[backbone.last].channels, num_classes, 1)
@@ -50,53 +54,53 @@ class DilationDecoder(OnBackbone):
         )
         nn.init.bilinear_(self.up.weight)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the size of the image, rounded up to whole cells."""
         y = self.up(self.score(self.backbone.pyramid(x)[self.backbone.last]))
         H, W = x.shape[2:]
         return {"out": F.crop(y, 0, 0, H, W)}
 
 
-def skipnet_mobilenet(num_classes=20):
+def skipnet_mobilenet(num_classes: int = 20) -> FCN:
     """SkipNet-MobileNet."""
     return FCN(backbones.mobilenet_v1(None), num_classes, hidden=0)
 
 
-def skipnet_shufflenet(num_classes=20):
+def skipnet_shufflenet(num_classes: int = 20) -> FCN:
     """SkipNet-ShuffleNet, the paper's fastest."""
     return FCN(backbones.shufflenet_v1(None), num_classes, hidden=0)
 
 
-def unet_mobilenet(num_classes=20):
+def unet_mobilenet(num_classes: int = 20) -> UNetDecoder:
     """UNet-MobileNet."""
     return UNetDecoder(backbones.mobilenet_v1(None), num_classes)
 
 
-def unet_shufflenet(num_classes=20):
+def unet_shufflenet(num_classes: int = 20) -> UNetDecoder:
     """UNet-ShuffleNet."""
     return UNetDecoder(backbones.shufflenet_v1(None), num_classes)
 
 
-def dilation_mobilenet(num_classes=20):
+def dilation_mobilenet(num_classes: int = 20) -> DilationDecoder:
     """Dilation-MobileNet."""
     return DilationDecoder(backbones.mobilenet_v1(None, output_stride=8), num_classes)
 
 
-def dilation_shufflenet(num_classes=20):
+def dilation_shufflenet(num_classes: int = 20) -> DilationDecoder:
     """Dilation-ShuffleNet."""
     return DilationDecoder(backbones.shufflenet_v1(None, output_stride=8), num_classes)
 
 
-def skipnet_small(num_classes=11):
+def skipnet_small(num_classes: int = 11) -> FCN:
     """For lessons: SkipNet on `mobilenet_small`."""
     return FCN(backbones.mobilenet_small(), num_classes, hidden=0)
 
 
-def unet_mobilenet_small(num_classes=11):
+def unet_mobilenet_small(num_classes: int = 11) -> UNetDecoder:
     """For lessons: the U-Net decoder on `mobilenet_small`, one 3x3 a level."""
     return UNetDecoder(backbones.mobilenet_small(), num_classes, convs=1)
 
 
-def dilation_small(num_classes=11):
+def dilation_small(num_classes: int = 11) -> DilationDecoder:
     """For lessons: the dilation decoder on `shufflenet_v1_small` at stride 8."""
     return DilationDecoder(backbones.shufflenet_v1_small(output_stride=8), num_classes)

@@ -1,8 +1,11 @@
 """What every segmentation network here has in common: what it takes, what it returns, what it refuses."""
 
+from __future__ import annotations
+
 from ... import functional as F
 from ... import nn
-from ..backbones.base import check_images
+from ...autograd.tensor import Tensor
+from ..backbones.base import Backbone, check_images
 from ..blocks import pad_to_multiple, resize_to
 
 
@@ -17,17 +20,17 @@ class SegmentationNetwork(nn.Module):
 
     input_channels, least, multiple = 3, 1, 1
 
-    def __init__(self, num_classes):
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         if num_classes < 1:
             raise ValueError(f"{type(self).__name__}: num_classes is {num_classes}; needed at least 1")
         self.num_classes = num_classes
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """{"out": ..., "aux": ...} at the network's own resolution."""
         raise NotImplementedError(f"{type(self).__name__}.logits")
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         check_images(type(self).__name__, x, self.input_channels, self.least)
         padded = pad_to_multiple(x, self.multiple)
         H, W = x.shape[2:]
@@ -37,14 +40,14 @@ class SegmentationNetwork(nn.Module):
 class OnBackbone(SegmentationNetwork):
     """A segmentation network on a backbone: takes the backbone's channels, and no image smaller than one deepest cell."""
 
-    def __init__(self, backbone, num_classes):
+    def __init__(self, backbone: Backbone, num_classes: int) -> None:
         super().__init__(num_classes)
         self.backbone = backbone
         self.input_channels = backbone.input_channels
         self.least = backbone.output_stride
 
 
-def check_pooled_batch(function, x, training):
+def check_pooled_batch(function: str, x: Tensor, training: bool) -> None:
     """Refuse one image in training: globally pooled, each channel is one number, which has no variance to normalise by."""
     if training and x.shape[0] == 1:
         raise ValueError(

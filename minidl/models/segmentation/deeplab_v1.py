@@ -5,16 +5,26 @@ The last two pools no longer stride, conv5 is dilated by 2: scores at stride 8 i
 CRF (section 4.2) sharpens what comes out: `predict_crf`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 from ... import nn
 from ...autograd.tape import no_grad
+from ...autograd.tensor import Tensor
+from ...crf.terms import Term
+from ...typing import Array, TensorLike
 from .. import backbones
+from ..backbones.base import Backbone
 from .base import OnBackbone
 
 
 class DeepLabV1(OnBackbone):
     """Dilated backbone, fc6 (3x3 at `rate`), fc7, fc8; bilinear enlargement by the output stride."""
 
-    def __init__(self, backbone, num_classes, rate=12, hidden=1024, dropout=0.5):
+    def __init__(
+        self, backbone: Backbone, num_classes: int, rate: int = 12, hidden: int = 1024, dropout: float = 0.5
+    ) -> None:
         super().__init__(backbone, num_classes)
         self.classifier = nn.Sequential(
             nn.Conv2d(backbone.stages[backbone.last].channels, hidden, 3, padding=rate, dilation=rate),
@@ -26,13 +36,15 @@ class DeepLabV1(OnBackbone):
             nn.Conv2d(hidden, num_classes, 1),
         )
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the output stride."""
         return {"out": self.classifier(self.backbone.pyramid(x)[self.backbone.last])}
 
 
 @no_grad()
-def predict_crf(model, x, images, iterations=10, terms=None):
+def predict_crf(
+    model: nn.Module, x: Tensor, images: TensorLike, iterations: int = 10, terms: Iterable[Term] | None = None
+) -> Array:
     """Class probabilities (N, classes, H, W) of `model`, sharpened along edges by a fully connected CRF, as an array.
 
     x: the normalised batch; images: the same pictures (N, 3, H, W) in colours 0 to 255; `iterations` of mean field, 10
@@ -46,11 +58,11 @@ def predict_crf(model, x, images, iterations=10, terms=None):
     return DenseCRF(images, *([] if terms is None else [terms])).inference(unary, iterations)
 
 
-def deeplab_v1(num_classes=21, rate=12, hidden=1024):
+def deeplab_v1(num_classes: int = 21, rate: int = 12, hidden: int = 1024) -> DeepLabV1:
     """DeepLab-LargeFOV on VGG-16; 20.5 M parameters, as the paper's table 1."""
     return DeepLabV1(backbones.vgg16(None, output_stride=8), num_classes, rate, hidden)
 
 
-def deeplab_v1_small(num_classes=11):
+def deeplab_v1_small(num_classes: int = 11) -> DeepLabV1:
     """For lessons: `vgg_small` at stride 8, rate 4."""
     return DeepLabV1(backbones.vgg_small(output_stride=8), num_classes, rate=4, hidden=128, dropout=0.1)

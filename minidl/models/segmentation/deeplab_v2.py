@@ -3,8 +3,14 @@
 The same features looked at through 3x3 windows of four sizes, 6, 12, 18 and 24 cells between taps; the scores are added.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import nn
+from ...autograd.tensor import Tensor
 from .. import backbones
+from ..backbones.base import Backbone
 from .base import OnBackbone
 
 ASPP_L, ASPP_S = (6, 12, 18, 24), (2, 4, 8, 12)
@@ -16,12 +22,14 @@ class DeepLabV2(OnBackbone):
     hidden: channels of each branch's fc6 and fc7 (1024 on VGG-16); 0 for branches of a single convolution (ResNet-101).
     """
 
-    def __init__(self, backbone, num_classes, rates=ASPP_L, hidden=0, dropout=0.5):
+    def __init__(
+        self, backbone: Backbone, num_classes: int, rates: Sequence[int] = ASPP_L, hidden: int = 0, dropout: float = 0.5
+    ) -> None:
         super().__init__(backbone, num_classes)
         channels = backbone.stages[backbone.last].channels
         self.branches = nn.ModuleList([_branch(channels, hidden, num_classes, rate, dropout) for rate in rates])
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the output stride."""
         x = self.backbone.pyramid(x)[self.backbone.last]
         first, *others = [branch(x) for branch in self.branches]
@@ -42,16 +50,16 @@ def _branch(channels, hidden, num_classes, rate, dropout):
     )
 
 
-def deeplab_v2(num_classes=21, rates=ASPP_L):
+def deeplab_v2(num_classes: int = 21, rates: Sequence[int] = ASPP_L) -> DeepLabV2:
     """ASPP-L on ResNet-101 at stride 8 (section 4.1.2)."""
     return DeepLabV2(backbones.resnet101(None, output_stride=8), num_classes, rates)
 
 
-def deeplab_v2_vgg16(num_classes=21, rates=ASPP_L):
+def deeplab_v2_vgg16(num_classes: int = 21, rates: Sequence[int] = ASPP_L) -> DeepLabV2:
     """ASPP-L on VGG-16 at stride 8 (section 4.1.1)."""
     return DeepLabV2(backbones.vgg16(None, output_stride=8), num_classes, rates, hidden=1024)
 
 
-def deeplab_v2_small(num_classes=11):
+def deeplab_v2_small(num_classes: int = 11) -> DeepLabV2:
     """For lessons: `resnet_small` at stride 8, rates that fit 96 pixels."""
     return DeepLabV2(backbones.resnet_small(output_stride=8), num_classes, (1, 2, 3, 5))

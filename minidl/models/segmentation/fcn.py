@@ -9,11 +9,17 @@ and the offsets follow, for any backbone and any border. The default is no borde
 and at 224x224 a third of the paper's work; `border=99` is the paper's network (its first convolution already pads by 1).
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Self
 
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .. import backbones
+from ..backbones.base import Backbone
 from ..blocks import pad_to_multiple
 from .base import OnBackbone
 
@@ -25,7 +31,16 @@ class FCN(OnBackbone):
     border: zeros around the image; above 0, fc6 is not padded.
     """
 
-    def __init__(self, backbone, num_classes, strides=(32, 16, 8), hidden=4096, kernel=7, border=0, dropout=0.5):
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        strides: Sequence[int] = (32, 16, 8),
+        hidden: int = 4096,
+        kernel: int = 7,
+        border: int = 0,
+        dropout: float = 0.5,
+    ) -> None:
         super().__init__(backbone, num_classes)
         self.names = [backbone.at_stride(s) for s in strides]
         stages = [backbone.stages[name] for name in self.names]
@@ -49,12 +64,12 @@ class FCN(OnBackbone):
             nn.init.bilinear_(up.weight)
         self.up[-1].weight.requires_grad = False  # "the final layer is fixed to bilinear" (section 4.3)
 
-    def head(self, x):
+    def head(self, x: Tensor) -> Tensor:
         """fc6 and fc7 as convolutions."""
         x = self.drop(F.relu(self.fc6(x)))
         return self.drop(F.relu(self.fc7(x)))
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the size of the image."""
         H, W = x.shape[2:]
         padded = F.pad(pad_to_multiple(x, self.backbone.stages[self.names[0]].stride), [self.border] * 4)
@@ -70,7 +85,7 @@ class FCN(OnBackbone):
         offset = _offset(stage.stride, centre - self.border)
         return {"out": F.crop(self.up[-1](y), offset, offset, H, W)}
 
-    def load_classifier(self, classifier):
+    def load_classifier(self, classifier: nn.Module) -> Self:
         """Copy features, fc6 and fc7 from a classifier such as `vgg16`: fine-tuning starts there (section 4.1)."""
         own = {name: t for name, t in classifier.state_dict().items() if name.startswith("features.")}
         self.backbone.load_state_dict(own)
@@ -101,17 +116,17 @@ def _sum_where_both(coarse, fine, offset):
     return F.crop(coarse, a, a, H, W) + F.crop(fine, b, b, H, W)
 
 
-def fcn32s(num_classes=21, backbone=None, hidden=4096, border=0):
+def fcn32s(num_classes: int = 21, backbone: Backbone | None = None, hidden: int = 4096, border: int = 0) -> FCN:
     """One stream: stride 32 to pixels in a single step."""
     return FCN(backbone or backbones.vgg16(None), num_classes, (32,), hidden, border=border)
 
 
-def fcn16s(num_classes=21, backbone=None, hidden=4096, border=0):
+def fcn16s(num_classes: int = 21, backbone: Backbone | None = None, hidden: int = 4096, border: int = 0) -> FCN:
     """Two streams: the scores at stride 16 added in."""
     return FCN(backbone or backbones.vgg16(None), num_classes, (32, 16), hidden, border=border)
 
 
-def fcn8s(num_classes=21, backbone=None, hidden=4096, border=0):
+def fcn8s(num_classes: int = 21, backbone: Backbone | None = None, hidden: int = 4096, border: int = 0) -> FCN:
     """Three streams: the scores at strides 16 and 8 added in; on VGG-16 134.5 M parameters, as the paper's."""
     return FCN(backbone or backbones.vgg16(None), num_classes, (32, 16, 8), hidden, border=border)
 
@@ -120,16 +135,16 @@ def _small(num_classes, strides):
     return FCN(backbones.vgg_small(), num_classes, strides, hidden=128, kernel=3, dropout=0.1)
 
 
-def fcn32s_small(num_classes=11):
+def fcn32s_small(num_classes: int = 11) -> FCN:
     """For lessons: FCN-32s on `vgg_small`."""
     return _small(num_classes, (32,))
 
 
-def fcn16s_small(num_classes=11):
+def fcn16s_small(num_classes: int = 11) -> FCN:
     """For lessons: FCN-16s on `vgg_small`."""
     return _small(num_classes, (32, 16))
 
 
-def fcn8s_small(num_classes=11):
+def fcn8s_small(num_classes: int = 11) -> FCN:
     """For lessons: FCN-8s on `vgg_small`."""
     return _small(num_classes, (32, 16, 8))

@@ -9,13 +9,18 @@ layers, and enlarging is linear: score every layer by a 1x1 convolution at its o
 add (section 3.2). `efficient=False` is the definition, and gives the same numbers.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from ... import functional as F
 from ... import nn
-from ...autograd.tensor import tensor
+from ...autograd.tensor import Tensor, tensor
+from ...typing import TensorLike
 from .. import backbones
-from ..backbones.base import Stage, check_images
+from ..backbones.base import Backbone, Stage, check_images
 from .base import OnBackbone
 from .fcn import FCN
 
@@ -29,7 +34,17 @@ class Columns(OnBackbone):
 
     head, load_classifier = FCN.head, FCN.load_classifier
 
-    def __init__(self, backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient):
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        layers: Sequence[str],
+        hidden: int,
+        kernel: int,
+        grid: int,
+        dropout: float,
+        efficient: bool,
+    ) -> None:
         super().__init__(backbone, num_classes)
         self.multiple = backbone.output_stride
         known = {**backbone.stages}
@@ -52,7 +67,7 @@ class Columns(OnBackbone):
             nn.init.normal_(score.weight, 0, 0.01)
         self.bias = nn.Parameter(np.zeros(outputs, np.float32))
 
-    def features(self, x):
+    def features(self, x: Tensor) -> list[Tensor]:
         """The chosen layers' feature maps."""
         found = self.backbone.pyramid(x)
         if "fc7" in self.layers:
@@ -60,7 +75,7 @@ class Columns(OnBackbone):
             found["fc7"] = self.head(F.pad(found[self.backbone.last], (k // 2, (k - 1) // 2) * 2))
         return [found[name] for name in self.layers]
 
-    def scores(self, features, enlarge):
+    def scores(self, features: Sequence[Tensor], enlarge: Callable[[Tensor, Stage], Tensor]) -> Tensor:
         """The classifiers' scores on the hypercolumns of `features`; enlarge(y, stage) brings a map to the pixels."""
         stages = self.layers.values()
         if self.efficient:
@@ -71,7 +86,7 @@ class Columns(OnBackbone):
             total = F.conv2d(columns, F.cat([score.weight for score in self.score], 1))
         return self.interpolate(total + F.reshape(self.bias, (1, -1, 1, 1)))
 
-    def interpolate(self, scores):
+    def interpolate(self, scores: Tensor) -> Tensor:
         """(N, classes grid^2, H, W) -> (N, classes, H, W): at each pixel the mean of the classifiers around it.
 
         Classifier k weighs as much as an image that is 1 in cell k, 0 elsewhere, and enlarged bilinearly.
@@ -91,15 +106,25 @@ class Hypercolumn(Columns):
     efficient: layers are scored first and the scores enlarged; False: columns are stacked at every pixel first.
     """
 
-    def __init__(self, backbone, num_classes, layers, hidden=4096, kernel=7, grid=1, dropout=0.5, efficient=True):
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        layers: Sequence[str],
+        hidden: int = 4096,
+        kernel: int = 7,
+        grid: int = 1,
+        dropout: float = 0.5,
+        efficient: bool = True,
+    ) -> None:
         super().__init__(backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the size of the image."""
         H, W = x.shape[2:]
         return {"out": self.scores(self.features(x), lambda y, stage: enlarge(y, stage, H, W))}
 
-    def hypercolumns(self, x):
+    def hypercolumns(self, x: Tensor) -> Tensor:
         """(N, channels of all layers, H, W): the columns themselves; H and W are multiples of the deepest stride."""
         check_images("Hypercolumn.hypercolumns", x, self.input_channels, self.least)
         H, W = x.shape[2:]
@@ -116,12 +141,21 @@ class BoxHypercolumn(Columns):
     """
 
     def __init__(
-        self, backbone, num_classes, layers, hidden=4096, kernel=7, grid=5, dropout=0.5, efficient=True, size=50
-    ):
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        layers: Sequence[str],
+        hidden: int = 4096,
+        kernel: int = 7,
+        grid: int = 5,
+        dropout: float = 0.5,
+        efficient: bool = True,
+        size: int = 50,
+    ) -> None:
         super().__init__(backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient)
         self.size = size
 
-    def forward(self, x, boxes):
+    def forward(self, x: Tensor, boxes: TensorLike | Sequence[TensorLike]) -> Tensor:
         """x: (N, C, H, W); boxes: K x 5 (image, x1, y1, x2, y2), or a list of L x 4 for each image; pixel edges."""
         check_images("BoxHypercolumn", x, self.input_channels, self.least)
         H, W = x.shape[2:]
@@ -142,7 +176,7 @@ def _moved(boxes, by):
     return moved
 
 
-def enlarge(y, stage, H, W):
+def enlarge(y: Tensor, stage: Stage, H: int, W: int) -> Tensor:
     """A feature map at the H x W pixels of its image, bilinearly; beyond its outermost cells these are continued.
 
     Plain enlarging by the stride puts cell 0 around pixel (stride - 1) / 2. Where the stage says that it is elsewhere
@@ -158,23 +192,39 @@ def enlarge(y, stage, H, W):
     return F.crop(F.interpolate(y, size=(h * s, w * s), mode="bilinear"), first, first, H, W)
 
 
-def hypercolumn(num_classes=21, backbone=None, layers=("pool2", "conv4", "fc7"), hidden=4096, kernel=6, grid=1):
+def hypercolumn(
+    num_classes: int = 21,
+    backbone: Backbone | None = None,
+    layers: Sequence[str] = ("pool2", "conv4", "fc7"),
+    hidden: int = 4096,
+    kernel: int = 6,
+    grid: int = 1,
+) -> Hypercolumn:
     """On AlexNet's pool2, conv4 and fc7, as the paper's first system (section 4.1)."""
     return Hypercolumn(backbone or backbones.alexnet(None), num_classes, layers, hidden, kernel, grid)
 
 
-def hypercolumn_small(num_classes=11, grid=1, efficient=True):
+def hypercolumn_small(num_classes: int = 11, grid: int = 1, efficient: bool = True) -> Hypercolumn:
     """For lessons: all stages of `vgg_small`, strides 2 to 32."""
     backbone = backbones.vgg_small()
     return Hypercolumn(backbone, num_classes, tuple(backbone.stages), grid=grid, efficient=efficient)
 
 
-def box_hypercolumn(num_classes=1, backbone=None, layers=("pool2", "conv4", "fc7"), hidden=4096, kernel=6, grid=10):
+def box_hypercolumn(
+    num_classes: int = 1,
+    backbone: Backbone | None = None,
+    layers: Sequence[str] = ("pool2", "conv4", "fc7"),
+    hidden: int = 4096,
+    kernel: int = 6,
+    grid: int = 10,
+) -> BoxHypercolumn:
     """Inside or outside of the object, for each box: 50x50 points, 10x10 classifiers (sections 3 and 4)."""
     return BoxHypercolumn(backbone or backbones.alexnet(None), num_classes, layers, hidden, kernel, grid)
 
 
-def box_hypercolumn_small(num_classes=1, grid=5, size=28, efficient=True):
+def box_hypercolumn_small(
+    num_classes: int = 1, grid: int = 5, size: int = 28, efficient: bool = True
+) -> BoxHypercolumn:
     """For lessons: all stages of `vgg_small`, 28x28 points, 5x5 classifiers."""
     backbone = backbones.vgg_small()
     return BoxHypercolumn(backbone, num_classes, tuple(backbone.stages), grid=grid, efficient=efficient, size=size)

@@ -6,9 +6,15 @@ Sizes that the paper leaves open (which maps, separable convolutions without a b
 those of the authors' published code.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .. import backbones
+from ..backbones.base import Backbone
 from ..blocks import resize_to
 from .base import OnBackbone
 from .deeplab_v3 import ASPPPooling
@@ -17,7 +23,7 @@ from .deeplab_v3 import ASPPPooling
 class SeparableBN(nn.Sequential):
     """Depthwise k x k and pointwise with nothing between, then batch norm, and ReLU unless `linear`."""
 
-    def __init__(self, inputs, outputs, kernel=3, dilation=1, linear=False):
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, dilation: int = 1, linear: bool = False) -> None:
         padding = dilation * (kernel - 1) // 2
         super().__init__(
             nn.DepthwiseSeparableConv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=False),
@@ -29,7 +35,7 @@ class SeparableBN(nn.Sequential):
 class DASPP(nn.Module):
     """Deeper ASPP: each atrous branch is followed by a plain 3x3; x itself stays in the concatenation."""
 
-    def __init__(self, inputs, width=96, rates=(3, 6, 9)):
+    def __init__(self, inputs: int, width: int = 96, rates: Sequence[int] = (3, 6, 9)) -> None:
         super().__init__()
         branches = [SeparableBN(inputs, width, 1, linear=True)]
         branches += [
@@ -39,7 +45,7 @@ class DASPP(nn.Module):
         self.branches = nn.ModuleList(branches)
         self.project = SeparableBN(inputs + len(branches) * width, width, 1)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.project(F.cat([x, *[branch(x) for branch in self.branches]], 1))
 
 
@@ -49,7 +55,16 @@ class LiteSeg(OnBackbone):
     top: channels of a 1x1 convolution between the backbone and DASPP (MobileNetV2's last layer), None for none.
     """
 
-    def __init__(self, backbone, num_classes, low, reduced=None, top=None, width=96, rates=(3, 6, 9)):
+    def __init__(
+        self,
+        backbone: Backbone,
+        num_classes: int,
+        low: str,
+        reduced: int | None = None,
+        top: int | None = None,
+        width: int = 96,
+        rates: Sequence[int] = (3, 6, 9),
+    ) -> None:
         super().__init__(backbone, num_classes)
         self.low = low
         deep, shallow = backbone.stages[backbone.last].channels, backbone.stages[low].channels
@@ -62,7 +77,7 @@ class LiteSeg(OnBackbone):
         self.refine = nn.Sequential(SeparableBN(width + (reduced or shallow), width), SeparableBN(width, width))
         self.score = nn.Conv2d(width, num_classes, 1)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores at the stride of `low`."""
         features = self.backbone.pyramid(x)
         low = self.reduce(features[self.low])
@@ -70,22 +85,22 @@ class LiteSeg(OnBackbone):
         return {"out": self.score(self.refine(F.cat([resize_to(deep, low), low], 1)))}
 
 
-def liteseg(num_classes=19):
+def liteseg(num_classes: int = 19) -> LiteSeg:
     """On MobileNetV2 at output stride 32, the paper's main model."""
     return LiteSeg(backbones.mobilenet_v2(None), num_classes, low="features.3", top=1280)
 
 
-def liteseg_shufflenet(num_classes=19):
+def liteseg_shufflenet(num_classes: int = 19) -> LiteSeg:
     """On ShuffleNet with 8 groups; its low features have stride 8."""
     return LiteSeg(backbones.shufflenet_v1(None, groups=8), num_classes, low="stage2", reduced=48)
 
 
-def liteseg_darknet19(num_classes=19):
+def liteseg_darknet19(num_classes: int = 19) -> LiteSeg:
     """On Darknet-19 at output stride 16, the most accurate."""
     return LiteSeg(backbones.darknet19(None, output_stride=16), num_classes, low="block3", reduced=32)
 
 
-def liteseg_small(num_classes=11):
+def liteseg_small(num_classes: int = 11) -> LiteSeg:
     """For lessons: `mobilenet_v2_small` at output stride 8, 48 channels, rates 1, 2, 3."""
     backbone = backbones.mobilenet_v2_small(output_stride=8)
     return LiteSeg(backbone, num_classes, backbone.at_stride(4), width=48, rates=(1, 2, 3))

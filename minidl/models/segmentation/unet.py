@@ -7,10 +7,13 @@ conv conv ------------------ copy ------------------> cat conv conv -> 1x1
               conv conv ------------------------'
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 from ... import functional as F
 from ... import nn
+from ...autograd.tensor import Tensor
 from .base import SegmentationNetwork
 
 UPS, PADDINGS = ("transposed", "resize"), ("same", "valid")
@@ -29,15 +32,15 @@ class UNet(SegmentationNetwork):
 
     def __init__(
         self,
-        in_channels=3,
-        num_classes=21,
-        depth=4,
-        base=64,
-        up="transposed",
-        padding="same",
-        batch_norm=False,
-        dropout=0.0,
-    ):
+        in_channels: int = 3,
+        num_classes: int = 21,
+        depth: int = 4,
+        base: int = 64,
+        up: str = "transposed",
+        padding: str = "same",
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__(num_classes)
         if up not in UPS or padding not in PADDINGS:
             raise ValueError(f"UNet: up={up!r}, padding={padding!r}; needed one of {UPS} and one of {PADDINGS}")
@@ -56,7 +59,7 @@ class UNet(SegmentationNetwork):
         self.score = nn.Conv2d(base, num_classes, 1)
         self.apply(_initialise)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """{"out": (N, num_classes, H, W)}, or H - 2 margin by W - 2 margin (at most) with valid padding."""
         return super().forward(x) if not self.valid else self._forward_valid(x)
 
@@ -68,7 +71,7 @@ class UNet(SegmentationNetwork):
             )
         return self.logits(x)
 
-    def logits(self, x):
+    def logits(self, x: Tensor) -> dict[str, Tensor]:
         """Scores of the pixels that are left."""
         if x.ndim != 4 or x.shape[1] != self.input_channels:
             raise ValueError(f"UNet: input is {x.shape}; needed (N, {self.input_channels}, H, W)")
@@ -82,7 +85,7 @@ class UNet(SegmentationNetwork):
             x = block(F.cat([_centre(skip, x), x] if self.valid else [skip, _grow(x, skip)], 1))
         return {"out": self.score(x)}
 
-    def input_size(self, output_size):
+    def input_size(self, output_size: int) -> int:
         """The smallest input side whose every level halves evenly and whose output has at least `output_size` (valid)."""
         size = output_size + 2 * self.margin
         while self.valid and not self._even(size):
@@ -139,16 +142,24 @@ def _initialise(module):
             nn.init.zeros_(module.bias)
 
 
-def unet(in_channels=3, num_classes=21, depth=4, base=64, up="transposed", padding="same", batch_norm=False):
+def unet(
+    in_channels: int = 3,
+    num_classes: int = 21,
+    depth: int = 4,
+    base: int = 64,
+    up: str = "transposed",
+    padding: str = "same",
+    batch_norm: bool = False,
+) -> UNet:
     """U-Net with same padding: any size in, the same size out; 31.03 M parameters at base 64."""
     return UNet(in_channels, num_classes, depth, base, up, padding, batch_norm)
 
 
-def unet_paper(in_channels=1, num_classes=2):
+def unet_paper(in_channels: int = 1, num_classes: int = 2) -> UNet:
     """Figure 1 to the letter: 572x572 grey values in, 388x388 scores out; mirror and tile larger images."""
     return UNet(in_channels, num_classes, padding="valid", dropout=0.5)
 
 
-def unet_small(num_classes=11, in_channels=3):
+def unet_small(num_classes: int = 11, in_channels: int = 3) -> UNet:
     """For lessons: depth 3, base 16, batch norm."""
     return UNet(in_channels, num_classes, depth=3, base=16, batch_norm=True)

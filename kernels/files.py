@@ -1,0 +1,206 @@
+"""The one way to write a file: the whole content, or the old file stays.
+
+    from ..kernels.files import check_writable, write
+    check_writable(path)                  # before the work: a missing folder or a missing permission is said at once
+    write(path, content)                  # bytes, or text as UTF-8; encode pictures, arrays and tables in memory first
+
+Every output of the library goes through `write` (pictures through `data.image.write_image`, figures through `plot.save`,
+checkpoints through `train.checkpoint.save`). The module has no imports of ours, so that any layer can use it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+import sys
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/self/fd)/(\d+)")
+_PART = re.compile(r"\.minidl-[0-9a-f]{16}\.part")
+Path = str | os.PathLike[str]
+_swept = set()  # folders in which this process has deleted what killed processes left
+
+
+def write(path: Path, content: str | bytes | memoryview) -> None:
+    """Make `content` (bytes, or text that is encoded as UTF-8) the content of the file `path`.
+
+    A new or regular file is replaced: the content goes to a temporary file in the same folder, is synced to the disk and
+    renamed, so that at every moment, also after a power cut, `path` holds all of the old content or all of the new. The mode
+    of an existing file is kept, and its owner where the system allows it; links to files are followed. A device, a pipe or a
+    name such as /dev/stdout is written to and never replaced. Raises OSError with `path` as its file name.
+    """
+    if isinstance(content, str):
+        content = content.encode("utf-8")
+    with _naming(path):
+        descriptor = _descriptor(path)
+        if descriptor is not None:
+            if descriptor == 1 and sys.stdout is not None:
+                sys.stdout.flush()
+            _pour(os.dup(descriptor), content)
+            return
+        target = os.path.realpath(path)
+        there = _status(target)
+        if there is not None and not stat.S_ISREG(there.st_mode):
+            _pour(os.open(target, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), content)
+        else:
+            _replace(target, there, content)
+
+
+def check_writable(path: Path) -> None:
+    """Raises the OSError with which `write(path, ...)` would fail: no such folder, `path` is a folder, no permission."""
+    with _naming(path):
+        if is_stream(path):
+            return
+        target = os.path.realpath(path)
+        if os.path.isdir(target):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        folder = os.path.dirname(target)
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(errno.ENOENT, f"{folder} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        _refuse_read_only(target)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether `path` is a device, a pipe or a socket, or names an open descriptor, as /dev/stdout does."""
+    there = _status(path)
+    special = there is not None and not stat.S_ISREG(there.st_mode) and not stat.S_ISDIR(there.st_mode)
+    return special or _descriptor(path) is not None
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """OSErrors from inside name `path`: a full disk names no file, and nobody knows the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def _descriptor(path):
+    """The number of the open descriptor that `path` names, directly or through links; else None."""
+    path = os.path.abspath(path)
+    for _ in range(40):  # as many links as Linux follows
+        found = _DESCRIPTOR.fullmatch(path)
+        if found:
+            return int(found[2]) if found[2] else {"stdout": 1, "stderr": 2}[found[1]]
+        if not os.path.islink(path):
+            return None
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+    return None
+
+
+def _status(path):
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None
+
+
+def _pour(descriptor, content):
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _refuse_read_only(target):
+    if os.path.exists(target) and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _replace(target, there, content):
+    _refuse_read_only(target)
+    folder = os.path.dirname(target)
+    part, descriptor = _temporary(folder, 0o666 if there is None else 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if there is not None:
+                _keep(file.fileno(), there)
+            _sync(file.fileno())
+            if fcntl is not None:
+                os.replace(part, target)
+        if fcntl is None:  # Windows renames no open file
+            os.replace(part, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+    sync_folder(folder)
+
+
+def _temporary(folder, mode):
+    """(path, descriptor) of a new file in `folder` that no other process has; locked, so that no other deletes it."""
+    _sweep(folder)
+    while True:
+        path = os.path.join(folder, f".minidl-{os.urandom(8).hex()}.part")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, flags, mode)
+            if _lock(descriptor) and os.path.exists(path):
+                return path, descriptor
+            os.close(descriptor)  # another process swept it away before it was locked
+
+
+def _lock(descriptor):
+    """Whether the file is ours now; true where the system has no such locks."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _sweep(folder):
+    """Delete the temporary files that killed processes left in the folder: those that nobody holds locked."""
+    if fcntl is None or folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError):  # a folder that may be written to, but not listed
+        for name in filter(_PART.fullmatch, os.listdir(folder)):
+            with contextlib.suppress(OSError):
+                descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(os.path.join(folder, name))
+                finally:
+                    os.close(descriptor)
+
+
+def _keep(descriptor, there):
+    """Give the new file the owner and the mode of the one that it replaces."""
+    if hasattr(os, "fchown"):
+        with contextlib.suppress(OSError):  # only root gives files away
+            os.fchown(descriptor, there.st_uid, there.st_gid)
+        os.fchmod(descriptor, there.st_mode & 0o777)
+
+
+def _sync(descriptor):
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not every system can
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in the folder on the disk, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,28 @@
+"""The published sets that come as pairs of files, as layouts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..camvid import CamVid
+from ..pets import OxfordIIITPet
+from ..voc import VOCSegmentation
+from .options import LayoutOptions
+
+
+def camvid(root: Path, part: str | None, options: LayoutOptions) -> Any:
+    """root/train, root/trainannot, and the same for val and test."""
+    return CamVid(root, part or "train", options.download)
+
+
+def voc(root: Path, part: str | None, options: LayoutOptions) -> Any:
+    """VOCdevkit/VOC2012 with its train and val lists."""
+    if part == "test":
+        raise ValueError("--data voc has no test part; needed train or val")
+    return VOCSegmentation(root, image_set=part or "trainval", download=options.download)
+
+
+def pets(root: Path, part: str | None, options: LayoutOptions) -> Any:
+    """oxford-iiit-pet: trainval is learnt from, test judges, as the set's lists say."""
+    return OxfordIIITPet(root, {"train": "trainval", None: "trainval"}.get(part, "test"), options.download)

@@ -1,0 +1,92 @@
+"""Picture files: decoding with errors that name the file, EXIF orientation, writing."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from ..kernels.files import is_stream, write
+from ..typing import PathLike
+
+ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other turns and reflections
+BITS_PER_SAMPLE, SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
+
+
+class BrokenImageError(ValueError):
+    """A file that exists but cannot be decoded; `DataLoader(skip_broken=True)` leaves such samples out."""
+
+
+class PixelModeError(BrokenImageError):
+    """A picture that can be decoded but has the wrong kind of pixels; it is never left out silently."""
+
+
+def decode(path: PathLike, convert: Callable[[Any], Any]) -> Any:
+    """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is none."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit of the error
+            with Image.open(path) as picture:
+                picture.load()
+                return convert(picture)
+    except BrokenImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise BrokenImageError(f"{os.fspath(path)} is too large to decode safely: {error}") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # missing or unreadable: the system's message names the file
+        raise BrokenImageError(f"{os.fspath(path)} cannot be decoded as an image: {error}") from error
+
+
+def orientation(picture: Any) -> int:
+    """The EXIF orientation of a Pillow picture, 1 (upright) where it has none."""
+    value = picture.getexif().get(ORIENTATION, 1)
+    return value if value in range(1, 9) else 1
+
+
+def upright(picture: Any) -> Any:
+    """The picture turned as its EXIF orientation says."""
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(picture) if orientation(picture) != 1 else picture
+
+
+def has_high_depth(picture: Any) -> bool:
+    """Whether this is a TIFF of several bands with more than 8 bits each, or of more bands than Pillow keeps."""
+    tags = getattr(picture, "tag_v2", None)
+    if tags is None:
+        return False
+    bits, samples = tags.get(BITS_PER_SAMPLE, (8,)), tags.get(SAMPLES_PER_PIXEL, 1)
+    bits = bits if isinstance(bits, tuple) else (bits,)
+    return samples > 1 and (max(bits) > 8 or samples > len(picture.getbands()))
+
+
+def picture_format(path: PathLike) -> str:
+    """Pillow's name of the format that the file's ending names; PNG for a device or a pipe. ValueError for another ending."""
+    from PIL import Image
+
+    suffix = os.path.splitext(path)[1].lower()
+    kind = Image.registered_extensions().get(suffix) or ("PNG" if not suffix and is_stream(path) else None)
+    if kind not in Image.SAVE:
+        raise ValueError(f"{os.fspath(path)}: unknown kind of picture {suffix!r}; .png, .jpg and others are known")
+    return kind
+
+
+def write_image(path: PathLike, picture: Any, kind: str | None = None) -> None:
+    """Write a Pillow picture or an array H x W x 3 uint8, in the format `kind`, or else in that which the file's ending names.
+
+    Raises ValueError for an unknown ending, and OSError where the file cannot be written; the old file is then still there.
+    """
+    from PIL import Image
+
+    picture = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    buffer = io.BytesIO()
+    picture.save(buffer, format=kind or picture_format(path))
+    write(path, buffer.getvalue())

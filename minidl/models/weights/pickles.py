@@ -1,0 +1,149 @@
+"""A pickle read as data: its opcodes are interpreted against a closed list, and nothing in it is imported or called.
+
+Python's own `pickle.load` imports and calls whatever a file names. Here a name is looked up in a table that the caller
+gives; an opcode or a name outside of it is a `PickleError` that says which. What can come out are numbers, text, tuples,
+lists, dictionaries, and what the caller's table makes of them.
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+Name = tuple[str, str]  # module and name, as a pickle writes them
+
+
+class PickleError(ValueError):
+    """The pickle holds what is not on the list, or is damaged."""
+
+
+_MARK = object()
+_NUMBERS = {"INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"}
+_TEXT = {"UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "STRING", "BINSTRING", "SHORT_BINSTRING"}
+_BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_FIXED_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+
+
+class Global:
+    """A name that the pickle refers to, and the function that stands for it."""
+
+    def __init__(self, name: Name, call: Callable[..., Any]) -> None:
+        self.name, self.call = name, call
+
+
+def read_pickle(
+    file: BinaryIO, names: Mapping[Name, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
+) -> Any:
+    """The object that the pickle at the file's position describes; the position is then behind it.
+
+    `names` says what each global name stands for: a function of the arguments that the pickle gives it. `persistent` answers
+    persistent ids, by which PyTorch refers to its storages. Raises PickleError.
+    """
+    stack: list[Any] = []
+    memo: dict[int, Any] = {}
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            name = opcode.name
+            if name == "STOP":
+                return stack.pop()
+            _execute(name, argument, stack, memo, names, persistent)
+    except PickleError:
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, UnicodeDecodeError, OverflowError) as error:
+        raise PickleError(f"a damaged pickle ({type(error).__name__}: {error})") from error
+    raise PickleError("a truncated pickle")
+
+
+def _execute(name, argument, stack, memo, names, persistent):
+    if name in _NUMBERS or name in _TEXT or name in _BYTES:
+        stack.append(argument)
+    elif name in _EMPTY:
+        stack.append(_EMPTY[name]())
+    elif name in _CONSTANTS:
+        stack.append(_CONSTANTS[name])
+    elif name in _FIXED_TUPLES:
+        count = _FIXED_TUPLES[name]
+        if len(stack) < count or any(value is _MARK for value in stack[-count:]):
+            raise ValueError(f"{name} on a stack of {len(stack)}")
+        stack[-count:] = [tuple(stack[-count:])]
+    elif name == "MARK":
+        stack.append(_MARK)
+    elif name == "TUPLE":
+        stack.append(tuple(_until_mark(stack)))
+    elif name == "LIST":
+        stack.append(list(_until_mark(stack)))
+    elif name == "DICT":
+        stack.append(dict(_pairs(_until_mark(stack))))
+    elif name in ("APPEND", "APPENDS"):
+        values = [stack.pop()] if name == "APPEND" else _until_mark(stack)
+        _expect(stack[-1], list).extend(values)
+    elif name in ("SETITEM", "SETITEMS"):
+        values = [stack.pop(-2), stack.pop()] if name == "SETITEM" else _until_mark(stack)
+        _expect(stack[-1], dict).update(_pairs(values))
+    elif name == "ADDITEMS":
+        values = _until_mark(stack)
+        _expect(stack[-1], set).update(values)
+    elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
+        memo[argument] = stack[-1]
+    elif name == "MEMOIZE":
+        memo[len(memo)] = stack[-1]
+    elif name in ("BINGET", "LONG_BINGET", "GET"):
+        stack.append(memo[argument])
+    elif name == "GLOBAL":
+        stack.append(_lookup(tuple(argument.split(" ", 1)), names))
+    elif name == "STACK_GLOBAL":
+        attribute, module = stack.pop(), stack.pop()
+        stack.append(_lookup((_expect(module, str), _expect(attribute, str)), names))
+    elif name in ("REDUCE", "NEWOBJ"):
+        arguments = _expect(stack.pop(), tuple)
+        stack.append(_expect(stack.pop(), Global).call(*arguments))
+    elif name == "BUILD":
+        _build(stack.pop(), stack[-1])
+    elif name == "BINPERSID" and persistent is not None:
+        stack.append(persistent(stack.pop()))
+    elif name == "POP":
+        stack.pop()
+    elif name == "POP_MARK":
+        _until_mark(stack)
+    elif name not in ("PROTO", "FRAME"):
+        raise PickleError(f"the pickle holds the instruction {name}, which weights do not need; it is not carried out")
+
+
+def _lookup(name, names):
+    if name not in names:
+        if name[0].startswith("torch.nn."):
+            raise PickleError(
+                f"it holds a whole {name[-1]}, code and all; save model.state_dict() instead and load that"
+            )
+        raise PickleError(f"the pickle refers to {'.'.join(name)}, which is not on the list; nothing of it is run")
+    return Global(name, names[name])
+
+
+def _build(state, target):
+    """PyTorch's state dictionaries carry version numbers as an attribute, which nothing here needs; others are refused."""
+    if not isinstance(target, dict) or not isinstance(state, dict) or set(state) - {"_metadata"}:
+        raise PickleError(f"the pickle sets attributes of a {type(target).__name__}, which weights do not need")
+
+
+def _until_mark(stack):
+    for start in range(len(stack) - 1, -1, -1):
+        if stack[start] is _MARK:
+            values = stack[start + 1 :]
+            del stack[start:]
+            return values
+    raise ValueError("no mark on the stack")
+
+
+def _pairs(values):
+    if len(values) % 2:
+        raise ValueError("a key without a value")
+    return zip(values[::2], values[1::2])
+
+
+def _expect(value, kind):
+    if not isinstance(value, kind):
+        raise ValueError(f"a {type(value).__name__} where a {kind.__name__} is needed")
+    return value
