@@ -44,7 +44,7 @@ def explain_conv(
     groups: int = 1,
     dtype: DTypeLike = np.float32,
 ) -> str:
-    """Says for conv2d and both its gradients which algorithm the CPU column uses, and why; and why not those before it in the table.
+    """Says for conv2d and both its gradients which algorithm the CPU column uses, and why; and why not others.
 
     A line for each convolution, followed by a line for each refused row of the table (kernels/cpu/conv/choice.py).
     x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); the rest is as in `functional.conv2d`.

@@ -14,7 +14,11 @@ from . import dilated, implicit_gemm, winograd_plan
 
 MIN_CHANNELS = {1: 16, 2: 32}  # of a group, by stride: with fewer, Winograd's transforms cost more than they save
 MAX_MULTIPLY_RATIO = {1: 0.75, 2: 0.6}  # Winograd's multiplications over those of the sum, by stride
-LIVE_MULTIPLY_RATIO = {"few": 0.72, "many": 0.625, "weight": 0.5}  # the same over the live products of a dilated convolution
+LIVE_MULTIPLY_RATIO = {
+    "few": 0.72,
+    "many": 0.625,
+    "weight": 0.5,
+}  # the same over the live products of a dilated convolution
 MAX_LIVE = 0.9  # of the products of a dilated convolution: with more, too little padding is left out
 SHORT_REDUCTION = 72  # steps: transposing a result that is so short a sum costs as much as the sum
 FEW_ROWS = 4  # channels of the result, of a group: so few fill less than half of a vector
@@ -75,7 +79,7 @@ class Layer:
 
 
 def _depthwise(layer):
-    (N, C, _, _), O = layer.x_shape, layer.w_shape[0]
+    C, O = layer.x_shape[1], layer.w_shape[0]
     if layer.geometry.groups != C or C != O or C == 1:
         return False, "not depthwise: groups, input and output channels differ"
     return True, "every channel is filtered on its own: rows are added up, there is no product"
@@ -131,7 +135,10 @@ def _winograd(layer):
         return False, winograd_refusal(layer)
     stride = layer.geometry.stride[0]
     if min(layer.channels) < MIN_CHANNELS[stride]:
-        return False, f"fewer than {MIN_CHANNELS[stride]} channels: Winograd's transforms would cost more than they save"
+        return (
+            False,
+            f"fewer than {MIN_CHANNELS[stride]} channels: Winograd's transforms would cost more than they save",
+        )
     ratio = winograd_plan.multiply_ratio(layer.geometry, layer.size, layer.direction == "data")
     most = MAX_MULTIPLY_RATIO[stride]
     if layer.live < MAX_LIVE:

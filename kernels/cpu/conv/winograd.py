@@ -239,7 +239,7 @@ def _run(x, filters, bias, y, groups, plan):
 
 
 def block_size(tiles, tile_bytes, weight_bytes, threads, groups):
-    """Tiles in a block: what fits the cache, in equal shares for the threads; tiles = (all of them, a unit that stays whole)."""
+    """Tiles in a block: what fits the cache, in equal shares for the threads; tiles = (all, a unit that stays whole)."""
     (tiles, unit), budget = tiles, max(weight_bytes // 2, MIN_BLOCK)
     fits = max(12, min(budget, MAX_BLOCK) // tile_bytes)
     units = tiles // unit
