@@ -173,14 +173,6 @@ def _pixels_short(layer):
     return True, f"pixels in the vectors: no transpose after sums of only {layer.steps} numbers"
 
 
-def _pixels_dilated(layer):
-    if layer.direction == "weight":
-        return False, "direct_pixels has no weight gradient"
-    if max(layer.geometry.dilation) == 1:
-        return False, "no dilation"
-    return True, "pixels in the vectors, and rows of taps that see only padding are left out"
-
-
 def _channels(layer):
     return True, "output channels in the vectors: serves every layer"
 
@@ -195,7 +187,6 @@ TABLE = (
     ("direct_pixels", _pixels_few_rows),
     ("dilated", _dilated),
     ("direct_pixels", _pixels_short),
-    ("direct_pixels", _pixels_dilated),
     ("direct_channels", _channels),
 )
 

@@ -94,6 +94,13 @@ def _filter(x, taps, span, bias, n, y, y0):
         y[y0 + j] = total
 
 
+@inlined
+def _interleave_phases(lines, phases, W, y, at):
+    """y[at + j] = pixel j // phases of phase j % phases: a row of the result from those of its phases."""
+    for j in range(W):
+        y[at + j] = lines[j % phases * W + j // phases]
+
+
 @kernel
 def _convolve(x, w, bias, y, tile, filter, T):
     C, H, W, R = y.channels, y.height, y.width, tile.rows
@@ -127,8 +134,7 @@ def _convolve(x, w, bias, y, tile, filter, T):
                         else:
                             _filter(copy, taps, (starts[f], starts[f + 1]), offset, n, lines, b * W)
                     if up[1] > 1:
-                        for j in range(W):
-                            y.data[target + i * W + j] = lines[j % up[1] * W + j // up[1]]
+                        _interleave_phases(lines, up[1], W, y.data, target + i * W)
 
 
 def _strip(taps, rows, cols, dtype):

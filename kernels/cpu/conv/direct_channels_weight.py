@@ -28,9 +28,11 @@ from ..simd.transpose import nchw_to_nchwc
 from ..simd.vector import Rows, clear_run, lanes_of, load, store
 from .direct_channels import store_panel
 from .packing import copy_tile, image, place_tables, plane_start
-from .tiles import balanced, channel_tile, dense_taps, layout, one_row, weight_parts
+from .parts import weight_parts
+from .tiles import balanced, channel_tile, dense_taps, layout, one_row
 
 CHUNK_BYTES = 128 * 1024  # of a copy
+PARTS_BYTES = 1 << 20  # of the partial sums of all parts: they stay in the second-level cache
 MAX_PIXELS = 640  # of a tile: a register tile adds up so many before it is stored
 
 
@@ -47,9 +49,12 @@ class Reduction(NamedTuple):
 
 @inner
 def load_panel(source, channels, count, target, start):
-    """target[start + q NR + o] = source[o, q] for q < count pixels and the channels o of a panel, zero from `channels` on."""
+    """target[start + q NR + o] = source[o, q] for q < count pixels and the channels o of a panel, zero from `channels` on.
+
+    The second vector of a panel of few channels is left as it is: it is not read.
+    """
     lanes = lanes_of(target)
-    for o in range(0, 2 * lanes, lanes):
+    for o in range(0, lanes if channels <= lanes else 2 * lanes, lanes):
         rows = Rows(source.data, source.start + o * source.stride, source.stride)
         nchw_to_nchwc(rows, Rows(target, start + o, 2 * lanes), channels - o, count)
 
@@ -146,7 +151,7 @@ def conv2d_weight(x, y, geometry):
     (x, y), whole = one_row(taps, x, y), x
     in_place, size = x is not whole, y.shape[2:]
     P = -(-O // columns)
-    parts = weight_parts(G * P * columns * K * x.itemsize, N * math.prod(size))
+    parts = weight_parts(G * P * columns * K * x.itemsize, N * math.prod(size), PARTS_BYTES)
     shares = min(P, -(-threads // parts))
     kept = min(P * columns, 8 * columns) * x.itemsize  # panels are read once for each tap of a chunk
     rows, cols = channel_tile(x.itemsize, taps.halo, step, kept, size, MAX_PIXELS)

@@ -7,7 +7,7 @@
 | implicit_gemm   | conv2d; stride 1, 1x1, 2x2 by 2 | one product, blocks of im2col's matrix: for 1x1, 2x2, few pixels |
 | direct_channels | everything | packed tiles, output channels in the vectors (direct_channels, direct_channels_weight) |
 | dilated         | stride 1 | the same, without the taps that see padding: for large dilations (dilated, dilated_weight) |
-| direct_pixels   | conv2d, conv_transpose2d | packed tiles, pixels in the vectors: for few channels, dilation |
+| direct_pixels   | conv2d, conv_transpose2d | packed tiles, pixels in the vectors: for few channels |
 | im2col          | everything | the reference column: the whole matrix of windows, then NumPy's product |
 
 Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones, relative to the largest value. Results and

@@ -26,10 +26,10 @@ from numba import prange
 from ...geometry import Geometry
 from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
-from ..simd.interleave import store_interleaved
 from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
 from ..simd.prefetch import aligned, empty, prefetch_range
-from ..simd.vector import Rows, broadcast, clear_run, copy_run, lanes_of, load, store
+from ..simd.vector import Rows, clear_run, copy_run, lanes_of, load, store
+from .gemm_upsample import insert_rows, store_shuffled
 from .packing import (
     PREFETCH_DISTANCE,
     Filters,
@@ -163,33 +163,6 @@ def _multiply_runs(height, a, b, block, init, strip, c, count):
             micro_kernel_4x2(a, rows, out, before, block.start, block.count)
 
 
-@inlined
-def _interleave_rows(strip, s, length, y, t, count):
-    """y[t + 2 q] = strip[s + q], y[t + 2 q + 1] = strip[s + length + q] for q < count."""
-    lanes = lanes_of(y)
-    if count < lanes:
-        for q in range(count):
-            y[t + 2 * q], y[t + 2 * q + 1] = strip[s + q], strip[s + length + q]
-    else:
-        for q in range(0, count - lanes, lanes):
-            store_interleaved(y, t + 2 * q, load(strip, s + q), load(strip, s + length + q))
-        q = count - lanes  # the last pair overlaps the one before it
-        store_interleaved(y, t + 2 * q, load(strip, s + q), load(strip, s + length + q))
-
-
-@inlined
-def _store_shuffled(strip, height, row, y, groups, chunk):
-    """Rows (c, a, b) of a strip to the pixels (2 i + a, 2 j + b) of channel c, (i, j) from pixel chunk.first on."""
-    H, W, image = y.height, y.width, chunk.n * groups + chunk.g
-    for r in range(0, height, 2):
-        plane, a = image * y.rows // 4 + (row + r) // 4, (row + r) // 2 % 2
-        at, i, j = 0, chunk.first // W, chunk.first % W
-        while at < chunk.count:
-            run, target = min(W - j, chunk.count - at), ((plane * H + i) * 2 + a) * 2 * W + 2 * j
-            _interleave_rows(strip.data, strip.start + r * strip.stride + at, strip.stride, y.data, target, run)
-            at, i, j = at + run, i + 1, 0
-
-
 @inner
 def macro_kernel(weights, ramps, bias, b, strip, y, chunk, block):
     """The panels of one part of the rows against all runs of a chunk; the last block's results go to y.
@@ -212,7 +185,7 @@ def macro_kernel(weights, ramps, bias, b, strip, y, chunk, block):
             c = Rows(y.data, target, pixels) if direct else kept
             _multiply_runs(height, a, b, block, start, kept, c, chunk.count)
             if block.last and y.shuffled:
-                _store_shuffled(kept, height, row, y, groups, chunk)
+                store_shuffled(kept, height, row, y, groups, chunk)
             elif block.last and not direct:
                 for r in range(height):
                     copy_run(data, kept.start + r * length, y.data, target + r * pixels, chunk.count)
@@ -237,26 +210,6 @@ def _convolve(x, weights, bias, windows, y, T):
                 block = Block(k0, (k + 1) * K // blocks - k0, k == 0, k == blocks - 1)
                 pack_pixels(x, windows, y.width, chunk, block, line, b)
                 macro_kernel(weights, ramps, (bias, x.groups, part, parts), b, (strip, length), y, chunk, block)
-
-
-@kernel
-def _insert_rows(near, between, step, x, T):
-    """x[:, :, ::step, ::step] = near, with `between` (one number for each channel) everywhere else."""
-    N, C, h, v = near.shape
-    (H, W), y, z = x.shape[2:], near.reshape(-1), x.reshape(-1)
-    lanes = lanes_of(y)
-    for t in prange(T):
-        for plane in range(t * N * C // T, (t + 1) * N * C // T):
-            number, start = between[plane % C], plane * H * W
-            z[start : start + H * W] = number
-            for i in range(h):
-                at, source, q = start + i * step[0] * W, (plane * h + i) * v, 0
-                if step[1] == 2:
-                    while q + lanes <= v and 2 * (q + lanes) <= W:
-                        store_interleaved(z, at + 2 * q, load(y, source + q), broadcast(y, number))
-                        q += lanes
-                for j in range(q, v):
-                    z[at + j * step[1]] = y[source + j]
 
 
 def _run(x, filters, taps, bias, groups, y, shuffled=False):
@@ -304,7 +257,7 @@ def conv_transpose2d(y, w, bias, size, geometry):
     elif geometry.kernel == (1, 1):
         near = conv_transpose2d(y, w, bias, y.shape[2:], replace(geometry, stride=(1, 1)))
         between = np.zeros(x.shape[1], x.dtype) if bias is None else bias
-        _insert_rows(near, between, geometry.stride, x, get_num_threads())
+        insert_rows(near, between, geometry.stride, x, get_num_threads())
     else:
         filters = Filters(filters.data, filters.group, 1, w.shape[1] * 4, 1)  # rows (c, a, b), one tap
         bias = None if bias is None else np.repeat(bias, 4)

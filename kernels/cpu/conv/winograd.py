@@ -173,6 +173,12 @@ def _transform_outputs(m, y, bias, part, write, grid, span, scratch):
     return finite
 
 
+@inlined
+def _set_flag(flags, t, value):
+    """flags[t] = value. In a parallel kernel Numba drops such a store, as dead, where the array is a field of a named tuple."""
+    flags[t] = value
+
+
 class Work(NamedTuple):
     """How the tiles are cut: tiles in a block, pixels in a strip's row, distance of phases in v, a flag for each thread."""
 
@@ -212,7 +218,7 @@ def _winograd(x, u, bias, y, read, write, grid, work):
                 here = Placement(adjacent, write.step, write.origins[f : f + adjacent])
                 offsets = Scalars(bias, g * R * width, 1)
                 finite &= _transform_outputs(m, y, offsets, channels, here, grid, span, scratch)
-        work.finite[t] = finite
+        _set_flag(work.finite, t, finite)
 
 
 def _run(x, filters, bias, y, groups, plan):

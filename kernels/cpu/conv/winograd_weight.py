@@ -21,10 +21,10 @@ from ..runtime.jit import inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
 from ..simd.prefetch import aligned, empty
-from ..simd.vector import Rows, lanes_of, load, store
+from ..simd.vector import Rows, clear_run, lanes_of, load, store
 from . import direct_channels_weight
 from .packing import image, plane_start
-from .tiles import weight_parts
+from .parts import weight_parts
 from .winograd import Scratch, block_size, segment, transform_inputs
 from .winograd_plan import plan
 from .winograd_transforms import (
@@ -36,6 +36,7 @@ from .winograd_transforms import (
     read_strip,
 )
 
+PARTS_BYTES = 4 << 20  # of u of all parts
 SHARE_CHANNELS = 64  # output channels of a share, at least: with fewer, transforming x for each share costs too much
 
 
@@ -96,7 +97,7 @@ def _accumulate(x, y, read, grid, work, u, T):
     for t in prange(T):
         v = Points(aligned(36 * v_plane, dtype), 0, v_plane, cols)
         z = Points(aligned(36 * z_plane, dtype), 0, z_plane, z_pitch)
-        v.data[:] = 0
+        clear_run(v.data, 0, v.data.size)
         strip, columns = aligned(6 * work.wide * lanes, dtype), aligned(6 * work.wide * lanes, dtype)
         scratch = Scratch(strip, columns, np.empty(grid.together, np.int64))
         for task in range(t * parts * shares // T, (t + 1) * parts * shares // T):
@@ -153,7 +154,7 @@ def conv2d_weight(x, y, geometry):
     C, O = (i.channels for i in images)
     forward = plan(geometry, y.shape[2:], False)
     tiles, cols = len(x) * forward.tiles, -(-C // width) * width
-    parts = weight_parts(36 * O * cols * G * x.itemsize, 16 * tiles)
+    parts = weight_parts(36 * O * cols * G * x.itemsize, 16 * tiles, PARTS_BYTES)
     shares = max(1, min(-(-threads // parts), O // SHARE_CHANNELS))
     share = -(-O // shares)
     block = max(48, block_size((tiles, 1), 36 * (C + min(O, SHARE_CHANNELS)) * x.itemsize, 0, parts, 1))
