@@ -500,7 +500,8 @@ def test_choice_and_override():
     assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "direct_channels"
     assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "direct_pixels"
     assert (
-        conv.choose((1, 32, 40, 40), w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0] == "direct_channels"
+        conv.choose((1, 32, 40, 40), w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0]
+        == "direct_channels"
     )
     rate = lambda d, side, direction: conv.choose(
         (1, 32, side, side), w.shape, Geometry((3, 3), (1, 1), (d, d), (d, d)), x.dtype, direction

@@ -15,9 +15,9 @@ the hardware prefetcher, so the next strip is prefetched, and strips are short.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inlined, kernel
+from ..runtime.jit import inlined, kernel, njit
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import panel_width
 from ..simd.prefetch import prefetch_range

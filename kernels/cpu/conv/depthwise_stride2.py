@@ -14,9 +14,9 @@ j - 1 of y, its right neighbour by weight 1, at j: `cross` and `single`, interle
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inlined
+from ..runtime.jit import inlined, njit
 from ..runtime.threads import get_num_threads
 from ..simd.interleave import evens, odds, permute_to_evens_order, restore_order, store_interleaved
 from ..simd.micro_kernel import panel_width

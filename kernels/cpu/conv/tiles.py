@@ -18,9 +18,6 @@ TILE_BYTES = 192 * 1024  # of a tile's copy where pixels fill the vectors: under
 MIN_PIXELS = 160  # of such a tile, even if its copy is larger: the weights are read once for each tile
 COPY_BYTES = 176 * 1024  # of a tile's copy where channels fill the vectors, at most
 STRIP_BYTES = 160 * 1024  # of the accumulators of such a tile: copy and accumulators stay in the second-level cache
-MAX_PARTS = 8  # of a weight gradient's sum over pixels
-PART_PIXELS = 256  # of a part, at least
-PARTS_BYTES = 8 * 1024 * 1024  # of the partial sums of all parts
 
 
 @dataclass(frozen=True)
@@ -172,14 +169,3 @@ def layout(taps, size, step, lanes):
     plane = odd_lines(rows * cols, lanes)
     tile = Tile(*size, rows, plane, cols, taps.origins, *taps.step)
     return taps.image * plane + taps.table[:, 1] * cols + taps.table[:, 2], tile
-
-
-def weight_parts(sum_bytes, pixels):
-    """Into how many parts a weight gradient's sum over so many pixels is cut: a power of two, by its shape alone.
-
-    Each part has a partial sum; they are added in order, so the result has the same bits on any number of threads.
-    """
-    parts = MAX_PARTS
-    while parts > 1 and (parts * sum_bytes > PARTS_BYTES or parts * PART_PIXELS > pixels):
-        parts //= 2
-    return parts

@@ -31,6 +31,7 @@ from .winograd_transforms import (
     input_columns,
     input_tiles,
     kernel_line,
+    load_five,
     output_tiles,
     read_strip,
     write_strip,
@@ -73,28 +74,17 @@ def transform_kernels(filters, numbers, sizes, out, T):
                     for o in range(0, width, lanes):
                         for l in range(r):
                             i = l * width + o
-                            u = kernel_line(*_load_five(square, i, down))
+                            u = kernel_line(*load_five(square, i, down))
                             for k in range(5):
                                 store(rows, (5 * k + l) * lanes, u[k])
                             store(rows, (25 + l) * lanes, load(square, i + (r - 1) * down))
                         for k in range(6):
                             i = 5 * k * lanes
-                            u = kernel_line(*_load_five(rows, i, lanes))
+                            u = kernel_line(*load_five(rows, i, lanes))
                             at = ((g * F + f) * 36 + 6 * k) * plane + (run * K + phase * phase_pitch + c) * width + o
                             for l in range(5):
                                 store(flat, at + l * plane, u[l])
                             store(flat, at + 5 * plane, load(rows, i + (r - 1) * lanes))
-
-
-@inlined
-def _load_five(x, at, stride):
-    return (
-        load(x, at),
-        load(x, at + stride),
-        load(x, at + 2 * stride),
-        load(x, at + 3 * stride),
-        load(x, at + 4 * stride),
-    )
 
 
 @inlined
@@ -175,7 +165,7 @@ def _transform_outputs(m, y, bias, part, write, grid, span, scratch):
 
 @inlined
 def _set_flag(flags, t, value):
-    """flags[t] = value. In a parallel kernel Numba drops such a store, as dead, where the array is a field of a named tuple."""
+    """flags[t] = value: a function, since flags is a field of a named tuple (runtime/jit.py)."""
     flags[t] = value
 
 

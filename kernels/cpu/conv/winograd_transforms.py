@@ -107,16 +107,21 @@ def write_strip(strip, rows, cols, y, start, channels, pixel, step):
 
 
 @inlined
-def load_line(x, at, stride):
-    """Six vectors, `stride` apart."""
+def load_five(x, at, stride):
+    """Five vectors, `stride` apart."""
     return (
         load(x, at),
         load(x, at + stride),
         load(x, at + 2 * stride),
         load(x, at + 3 * stride),
         load(x, at + 4 * stride),
-        load(x, at + 5 * stride),
     )
+
+
+@inlined
+def load_line(x, at, stride):
+    """Six vectors, `stride` apart."""
+    return *load_five(x, at, stride), load(x, at + 5 * stride)
 
 
 @inner

@@ -10,10 +10,3 @@
 The first four compute the same layer, x (C, H, W) with w (O, C, k, k), stride 1, no padding, float32, one image and one thread;
 the last two are what the CPU column runs. `minidl bench ladder` times all six.
 """
-
-from ..runtime.cache_key import depend_on_sources
-from . import im2col, loops, micro_kernel, packed
-
-__all__ = ["im2col", "loops", "micro_kernel", "packed"]
-
-depend_on_sources(__name__)

@@ -8,7 +8,8 @@ image, and every row of y is loaded and stored once for each step of the reducti
 """
 
 import numpy as np
-from numba import njit
+
+from ..runtime.jit import njit
 
 
 @njit(cache=True)

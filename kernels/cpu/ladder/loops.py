@@ -7,7 +7,8 @@ the processor's vectors and most of its multipliers stand idle.
 """
 
 import numpy as np
-from numba import njit
+
+from ..runtime.jit import njit
 
 
 @njit(cache=True)

@@ -6,8 +6,8 @@ multiply-adds. B is packed in panels of NR columns, so that the loads of a micro
 """
 
 import numpy as np
-from numba import njit
 
+from ..runtime.jit import njit
 from ..simd.micro_kernel import Operand, micro_kernel_6x2, panel_width
 from ..simd.vector import Rows, lanes_of
 from .im2col import im2col

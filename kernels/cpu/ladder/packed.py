@@ -13,8 +13,8 @@ loaded is used NC or MR times before it leaves the cache; in step 2 it is used o
 """
 
 import numpy as np
-from numba import njit
 
+from ..runtime.jit import njit
 from .im2col import im2col
 
 KC, NC, MR = 256, 256, 6

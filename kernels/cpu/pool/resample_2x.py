@@ -12,9 +12,9 @@ There are two lines, because a number can be read again in a vector with others 
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel
+from ..runtime.jit import inner, kernel, njit
 from ..runtime.threads import threads_for
 from ..simd.interleave import load_deinterleaved, restore_order, store_interleaved
 from ..simd.vector import VECTOR_BYTES, broadcast, lanes_of, load, store

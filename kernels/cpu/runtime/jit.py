@@ -2,9 +2,27 @@
 
 Kernels take the number of threads as their argument T and cut the work themselves: `for t in prange(T)`, equal shares.
 (Asked inside a kernel, Numba's thread count is a pointer into this process, and the kernel cannot be cached on disk.)
+
+Arguments that belong together are named tuples, which Numba compiles away. In a `kernel` do not store into an array that is a
+field of one (`y.data[i] = v`): Numba takes the store for dead code. Call an `inlined` function that stores.
 """
 
-from numba import njit
+import numba
+
+from .disk_cache import KernelCache
+
+
+def njit(*, cache=False, **options):
+    """Numba's decorator `njit(**options)`; with `cache`, compiled code is kept by `disk_cache` instead of Numba's own cache."""
+
+    def compiled(function):
+        dispatcher = numba.njit(**options)(function)
+        if cache:
+            dispatcher._cache = KernelCache(function)
+        return dispatcher
+
+    return compiled
+
 
 # "numpy": a division by zero gives infinity. Python's exception would be a side exit, and side exits prevent vectorisation.
 kernel = njit(parallel=True, cache=True, error_model="numpy")

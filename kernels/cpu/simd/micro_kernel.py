@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from ..runtime.jit import njit
 from .vector import VECTOR_BYTES, Vector, broadcast_ir, element_pointer, multiply_add_ir
 
 NR_VECTORS = 2  # vectors in a row of a register tile
