@@ -52,8 +52,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
-        while server.drip:
-            self.wfile.write(b"x")
+        for k in itertools.count(start) if server.drip else ():
+            if not server.drip:
+                return None
+            self.wfile.write(body[k : k + 1])
             time.sleep(0.05)
         if server.cuts:
             server.cuts -= 1
