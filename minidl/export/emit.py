@@ -224,6 +224,43 @@ def _elementwise(op):
     return lambda g, out, a, b: g.node(op, _number(a), _number(b))
 
 
+_UNARY = {"neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "erf": "Erf"}
+
+
+def _unary(op):
+    return lambda g, out, x: g.node(op, x)
+
+
+def getitem(g: Graph, out: Any, x: Any, key: Any) -> Any:
+    """Slices, and at most one vector of positions; both are along axes that the key names from the left."""
+    key = key if isinstance(key, tuple) else (key,)
+    slices = [(axis, s) for axis, s in enumerate(key) if isinstance(s, slice) and s != slice(None)]
+    positions = [(axis, k) for axis, k in enumerate(key) if isinstance(k, np.ndarray)]
+    if len(positions) > 1 or any(k is Ellipsis or k is None for k in key) or any(isinstance(k, int) for k in key):
+        raise NotImplementedError(f"export: indexing by {key} has no ONNX form here")
+    y = x
+    if slices:
+        ends = [np.iinfo(np.int64).max if s.stop is None else s.stop for _, s in slices]
+        steps = np.array([s.step or 1 for _, s in slices])
+        axes = np.array([axis for axis, _ in slices])
+        y = g.node("Slice", x, g.vector([s.start or 0 for _, s in slices]), g.vector(ends), axes, steps)
+    for axis, index in positions:
+        y = g.node("Gather", y, index, axis=axis)
+    return y
+
+
+def clamp(g: Graph, out: Any, x: Any, min: Any, max: Any) -> Any:
+    return g.node("Clip", x, *["" if v is None else np.float32(v) for v in (min, max)])
+
+
+def _extremum(op):
+    def emit(g, out, x, dim, keepdim):
+        axes = range(x.ndim) if dim is None else _pair(dim) if not isinstance(dim, int) else (dim,)
+        return g.node(op, x, np.array(list(axes)), keepdims=int(keepdim))
+
+    return emit
+
+
 EMIT = {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
@@ -250,6 +287,17 @@ EMIT = {
     "mul": _elementwise("Mul"),
     "div": _elementwise("Div"),
     "maximum": _elementwise("Max"),
+    "minimum": _elementwise("Min"),
+    "pow": _elementwise("Pow"),
+    "matmul": _elementwise("MatMul"),
+    **{name: _unary(op) for name, op in _UNARY.items()},
+    "clamp": clamp,
+    "getitem": getitem,
+    "split": lambda g, out, x, split_size, dim: chunk(g, out, x, None, dim),
+    "permute": lambda g, out, x, dims: g.node("Transpose", x, perm=list(dims)),
+    "amax": _extremum("ReduceMax"),
+    "amin": _extremum("ReduceMin"),
+    "log_softmax": lambda g, out, x, dim: g.node("LogSoftmax", x, axis=dim),
     "relu": lambda g, out, x: g.node("Relu", x),
     "relu6": lambda g, out, x: g.node("Clip", x, np.float32(0), np.float32(6)),
     "sigmoid": lambda g, out, x: g.node("Sigmoid", x),
