@@ -27,11 +27,9 @@ from .regions.nms import nms
 from .regions.roi_align import roi_align, roi_align_adjoint
 from .regions.roi_align_max import roi_align_max
 from .regions.roi_pool import roi_gather, roi_pool, roi_scatter
-from .runtime.cache_key import depend_on_sources
 from .runtime.compile_notice import announce_compilation
 from .runtime.threads import keep_memory, protect
 
-depend_on_sources(__name__)
 announce_compilation()
 keep_memory()
 protect(globals(), ROWS)

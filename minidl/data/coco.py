@@ -47,9 +47,11 @@ class CocoInstances:
         self, root: PathLike, annotations: PathLike | dict, crowd: bool = True, *, source: PathLike | None = None
     ) -> None:
         self.root = Path(root)
-        given = isinstance(annotations, dict)
-        self.file = Path(source or root) if given else Path(annotations)
-        whole = annotations if given else _read(self.file)
+        if isinstance(annotations, dict):
+            self.file, whole = Path(source or root), annotations
+        else:
+            self.file = Path(annotations)
+            whole = _read(self.file)
         tables = {name: _table(name, whole[name], self.file) for name in TABLES}
         self.images = [tables["images"][key] for key in sorted(tables["images"])]
         categories = sorted(tables["categories"])

@@ -72,7 +72,7 @@ def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
     return path
 
 
-def unpack(archive: PathLike, folder: PathLike, member: str) -> None:
+def unpack(archive: PathLike, folder: PathLike, member: str) -> Path:
     """Extract a tar archive and put its folder `member` at `folder/member`; return that path.
 
     Everything is unpacked in a temporary neighbour first: an archive that is truncated or broken, that lacks `member`

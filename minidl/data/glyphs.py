@@ -6,6 +6,7 @@ import gzip
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ FINE = 4  # pixels per cell of the enlarged digit
 def handwriting() -> tuple[Array, Array]:
     """scikit-learn's 1797 digits: (samples 1797 x 8 x 8 in 0..16, their digits)."""
     found = find_spec("sklearn")
-    if found is None:
+    if found is None or found.origin is None:
         raise ImportError('DigitScenes needs scikit-learn for its handwriting: pip install "minidl[lessons]"')
     table = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
     if table.is_file():  # the same numbers without the second that importing scikit-learn takes
@@ -41,7 +42,7 @@ def samples(digit: int, split: str) -> Array:
 
 
 @cache
-def enlarged(number: int) -> Array:
+def enlarged(number: int) -> Any:
     """One sample, smoothly enlarged inside its frame, as a Pillow grey image."""
     from PIL import Image, ImageFilter
 

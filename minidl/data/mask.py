@@ -83,7 +83,7 @@ class MaskValues:
     values: tuple
     ignore_index: int = 255
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.values) < 2 or len(set(self.values)) < len(self.values) or min(self.values) < 0:
             raise ValueError(f"mask values {self.values}; needed two or more different numbers of at least 0")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def _max_pool(node):
     return nn.MaxPool2d(kernel, tuple(node.get("strides", (1, 1))), pads[:2], **options)
 
 
-_WEIGHTED = {
+_WEIGHTED: dict[str, Callable[..., Module | None]] = {
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "BatchNormalization": _batch_norm,
@@ -113,7 +113,7 @@ _WEIGHTED = {
     "MatMul": _matmul,
     "PRelu": _prelu,
 }
-_PLAIN = {
+_PLAIN: dict[str, Callable[[Node], Module | None]] = {
     "Relu": lambda node: nn.ReLU(),
     "Sigmoid": lambda node: nn.Sigmoid(),
     "Tanh": lambda node: nn.Tanh(),

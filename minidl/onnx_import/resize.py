@@ -8,7 +8,8 @@ taps per output are the resize kernel; cubic and antialiased ones are products w
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,13 +18,13 @@ from ..autograd.tensor import Tensor
 from ..functional.resize import _resize
 from .values import Node, Operator, integers, tensor
 
-_INTERPOLATE = {
+_INTERPOLATE: dict[tuple[str, ...], dict[str, Any]] = {
     ("nearest", "asymmetric", "floor"): {"mode": "nearest"},
     ("linear", "half_pixel"): {"mode": "bilinear", "align_corners": False},
     ("linear", "pytorch_half_pixel"): {"mode": "bilinear", "align_corners": False},
     ("linear", "align_corners"): {"mode": "bilinear", "align_corners": True},
 }
-_ROUND = {
+_ROUND: dict[str, Callable[..., np.ndarray]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
     "floor": np.floor,

@@ -10,7 +10,7 @@ from .. import functional as F
 from ..autograd.tensor import Tensor
 from .values import Node, Operator, tensor
 
-Pads = tuple[int, int, int, int]  # top, left, bottom, right
+Pads = tuple[int, ...]  # top, left, bottom, right
 
 
 def window_pads(node: Node, size: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...]) -> Pads:
@@ -54,7 +54,7 @@ def padded(x: Tensor, pads: Pads, value: float = 0.0) -> Tensor:
     return F.pad(x, (left, right, top, bottom), value=value) if needed else x
 
 
-def conv_window(node: Node, x: Tensor, kernel: tuple[int, ...]) -> tuple[Tensor, tuple[int, int]]:
+def conv_window(node: Node, x: Tensor, kernel: tuple[int, ...]) -> tuple[Tensor, Pads]:
     """The image and the padding that is left for the convolution: uneven padding is done beforehand."""
     pads = window_pads(node, x.shape[2:], kernel, node.get("strides", (1, 1)))
     follows = any(type(p) is not int for p in pads)  # a network that is exported again: other sizes need other padding

@@ -18,7 +18,7 @@ from ..autograd.tensor import Tensor
 from ..backend import like, xp
 from ..data.loader import DataLoader
 from ..nn.module import Module
-from ..typing import ArrayLike, PathLike, TensorLike
+from ..typing import PathLike, TensorLike
 from .optim import Optimizer, Schedule
 from .run import BEST, Diverged, Run, interruptible
 from .tasks import Detection, Segmentation, fitted
@@ -29,7 +29,7 @@ def segmentation_loss(
     target: TensorLike,
     ignore_index: int = -100,
     aux_weight: float = 0.4,
-    weight: ArrayLike | None = None,
+    weight: Any = None,
 ) -> Tensor:
     """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
 
@@ -37,8 +37,9 @@ def segmentation_loss(
     N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
     counts. 0 where no pixel has a label.
     """
-    total, target = 0.0, target.data if isinstance(target, Tensor) else target
-    for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
+    total: Any = 0.0
+    target = target.data if isinstance(target, Tensor) else target
+    for name, scores in ({"out": output} if isinstance(output, Tensor) else output).items():
         labels = like(fitted(target, scores.shape[2:]), scores.data)
         count = _labelled(labels, ignore_index, weight, scores.dtype)
         term = F.cross_entropy(scores, labels, weight, ignore_index=ignore_index, reduction="sum") / count

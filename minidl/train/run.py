@@ -48,7 +48,7 @@ class Run:
         self.model, self.optimizer, self.schedule, self.train, self.tally = model, optimizer, schedule, train, tally
         self.folder, self.config = folder, config
         self.epoch, self.step, self.best, self.history = 0, 0, -math.inf, []
-        self.place = None  # the loader's state after the last batch that was learnt from
+        self.place: Any = None  # the loader's state after the last batch that was learnt from
 
     def begin(self, resume: bool) -> None:
         """Start at the first batch and save that, or continue where the folder's checkpoint is."""
@@ -72,6 +72,7 @@ class Run:
             self.save()
 
     def state(self) -> dict[str, Any]:
+        """The branches of the checkpoint `last.safetensors`: all that a resumed run needs besides the weights."""
         run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
         return {
             "run": run | {"tally": self.tally.state(), "random": random.get_rng_state(), "threads": threads()},
@@ -105,6 +106,7 @@ class Run:
 
     def load(self) -> None:
         """Become what folder/last.safetensors was."""
+        assert self.folder is not None  # `begin` has seen to that
         path = self.folder / LAST
         weights, state = checkpoint.load(path)
         if "run" not in state:

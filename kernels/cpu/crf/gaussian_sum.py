@@ -1,8 +1,9 @@
 """The exact Gaussian filter in Numba: O(N^2), in tiles of the N x N matrix that stay in the cache."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from ..runtime.jit import njit
 from ..simd.exp_log import exp_below_zero
 from ..simd.planes import to_planes, to_rows
 from .rows import add_row, lanes, padded

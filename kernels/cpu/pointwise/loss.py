@@ -26,7 +26,7 @@ def _maximum(x, a, m):
 
 @inner
 def _log_sum(x, a, m, s):
-    """m = log sum_c exp(x) of every pixel of the tile; s is scratch."""
+    """m = max_c x and s = log sum_c exp(x - m) of every pixel of the tile; apart, since in m + s a large m rounds s off."""
     _maximum(x, a, m)
     s[:] = 0
     for c in range(x.shape[0]):
@@ -34,7 +34,7 @@ def _log_sum(x, a, m, s):
         for j in range(m.size):
             s[j] += exp_below_zero(row[j] - m[j])
     for j in range(m.size):
-        m[j] += log_above_one(s[j])
+        s[j] = log_above_one(s[j])
 
 
 @inner
@@ -65,7 +65,7 @@ def _softmax_tile(x, a, y, log, m, s):
         for c in range(x.shape[0]):
             row, out = x[c, a : a + m.size], y[c, a : a + m.size]
             for j in range(m.size):
-                out[j] = row[j] - m[j]
+                out[j] = (row[j] - m[j]) - s[j]
     else:
         _exponentials(x, a, y, m, s)
         one = x.dtype.type(1)
@@ -100,7 +100,8 @@ def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
         t = target[j]
         inside = 0 <= t < x.shape[0]
         bad |= t != ignore_index and not inside
-        loss[j] = weight[t] * (m[j] - x[t, a + j]) if inside and t != ignore_index else zero
+        w = weight[t] if inside and t != ignore_index else zero
+        loss[j] = w * ((m[j] - x[t, a + j]) + s[j]) if w != zero else zero
     return bad
 
 
@@ -118,6 +119,9 @@ def _loss_backward_tile(g, x, a, target, weight, ignore_index, dx, m, s):
     for j in range(target.size):
         if m[j] != zero:
             dx[target[j], a + j] -= m[j]
+        elif s[j] != zero:  # 0 / NaN: a pixel that does not count, with logits that are not finite
+            for c in range(x.shape[0]):
+                dx[c, a + j] = zero
     return bad
 
 

@@ -4,9 +4,9 @@ To twice the size, nearest or bilinear, has vector loops of its own: doubling.py
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, making, team
+from ..runtime.jit import inner, kernel, making, njit, team
 from .resample_2x import PAIRS, SMOOTH, double, halve, twice
 
 

@@ -5,9 +5,8 @@ stays looks at hulls, then at all boxes of the tiles that it touches, eight at a
 """
 
 import numpy as np
-from numba import njit
 
-from ..runtime.jit import inner, making
+from ..runtime.jit import inner, making, njit
 
 TILE = 64
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -50,7 +51,7 @@ def _annotation(annotations: list, images: list, category: int, segmentation: An
     }
 
 
-def _categories(number: dict[str, int]) -> list[dict[str, Any]]:
+def _categories(number: Mapping[Any, int]) -> list[dict[str, Any]]:
     return [{"id": k, "name": name} for name, k in number.items()]
 
 

@@ -59,7 +59,7 @@ class UNet(SegmentationNetwork):
         self.score = nn.Conv2d(base, num_classes, 1)
         self.apply(_initialise)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         """{"out": (N, num_classes, H, W)}, or H - 2 margin by W - 2 margin (at most) with valid padding."""
         return super().forward(x) if not self.valid else self._forward_valid(x)
 
