@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from .commands import printable
+
 # Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
 COMMANDS = {
     "tour": "train four small networks on generated scenes and write one page of pictures",
@@ -17,6 +19,7 @@ COMMANDS = {
     "evaluate": "score a trained network on its data set",
     "lessons": "open, copy or run the lessons",
     "exercises": "list the exercises, show one, check an answer",
+    "grade": "score a folder of submissions",
     "info": "versions, kernels, threads, GPU, compiler",
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",
@@ -86,7 +89,7 @@ def _one_line(error):
     elif not text or isinstance(error, (KeyError, AttributeError, TypeError, IndexError, AssertionError)):
         text = f"{type(error).__name__}: {text} (a defect? --debug shows where)"
     notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
-    return " ".join(" ".join([text, *(f"({note})" for note in notes)]).split())
+    return printable(" ".join(" ".join([text, *(f"({note})" for note in notes)]).split()))
 
 
 if __name__ == "__main__":

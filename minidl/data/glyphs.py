@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +25,14 @@ def handwriting() -> tuple[Array, Array]:
         raise ImportError('DigitScenes needs scikit-learn for its handwriting: pip install "minidl[lessons]"')
     table = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
     if table.is_file():  # the same numbers without the second that importing scikit-learn takes
-        with gzip.open(table, "rt") as lines:
-            table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
-        return table[:, :64].reshape(-1, 8, 8), table[:, 64]
+        try:
+            with gzip.open(table, "rt") as lines:
+                rows = np.loadtxt(lines, delimiter=",", dtype=np.uint8, ndmin=2)
+            if rows.shape[1] != 65:
+                raise ValueError(f"{rows.shape[1]} columns; needed 65")
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise ValueError(f"{table} is damaged: {error}; install scikit-learn again") from error
+        return rows[:, :64].reshape(-1, 8, 8), rows[:, 64]
     from sklearn.datasets import load_digits
 
     bunch = load_digits()

@@ -178,7 +178,7 @@ def _csv_rows(text, path):
 def _json_rows(text, path):
     try:
         whole = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(whole, dict):
         raise ValueError(f'{path} holds {type(whole).__name__}; needed {{"name": [r, g, b], ...}}')

@@ -315,7 +315,7 @@ class Module:
         errors = [f"missing: {name}" for name in missing if strict]
         errors += [f"unexpected: {name}" for name in unexpected if strict]
         for name in own:
-            if name in arrays and (arrays[name].shape != own[name].shape or arrays[name].dtype.kind not in "biuf"):
+            if name in arrays and (arrays[name].shape != own[name].shape or not _same_kind(arrays[name], own[name])):
                 came = f"{arrays[name].dtype} of shape {arrays[name].shape}"
                 errors.append(f"misshapen: {name} is {came}; needed {own[name].dtype} of shape {own[name].shape}")
         if errors:
@@ -339,3 +339,8 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}(\n  " + "\n  ".join([*extra.splitlines(), *lines]) + "\n)"
+
+
+def _same_kind(came, own):
+    """Whether numbers of one array can stand for those of the other: floats for floats, whole numbers for whole numbers."""
+    return came.dtype.kind in ("f" if own.dtype.kind == "f" else "biu")

@@ -58,7 +58,6 @@ class Run:
             if resume:
                 raise ValueError("fit: resume needs the folder of the run to continue")
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         there = (self.folder / LAST).exists()
         if resume and not there:
             raise FileNotFoundError(f"fit: {self.folder / LAST} is missing: there is no run to resume")
@@ -150,24 +149,29 @@ def threads() -> int | None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """A function that says whether Ctrl-C was pressed inside; pressed twice, it interrupts at once.
+    """A function that says whether Ctrl-C, SIGTERM or SIGHUP came inside; the second one interrupts at once.
 
-    Outside the main thread, or where the program handles the signal itself, nothing changes.
+    Outside the main thread, or where the program handles a signal itself, nothing changes.
     """
-    pressed = []
+    came = []
 
     def note(signum, frame):
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(signum)
-        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")  # print is not safe in a handler
+        if came:
+            os.write(2, b"\nstopping at once; the last checkpoint stays as it is\n")
+            raise KeyboardInterrupt("stopped at once, between checkpoints")
+        came.append(signum)
+        name = b"Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name.encode()
+        os.write(
+            2, b"\n" + name + b": stopping after this step; a second one stops at once\n"
+        )  # print is not safe here
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, note)
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [s for s in signals if signal.getsignal(s) in (signal.default_int_handler, signal.SIG_DFL)]
+    before = {}
     try:
-        yield lambda: bool(pressed)
+        if threading.current_thread() is threading.main_thread():
+            before = {s: signal.signal(s, note) for s in ours}
+        yield lambda: bool(came)
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

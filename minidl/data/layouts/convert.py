@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from ...backend.reading import read_json
 from .. import rle
 from ..pairing import IMAGE_SUFFIXES
 
@@ -56,10 +56,7 @@ def _categories(number: Mapping[Any, int]) -> list[dict[str, Any]]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    whole = read_json(path)
     return whole if isinstance(whole, dict) else {}
 
 
