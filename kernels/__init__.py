@@ -1,6 +1,6 @@
 """The kernel table: arrays in, arrays out. No Tensor, no tape.
 
-Three columns hold the same names with the same signatures:
+Three columns hold the same names with the same signatures (`contract` lists them as data):
 
 - `reference`  NumPy, short and vectorised: the specification. Runs wherever NumPy does.
 - `cpu`        Numba: parallel, tiled, cached on disk.
@@ -47,12 +47,13 @@ loss        softmax(x) / log_softmax(x)                 along axis 1 of (N, C, L
             softmax_backward(g, y) / log_softmax_backward(g, y)
             cross_entropy(x, target, weight, ignore_index)   (loss per pixel (N, L), softmax is not formed)
             cross_entropy_backward(g, x, target, weight, ignore_index)
-activation  relu(x, ceiling=inf), relu_backward(g, y, ceiling=inf)
+activation  relu(x, ceiling)                            min(max(x, 0), ceiling); the ceiling is infinity unless given
+            relu_backward(g, y, ceiling)                g where 0 < y < ceiling, else 0
 filter      permutohedral_lattice(features)             (d, N) points, d = 1..8 -> Lattice; float32, alike in every column
             permutohedral_filter(values, lattice, reverse)   (C, N): splat, blur, slice; `reverse` is the adjoint
             gaussian_sum(values, features)              out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j]: exact, self-adjoint
 crf         mean_field(unary, terms, iterations, history)   beliefs (C, N), or scores and beliefs of every iteration;
                                                         a term is (lattice, before (N,), after (N,), compat (C, C))
-optim       sgd_step(param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov)   in place; velocity may be None
-            adam_step(param, grad, m, v, step, lr, beta1, beta2, eps, weight_decay, decoupled)   in place
+optim       sgd_step(param, grad, velocity, settings)   in place; velocity may be None; settings is an `SGD`
+            adam_step(param, grad, m, v, settings)      in place; settings is an `Adam`
 """

@@ -1,5 +1,6 @@
 """The CPU column: every row of the kernel table in Numba, parallel and cached on disk."""
 
+from ..contract import ROWS
 from .conv.dispatch import conv2d, conv2d_weight, conv_transpose2d
 from .conv.im2col import col2im, im2col
 from .crf.gaussian_sum import gaussian_sum
@@ -30,52 +31,7 @@ from .runtime.cache_key import depend_on_sources
 from .runtime.compile_notice import announce_compilation
 from .runtime.threads import keep_memory, protect
 
-__all__ = [
-    "adam_step",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool2d_adjoint",
-    "adaptive_max_pool2d",
-    "avg_pool2d",
-    "avg_pool2d_adjoint",
-    "col2im",
-    "conv2d",
-    "conv2d_weight",
-    "conv_transpose2d",
-    "cross_entropy",
-    "cross_entropy_backward",
-    "gaussian_sum",
-    "grid_sample",
-    "grid_sample_adjoint",
-    "grid_sample_slope",
-    "im2col",
-    "log_softmax",
-    "log_softmax_backward",
-    "max_pool2d",
-    "mean_field",
-    "moments",
-    "nms",
-    "normalize",
-    "normalize_backward",
-    "permutohedral_filter",
-    "permutohedral_lattice",
-    "plane_gather",
-    "plane_scatter",
-    "relu",
-    "relu_backward",
-    "resize2d",
-    "resize2d_adjoint",
-    "roi_align",
-    "roi_align_adjoint",
-    "roi_align_max",
-    "roi_gather",
-    "roi_pool",
-    "roi_scatter",
-    "sgd_step",
-    "softmax",
-    "softmax_backward",
-]
-
 depend_on_sources(__name__)
 announce_compilation()
 keep_memory()
-protect(globals(), __all__)
+protect(globals(), ROWS)

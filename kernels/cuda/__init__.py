@@ -39,9 +39,11 @@ How to write a row
         return y
 
 - Kernels are written `extern "C" __global__ void name(...) {`, not made by macros. Parameters: T, float, double, int,
-  unsigned, long long, unsigned long long, signed char, unsigned char, bool, or one pointer to those. The call checks
-  every argument: arrays C-contiguous and of that type (None is a null pointer), numbers NumPy scalars of exactly that
-  type. A null T* takes T from the other arrays. Pass no empty tuple: `threads=0` launches nothing.
+  unsigned, long long, unsigned long long, signed char, unsigned char, bool, one pointer to those, or a struct of them. A
+  kernel has at most 8: numbers that belong together are a struct (`struct Planes { int count, H, W; };`, its data members
+  first), for which the call passes one tuple `(count, H, W)`. The call checks every argument: arrays C-contiguous and of
+  that type (None is a null pointer), numbers NumPy scalars of exactly that type. A null T* takes T from the other arrays.
+  Pass no empty tuple: `threads=0` launches nothing.
 - Shapes other than one thread a number: `kernel(..., grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)`;
   `Kernel(file, name, options=("--fmad=false",))` gives NVRTC an option (float sums that must round as NumPy's).
 - Shared memory: `__shared__ T tile[32][33];`, one array a declaration; dynamic: `DYNAMIC_SHARED(T, tile);`.
@@ -78,48 +80,3 @@ from .resize import resize2d, resize2d_adjoint
 from .roi_align import roi_align, roi_align_adjoint, roi_align_max
 from .roi_pool import roi_gather, roi_pool, roi_scatter
 from .unpool import plane_gather, plane_scatter
-
-__all__ = [
-    "adam_step",
-    "adaptive_avg_pool2d",
-    "adaptive_avg_pool2d_adjoint",
-    "adaptive_max_pool2d",
-    "avg_pool2d",
-    "avg_pool2d_adjoint",
-    "col2im",
-    "conv2d",
-    "conv2d_weight",
-    "conv_transpose2d",
-    "cross_entropy",
-    "cross_entropy_backward",
-    "gaussian_sum",
-    "grid_sample",
-    "grid_sample_adjoint",
-    "grid_sample_slope",
-    "im2col",
-    "log_softmax",
-    "log_softmax_backward",
-    "max_pool2d",
-    "mean_field",
-    "moments",
-    "nms",
-    "normalize",
-    "normalize_backward",
-    "permutohedral_filter",
-    "permutohedral_lattice",
-    "plane_gather",
-    "plane_scatter",
-    "relu",
-    "relu_backward",
-    "resize2d",
-    "resize2d_adjoint",
-    "roi_align",
-    "roi_align_adjoint",
-    "roi_align_max",
-    "roi_gather",
-    "roi_pool",
-    "roi_scatter",
-    "sgd_step",
-    "softmax",
-    "softmax_backward",
-]

@@ -1,6 +1,10 @@
 // The classes of one pixel of an array (N, C, L): values L apart.
 #pragma once
 
+struct Scores { // N images of C classes and L pixels
+    int N, C, L;
+};
+
 __device__ inline long long first_class(int pixel, int C, int L) { return (long long)(pixel / L) * C * L + pixel % L; }
 
 struct Exponentials { // top = the largest value, sum = the sum of exp(x - top)

@@ -3,15 +3,15 @@
 //   y[n, o, r + up a] = bias[o] + sum over taps k and channels c of  w[k][o][c] x[n, c, down a + (r + shift + k step) / up]
 //
 // forward: down = stride, up = 1, shift = -padding, step = dilation. Adjoint: down = 1, up = stride, shift = padding,
-// step = -dilation; the outputs fall into up x up classes r, and only the taps whose division comes out even reach a
-// class, so a transposed convolution multiplies no zeros. All of one block's outputs belong to one class.
+// step = -dilation; the outputs fall into up x up phases r, and only the taps whose division has no remainder reach a
+// phase, so a transposed convolution multiplies no zeros. All of one block's outputs belong to one phase.
 #pragma once
 
-struct Axis { // along H or along W
+struct Axis { // along H or along W: lengths, taps, and the numbers of the formula above
     int in, out, taps, down, up, shift, step;
     __device__ bool meets(int r, int k) const { return (r + shift + k * step) % up == 0; }
     __device__ int offset(int r, int k) const { return (r + shift + k * step) / up; }
-    __device__ int outputs(int r) const { return (out - r + up - 1) / up; } // of class r
+    __device__ int outputs(int r) const { return (out - r + up - 1) / up; } // of phase r
 };
 
 // The walk over the depth of the product: channels in steps of `depth` inside, taps outside. Every thread of a block walks
@@ -19,10 +19,10 @@ struct Axis { // along H or along W
 struct Walk {
     Axis v, h;
     int channels, depth;
-    int rv, rh, k, l, c, dv, dh; // class, tap, first channel, offsets of the tap
+    int rv, rh, k, l, c, dv, dh; // phase, tap, first channel, offsets of the tap
 
-    __device__ Walk(Axis v, Axis h, int channels, int depth, int class_)
-        : v(v), h(h), channels(channels), depth(depth), rv(class_ / h.up), rh(class_ % h.up), k(0), l(-1), c(0) {
+    __device__ Walk(Axis v, Axis h, int channels, int depth, int phase)
+        : v(v), h(h), channels(channels), depth(depth), rv(phase / h.up), rh(phase % h.up), k(0), l(-1), c(0) {
         next_tap();
     }
     __device__ void next_tap() {
@@ -50,7 +50,12 @@ struct Walk {
     }
 };
 
-// An output pixel of a class, flat over images, rows and columns of that class.
+// What a product is made of: N images, and in each group M output and K input channels, padded to Mp and Kp where packed.
+struct Product {
+    int N, M, K, Mp, Kp;
+};
+
+// An output pixel of a phase, from its number over images, rows and columns of that phase.
 struct Pixel {
     int n, a, b;
     __device__ Pixel(int p, int rows, int cols) : n(p / (rows * cols)), a(p / cols % rows), b(p % cols) {}

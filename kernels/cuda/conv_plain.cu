@@ -9,28 +9,26 @@
 #include "plain_tile.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int H, int W, int Ho, int Wo, int kh,
-           int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h, int step_w, int Mp,
-           int Kp) {
+conv_plain(const T *x, const T *w, const T *bias, T *y, Product product, Axis v, Axis h) {
     __shared__ Operand a;
     __shared__ Operand b;
-    const int tid = threadIdx.x, classes = up_h * up_w, group = blockIdx.z / classes, groups = gridDim.z / classes;
-    const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
-    Walk walk(v, h, K, DEPTH, blockIdx.z % classes);
-    const int rows = v.outputs(walk.rv), cols = h.outputs(walk.rh), pixels = N * rows * cols;
+    const int M = product.M, K = product.K, Mp = product.Mp, Kp = product.Kp, H = v.in, W = h.in;
+    const int tid = threadIdx.x, phases = v.up * h.up, group = blockIdx.z / phases, groups = gridDim.z / phases;
+    Walk walk(v, h, K, DEPTH, blockIdx.z % phases);
+    const int rows = v.outputs(walk.rv), cols = h.outputs(walk.rh), pixels = product.N * rows * cols;
     const int p0 = blockIdx.x * TILE, m0 = blockIdx.y * TILE;
-    if (p0 >= pixels) return; // this class has fewer outputs than the largest one
+    if (p0 >= pixels) return; // this phase has fewer outputs than the largest one
 
     // what this thread fetches: channel tid % 16 of rows tid / 16 + 16 i, and channels tid / 64 + 4 i of pixel tid % 64
     const Pixel mine(p0 + tid % TILE, rows, cols);
     const bool exists = p0 + tid % TILE < pixels;
     const T *image = x + (long long)(mine.n * groups + group) * K * H * W;
-    const T *filter = w + (long long)group * kh * kw * Mp * Kp + (m0 + tid / DEPTH) * Kp + tid % DEPTH;
+    const T *filter = w + (long long)group * v.taps * h.taps * Mp * Kp + (m0 + tid / DEPTH) * Kp + tid % DEPTH;
 
     ThreadTile tile;
     tile.clear();
     for (int step = walk.steps(); step; step--, walk.next()) {
-        const int r = mine.a * down_h + walk.dv, s = mine.b * down_w + walk.dh;
+        const int r = mine.a * v.down + walk.dv, s = mine.b * h.down + walk.dh;
         const bool inside = exists && r >= 0 && r < H && s >= 0 && s < W;
         for (int i = 0; i < 4; i++) {
             const int c = tid / TILE + 4 * i;
@@ -49,7 +47,7 @@ conv_plain(const T *x, const T *w, const T *bias, T *y, int N, int M, int K, int
         for (int i = 0; i < 4; i++) {
             const int m = m0 + 4 * ty + i, o = group * M + m;
             if (m < M)
-                y[((at.n * groups * M + o) * (long long)Ho + walk.rv + up_h * at.a) * Wo + walk.rh + up_w * at.b] =
+                y[((at.n * groups * M + o) * (long long)v.out + walk.rv + v.up * at.a) * h.out + walk.rh + h.up * at.b] =
                     tile.sum[i][j] + (bias ? bias[o] : T(0));
         }
     }

@@ -6,26 +6,27 @@
 // splits, one layer of blocks each, whose sums another kernel adds: no atomics, the same bits every time. A block makes a
 // 64 x 64 tile from 16 pixels at a time (plain_tile.cuh).
 #include "minidl.cuh"
+#include "window.cuh"
 #include "plain_tile.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-conv_plain_weight(const T *x, const T *y, T *part, int N, int groups, int M, int K, int H, int W, int Ho, int Wo,
-                  int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
+conv_plain_weight(const T *x, const T *y, T *part, WeightProduct product, Planes p, Window window) {
     __shared__ Operand a;
     __shared__ Operand b;
+    const int groups = product.groups, M = product.M, K = product.K, kh = window.kh, kw = window.kw;
     const int tid = threadIdx.x, group = blockIdx.z % groups, split = blockIdx.z / groups;
-    const int columns = K * kh * kw, L = Ho * Wo, m0 = blockIdx.y * TILE, q0 = blockIdx.x * TILE;
-    const int first = split * per_split, last = min(first + per_split, N * L);
+    const int columns = K * kh * kw, L = p.Ho * p.Wo, m0 = blockIdx.y * TILE, q0 = blockIdx.x * TILE;
+    const int first = split * product.per_split, last = min(first + product.per_split, product.N * L);
     ThreadTile tile;
     tile.clear();
     for (int start = first; start < last; start += DEPTH) {
-        const int p = start + tid % DEPTH, n = p / L, i = p % L / Wo, j = p % Wo; // the pixel that this thread fetches
+        const int pixel = start + tid % DEPTH, n = pixel / L, i = pixel % L / p.Wo, j = pixel % p.Wo; // the pixel that this thread fetches
         for (int r = 0; r < 4; r++) {
             const int row = tid / DEPTH + 16 * r, m = m0 + row, q = q0 + row; // for an output channel and a column
-            const int c = q / (kh * kw), u = i * sh + q / kw % kh * dh - ph, v = j * sw + q % kw * dw - pw;
-            const bool inside = p < last && q < columns && u >= 0 && u < H && v >= 0 && v < W;
-            a.at(tid % DEPTH, row) = p < last && m < M ? y[(long long)((n * groups + group) * M + m) * L + i * Wo + j] : T(0);
-            b.at(tid % DEPTH, row) = inside ? x[((long long)((n * groups + group) * K + c) * H + u) * W + v] : T(0);
+            const int c = q / (kh * kw), u = window.row(i, q / kw % kh), v = window.column(j, q % kw);
+            const bool exists = pixel < last, inside = exists && q < columns && u >= 0 && u < p.H && v >= 0 && v < p.W;
+            a.at(tid % DEPTH, row) = exists && m < M ? y[(long long)((n * groups + group) * M + m) * L + i * p.Wo + j] : T(0);
+            b.at(tid % DEPTH, row) = inside ? x[((long long)((n * groups + group) * K + c) * p.H + u) * p.W + v] : T(0);
         }
         __syncthreads();
         tile.multiply(a, b);

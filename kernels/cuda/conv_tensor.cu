@@ -21,13 +21,14 @@ template <int R> struct Stage {
 };
 
 template <int R>
-__device__ void conv_tensor(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int Mp,
-                            int Kp, const Axis v, const Axis h) {
+__device__ void conv_tensor(const float *x, const float *w, const float *bias, float *y, const Product product,
+                            const Axis v, const Axis h) {
     using Stage = ::Stage<R>;
     __shared__ Stage stage[STAGES];
-    const int classes = v.up * h.up, group = blockIdx.z / classes, groups = gridDim.z / classes;
-    Walk load(v, h, K, DEPTH, blockIdx.z % classes);
-    const int rows = v.outputs(load.rv), cols = h.outputs(load.rh), pixels = N * rows * cols;
+    const int M = product.M, K = product.K, Mp = product.Mp, Kp = product.Kp;
+    const int phases = v.up * h.up, group = blockIdx.z / phases, groups = gridDim.z / phases;
+    Walk load(v, h, K, DEPTH, blockIdx.z % phases);
+    const int rows = v.outputs(load.rv), cols = h.outputs(load.rh), pixels = product.N * rows * cols;
     const int tiles = Mp / (32 * R); // all channels of the same pixels run one after the other: the cache keeps the pixels
     const int m0 = blockIdx.x % tiles * 32 * R, p0 = blockIdx.x / tiles * PIXELS, steps = load.steps();
     if (p0 >= pixels) return;
@@ -87,17 +88,11 @@ __device__ void conv_tensor(const float *x, const float *w, const float *bias, f
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv_tensor_64(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int H, int W, int Ho,
-               int Wo, int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w, int step_h,
-               int step_w, int Mp, int Kp) {
-    const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
-    conv_tensor<2>(x, w, bias, y, N, M, K, Mp, Kp, v, h);
+conv_tensor_64(const float *x, const float *w, const float *bias, float *y, Product product, Axis v, Axis h) {
+    conv_tensor<2>(x, w, bias, y, product, v, h);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv_tensor_128(const float *x, const float *w, const float *bias, float *y, int N, int M, int K, int H, int W, int Ho,
-                int Wo, int kh, int kw, int down_h, int down_w, int up_h, int up_w, int shift_h, int shift_w,
-                int step_h, int step_w, int Mp, int Kp) {
-    const Axis v = {H, Ho, kh, down_h, up_h, shift_h, step_h}, h = {W, Wo, kw, down_w, up_w, shift_w, step_w};
-    conv_tensor<4>(x, w, bias, y, N, M, K, Mp, Kp, v, h);
+conv_tensor_128(const float *x, const float *w, const float *bias, float *y, Product product, Axis v, Axis h) {
+    conv_tensor<4>(x, w, bias, y, product, v, h);
 }

@@ -4,6 +4,7 @@
 // tap. So both tiles are kept [row][16 pixels] and read 16 bytes a lane. A block of 256 threads makes 64 output channels x 128
 // columns (c, k, l); the three stages of cp.async are conv_tensor.cu's.
 #include "minidl.cuh"
+#include "window.cuh"
 #include "tensor_tile.cuh"
 #define COLUMNS 128
 #define ROWS 64
@@ -15,24 +16,25 @@ struct Stage {
 };
 
 extern "C" __global__ void __launch_bounds__(256, 2)
-conv_tensor_weight(const float *x, const float *y, float *part, int N, int groups, int M, int K, int H, int W, int Ho,
-                   int Wo, int kh, int kw, int sh, int sw, int ph, int pw, int dh, int dw, int per_split) {
+conv_tensor_weight(const float *x, const float *y, float *part, WeightProduct product, Planes plane, Window window) {
     __shared__ Stage stage[STAGES];
-    const int tid = threadIdx.x, warp = tid / 32, lane = tid % DEPTH, line = tid / DEPTH;
-    const int group = blockIdx.z % groups, first = blockIdx.z / groups * per_split, last = min(first + per_split, N * Ho * Wo);
-    const int columns = K * kh * kw, L = Ho * Wo, m0 = blockIdx.y * ROWS, q0 = blockIdx.x * COLUMNS;
+    const int groups = product.groups, M = product.M, K = product.K, kh = window.kh, kw = window.kw;
+    const int H = plane.H, W = plane.W, Wo = plane.Wo, L = plane.Ho * Wo, columns = K * kh * kw;
+    const int tid = threadIdx.x, warp = tid / 32, lane = tid % DEPTH, line = tid / DEPTH, group = blockIdx.z % groups;
+    const int first = blockIdx.z / groups * product.per_split, last = min(first + product.per_split, product.N * L);
+    const int m0 = blockIdx.y * ROWS, q0 = blockIdx.x * COLUMNS;
     int shift[8], tap_h[8], tap_w[8]; // of the columns line + 16 i that this thread fetches
 #pragma unroll
     for (int i = 0; i < 8; i++) {
         const int q = q0 + line + 16 * i;
-        tap_h[i] = q < columns ? q / kw % kh * dh - ph : -(1 << 29); // a tap that no image has
-        tap_w[i] = q % kw * dw - pw;
+        tap_h[i] = q < columns ? window.row(0, q / kw % kh) : -(1 << 29); // a tap that no image has
+        tap_w[i] = window.column(0, q % kw);
         shift[i] = (q / (kh * kw) * H + tap_h[i]) * W + tap_w[i];
     }
 
     const auto fetch = [&](Stage &s, int start) {
         if (start < last) {
-            const int p = start + lane, n = p / L, at = p - n * L, i = at / Wo, u = i * sh, v = (at - i * Wo) * sw;
+            const int p = start + lane, n = p / L, at = p - n * L, i = at / Wo, u = i * window.sh, v = (at - i * Wo) * window.sw;
             const float *from_y = y + (long long)(n * groups + group) * M * L + at;
             const float *from_x = x + (long long)(n * groups + group) * K * H * W + u * W + v;
 #pragma unroll

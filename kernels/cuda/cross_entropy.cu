@@ -14,8 +14,9 @@ __device__ inline T label_weight(long long t, const T *weight, long long ignore_
 }
 
 // loss = weight[t] (log sum_c exp(x[c]) - x[t])
-extern "C" __global__ void cross_entropy(const T *x, const long long *target, const T *weight, T *loss, int *bad, int N,
-                                         int C, int L, long long ignore_index) {
+extern "C" __global__ void cross_entropy(const T *x, const long long *target, const T *weight, T *loss, int *bad,
+                                         Scores size, long long ignore_index) {
+    const int N = size.N, C = size.C, L = size.L;
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long t = target[pixel], first = first_class(pixel, C, L);
@@ -28,19 +29,20 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, co
     loss[pixel] = w * (log(e.sum) + e.top - x[first + t * L]);
 }
 
-// dx[c] = g weight[t] (softmax(x)[c] - [c = t])
+// dx[c] = g weight[t] (softmax(x)[c] - [c = t]), and 0 where g or the weight is 0, whatever x holds
 extern "C" __global__ void cross_entropy_backward(const T *g, const T *x, const long long *target, const T *weight,
-                                                  T *dx, int *bad, int N, int C, int L, long long ignore_index) {
+                                                  T *dx, int *bad, Scores size, long long ignore_index) {
+    const int N = size.N, C = size.C, L = size.L;
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long t = target[pixel], first = first_class(pixel, C, L);
-    const T w = label_weight(t, weight, ignore_index, C, bad);
-    if (w == T(0)) {
+    const T up = g[pixel] * label_weight(t, weight, ignore_index, C, bad);
+    if (up == T(0)) {
         for (int c = 0; c < C; c++) dx[first + (long long)c * L] = 0;
         return;
     }
     const Exponentials e(x + first, C, L);
-    const T up = g[pixel] * w, scale = up / e.sum;
+    const T scale = up / e.sum;
     for (int c = 0; c < C; c++)
         dx[first + (long long)c * L] = exp(x[first + (long long)c * L] - e.top) * scale - (c == t ? up : T(0));
 }

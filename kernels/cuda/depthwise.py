@@ -15,7 +15,8 @@ def conv2d(x, w, bias, geometry):
     (N, C, H, W), O = x.shape, w.shape[0]
     Ho, Wo = geometry.output_size((H, W))
     y = array_module(x).empty((N, O, Ho, Wo), x.dtype)
-    _forward(x, w, bias, y, *i32(N * O, O, O // C, H, W, Ho, Wo, *window(geometry)), **over_planes(N * O, Ho * Wo))
+    planes = N * O, H, W, Ho, Wo
+    _forward(x, w, bias, y, (O, O // C), planes, window(geometry), **over_planes(N * O, Ho * Wo))
     return y
 
 
@@ -24,7 +25,8 @@ def conv_transpose2d(y, w, bias, size, geometry):
     y, w, bias = contiguous(y, w, bias)
     (N, O, Ho, Wo), C, (H, W) = y.shape, geometry.groups, size
     x = array_module(y).empty((N, C, H, W), y.dtype)
-    _data(y, w, bias, x, *i32(N * C, C, O // C, H, W, Ho, Wo, *window(geometry)), **over_planes(N * C, H * W))
+    planes = N * C, H, W, Ho, Wo
+    _data(y, w, bias, x, (C, O // C), planes, window(geometry), **over_planes(N * C, H * W))
     return x
 
 
@@ -33,5 +35,6 @@ def conv2d_weight(x, y, geometry):
     x, y = contiguous(x, y)
     (N, C, H, W), (O, Ho, Wo), (kh, kw) = x.shape, y.shape[1:], geometry.kernel
     w = array_module(x).empty((O, 1, kh, kw), x.dtype)
-    _weight(x, y, w, *i32(N, O, O // C, H, W, Ho, Wo, *window(geometry)), grid=(kh * kw, min(O, 65535)), block=256)
+    launch = {"grid": (kh * kw, min(O, 65535)), "block": 256}
+    _weight(x, y, w, *i32(N), (O, O // C), (N * O, H, W, Ho, Wo), window(geometry), **launch)
     return w

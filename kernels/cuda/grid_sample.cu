@@ -2,6 +2,10 @@
 // works out its four neighbours once and then walks channels, every gridDim.y-th from blockIdx.y.
 #include "minidl.cuh"
 
+struct Sizes { // x (N, C, H, W) and L points an image
+    int N, C, H, W, L;
+};
+
 struct Corners { // flat positions of the neighbours (upper left, upper right, lower left, lower right), -1 outside
     int at[4];
     T u, v; // shares of the right and of the lower ones
@@ -19,7 +23,8 @@ struct Corners { // flat positions of the neighbours (upper left, upper right, l
     __device__ T share(int t) const { return (t / 2 ? v : 1 - v) * (t % 2 ? u : 1 - u); }
 };
 
-extern "C" __global__ void grid_sample(const T *x, const T *points, T *y, int N, int C, int H, int W, int L) {
+extern "C" __global__ void grid_sample(const T *x, const T *points, T *y, Sizes size) {
+    const int N = size.N, C = size.C, H = size.H, W = size.W, L = size.L;
     const int p = thread_number(), n = p / L, l = p % L;
     if (p >= N * L) return;
     const Corners near(points + 2 * p, H, W);
@@ -33,7 +38,8 @@ extern "C" __global__ void grid_sample(const T *x, const T *points, T *y, int N,
 }
 
 // The adjoint in x. Where points lie is data: a scatter with atomic additions, whose last bits depend on their order.
-extern "C" __global__ void grid_sample_adjoint(const T *y, const T *points, T *x, int N, int C, int H, int W, int L) {
+extern "C" __global__ void grid_sample_adjoint(const T *y, const T *points, T *x, Sizes size) {
+    const int N = size.N, C = size.C, H = size.H, W = size.W, L = size.L;
     const int p = thread_number(), n = p / L, l = p % L;
     if (p >= N * L) return;
     const Corners near(points + 2 * p, H, W);
@@ -45,8 +51,8 @@ extern "C" __global__ void grid_sample_adjoint(const T *y, const T *points, T *x
 }
 
 // The derivative of <y, grid_sample(x, points)> in points: differences between neighbours, summed over channels by one thread.
-extern "C" __global__ void grid_sample_slope(const T *y, const T *x, const T *points, T *slope, int N, int C, int H,
-                                             int W, int L) {
+extern "C" __global__ void grid_sample_slope(const T *y, const T *x, const T *points, T *slope, Sizes size) {
+    const int N = size.N, C = size.C, H = size.H, W = size.W, L = size.L;
     const int p = thread_number(), n = p / L, l = p % L;
     if (p >= N * L) return;
     const Corners near(points + 2 * p, H, W);

@@ -1,6 +1,6 @@
 """Bilinear sampling at points in CUDA C: one thread a point."""
 
-from .loader import Kernel, array_module, contiguous, i32
+from .loader import Kernel, array_module, contiguous
 
 _sample = Kernel("grid_sample.cu", "grid_sample")
 _adjoint = Kernel("grid_sample.cu", "grid_sample_adjoint")
@@ -17,7 +17,7 @@ def grid_sample(x, points):
     x, points = contiguous(x, points)
     (N, C, H, W), (_, Ho, Wo, _) = x.shape, points.shape
     y = array_module(x).empty((N, C, Ho, Wo), x.dtype)
-    _sample(x, points, y, *i32(N, C, H, W, Ho * Wo), **_launch(N, C, Ho * Wo))
+    _sample(x, points, y, (N, C, H, W, Ho * Wo), **_launch(N, C, Ho * Wo))
     return y
 
 
@@ -26,7 +26,7 @@ def grid_sample_adjoint(y, points, size):
     y, points = contiguous(y, points)
     (N, C, Ho, Wo), (H, W) = y.shape, size
     x = array_module(y).zeros((N, C, H, W), y.dtype)
-    _adjoint(y, points, x, *i32(N, C, H, W, Ho * Wo), **_launch(N, C, Ho * Wo))
+    _adjoint(y, points, x, (N, C, H, W, Ho * Wo), **_launch(N, C, Ho * Wo))
     return x
 
 
@@ -34,5 +34,5 @@ def grid_sample_slope(y, x, points):
     """The derivative of <y, grid_sample(x, points)> in points, (N, Ho, Wo, 2)."""
     y, x, points = contiguous(y, x, points)
     (N, C, H, W), slope = x.shape, array_module(x).empty_like(points)
-    _slope(y, x, points, slope, *i32(N, C, H, W, points.shape[1] * points.shape[2]), threads=points.size // 2)
+    _slope(y, x, points, slope, (N, C, H, W, points.shape[1] * points.shape[2]), threads=points.size // 2)
     return slope

@@ -11,7 +11,7 @@ def im2col(x, geometry):
     x = contiguous(x)
     (N, C), (Ho, Wo), (kh, kw) = x.shape[:2], geometry.output_size(x.shape[2:]), geometry.kernel
     cols = array_module(x).empty((N, C * kh * kw, Ho * Wo), x.dtype)
-    _im2col(x, cols, *i32(cols.size, *x.shape[2:], Ho, Wo, *window(geometry)), threads=cols.size)
+    _im2col(x, cols, *i32(cols.size), (N * C, *x.shape[2:], Ho, Wo), window(geometry), threads=cols.size)
     return cols
 
 
@@ -20,10 +20,11 @@ def col2im(cols, size, geometry):
     cols = contiguous(cols)
     (Ho, Wo), (kh, kw) = geometry.output_size(size), geometry.kernel
     x = array_module(cols).empty((cols.shape[0], cols.shape[1] // (kh * kw), *size), cols.dtype)
-    _col2im(cols, x, *i32(x.size, *size, Ho, Wo, *window(geometry)), threads=x.size)
+    planes = x.shape[0] * x.shape[1], *size, Ho, Wo
+    _col2im(cols, x, *i32(x.size), planes, window(geometry), threads=x.size)
     return x
 
 
 def window(geometry):
-    """kh, kw, sh, sw, ph, pw, dh, dw: a geometry as kernels take it."""
+    """A geometry as the `Window` of window.cuh: kh, kw, sh, sw, ph, pw, dh, dw."""
     return *geometry.kernel, *geometry.stride, *geometry.padding, *geometry.dilation

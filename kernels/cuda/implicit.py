@@ -1,5 +1,7 @@
 """Dense convolution in CUDA C as an implicit matrix product: on tensor cores in TF32, or plain in float32 and float64."""
 
+import numpy as np
+
 from ..precision import precision
 from .im2col import window
 from .loader import Kernel, array_module, contiguous, i32
@@ -29,14 +31,15 @@ def _product(x, w, bias, y, geometry, adjoint):
     rows, pixels = (128 if tensor and M > 64 else 64), (128 if tensor else 64)
     Mp, Kp = _tiles(M, rows) * rows, _tiles(K, 16) * 16
     packed = array_module(x).empty(G * taps * Mp * Kp, x.dtype)
-    _taps(w, packed, *i32(G * Mp * Kp, taps, M, K, Mp, Kp, adjoint), threads=G * Mp * Kp)
+    _taps(w, packed, (G * Mp * Kp, taps, M, K, Mp, Kp), np.bool_(adjoint), threads=G * Mp * Kp)
 
     one, stride = (1, 1), geometry.stride
     down, up, sign = (one, stride, -1) if adjoint else (stride, one, 1)
-    axes = *down, *up, *(-sign * p for p in geometry.padding), *(sign * d for d in geometry.dilation)
-    largest = N * _tiles(y.shape[2], up[0]) * _tiles(y.shape[3], up[1])  # pixels of the largest class
+    shift, step = (-sign * p for p in geometry.padding), (sign * d for d in geometry.dilation)
+    axes = zip(x.shape[2:], y.shape[2:], geometry.kernel, down, up, shift, step)  # an `Axis` of conv.cuh each
+    largest = N * _tiles(y.shape[2], up[0]) * _tiles(y.shape[3], up[1])  # pixels of the largest phase
     blocks, layers = _tiles(largest, pixels), G * up[0] * up[1]
-    arguments = x, packed, bias, y, *i32(N, M, K, *x.shape[2:], *y.shape[2:], *geometry.kernel, *axes, Mp, Kp)
+    arguments = x, packed, bias, y, (N, M, K, Mp, Kp), *axes
     if tensor:
         _tensor[rows](*arguments, grid=(blocks * (Mp // rows), 1, layers), block=256)
     else:
@@ -69,7 +72,7 @@ def conv2d_weight(x, y, geometry):
     splits = max(1, min(_tiles(BLOCKS, width * height * G), pixels // 256, 65535 // G))
     per_split = _tiles(_tiles(pixels, splits), 16) * 16
     part = xp.empty((splits, O, K, *geometry.kernel), x.dtype)
-    arguments = x, y, part, *i32(N, G, M, K, *x.shape[2:], Ho, Wo, *window(geometry), per_split)
+    arguments = x, y, part, (N, G, M, K, per_split), (N, *x.shape[2:], Ho, Wo), window(geometry)
     (_tensor_weight if tensor else _plain_weight)(*arguments, grid=(width, height, splits * G), block=256)
     if splits == 1:
         return part[0]

@@ -4,11 +4,16 @@
 #include "minidl.cuh"
 #define RUN 32
 
+struct Teams { // `items` entries or points with D = d + 1 corners and C channels, in teams of `width` lanes
+    int items, D, C, width;
+};
+
 // table[vertex] += weight scale[point] values[point], over entries (point, corner) sorted by vertex. A team walks RUN entries
 // and adds in a register for as long as the vertex stays the same; only the ends of its runs are atomic additions, since a
 // vertex may span several teams. Their order is the hardware's choice: the last bits may differ from run to run.
 extern "C" __global__ void lattice_splat(const T *values, const T *scale, const int *order, const int *vertex,
-                                         const float *weight, T *table, int entries, int D, int C, int width) {
+                                         const float *weight, T *table, Teams teams) {
+    const int entries = teams.items, D = teams.D, C = teams.C, width = teams.width;
     const int c = blockIdx.y * width + thread_number() % width, first = thread_number() / width * RUN;
     if (c >= C || first >= entries) return;
     const int last = min(first + RUN, entries);
@@ -37,7 +42,8 @@ extern "C" __global__ void lattice_blur(const T *old, T *now, const int *neighbo
 
 // out[point] = base[point] + factor scale[point] sum over corners of weight table[vertex]: a gather
 extern "C" __global__ void lattice_slice(const T *table, const T *scale, const int *vertex, const float *weight,
-                                         const T *base, T *out, int N, int D, int C, int width, T factor) {
+                                         const T *base, T *out, Teams teams, T factor) {
+    const int N = teams.items, D = teams.D, C = teams.C, width = teams.width;
     const int c = blockIdx.y * width + thread_number() % width, point = thread_number() / width;
     if (c >= C || point >= N) return;
     T sum = 0;

@@ -23,7 +23,8 @@ class Kernel:
     `kernel(*arguments, threads=n)` launches n threads in blocks of 256 (the text compares `thread_number()` with n);
     `kernel(*arguments, grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)` says it all. Arrays must be C-contiguous
     and of the parameter's type, all NumPy's or all CuPy's, or None for a null pointer; numbers must be NumPy scalars of
-    exactly the parameter's type (`np.int32(n)`; see `i32`). T is the dtype of the arrays passed as T*.
+    exactly the parameter's type (`np.int32(n)`; see `i32`). For a struct of numbers, which the text defines, its members come
+    as one tuple of Python numbers. T is the dtype of the arrays passed as T*.
     """
 
     def __init__(self, source, name, options=()):
@@ -35,7 +36,7 @@ class Kernel:
         self.parameters = table[name]
 
     def __call__(self, *arguments, threads=None, grid=None, block=None, shared=0):
-        real, arrays = self._check(arguments)
+        real, arguments, arrays = self._check(arguments)
         if (threads is None) == (grid is None):
             raise TypeError(f"{self.name}: give either threads= or grid=")
         block = _three(block or BLOCK)
@@ -62,7 +63,11 @@ class Kernel:
             names = ", ".join(p.name for p in self.parameters)
             raise TypeError(f"{self.name}: {len(arguments)} arguments came, needed {len(self.parameters)}: {names}")
         arrays = [a for p, a in zip(self.parameters, arguments) if p.pointer and a is not None]
-        chosen = {a.dtype for p, a in zip(self.parameters, arguments) if p.dtype is None and hasattr(a, "dtype")}
+        chosen = {
+            a.dtype
+            for p, a in zip(self.parameters, arguments)
+            if p.dtype is None and not p.members and hasattr(a, "dtype")
+        }
         if len(chosen) > 1:
             raise TypeError(
                 f"{self.name}: the arguments of type T have different dtypes: {', '.join(map(str, chosen))}"
@@ -70,14 +75,16 @@ class Kernel:
         real = chosen.pop() if chosen else np.dtype(np.float32)
         if real not in (np.float32, np.float64):
             raise TypeError(f"{self.name}: T is float32 or float64, not {real}")
-        for parameter, value in zip(self.parameters, arguments):
-            self._check_one(parameter, value, parameter.dtype or real)
+        arguments = tuple(self._checked(p, value, real) for p, value in zip(self.parameters, arguments))
         if len({type(a) for a in arrays}) > 1:
             raise TypeError(f"{self.name}: arrays of NumPy and of CuPy in one call")
-        return real, arrays
+        return real, arguments, arrays
 
-    def _check_one(self, parameter, value, dtype):
-        where = f"{self.name}: argument {parameter.name!r}"
+    def _checked(self, parameter, value, real):
+        """The argument as it is passed on: a struct's members become one structured element."""
+        where, dtype = f"{self.name}: argument {parameter.name!r}", parameter.dtype or real
+        if parameter.members:
+            return parameter.packed(value, real)
         if not parameter.pointer:
             if not isinstance(value, np.generic) or value.dtype != dtype:
                 raise TypeError(f"{where} must be np.{dtype}(...), not {value!r} of type {type(value).__name__}")
@@ -90,6 +97,7 @@ class Kernel:
                 raise ValueError(
                     f"{where} must be C-contiguous; its shape is {value.shape}, its strides {value.strides}"
                 )
+        return value
 
 
 def i32(*values):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .fault import fault
-from .loader import Kernel, array_module, contiguous, i32
+from .loader import Kernel, array_module, contiguous
 
 _kernels = {
     name: Kernel("softmax.cu", name) for name in ("softmax", "log_softmax", "softmax_backward", "log_softmax_backward")
@@ -15,7 +15,7 @@ _cross_entropy_backward = Kernel("cross_entropy.cu", "cross_entropy_backward")
 def _per_pixel(name, *arrays):
     arrays = contiguous(*arrays, None)[:-1]
     (N, C, L), out = arrays[0].shape, array_module(arrays[0]).empty_like(arrays[0])
-    _kernels[name](*arrays, out, *i32(N, C, L), threads=N * L)
+    _kernels[name](*arrays, out, (N, C, L), threads=N * L if C else 0)
     return out
 
 
@@ -45,7 +45,7 @@ def _labelled(kernel, arrays, out, target, weight, ignore_index):
     target = contiguous(target.astype(np.int64, copy=False))
     weight = None if weight is None else contiguous(weight.astype(x.dtype, copy=False))
     bad, C = xp.zeros(1, np.int32), x.shape[1]
-    kernel(*arrays, target, weight, out, bad, *i32(*x.shape), np.int64(ignore_index), threads=target.size)
+    kernel(*arrays, target, weight, out, bad, x.shape, np.int64(ignore_index), threads=target.size)
     if fault(bad):
         wrong = target[(target != ignore_index) & ((target < 0) | (target >= C))][0]
         raise IndexError(f"cross_entropy: target has label {wrong}; x has {C} classes (ignore_index {ignore_index})")

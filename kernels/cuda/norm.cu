@@ -2,6 +2,14 @@
 // sweep that applies them. Sums are float64: nothing beside the time that memory takes on a data-centre GPU, felt on others.
 #include "minidl.cuh"
 
+struct Sizes { // x (N, C, L), and how many elements of a channel a block adds up
+    int N, C, L, per_block;
+};
+
+struct Clamp { // what a rectifier cuts at; NaN, which nothing reaches, where there is none
+    T low, high;
+};
+
 // A block's share of a channel: elements first .. last - 1 of its N L, taken by the threads in turn.
 template <class F> __device__ void each(int C, int c, int L, int first, int last, F f) {
     const int e = first + (int)threadIdx.x;
@@ -13,7 +21,8 @@ template <class F> __device__ void each(int C, int c, int L, int first, int last
 }
 
 // part[c][block] = (sum d, sum d^2) with d = x - x[0, c, 0]: shifted by one of the values, a large mean cancels nothing.
-extern "C" __global__ void moment_parts(const T *x, double *part, int N, int C, int L, int per_block) {
+extern "C" __global__ void moment_parts(const T *x, double *part, Sizes size) {
+    const int N = size.N, C = size.C, L = size.L, per_block = size.per_block;
     for (int c = blockIdx.y; c < C; c += gridDim.y) {
         const double shift = x[c * L];
         double sum = 0, square = 0;
@@ -41,9 +50,8 @@ __device__ inline double2 channel_sums(const double *part, int c, int parts) {
     return make_double2(warp_sum(first), warp_sum(second));
 }
 
-extern "C" __global__ void moments(const T *x, const double *part, double *mean, double *var, int C, int L, int M,
-                                   int parts) {
-    const int c = blockIdx.x;
+extern "C" __global__ void moments(const T *x, const double *part, double *mean, double *var, Sizes size, int parts) {
+    const int c = blockIdx.x, L = size.L, M = size.N * L;
     const double2 sums = channel_sums(part, c, parts);
     if (threadIdx.x) return;
     const double apart = M ? sums.x / M : 0; // of the mean from the shift
@@ -51,7 +59,7 @@ extern "C" __global__ void moments(const T *x, const double *part, double *mean,
     var[c] = M ? max(sums.y / M - apart * apart, 0.0) : 0;
 }
 
-struct Channel { // y = (x - shift) scale + offset in T; `rest` is what rounding the mean to T left over
+struct Channel { // y = (x - shift) scale + offset in T; `rest` is what the rounding of the mean to T left over
     T shift, scale, offset;
     double rest;
     __device__ Channel(const double *mean, const double *invstd, const T *weight, const T *bias, int c) {
@@ -61,29 +69,38 @@ struct Channel { // y = (x - shift) scale + offset in T; `rest` is what rounding
         scale = T(s);
         offset = T((bias ? bias[c] : 0) - rest * s);
     }
+    __device__ Channel(const T *line) : shift(line[0]), scale(line[1]), offset(line[2]), rest(0) {}
     __device__ T operator()(T x) const { return (x - shift) * scale + offset; }
+    // the cotangent g of an element x, or 0 where the rectifier cut its output
+    __device__ T passed(T g, T x, Clamp cut) const {
+        const T y = (*this)(x);
+        return y <= cut.low || y >= cut.high ? T(0) : g;
+    }
 };
 
 extern "C" __global__ void normalize(const T *x, const double *mean, const double *invstd, const T *weight,
-                                     const T *bias, T *y, int planes, int C, int L, T low, T high) {
-    const int l = thread_number();
+                                     const T *bias, T *y, Sizes size, Clamp cut) {
+    const int l = thread_number(), L = size.L;
     if (l >= L) return;
-    for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
-        const Channel channel(mean, invstd, weight, bias, plane % C);
+    for (int plane = blockIdx.y; plane < size.N * size.C; plane += gridDim.y) {
+        const Channel channel(mean, invstd, weight, bias, plane % size.C);
         const T v = channel(x[(long long)plane * L + l]);
-        y[(long long)plane * L + l] = v <= low ? low : v >= high ? high : v;
+        y[(long long)plane * L + l] = v <= cut.low ? cut.low : v >= cut.high ? cut.high : v;
     }
 }
 
+// line[c] = (shift, scale, offset, slope, level): all that the backward sweeps need of a channel.
+#define LINE 5
+
 // part[c][block] = (sum g, sum g (x - shift)) over what the rectifier let pass; its mask is computed again.
-extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const double *mean, const double *invstd,
-                                               const T *weight, const T *bias, double *part, int N, int C, int L,
-                                               int per_block, T low, T high) {
+extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const T *line, double *part, Sizes size,
+                                               Clamp cut) {
+    const int N = size.N, C = size.C, L = size.L, per_block = size.per_block;
     for (int c = blockIdx.y; c < C; c += gridDim.y) {
-        const Channel channel(mean, invstd, weight, bias, c);
+        const Channel channel(line + LINE * c);
         double sum = 0, moment = 0;
         each(C, c, L, blockIdx.x * per_block, min((blockIdx.x + 1) * per_block, (unsigned)(N * L)), [&](long long at) {
-            const T y = channel(x[at]), v = y <= low || y >= high ? T(0) : g[at];
+            const T v = channel.passed(g[at], x[at], cut);
             sum += v;
             moment += double(v) * double(x[at] - channel.shift);
         });
@@ -96,32 +113,39 @@ extern "C" __global__ void norm_backward_parts(const T *g, const T *x, const dou
     }
 }
 
-// dbias = sum g, dweight = sum g x'; line[c] = (slope, level) with dx = g scale + (x - shift) slope + level.
-extern "C" __global__ void norm_backward_sums(const double *part, const double *mean, const double *invstd,
-                                              const T *weight, const T *bias, T *dweight, T *dbias, T *line, int M,
-                                              int parts) {
-    const int c = blockIdx.x;
-    const double2 sums = channel_sums(part, c, parts);
-    if (threadIdx.x) return;
+// The first three numbers of every line; one thread per channel.
+extern "C" __global__ void norm_lines(const double *mean, const double *invstd, const T *weight, const T *bias, T *line,
+                                      int C) {
+    const int c = thread_number();
+    if (c >= C) return;
     const Channel channel(mean, invstd, weight, bias, c);
-    const double scale = weight ? invstd[c] * weight[c] : invstd[c], moment = (sums.y - channel.rest * sums.x) * invstd[c];
-    const double slope = -scale * invstd[c] * moment / max(M, 1);
-    dbias[c] = T(sums.x);
-    dweight[c] = T(moment);
-    line[2 * c] = T(slope);
-    line[2 * c + 1] = T(-scale * sums.x / max(M, 1) - slope * channel.rest);
+    line[LINE * c] = channel.shift;
+    line[LINE * c + 1] = channel.scale;
+    line[LINE * c + 2] = channel.offset;
 }
 
-extern "C" __global__ void norm_backward(const T *g, const T *x, const double *mean, const double *invstd,
-                                         const T *weight, const T *bias, const T *line, T *dx, int planes, int C, int L,
-                                         T low, T high) {
-    const int l = thread_number();
+// gradient[0] = dweight = sum g x', gradient[1] = dbias = sum g, each (C,); and the last two numbers of every line, with which
+// dx = g scale + (x - shift) slope + level. M is the number of elements of a channel.
+extern "C" __global__ void norm_backward_sums(const double *part, const double *mean, const double *invstd,
+                                              const T *weight, T *gradient, T *line, int M, int parts) {
+    const int c = blockIdx.x, C = gridDim.x;
+    const double2 sums = channel_sums(part, c, parts);
+    if (threadIdx.x) return;
+    const double rest = mean[c] - T(mean[c]), moment = (sums.y - rest * sums.x) * invstd[c];
+    const double scale = weight ? invstd[c] * weight[c] : invstd[c], slope = -scale * invstd[c] * moment / max(M, 1);
+    gradient[c] = T(moment);
+    gradient[C + c] = T(sums.x);
+    line[LINE * c + 3] = T(slope);
+    line[LINE * c + 4] = T(-scale * sums.x / max(M, 1) - slope * rest);
+}
+
+extern "C" __global__ void norm_backward(const T *g, const T *x, const T *line, T *dx, Sizes size, Clamp cut) {
+    const int l = thread_number(), L = size.L;
     if (l >= L) return;
-    for (int plane = blockIdx.y; plane < planes; plane += gridDim.y) {
-        const int c = plane % C;
-        const Channel channel(mean, invstd, weight, bias, c);
+    for (int plane = blockIdx.y; plane < size.N * size.C; plane += gridDim.y) {
+        const T *own = line + LINE * (plane % size.C);
+        const Channel channel(own);
         const long long at = (long long)plane * L + l;
-        const T y = channel(x[at]), v = y <= low || y >= high ? T(0) : g[at];
-        dx[at] = v * channel.scale + ((x[at] - channel.shift) * line[2 * c] + line[2 * c + 1]);
+        dx[at] = channel.passed(g[at], x[at], cut) * channel.scale + ((x[at] - channel.shift) * own[3] + own[4]);
     }
 }

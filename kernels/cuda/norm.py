@@ -9,10 +9,12 @@ from .planes import over_planes
 _moment_parts = Kernel("norm.cu", "moment_parts")
 _moments = Kernel("norm.cu", "moments")
 _normalize = Kernel("norm.cu", "normalize")
+_lines = Kernel("norm.cu", "norm_lines")
 _backward_parts = Kernel("norm.cu", "norm_backward_parts")
 _backward_sums = Kernel("norm.cu", "norm_backward_sums")
 _backward = Kernel("norm.cu", "norm_backward")
 PER_BLOCK = 8192  # elements that a block of 256 threads adds up
+LINE = 5  # as in norm.cu
 
 
 def _parts(x):
@@ -33,8 +35,9 @@ def moments(x):
     (N, C, L), xp = x.shape, array_module(x)
     part, launch = _parts(x)
     mean, var = xp.empty(C, np.float64), xp.empty(C, np.float64)
-    _moment_parts(x, part, *i32(N, C, L, PER_BLOCK), **launch)
-    _moments(x, part, mean, var, *i32(C, L, N * L, part.shape[1]), grid=C, block=32)
+    size = N, C, L, PER_BLOCK
+    _moment_parts(x, part, size, **launch)
+    _moments(x, part, mean, var, size, *i32(part.shape[1]), grid=C, block=32)
     return mean, var
 
 
@@ -44,7 +47,7 @@ def normalize(x, mean, invstd, weight, bias, ceiling):
     N, C, L = x.shape
     y = array_module(x).empty_like(x)
     arrays = x, *_statistics(x, mean, invstd), weight, bias, y
-    _normalize(*arrays, *i32(N * C, C, L), *limits(ceiling, x.dtype), **over_planes(N * C, L))
+    _normalize(*arrays, (N, C, L, PER_BLOCK), limits(ceiling, x.dtype), **over_planes(N * C, L))
     return y
 
 
@@ -52,10 +55,12 @@ def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
     """(dx, dweight, dbias): one sweep sums g and g (x - mean), the other writes dx."""
     g, x, weight, bias = contiguous(g, x, weight, bias)
     (N, C, L), xp, cut = x.shape, array_module(x), limits(ceiling, x.dtype)
-    channel = *_statistics(x, mean, invstd), weight, bias
+    mean, invstd = _statistics(x, mean, invstd)
     part, launch = _parts(x)
-    dx, dweight, dbias, line = (xp.empty(s, x.dtype) for s in (x.shape, C, C, (C, 2)))
-    _backward_parts(g, x, *channel, part, *i32(N, C, L, PER_BLOCK), *cut, **launch)
-    _backward_sums(part, *channel, dweight, dbias, line, *i32(N * L, part.shape[1]), grid=C, block=32)
-    _backward(g, x, *channel, line, dx, *i32(N * C, C, L), *cut, **over_planes(N * C, L))
-    return dx, dweight, dbias
+    dx, gradient, line = (xp.empty(s, x.dtype) for s in (x.shape, (2, C), (C, LINE)))
+    size = N, C, L, PER_BLOCK
+    _lines(mean, invstd, weight, bias, line, *i32(C), threads=C)
+    _backward_parts(g, x, line, part, size, cut, **launch)
+    _backward_sums(part, mean, invstd, weight, gradient, line, *i32(N * L, part.shape[1]), grid=C, block=32)
+    _backward(g, x, line, dx, size, cut, **over_planes(N * C, L))
+    return dx, gradient[0], gradient[1]

@@ -83,7 +83,7 @@ def splat_and_blur(rows, scale, lattice, reverse=False):
     entries = lattice.vertex.size
     width, grid = teams(-(-entries // RUN), C)
     arrays = rows, scale, _order(lattice), *contiguous(lattice.vertex, lattice.weight), table
-    _splat(*arrays, *i32(entries, D, C, width), grid=grid)
+    _splat(*arrays, (entries, D, C, width), grid=grid)
     for axis in reversed(range(D)) if reverse else range(D):
         _blur(table, spare, lattice.neighbour[axis], *i32(M, C), threads=M * C)
         table, spare = spare, table
@@ -95,7 +95,7 @@ def slice_rows(table, scale, lattice, base, factor, out):
     (N, D), C = lattice.vertex.shape, table.shape[1]
     width, grid = teams(N, C)
     arrays = table, scale, *contiguous(lattice.vertex, lattice.weight), base, out
-    _slice(*arrays, *i32(N, D, C, width), table.dtype.type(factor), grid=grid)
+    _slice(*arrays, (N, D, C, width), table.dtype.type(factor), grid=grid)
     return out
 
 

@@ -1,7 +1,7 @@
 """Pooling in CUDA C: one thread a pixel of the result, in both directions."""
 
 from .im2col import window
-from .loader import Kernel, array_module, contiguous, i32
+from .loader import Kernel, array_module, contiguous
 from .planes import over_planes
 from .tables import table
 
@@ -13,10 +13,10 @@ _adaptive_avg = Kernel("avg_pool.cu", "adaptive_avg_pool2d")
 _adaptive_avg_adjoint = Kernel("avg_pool.cu", "adaptive_avg_pool2d_adjoint")
 
 
-def _run(kernel, arrays, shape, result, *integers):
-    """Launch over the planes of `result`; shape is (N, C, H, W) of the larger side, then Ho, Wo and more."""
+def _run(kernel, arrays, shape, result, output_size, *geometry):
+    """Launch over the planes of `result`; shape is (N, C, H, W) of the side that has the windows."""
     planes, pixels = result.shape[0] * result.shape[1], result.shape[2] * result.shape[3]
-    kernel(*arrays, *i32(planes, *shape[2:], *integers), **over_planes(planes, pixels))
+    kernel(*arrays, (planes, *shape[2:], *output_size), *geometry, **over_planes(planes, pixels))
     return result
 
 
@@ -29,7 +29,7 @@ def max_pool2d(x, geometry, output_size):
     """(y, index): the first maximum of every window and its flat position in the H x W plane."""
     x = contiguous(x)
     y, index = _max_outputs(x, output_size)
-    _run(_max, (x, y, index), x.shape, y, *output_size, *window(geometry))
+    _run(_max, (x, y, index), x.shape, y, output_size, window(geometry))
     return y, index
 
 
@@ -37,7 +37,7 @@ def adaptive_max_pool2d(x, output_size):
     """(y, index) over windows floor(i H / Ho) .. ceil((i + 1) H / Ho)."""
     x = contiguous(x)
     y, index = _max_outputs(x, output_size)
-    _run(_adaptive_max, (x, y, index), x.shape, y, *output_size)
+    _run(_adaptive_max, (x, y, index), x.shape, y, output_size)
     return y, index
 
 
@@ -45,27 +45,26 @@ def avg_pool2d(x, geometry, scale):
     """y[n,c,i,j] = scale[i,j] * the sum of the window."""
     x = contiguous(x)
     y = array_module(x).empty((*x.shape[:2], *scale.shape), x.dtype)
-    return _run(_avg, (x, table(array_module(x), scale, x.dtype), y), x.shape, y, *scale.shape, *window(geometry))
+    return _run(_avg, (x, table(array_module(x), scale, x.dtype), y), x.shape, y, scale.shape, window(geometry))
 
 
 def avg_pool2d_adjoint(y, geometry, scale, size):
     """x[n,c,h,v] = the sum of scale[i,j] y[n,c,i,j] over the windows that hold (h, v)."""
     y = contiguous(y)
     x = array_module(y).empty((*y.shape[:2], *size), y.dtype)
-    return _run(
-        _avg_adjoint, (y, table(array_module(y), scale, y.dtype), x), x.shape, x, *scale.shape, *window(geometry)
-    )
+    arrays = y, table(array_module(y), scale, y.dtype), x
+    return _run(_avg_adjoint, arrays, x.shape, x, scale.shape, window(geometry))
 
 
 def adaptive_avg_pool2d(x, output_size):
     """The mean over windows floor(i H / Ho) .. ceil((i + 1) H / Ho)."""
     x = contiguous(x)
     y = array_module(x).empty((*x.shape[:2], *output_size), x.dtype)
-    return _run(_adaptive_avg, (x, y), x.shape, y, *output_size)
+    return _run(_adaptive_avg, (x, y), x.shape, y, output_size)
 
 
 def adaptive_avg_pool2d_adjoint(y, size):
     """Spreads every y[n,c,i,j] evenly over its window."""
     y = contiguous(y)
     x = array_module(y).empty((*y.shape[:2], *size), y.dtype)
-    return _run(_adaptive_avg_adjoint, (y, x), x.shape, x, *y.shape[2:])
+    return _run(_adaptive_avg_adjoint, (y, x), x.shape, x, y.shape[2:])

@@ -33,8 +33,10 @@ def resize2d(x, rows, cols):
     x = contiguous(x)
     (N, C, H, W), xp, Ho, Wo = x.shape, array_module(x), len(rows[0]), len(cols[0])
     y = xp.empty((N, C, Ho, Wo), x.dtype)
-    taps = [table(xp, a, t) for axis in (rows, cols) for a, t in zip(_host(axis), ("int32", "int32", x.dtype))]
-    _resize(x, y, *taps, *i32(N * C, H, W, Ho, Wo), **over_planes(N * C, Ho * Wo))
+    taps = []
+    for lo, hi, f in map(_host, (rows, cols)):
+        taps += table(xp, np.stack([lo, hi]), "int32"), table(xp, f, x.dtype)
+    _resize(x, y, *taps, (N * C, H, W, Ho, Wo), **over_planes(N * C, Ho * Wo))
     return y
 
 
@@ -44,6 +46,6 @@ def resize2d_adjoint(y, rows, cols, size):
     (N, C, Ho, Wo), xp, (H, W) = y.shape, array_module(y), size
     tall, x = xp.empty((N, C, H, Wo), y.dtype), xp.empty((N, C, H, W), y.dtype)
     taps = _inverse(xp, rows, H, y.dtype)
-    _rows_adjoint(y, tall, *taps, *i32(N * C, H, Ho, Wo), **over_planes(N * C, H * Wo))
+    _rows_adjoint(y, tall, *taps, (N * C, H, Wo, Ho, Wo), **over_planes(N * C, H * Wo))
     _cols_adjoint(tall, x, *_inverse(xp, cols, W, y.dtype), *i32(N * C * H, W, Wo), **over_planes(N * C * H, W))
     return x

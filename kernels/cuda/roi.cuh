@@ -24,15 +24,26 @@ struct Samples {
     }
 };
 
+// A result of n numbers: C channels of ph x pw bins; images of H x W pixels; and how boxes are read.
+struct Boxes {
+    int n, C, H, W, ph, pw;
+    T scale;
+    int ratio;
+    bool aligned;
+};
+
 // Output (k, c, i, j) of a flat number, its box and its plane.
 struct Bin {
     int k, c, i, j, image;
     T top, left, bottom, right;
-    __device__ Bin(int at, const T *boxes, int C, int ph, int pw, T scale, T shift)
-        : k(at / pw / ph / C), c(at / pw / ph % C), i(at / pw % ph), j(at % pw) {
-        const T *box = boxes + 5 * k;
+    __device__ Bin(int at, const T *boxes, const Boxes &b)
+        : k(at / b.pw / b.ph / b.C), c(at / b.pw / b.ph % b.C), i(at / b.pw % b.ph), j(at % b.pw) {
+        const T *box = boxes + 5 * k, shift = b.aligned ? T(0.5) : T(0);
         image = (int)box[0];
-        left = box[1] * scale - shift, top = box[2] * scale - shift;
-        right = box[3] * scale - shift, bottom = box[4] * scale - shift;
+        left = box[1] * b.scale - shift, top = box[2] * b.scale - shift;
+        right = box[3] * b.scale - shift, bottom = box[4] * b.scale - shift;
     }
+    __device__ Samples rows(const Boxes &b) const { return Samples(top, bottom, b.ph, b.H, b.ratio, b.aligned); }
+    __device__ Samples columns(const Boxes &b) const { return Samples(left, right, b.pw, b.W, b.ratio, b.aligned); }
+    __device__ long long plane(const Boxes &b) const { return ((long long)image * b.C + c) * b.H * b.W; }
 };

@@ -10,19 +10,18 @@ __device__ inline T value(const T *plane, int W, const Sample &row, const Sample
     return (1 - col.weight) * left + col.weight * right;
 }
 
-extern "C" __global__ void roi_align(const T *x, const T *boxes, T *y, int n, int C, int H, int W, int ph, int pw,
-                                     T scale, int ratio, bool aligned) {
-    const int at = thread_number();
-    if (at >= n) return;
-    const Bin bin(at, boxes, C, ph, pw, scale, aligned ? T(0.5) : T(0));
-    const Samples rows(bin.top, bin.bottom, ph, H, ratio, aligned), cols(bin.left, bin.right, pw, W, ratio, aligned);
-    const T *plane = x + ((long long)bin.image * C + bin.c) * H * W;
+extern "C" __global__ void roi_align(const T *x, const T *boxes, T *y, Boxes b) {
+    const int at = thread_number(), W = b.W;
+    if (at >= b.n) return;
+    const Bin bin(at, boxes, b);
+    const Samples rows = bin.rows(b), cols = bin.columns(b);
+    const T *plane = x + bin.plane(b);
     T sum = 0;
     for (int a = 0; a < rows.count; a++) {
         const Sample row = rows(bin.i, a);
         if (!row.inside) continue;
-        for (int b = 0; b < cols.count; b++) {
-            const Sample col = cols(bin.j, b);
+        for (int s = 0; s < cols.count; s++) {
+            const Sample col = cols(bin.j, s);
             if (col.inside) sum += value(plane, W, row, col);
         }
     }
@@ -31,19 +30,18 @@ extern "C" __global__ void roi_align(const T *x, const T *boxes, T *y, int n, in
 
 // The adjoint adds y / count at the four neighbours of every sample. Boxes overlap anyhow, and which ones reach a pixel is
 // known only when it runs: a scatter with atomic additions, whose last bits depend on their order.
-extern "C" __global__ void roi_align_adjoint(const T *y, const T *boxes, T *x, int n, int C, int H, int W, int ph,
-                                             int pw, T scale, int ratio, bool aligned) {
-    const int at = thread_number();
-    if (at >= n) return;
-    const Bin bin(at, boxes, C, ph, pw, scale, aligned ? T(0.5) : T(0));
-    const Samples rows(bin.top, bin.bottom, ph, H, ratio, aligned), cols(bin.left, bin.right, pw, W, ratio, aligned);
-    T *plane = x + ((long long)bin.image * C + bin.c) * H * W;
+extern "C" __global__ void roi_align_adjoint(const T *y, const T *boxes, T *x, Boxes b) {
+    const int at = thread_number(), W = b.W;
+    if (at >= b.n) return;
+    const Bin bin(at, boxes, b);
+    const Samples rows = bin.rows(b), cols = bin.columns(b);
+    T *plane = x + bin.plane(b);
     const T g = y[at] / T(max(rows.count * cols.count, 1));
     for (int a = 0; a < rows.count; a++) {
         const Sample row = rows(bin.i, a);
         if (!row.inside) continue;
-        for (int b = 0; b < cols.count; b++) {
-            const Sample col = cols(bin.j, b);
+        for (int s = 0; s < cols.count; s++) {
+            const Sample col = cols(bin.j, s);
             if (!col.inside) continue;
             atomicAdd(&plane[row.low * W + col.low], g * (1 - col.weight) * (1 - row.weight));
             atomicAdd(&plane[row.low * W + col.high], g * col.weight * (1 - row.weight));
@@ -54,13 +52,12 @@ extern "C" __global__ void roi_align_adjoint(const T *y, const T *boxes, T *x, i
 }
 
 // The largest sample of each bin, the first of equal ones, a NaN before all; index and weight (n, 4) say where it came from.
-extern "C" __global__ void roi_align_max(const T *x, const T *boxes, T *y, int *index, T *weight, int n, int C, int H,
-                                         int W, int ph, int pw, T scale, int ratio, bool aligned) {
-    const int at = thread_number();
-    if (at >= n) return;
-    const Bin bin(at, boxes, C, ph, pw, scale, aligned ? T(0.5) : T(0));
-    const Samples rows(bin.top, bin.bottom, ph, H, ratio, aligned), cols(bin.left, bin.right, pw, W, ratio, aligned);
-    const T *plane = x + ((long long)bin.image * C + bin.c) * H * W;
+extern "C" __global__ void roi_align_max(const T *x, const T *boxes, T *y, int *index, T *weight, Boxes b) {
+    const int at = thread_number(), W = b.W;
+    if (at >= b.n) return;
+    const Bin bin(at, boxes, b);
+    const Samples rows = bin.rows(b), cols = bin.columns(b);
+    const T *plane = x + bin.plane(b);
     T best = 0;
     int winner = -1;
     for (int s = 0; s < rows.count * cols.count; s++) {

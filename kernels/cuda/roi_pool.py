@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from .loader import Kernel, array_module, contiguous, i32
+from .loader import Kernel, array_module, contiguous
+from .roi_align import box_settings
 from .unpool import check_index
 
 _pool = Kernel("roi_pool.cu", "roi_pool")
@@ -17,7 +18,7 @@ def roi_pool(x, boxes, output_size, scale):
     x, boxes = contiguous(x, boxes)
     xp, shape = array_module(x), (len(boxes), x.shape[1], *output_size)
     y, index = xp.empty(shape, x.dtype), xp.empty(shape, np.int32)
-    _pool(x, boxes, y, index, *i32(y.size, *x.shape[1:], *output_size), x.dtype.type(scale), threads=y.size)
+    _pool(x, boxes, y, index, box_settings(y, x.shape[2:], scale, 0, False), threads=y.size)
     return y, index
 
 
@@ -26,7 +27,7 @@ def roi_gather(x, batch, index):
     x, batch, index = contiguous(x, batch.astype(np.int32, copy=False), index)
     (_, C, H, W), xp = x.shape, array_module(x)
     y, bad = xp.empty(index.shape, x.dtype), xp.zeros(1, np.int32)
-    _gather(x, batch, index, y, bad, *i32(index.size, C, H * W, math.prod(index.shape[2:])), threads=index.size)
+    _gather(x, batch, index, y, bad, (index.size, C, H * W, math.prod(index.shape[2:])), threads=index.size)
     check_index("roi_gather", bad, index, H * W)
     return y
 
@@ -36,6 +37,6 @@ def roi_scatter(y, batch, index, size):
     y, batch, index = contiguous(y, batch.astype(np.int32, copy=False), index)
     (N, H, W), C, xp = size, y.shape[1], array_module(y)
     x, bad = xp.zeros((N, C, H, W), y.dtype), xp.zeros(1, np.int32)
-    _scatter(y, batch, index, x, bad, *i32(index.size, C, H * W, math.prod(index.shape[2:])), threads=index.size)
+    _scatter(y, batch, index, x, bad, (index.size, C, H * W, math.prod(index.shape[2:])), threads=index.size)
     check_index("roi_scatter", bad, index, H * W)
     return x

@@ -5,7 +5,8 @@
 #include "minidl.cuh"
 #include "classes.cuh"
 
-extern "C" __global__ void softmax(const T *x, T *y, int N, int C, int L) {
+extern "C" __global__ void softmax(const T *x, T *y, Scores size) {
+    const int N = size.N, C = size.C, L = size.L;
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
@@ -14,7 +15,8 @@ extern "C" __global__ void softmax(const T *x, T *y, int N, int C, int L) {
     for (int c = 0; c < C; c++) y[first + (long long)c * L] = exp(x[first + (long long)c * L] - e.top) * scale;
 }
 
-extern "C" __global__ void log_softmax(const T *x, T *y, int N, int C, int L) {
+extern "C" __global__ void log_softmax(const T *x, T *y, Scores size) {
+    const int N = size.N, C = size.C, L = size.L;
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
@@ -24,7 +26,8 @@ extern "C" __global__ void log_softmax(const T *x, T *y, int N, int C, int L) {
 }
 
 // dx = y (g - sum_c g y)
-extern "C" __global__ void softmax_backward(const T *g, const T *y, T *dx, int N, int C, int L) {
+extern "C" __global__ void softmax_backward(const T *g, const T *y, T *dx, Scores size) {
+    const int N = size.N, C = size.C, L = size.L;
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
@@ -35,7 +38,8 @@ extern "C" __global__ void softmax_backward(const T *g, const T *y, T *dx, int N
 }
 
 // dx = g - exp(y) sum_c g
-extern "C" __global__ void log_softmax_backward(const T *g, const T *y, T *dx, int N, int C, int L) {
+extern "C" __global__ void log_softmax_backward(const T *g, const T *y, T *dx, Scores size) {
+    const int N = size.N, C = size.C, L = size.L;
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);

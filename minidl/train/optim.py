@@ -11,6 +11,7 @@ import numpy as np
 from ..autograd.tape import touch
 from ..autograd.tensor import Tensor
 from ..backend import cuda, kernels, like, xp
+from ..kernels import settings
 from ..nn.module import Parameter
 
 
@@ -153,9 +154,8 @@ class SGD(Optimizer):
             if "momentum_buffer" not in state:
                 state["momentum_buffer"], dampening = Tensor(np.zeros_like(p)), 0
             velocity = state["momentum_buffer"].data
-        kernels(p).sgd_step(
-            p, g, velocity, group["lr"], group["momentum"], dampening, group["weight_decay"], group["nesterov"]
-        )
+        numbers = group["lr"], group["momentum"], dampening, group["weight_decay"], group["nesterov"]
+        kernels(p).sgd_step(p, g, velocity, settings.SGD(*numbers))
 
 
 class Adam(Optimizer):
@@ -183,9 +183,8 @@ class Adam(Optimizer):
             state.update(step=0, exp_avg=Tensor(np.zeros_like(p)), exp_avg_sq=Tensor(np.zeros_like(p)))
         state["step"] += 1
         m, v = state["exp_avg"].data, state["exp_avg_sq"].data
-        kernels(p).adam_step(
-            p, g, m, v, state["step"], group["lr"], *group["betas"], group["eps"], group["weight_decay"], self.decoupled
-        )
+        numbers = group["lr"], *group["betas"], group["eps"], group["weight_decay"]
+        kernels(p).adam_step(p, g, m, v, settings.Adam(state["step"], *numbers, self.decoupled))
 
 
 class AdamW(Adam):

@@ -5,14 +5,15 @@ import itertools
 import numpy as np
 import pytest
 from minidl.kernels import reference
+from minidl.kernels.settings import SGD, Adam
 
 LR, STEPS = 0.05, 5
-SGD = [
+SGD_OPTIONS = [
     {"momentum": m, "dampening": d, "weight_decay": w, "nesterov": n}
     for m, d, w, n in itertools.product([0, 0.9], [0, 0.3], [0, 0.01], [False, True])
     if (m or not d) and (not n or (m and not d))  # what torch.optim.SGD accepts
 ]
-ADAM = [{"weight_decay": w, "decoupled": d} for w, d in [(0, False), (0.02, False), (0.02, True)]]
+ADAM_OPTIONS = [{"weight_decay": w, "decoupled": d} for w, d in [(0, False), (0.02, False), (0.02, True)]]
 
 
 def gradients(dtype, shape=(4, 37)):
@@ -25,7 +26,7 @@ def run_sgd(column, dtype, momentum, dampening, weight_decay, nesterov):
     velocity = np.zeros_like(param) if momentum else None
     for k, grad in enumerate(grads):
         kept = grad.copy()
-        column.sgd_step(param, grad, velocity, LR, momentum, dampening if k else 0, weight_decay, nesterov)
+        column.sgd_step(param, grad, velocity, SGD(LR, momentum, dampening if k else 0, weight_decay, nesterov))
         np.testing.assert_array_equal(grad, kept)
     return param
 
@@ -34,12 +35,12 @@ def run_adam(column, dtype, **options):
     param, grads = gradients(dtype)
     m, v = np.zeros((2, *param.shape), dtype)
     for k, grad in enumerate(grads):
-        column.adam_step(param, grad, m, v, k + 1, LR, 0.9, 0.999, 1e-8, **options)
+        column.adam_step(param, grad, m, v, Adam(k + 1, LR, **options))
     return param
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("options", SGD, ids=str)
+@pytest.mark.parametrize("options", SGD_OPTIONS, ids=str)
 def test_sgd(column, dtype, options):
     param = run_sgd(column, dtype, **options)
     assert param.dtype == dtype
@@ -59,7 +60,7 @@ def test_sgd(column, dtype, options):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("options", ADAM, ids=str)
+@pytest.mark.parametrize("options", ADAM_OPTIONS, ids=str)
 def test_adam(column, dtype, options):
     param = run_adam(column, dtype, **options)
     assert param.dtype == dtype
@@ -77,7 +78,7 @@ def test_adam(column, dtype, options):
     np.testing.assert_allclose(param, wanted, rtol=1e-4 if dtype == np.float32 else 1e-10, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", SGD, ids=str)
+@pytest.mark.parametrize("options", SGD_OPTIONS, ids=str)
 def test_torch_sgd_agrees(column, options):
     torch = pytest.importorskip("torch")
     start, grads = gradients(np.float64)
@@ -89,7 +90,7 @@ def test_torch_sgd_agrees(column, options):
     np.testing.assert_allclose(run_sgd(column, np.float64, **options), param.detach().numpy(), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("options", ADAM, ids=str)
+@pytest.mark.parametrize("options", ADAM_OPTIONS, ids=str)
 def test_torch_adam_agrees(column, options):
     torch = pytest.importorskip("torch")
     start, grads = gradients(np.float64)
@@ -109,23 +110,40 @@ def test_sizes_that_share_threads(column):
     results = []
     for c in (column, reference):
         param, velocity, m, v = start.copy(), *np.zeros((3, start.size), np.float32)
-        c.sgd_step(param, grad, velocity, 0.1, 0.9, 0, 0.01, True)
-        c.adam_step(param, grad, m, v, 1, 0.1, 0.9, 0.999, 1e-8, 0.01, False)
+        c.sgd_step(param, grad, velocity, SGD(0.1, 0.9, 0, 0.01, True))
+        c.adam_step(param, grad, m, v, Adam(1, 0.1, weight_decay=0.01))
         results.append((param, velocity, m, v))
     for mine, specified in zip(*results):
         np.testing.assert_allclose(mine, specified, rtol=1e-5, atol=1e-6)
 
 
-def test_arrays_that_cannot_be_written_flat_are_refused():
-    from minidl.kernels import cpu
-
+def test_arrays_of_another_shape_or_dtype_are_refused(column):
     grad = np.ones((3, 4))
-    for bad, told in (
-        (np.ones((4, 3)).T, "not contiguous"),
-        (np.ones((4, 3)), r"\(4, 3\)"),
-        (np.ones((3, 4), "f4"), "float32"),
-    ):
+    for bad, told in ((np.ones((4, 3)), r"\(4, 3\)"), (np.ones((3, 4), "f4"), "float32")):
         with pytest.raises(ValueError, match=rf"sgd_step: param .*{told}"):
-            cpu.sgd_step(bad, grad, None, 0.1, 0, 0, 0, False)
+            column.sgd_step(bad, grad, None, SGD(0.1))
         with pytest.raises(ValueError, match=rf"adam_step: v .*{told}"):
-            cpu.adam_step(grad.copy(), grad, grad.copy(), bad, 1, 0.1, 0.9, 0.999, 1e-8, 0, False)
+            column.adam_step(grad.copy(), grad, grad.copy(), bad, Adam(1, 0.1))
+
+
+@pytest.mark.parametrize("layout", ["transposed", "strided", "reversed"])
+def test_arrays_of_any_layout_are_written_in_place(column, layout):
+    views = {"transposed": lambda a: a.T, "strided": lambda a: a[::2, 1:], "reversed": lambda a: a[::-1, ::-1]}
+    drawn = np.random.default_rng(0).standard_normal((5, 6, 7)).astype(np.float32)
+    param, grad, velocity, m, v = (views[layout](a) for a in drawn.copy())
+    dense = [np.ascontiguousarray(views[layout](a)) for a in drawn.copy()]
+    np.square(v, out=v), np.square(dense[4], out=dense[4])
+    column.sgd_step(param, grad, velocity, SGD(0.1, 0.9))
+    column.adam_step(param, grad, m, v, Adam(3, 0.1))
+    column.sgd_step(dense[0], dense[1], dense[2], SGD(0.1, 0.9))
+    column.adam_step(dense[0], dense[1], dense[3], dense[4], Adam(3, 0.1))
+    for a, b in zip((param, grad, velocity, m, v), dense):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_adam_without_a_first_moment_keeps_the_gradient_itself(column):
+    """beta1 = 0: m is the gradient, to the last bit, as in PyTorch."""
+    grad = np.random.default_rng(0).standard_normal(50).astype(np.float32)
+    m = np.full(50, 1e8, np.float32)
+    column.adam_step(np.zeros_like(grad), grad, m, np.zeros_like(grad), Adam(1, 0.1, beta1=0.0))
+    np.testing.assert_array_equal(m, grad)

@@ -3,106 +3,103 @@
 import numpy as np
 from numba import njit, prange
 
+from ...settings import adam_factors, check_state, sgd_factors
 from ..runtime.jit import inner, kernel, team
 
-alone = njit(cache=True, error_model="numpy")
+serial = njit(cache=True, error_model="numpy")
 
 
 @inner
-def _sgd_part(param, grad, velocity, lr, momentum, keep, weight_decay, nesterov):
+def _momentum_part(param, grad, velocity, f):
     for j in range(param.size):
-        d = grad[j] + weight_decay * param[j]
-        v = momentum * velocity[j] + keep * d
+        d = grad[j] + f.weight_decay * param[j]
+        v = f.momentum * velocity[j] + f.keep * d
         velocity[j] = v
-        param[j] -= lr * (d + momentum * v if nesterov else v)
+        param[j] -= f.lr * (d + f.momentum * v if f.nesterov else v)
 
 
 @inner
-def _plain_part(param, grad, lr, weight_decay):
+def _sgd_part(param, grad, f):
     for j in range(param.size):
-        param[j] -= lr * (grad[j] + weight_decay * param[j])
+        param[j] -= f.lr * (grad[j] + f.weight_decay * param[j])
 
 
 @inner
-def _adam_part(param, grad, m, v, keep1, beta2, keep2, eps, rate, root, weight_decay, shrink):
+def _adam_part(param, grad, m, v, f):
     for j in range(param.size):
-        p = param[j] * shrink
-        d = grad[j] + weight_decay * p
-        m[j] += keep1 * (d - m[j])
-        v[j] = beta2 * v[j] + keep2 * d * d
-        param[j] = p - rate * (m[j] / (np.sqrt(v[j]) * root + eps))
+        p = param[j] * f.shrink
+        d = grad[j] + f.weight_decay * p
+        m[j] = f.beta1 * m[j] + f.keep1 * d
+        v[j] = f.beta2 * v[j] + f.keep2 * d * d
+        param[j] = p - f.rate * (m[j] / (np.sqrt(v[j]) * f.root + f.eps))
 
 
 @kernel
-def _sgd(T, param, grad, velocity, scalars):
+def _momentum(T, param, grad, velocity, factors):
     for t in prange(T):
         a, b = t * param.size // T, (t + 1) * param.size // T
-        _sgd_part(param[a:b], grad[a:b], velocity[a:b], *scalars)
+        _momentum_part(param[a:b], grad[a:b], velocity[a:b], factors)
 
 
 @kernel
-def _plain(T, param, grad, scalars):
+def _sgd(T, param, grad, factors):
     for t in prange(T):
         a, b = t * param.size // T, (t + 1) * param.size // T
-        _plain_part(param[a:b], grad[a:b], *scalars)
+        _sgd_part(param[a:b], grad[a:b], factors)
 
 
 @kernel
-def _adam(T, param, grad, m, v, scalars):
+def _adam(T, param, grad, m, v, factors):
     for t in prange(T):
         a, b = t * param.size // T, (t + 1) * param.size // T
-        _adam_part(param[a:b], grad[a:b], m[a:b], v[a:b], *scalars)
+        _adam_part(param[a:b], grad[a:b], m[a:b], v[a:b], factors)
 
 
-@alone
-def _sgd_alone(param, grad, velocity, scalars):
-    _sgd_part(param, grad, velocity, *scalars)
+@serial
+def _momentum_serial(param, grad, velocity, factors):
+    _momentum_part(param, grad, velocity, factors)
 
 
-@alone
-def _plain_alone(param, grad, scalars):
-    _plain_part(param, grad, *scalars)
+@serial
+def _sgd_serial(param, grad, factors):
+    _sgd_part(param, grad, factors)
 
 
-@alone
-def _adam_alone(param, grad, m, v, scalars):
-    _adam_part(param, grad, m, v, *scalars)
+@serial
+def _adam_serial(param, grad, m, v, factors):
+    _adam_part(param, grad, m, v, factors)
 
 
-def _step(together, by_one, param, *rest):
-    """A bias of 64 numbers is no work for a team: waking it takes longer, and a network has as many biases as weights."""
-    T = team(param.size)
+def _step(parallel, serial, grad, written, factors):
+    """Runs the step on flat contiguous arrays; what was not contiguous is copied there and back.
+
+    A small array, such as a bias, is left to one thread: starting a team takes longer, and a network has as many biases
+    as weights.
+    """
+    flat = [np.ascontiguousarray(a) for a in written]
+    arrays = flat[0].reshape(-1), np.ascontiguousarray(grad).reshape(-1), *(a.reshape(-1) for a in flat[1:])
+    T = team(grad.size)
     if T == 1:
-        by_one(param, *rest)
+        serial(*arrays, factors)
     else:
-        together(T, param, *rest)
+        parallel(T, *arrays, factors)
+    for a, done in zip(written, flat):
+        if done is not a:
+            a[...] = done.reshape(a.shape)
 
 
-def _flat(name, grad, **written):
-    """Flat views of arrays that are written in place, and the gradient flat."""
-    for key, a in written.items():
-        if not a.flags.c_contiguous or a.shape != grad.shape or a.dtype != grad.dtype:
-            came = f"{a.dtype} {a.shape}{'' if a.flags.c_contiguous else ' not contiguous'}"
-            raise ValueError(f"{name}: {key} must be {grad.dtype} {grad.shape} contiguous, like grad; it is {came}")
-    return np.ascontiguousarray(grad).reshape(-1), *(a.reshape(-1) for a in written.values())
-
-
-def sgd_step(param, grad, velocity, lr, momentum, dampening, weight_decay, nesterov):
+def sgd_step(param, grad, velocity, settings):
     """SGD step; velocity is None where momentum is 0. At the first step pass a zero velocity and dampening 0."""
-    real = grad.dtype.type
+    factors = sgd_factors(settings, grad.dtype.type)
     if velocity is None:
-        g, p = _flat("sgd_step", grad, param=param)
-        _step(_plain, _plain_alone, p, g, (real(lr), real(weight_decay)))
-        return
-    g, p, v = _flat("sgd_step", grad, param=param, velocity=velocity)
-    scalars = real(lr), real(momentum), real(1 - dampening), real(weight_decay), bool(nesterov)
-    _step(_sgd, _sgd_alone, p, g, v, scalars)
+        check_state("sgd_step", grad, param=param)
+        _step(_sgd, _sgd_serial, grad, (param,), factors)
+    else:
+        check_state("sgd_step", grad, param=param, velocity=velocity)
+        _step(_momentum, _momentum_serial, grad, (param, velocity), factors)
 
 
-def adam_step(param, grad, m, v, step, lr, beta1, beta2, eps, weight_decay, decoupled):
-    """Adam step, or AdamW if decoupled; step counts from 1."""
-    g, p, m, v = _flat("adam_step", grad, param=param, m=m, v=v)
-    shrink, decay = (1 - lr * weight_decay, 0.0) if decoupled else (1.0, weight_decay)
-    rate, root = lr / (1 - beta1**step), 1 / np.sqrt(1 - beta2**step)
-    scalars = (1 - beta1, beta2, 1 - beta2, eps, rate, root, decay, shrink)
-    _step(_adam, _adam_alone, p, g, m, v, tuple(grad.dtype.type(s) for s in scalars))
+def adam_step(param, grad, m, v, settings):
+    """Adam step, or AdamW if decoupled."""
+    check_state("adam_step", grad, param=param, m=m, v=v)
+    _step(_adam, _adam_serial, grad, (param, m, v), adam_factors(settings, grad.dtype.type))

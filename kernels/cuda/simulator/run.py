@@ -85,7 +85,7 @@ def _value(parameter, value):
     """The argument's bytes in an array of their own: a pointer's address or the number itself."""
     if parameter.pointer:
         return np.array([0 if value is None else value.ctypes.data], np.uint64)
-    return np.array([value])
+    return value if parameter.members else np.array([value])
 
 
 def _region(name, a):

@@ -1,7 +1,7 @@
-"""Drawn cases for the rows of the CUDA column whose reads or writes go where data says: lattices, regions, points."""
+"""Drawn cases for the rows of the kernel table whose reads or writes go where data says: lattices, regions, points."""
 
 import numpy as np
-from cuda_cases import normal, pair
+from kernel_cases_dense import normal, pair
 from minidl.kernels import reference
 
 

@@ -1,11 +1,12 @@
-"""One drawn case for every dense row of the CUDA column: `case_ROW(r, t)` makes its arguments from a generator and a dtype.
+"""One drawn case for every dense row of the kernel table: `case_ROW(r, t)` makes its arguments from a generator and a dtype.
 
-cuda_cases_irregular.py has the other rows.
+kernel_cases_irregular.py has the other rows, kernel_cases.py the dictionary of all.
 """
 
 import numpy as np
 from minidl.kernels import reference
 from minidl.kernels.geometry import Geometry
+from minidl.kernels.settings import SGD, Adam
 
 
 def normal(r, t, *shape):
@@ -209,11 +210,19 @@ def case_cross_entropy_backward(r, t):
 
 def case_sgd_step(r, t):
     param, grad, velocity = normal(r, t, 3, *pair(r, 0, 20))
-    settings = (0.1, 0.9, float(r.choice([0, 0.3])), float(r.choice([0, 0.02])), bool(r.integers(2)))
-    return (param, grad, velocity, *settings) if r.integers(2) else (param, grad, None, 0.1, 0, 0, settings[3], False)
+    decay = float(r.choice([0, 0.02]))
+    if r.integers(2):
+        return param, grad, None, SGD(0.1, weight_decay=decay)
+    return param, grad, velocity, SGD(0.1, 0.9, float(r.choice([0, 0.3])), decay, bool(r.integers(2)))
 
 
 def case_adam_step(r, t):
     param, grad, m, v = normal(r, t, 4, *pair(r, 0, 20))
-    step = int(r.integers(1, 50))
-    return param, grad, m, v**2, step, 0.01, 0.9, 0.999, 1e-8, float(r.choice([0, 0.1])), bool(r.integers(2))
+    settings = Adam(
+        step=int(r.integers(1, 50)),
+        lr=0.01,
+        beta1=float(r.choice([0, 0.9])),
+        weight_decay=float(r.choice([0, 0.1])),
+        decoupled=bool(r.integers(2)),
+    )
+    return param, grad, m, v**2, settings
