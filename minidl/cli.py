@@ -9,6 +9,7 @@ from importlib.util import find_spec
 # Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
 COMMANDS = {
     "tour": "train four small networks on generated scenes and write one page of pictures",
+    "inspect": "look at a folder of images and masks before training",
     "train": "train a network on a data set",
     "predict": "segment an image or a folder of images with a trained network",
     "evaluate": "score a trained network on its data set",

@@ -33,18 +33,20 @@ def run(args):
     from ..data import DataLoader
     from ..kernels.files import check_writable, write
     from ..train import loop as training
+    from .setup.datasets import build_dataset
+    from .setup.loaders import build_transform
 
     if args.json:
         check_writable(args.json)
     model, config, path = building.open_run(args.run_folder)
     config = config | ({"root": args.root} if args.root else {})
-    dataset = building.build_dataset(config, int(args.split == "val"))
+    dataset = build_dataset(config, int(args.split == "val"))
     if list(dataset.classes) != config["classes"]:
         raise ValueError(
             f"the data has classes {list(dataset.classes)}, the network was trained on {config['classes']}"
         )
     model.to(args.device)
-    loader = DataLoader(dataset, 1, transform=building.build_transform(config, False), device=args.device)
+    loader = DataLoader(dataset, 1, transform=build_transform(config, False), device=args.device)
     loss, matrix = training.evaluate(model, loader, progress=True)
     print(f"{path} on {len(dataset)} images ({args.split})\n")
     width = max(map(len, [*config["classes"], "frequency-weighted IoU"]))

@@ -121,11 +121,12 @@ def predict(model, config, image, tile=None):
     from ..data.loader import to_chw
     from ..models import predict_tiled
     from ..train.tasks import scores_of
+    from .setup.loaders import build_transform
 
     size = image.shape[:2]
     if "shorter_side" in config:
         config = config | {"size": [max(1, round(n * config["shorter_side"] / min(size))) for n in size]}
-    ready, _ = building.build_transform(config, False)(image, np.zeros(size, np.uint8), None)
+    ready, _ = build_transform(config, False)(image, np.zeros(size, np.uint8), None)
     x = to_chw(ready)[None]
     with no_grad():
         if tile is not None or getattr(model, "valid", False):

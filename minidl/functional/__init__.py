@@ -68,6 +68,7 @@ from .pad import crop, pad
 from .paste import paste_masks
 from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d, max_unpool2d
 from .reduce import amax, amin, logsumexp, max, mean, min, std, sum, var
+from .region_loss import lovasz_softmax, tversky_loss
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
 from .roi import roi_align, roi_pool
 from .shape import (

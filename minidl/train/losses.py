@@ -27,7 +27,9 @@ def parse(text: str) -> list[tuple[float, str]]:
         except ValueError:
             factor = math.nan
         if name.strip() not in LOSSES or not (math.isfinite(factor) and factor > 0):
-            raise ValueError(f"--loss {text}: {term.strip()!r}; needed one of {', '.join(LOSSES)}, or a sum such as 0.5*dice+focal")
+            raise ValueError(
+                f"--loss {text}: {term.strip()!r}; needed one of {', '.join(LOSSES)}, or a sum such as 0.5*dice+focal"
+            )
         terms.append((factor, name.strip()))
     return terms
 
@@ -77,7 +79,9 @@ class SegmentationLoss:
             pixel = pixel * like(self.weight, scores.data)[labels * kept]
         total = max(float(pixel.sum()), 1e-12)
         if self.w0:
-            maps = np.stack([border_weights(np.asarray(like(y, np.empty(0))), self.w0, ignore_index=ignore) for y in labels])
+            maps = np.stack(
+                [border_weights(np.asarray(like(y, np.empty(0))), self.w0, ignore_index=ignore) for y in labels]
+            )
             pixel = pixel + like(maps, scores.data).astype(scores.dtype) * kept
         each = F.cross_entropy(scores, labels, ignore_index=ignore, reduction="none")
         return F.sum(each * Tensor(pixel.astype(scores.dtype))) / total

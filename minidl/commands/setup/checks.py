@@ -4,14 +4,32 @@ import math
 
 from .options import OPTIONS, flag
 
-AT_LEAST_1 = ("length", "epochs", "batch_size", "digit_classes", "accumulate", "early_stopping", "val_every", "channels")
+AT_LEAST_1 = (
+    "length",
+    "epochs",
+    "batch_size",
+    "digit_classes",
+    "accumulate",
+    "early_stopping",
+    "val_every",
+    "channels",
+)
 AT_LEAST_1 += ("crops_per_image",)
 AT_LEAST_0 = ("warmup", "seed", "workers", "freeze_epochs", "weight_decay", "save_every", "jitter", "border_weight")
 AT_LEAST_0 += ("folder_ignore",)
 POSITIVE = ("lr", "clip")
 PROBABILITIES = ("crop_class",)
 OF_LAYOUT = {
-    "folder": ("images", "masks", "image_suffix", "mask_suffix", "folder_ignore", "mask_values", "color_table", "lists"),
+    "folder": (
+        "images",
+        "masks",
+        "image_suffix",
+        "mask_suffix",
+        "folder_ignore",
+        "mask_values",
+        "color_table",
+        "lists",
+    ),
     "digits": ("length", "digit_classes", "digit_size"),
 }
 NOT_OF_DIGITS = ("root", "download", "val_root", "channels", "exif", "allow_unpaired", "split", "skip_broken")
@@ -74,7 +92,9 @@ def _check_data(config, given):
     if data == "digits":
         for name in NOT_OF_DIGITS:
             if name in given and given[name] != OPTIONS[name][0]:
-                raise ValueError(f"{flag(name)} has no effect with --data digits, which are generated: --data LAYOUT is missing")
+                raise ValueError(
+                    f"{flag(name)} has no effect with --data digits, which are generated: --data LAYOUT is missing"
+                )
     if config["folder_classes"] is not None and data not in ("folder", "labelme"):
         raise ValueError(f"--folder-classes has no effect with --data {data}, whose classes are known")
     if config["download"] and data not in DOWNLOADED:

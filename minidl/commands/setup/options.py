@@ -100,7 +100,11 @@ INSPECTED = [name for name in DATA_OPTIONS if name not in ("root", "length", "di
 
 def flag(name):
     """The option on the command line that sets `name`."""
-    return OPTIONS[name][2].get("flag", f"--{name.replace('_', '-')}") if name in OPTIONS else f"--{name.replace('_', '-')}"
+    return (
+        OPTIONS[name][2].get("flag", f"--{name.replace('_', '-')}")
+        if name in OPTIONS
+        else f"--{name.replace('_', '-')}"
+    )
 
 
 def add(parser, names, **defaults):
@@ -110,12 +114,19 @@ def add(parser, names, **defaults):
         default = defaults.get(name, default)
         if isinstance(default, list):
             default = " ".join(default)
-        shown = "" if default in (None, False, {}, "") else f" ({default:g})" if isinstance(default, float) else f" ({default})"
+        shown = (
+            ""
+            if default in (None, False, {}, "")
+            else f" ({default:g})"
+            if isinstance(default, float)
+            else f" ({default})"
+        )
         more = {key: value for key, value in more.items() if key != "flag"}
         parser.add_argument(flag(name), dest=name, default=argparse.SUPPRESS, help=text + shown, **more)
 
 
 def complete(config):
     """Settings with the defaults of options that did not exist when they were written."""
-    late = {"image_format": None, "normalization": None, "task": "segmentation"}
+    late = {"image_format": None, "normalization": None, "task": "segmentation", "left_out": []}
+    late |= {"class_weight_values": None}
     return {name: default for name, (default, _, _) in OPTIONS.items()} | late | config

@@ -1,5 +1,9 @@
 """The look at the data before training: facts that the settings need, and every reason not to start."""
 
+import os
+import sys
+from pathlib import Path
+
 from .datasets import build_dataset
 
 
@@ -14,10 +18,8 @@ def prepare(config, progress=True):
             raise ValueError(f"the {part} part of {config['root']} holds no images")
     found = None
     if config["data"] != "digits":
-        config, found, readable = _looked_at(config, train, val, progress)
-        if found is not None:
-            train, val = (build_dataset(config, part) for part in (0, 1))
-            train, val = _without(train, readable[0]), _without(val, readable[1])
+        config, found = _looked_at(config, train, val, progress)
+        train, val = parts_of(config)
     config = config | {
         "classes": list(train.classes),
         "colors": train.colors.tolist(),
@@ -26,8 +28,13 @@ def prepare(config, progress=True):
     return config, (train, val), found
 
 
+def parts_of(config):
+    """(training set, validation set), without the images that were found broken."""
+    return tuple(_without(build_dataset(config, part), config["root"], config.get("left_out")) for part in (0, 1))
+
+
 def _looked_at(config, train, val, progress):
-    """(settings, survey of the training set, indices of readable images of both parts)."""
+    """(settings, survey of the training set)."""
     from ...data.survey import image_format_of, survey
     from ...data.verdict import faults_of
 
@@ -37,13 +44,16 @@ def _looked_at(config, train, val, progress):
     faults += [f for f in faults_of(surveys[1], val, config["skip_broken"]) if f.kind != "missing class"]
     if config["allow_missing_class"]:
         faults = [fault for fault in faults if fault.kind != "missing class"]
-    if faults:
-        more = f" (and {len(faults) - 1} more: minidl inspect {config['root']} lists all)" if len(faults) > 1 else ""
-        raise ValueError(faults[0].message + more)
+    messages = list(dict.fromkeys(fault.message for fault in faults))
+    if messages:
+        more = f" (and {len(messages) - 1} more: minidl inspect {config['root']} lists all)" if len(messages) > 1 else ""
+        raise ValueError(messages[0] + more)
     images = [facts for found in surveys for facts in found.readable()]
     config = choose_format(config, images, image_format_of, train)
-    readable = [[k for k, facts in enumerate(found.images) if facts.broken is None] for found in surveys]
-    return config, surveys[0], readable
+    broken = [facts.path for found in surveys for facts in found.images if facts.broken is not None]
+    for path in broken:
+        print(f"left out, since it cannot be decoded: {path}", file=sys.stderr)
+    return config | {"left_out": [_inside(path, config["root"]) for path in broken]}, surveys[0]
 
 
 def choose_format(config, images, image_format_of, train):
@@ -54,7 +64,7 @@ def choose_format(config, images, image_format_of, train):
     from ..building import takes_channels
 
     exif = config["exif"] == "apply"
-    channels = config["channels"]
+    channels = config["channels"] or config["model_options"].get("in_channels")
     chosen = image_format_of(images, channels, exif)
     takes = takes_channels(config)
     if chosen.channels != 3 and not takes:
@@ -73,10 +83,15 @@ def choose_format(config, images, image_format_of, train):
     return config
 
 
-def _without(dataset, readable):
-    """The data set without the images that cannot be decoded."""
+def _without(dataset, root, names):
+    """The data set without the images of these names, which could not be decoded."""
     from ...data.layouts import Subset
 
-    return dataset if len(readable) == len(dataset) else Subset(dataset, readable)
+    if not names:
+        return dataset
+    return Subset(dataset, [k for k in range(len(dataset)) if _inside(dataset.name(k), root) not in names])
 
 
+def _inside(path, root):
+    """The path from `root`, which stays what it is where the whole data moves."""
+    return Path(os.path.relpath(path, root)).as_posix()
