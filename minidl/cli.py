@@ -34,7 +34,7 @@ def module_of(command):
 
 
 def build_parser(chosen):
-    """The parser, with the options of the command `chosen` alone: help for the others needs one line each."""
+    """(parser, {command: its parser}), with the options of the command `chosen` alone: the others need one line each."""
     from . import __version__
 
     parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
@@ -49,14 +49,27 @@ def build_parser(chosen):
             subparsers.choices[name].add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
         else:
             subparsers.add_parser(name, help=summary)
-    return parser
+    return parser, subparsers.choices
+
+
+def parse(argv):
+    """The arguments in `argv`; a command's options may stand before, between and after its other arguments."""
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    parser, commands = build_parser(chosen)
+    at = argv.index(chosen) if chosen in commands else 0
+    if chosen not in commands or set(argv[:at]) - {"--debug"}:
+        return parser.parse_args(argv)
+    known = argparse.Namespace(command=chosen, debug="--debug" in argv[:at])
+    try:
+        return commands[chosen].parse_intermixed_args(argv[at + 1 :], known)
+    except TypeError:  # a command with commands of its own cannot be parsed so
+        return parser.parse_args(argv)
 
 
 def main(argv=None):
     """Run the command line `argv` (sys.argv[1:] by default) and return its exit code; wrong usage exits with 2."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    chosen = next((word for word in argv if not word.startswith("-")), None)
-    args = build_parser(chosen).parse_args(argv)
+    args = parse(argv)
     try:
         code = importlib.import_module(module_of(args.command)).run(args) or 0
         sys.stdout.flush()

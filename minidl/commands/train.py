@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import math
+import sys
 from pathlib import Path
 
 from . import building
@@ -236,6 +237,7 @@ def _train(folder, parts, tensorboard):
         task=parts.task,
         plan=build_plan(config),
         on_epoch=Report(folder, config, parts.task.best, tensorboard),
+        progress=sys.stderr.isatty(),  # a log file gets the lines of Report and no bar
     )
 
 

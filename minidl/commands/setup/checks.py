@@ -93,7 +93,7 @@ def _check_data(config, given):
         for name in NOT_OF_DIGITS:
             if name in given and given[name] != OPTIONS[name][0]:
                 raise ValueError(
-                    f"{flag(name)} has no effect with --data digits, which are generated: --data LAYOUT is missing"
+                    f"{flag(name)} has no effect with --data digits (the default): --data LAYOUT is missing"
                 )
     if config["folder_classes"] is not None and data not in ("folder", "labelme"):
         raise ValueError(f"--folder-classes has no effect with --data {data}, whose classes are known")

@@ -46,7 +46,9 @@ def _looked_at(config, train, val, progress):
         faults = [fault for fault in faults if fault.kind != "missing class"]
     messages = list(dict.fromkeys(fault.message for fault in faults))
     if messages:
-        more = f" (and {len(messages) - 1} more: minidl inspect {config['root']} lists all)" if len(messages) > 1 else ""
+        more = (
+            f" (and {len(messages) - 1} more: minidl inspect {config['root']} lists all)" if len(messages) > 1 else ""
+        )
         raise ValueError(messages[0] + more)
     images = [facts for found in surveys for facts in found.readable()]
     config = choose_format(config, images, image_format_of, train)
