@@ -15,7 +15,18 @@ extras = {
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
 }
-extras["test"] = ["pytest", "hypothesis", "nbmake", "ruff", "onnxruntime", *extras["onnx"], *extras["lessons"]]
+extras["test"] = [
+    "pytest",
+    "hypothesis",
+    "mpmath",
+    "nbmake",
+    "ruff",
+    "mypy",
+    "import-linter",
+    "onnxruntime",
+    *extras["onnx"],
+    *extras["lessons"],
+]
 
 setup(
     name="minidl",

@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import builtins
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import backend
 from ..backend import cuda
 from ..typing import Array, DTypeLike, Shape, TensorLike
+from .anomaly import caller
+from .axes import axis
 from .tape import Leaf, Node, is_grad_enabled, touch
+
+if TYPE_CHECKING:
+    from .tensor_methods import TensorMethods
+else:
+    TensorMethods = object
 
 _DEFAULTS = {"f": np.float32, "i": np.int64}
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """An N-dimensional array that remembers how it was made.
 
     `data` is the array, `grad` the accumulated derivative (a Tensor or None), `node` its place on the tape: the operation
     that made it, a Leaf if it was not computed but requires a gradient, else None. Operators broadcast and promote
     dtypes as PyTorch's do.
 
-    This class holds what needs no differentiable function: the rest (`+`, `reshape`, `to`, indexing, ...) is attached to it
-    by `functional.operators`, and `backward` by `engine`, so that imports run one way.
+    This class holds what needs no differentiable function. The rest (`+`, `reshape`, `to`, indexing, ...) is attached to it
+    by `functional.operators`, and `backward` by `engine`, so that imports run one way; `tensor_methods` declares it.
     """
 
     __slots__ = ("__weakref__", "data", "grad", "node")
     __array_ufunc__ = None  # array * tensor defers to Tensor.__rmul__
+
+    data: Array
+    grad: Tensor | None
+    node: Node | Leaf | None
 
     def __init__(self, data: Array) -> None:
         self.data = data
@@ -38,14 +51,17 @@ class Tensor:
 
     @property
     def shape(self) -> Shape:
+        """The sizes of the axes, a tuple."""
         return self.data.shape
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.data.ndim
 
     @property
     def dtype(self) -> np.dtype:
+        """The type of the elements, a NumPy dtype."""
         return self.data.dtype
 
     @property
@@ -120,7 +136,7 @@ class Tensor:
             )
         return bool(self.data)
 
-    def __float__(self) -> float:
+    def __float__(self) -> builtins.float:
         return float(self.item())
 
     def __int__(self) -> int:
@@ -140,14 +156,18 @@ class Tensor:
             made = f", grad_fn=<{self.node.op.__name__}>"
         return f"tensor({body}{dtype}{made})"
 
-    def __reduce__(
-        self,
-    ) -> tuple[Any, ...]:  # a copy, or a pickle for a process, is a leaf with its own place on the tape
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy or a pickle is a leaf with its own place on the tape
         if not self.is_leaf:
             raise RuntimeError(
                 f"copy: the result of {self.node.op.__name__} is part of a tape; use detach() or clone()"
             )
         return _rebuild, (self.data, self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        make, (data, requires_grad) = self.__reduce__()
+        result = memo[id(self)] = make(data.copy(), requires_grad)
+        result.grad = self.grad and Tensor(self.grad.data.copy())
+        return result
 
     # -- the tape --------------------------------------------------------------------------------------------------
 
@@ -168,7 +188,9 @@ class Tensor:
         if not self.requires_grad:
             raise RuntimeError("register_hook: the tensor does not require grad")
         node = self.node
-        node.hooks = [*(node.hooks or ()), hook]
+        hooks = node.hooks or []
+        last = [h for h in hooks if isinstance(h, _Keep)]  # `retain_grad` keeps what the other hooks leave
+        node.hooks = [*(h for h in hooks if h not in last), hook, *last]
 
         def remove():
             node.hooks = [h for h in node.hooks if h is not hook]
@@ -176,13 +198,11 @@ class Tensor:
         return remove
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this non-leaf in `.grad` as well."""
-
-        def keep(g):
-            self.grad = g
-
-        if not self.is_leaf:
-            self.register_hook(keep)
+        """Add the gradients of this non-leaf up in `.grad` as well, after its hooks, in an array of its own."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: the tensor does not require grad")
+        if not self.is_leaf and not any(isinstance(h, _Keep) for h in self.node.hooks or ()):
+            self.register_hook(_Keep(self))
 
     # -- writing in place (noted, so that a backward that needs the old values can refuse) ---------------------------
 
@@ -190,16 +210,21 @@ class Tensor:
         if is_grad_enabled() and self.requires_grad:
             kind = "a leaf that requires grad" if self.is_leaf else f"the result of {self.node.op.__name__}"
             raise RuntimeError(f"in-place write to {kind}: do it inside minidl.no_grad(), or out of place")
+        if is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
+            raise RuntimeError(
+                f"in-place write of a recorded value at {caller()}: its gradient would be lost; write detach() of it, or "
+                "build the tensor from its parts with cat, stack or where"
+            )
         value = value.data if isinstance(value, Tensor) else value
         self.data[key] = value if isinstance(value, int | float) else backend.like(value, self.data)
         touch(self.data)
         return self
 
-    def copy_(self, source: TensorLike | float) -> Tensor:
+    def copy_(self, source: TensorLike | builtins.float) -> Tensor:
         """Overwrite the elements with those of `source` (broadcast)."""
         return self._write(..., source)
 
-    def fill_(self, value: float) -> Tensor:
+    def fill_(self, value: builtins.float) -> Tensor:
         """Overwrite every element with `value`."""
         return self._write(..., value)
 
@@ -229,13 +254,35 @@ class Tensor:
         """int64."""
         return self.to(np.int64)
 
+    def bool(self) -> Tensor:
+        """Whether each element differs from 0."""
+        return self.to(np.bool_)
+
     def argmax(self, dim: int | None = None) -> Tensor:
         """Position of the (first) maximum along `dim`, or in the flattened tensor."""
-        return Tensor(backend.asarray(self.data.argmax(dim)))
+        return self._position("argmax", dim)
 
     def argmin(self, dim: int | None = None) -> Tensor:
         """Position of the (first) minimum along `dim`, or in the flattened tensor."""
-        return Tensor(backend.asarray(self.data.argmin(dim)))
+        return self._position("argmin", dim)
+
+    def _position(self, function, dim):
+        if dim is not None:
+            dim = axis(function, dim, self.ndim) if self.ndim else axis(function, dim, 0) or None
+        if not (self.data.size if dim is None else self.shape[dim]):
+            raise ValueError(f"{function}: nothing to choose from in a tensor of shape {self.shape}")
+        return Tensor(backend.asarray(getattr(self.data, function)(dim)))
+
+
+class _Keep:
+    """The hook of `retain_grad`."""
+
+    def __init__(self, tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g):
+        if (tensor := self.tensor()) is not None:
+            tensor.grad = Tensor(g.data.copy()) if tensor.grad is None else Tensor(tensor.grad.data + g.data)
 
 
 def _rebuild(data, requires_grad):
@@ -255,6 +302,8 @@ def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = Fals
         array = backend.xp(data).array(data, dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"tensor: data must be numbers in nested lists of equal lengths: {error}") from None
+    if not array.dtype.isnative:
+        raise ValueError(f"tensor: {array.dtype} has a foreign byte order; convert with astype({array.dtype.name!r})")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: dtype must be boolean, integer or floating, not {array.dtype}")
     if dtype is None and not typed and array.dtype.kind in _DEFAULTS:

@@ -16,13 +16,15 @@ import numpy as np
 from ..typing import DTypeLike
 from .cuda import refuse, to_host
 
-_override = ContextVar("column", default=None)
+_override: ContextVar[str | None] = ContextVar("column", default=None)
 COLUMNS = ("reference", "cpu", "cudasim")
 
 
 def kernels(x: Any) -> Any:
     """The module of kernels for the array `x`: CUDA C for CuPy arrays, for NumPy's Numba or the column that `use` names."""
     if isinstance(x, np.ndarray):
+        if x.dtype.char in "eg" or not x.dtype.isnative:
+            raise TypeError(f"kernels: there is none for {x.dtype}; needed float32 or float64 in native byte order")
         return _load(_override.get() or "cpu")
     if xp(x) is np:
         raise TypeError(

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from . import building
+from . import building, printable
 
 EXAMPLES = """examples:
   minidl evaluate runs/camvid
@@ -99,9 +99,10 @@ def _segmentation(model, config, dataset, args, path):
     print(f"{path} on {len(rows)} images ({args.split})\n")
     iou, dice, accuracy, edge = total.iou(), total.dice(), total.accuracy(), band.iou()
     share = total.counts.sum(axis=1) / max(total.counts.sum(), 1)
-    width = max(map(len, [*config["classes"], "frequency-weighted IoU"]))
+    names = [printable(name) for name in config["classes"]]
+    width = max(map(len, [*names, "frequency-weighted IoU"]))
     print(f"{'class':{width}}      IoU     Dice  boundary  accuracy     share")
-    for name, *values, part in zip(config["classes"], iou, dice, edge, accuracy, share):
+    for name, *values, part in zip(names, iou, dice, edge, accuracy, share):
         print(f"{name:{width}}  {values[0]:7.4f}  {values[1]:7.4f}   {values[2]:7.4f}   {values[3]:7.4f}   {part:7.1%}")
     scores = {
         "mean IoU": total.mean_iou(),

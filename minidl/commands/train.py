@@ -57,6 +57,8 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
+    from ..kernels.files import sole_user
+
     given = vars(args)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
@@ -65,19 +67,26 @@ def run(args):
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
     made = not folder.exists()
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"--out {folder} is a file; needed a folder")
+    if not args.resume:
+        folder.mkdir(parents=True, exist_ok=True)
     try:
-        parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
-        if args.find_lr:
-            from .setup.find_lr import find_lr
+        with sole_user(folder) if folder.is_dir() else contextlib.nullcontext():
+            parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
+            if args.find_lr:
+                from .setup.find_lr import find_lr
 
-            return find_lr(folder, parts)
-        if not args.resume:
-            folder.mkdir(parents=True, exist_ok=True)
-            building.write_config(folder / CONFIG, parts.config)
-        history = _train(folder, parts, args.tensorboard)
+                return find_lr(folder, parts)
+            if not args.resume:
+                building.write_config(folder / CONFIG, parts.config)
+            history = _train(folder, parts, args.tensorboard)
     except Exception as error:
         _undo(folder, made, error)
         raise
+    finally:
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # nothing was begun
     score = parts.task.best
     judged = [row for row in history if f"val_{score}" in row]
     best = max(judged, key=lambda row: -math.inf if math.isnan(row[f"val_{score}"]) else row[f"val_{score}"])
@@ -128,8 +137,6 @@ def _fresh(folder, given):
 
     if (folder / LAST).exists() or (folder / CONFIG).exists():
         raise FileExistsError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
-    if folder.exists() and not folder.is_dir():
-        raise FileExistsError(f"--out {folder} is a file; needed a folder")
     config = {name: default for name, (default, _, _) in OPTIONS.items()}
     if given["config"] is not None:
         config |= {k: v for k, v in building.read_config(given["config"]).items() if k in OPTIONS}
@@ -256,5 +263,3 @@ def _undo(folder, made, error):
         return
     for name in (LAST, CONFIG, "log.csv", CURVES):
         (folder / name).unlink(missing_ok=True)
-    if made and not any(folder.iterdir()):
-        folder.rmdir()

@@ -8,8 +8,16 @@ from ..autograd.tensor import Tensor
 from ..backend import xp
 from ..typing import TensorLike
 from .elementwise import abs as absolute
-from .loss import _overlap_target, softmax
+from .loss import _labels, softmax
 from .reduce import mean, sum
+
+
+def _overlap_target(function, input, target, ignore_index):
+    """Labels (N, H, W) as one-hot targets (N, C, H, W), and a mask of the pixels that count."""
+    _, labels, _ = _labels(function, input, target, None)
+    kept = labels != ignore_index
+    hot = np.where(kept, labels, -1)[:, None] == np.arange(input.shape[1]).reshape(1, -1, *[1] * (input.ndim - 2))
+    return Tensor(hot.astype(input.dtype)), Tensor(kept[:, None].astype(input.dtype))
 
 
 def tversky_loss(

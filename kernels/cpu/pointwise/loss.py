@@ -7,7 +7,8 @@ tile of 21 classes (21 KB) stays in the first-level cache while it is read for t
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 from ..simd.exp_log import exp_below_zero, log_above_one
 from ..simd.vector import copy_run
 
@@ -26,7 +27,7 @@ def _maximum(x, a, m):
 
 @inner
 def _log_sum(x, a, m, s):
-    """m = log sum_c exp(x) of every pixel of the tile; s is scratch."""
+    """m = max_c x and s = log sum_c exp(x - m) of every pixel of the tile; apart, since in m + s a large m rounds s off."""
     _maximum(x, a, m)
     s[:] = 0
     for c in range(x.shape[0]):
@@ -34,7 +35,7 @@ def _log_sum(x, a, m, s):
         for j in range(m.size):
             s[j] += exp_below_zero(row[j] - m[j])
     for j in range(m.size):
-        m[j] += log_above_one(s[j])
+        s[j] = log_above_one(s[j])
 
 
 @inner
@@ -65,7 +66,7 @@ def _softmax_tile(x, a, y, log, m, s):
         for c in range(x.shape[0]):
             row, out = x[c, a : a + m.size], y[c, a : a + m.size]
             for j in range(m.size):
-                out[j] = row[j] - m[j]
+                out[j] = (row[j] - m[j]) - s[j]
     else:
         _exponentials(x, a, y, m, s)
         one = x.dtype.type(1)
@@ -100,7 +101,8 @@ def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
         t = target[j]
         inside = 0 <= t < x.shape[0]
         bad |= t != ignore_index and not inside
-        loss[j] = weight[t] * (m[j] - x[t, a + j]) if inside and t != ignore_index else zero
+        w = weight[t] if inside and t != ignore_index else zero
+        loss[j] = w * ((m[j] - x[t, a + j]) + s[j]) if w != zero else zero
     return bad
 
 
@@ -118,6 +120,9 @@ def _loss_backward_tile(g, x, a, target, weight, ignore_index, dx, m, s):
     for j in range(target.size):
         if m[j] != zero:
             dx[target[j], a + j] -= m[j]
+        elif s[j] != zero:  # 0 / NaN: a pixel that does not count, with logits that are not finite
+            for c in range(x.shape[0]):
+                dx[c, a + j] = zero
     return bad
 
 
@@ -180,14 +185,14 @@ def _narrow(y, shape):
 def _run_softmax(x, log):
     wide = _wide(x)
     y = np.empty_like(wide)
-    _softmax(team(x.size), wide, y, log)
+    _softmax(threads_for(x.size), wide, y, log)
     return _narrow(y, x.shape)
 
 
 def _run_softmax_backward(g, y, log):
     wide = _wide(g)
     dx = np.empty_like(wide)
-    _softmax_backward(team(g.size), wide, _wide(y), dx, log)
+    _softmax_backward(threads_for(g.size), wide, _wide(y), dx, log)
     return _narrow(dx, g.shape)
 
 
@@ -219,7 +224,7 @@ def _run_cross_entropy(g, x, target, weight, ignore_index, backward):
     g = np.ascontiguousarray(g, x.dtype).reshape(flat)
     weight = np.ones(C, x.dtype) if weight is None else np.ascontiguousarray(weight, x.dtype)
     out = np.empty((flat[0], C if backward else 1, flat[1]), x.dtype)
-    T = team(x.size)
+    T = threads_for(x.size)
     bad = np.zeros(T, np.bool_)
     _cross_entropy(T, g, wide, labels, weight, ignore_index, out, bad, backward)
     if bad.any():

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import printable
+
 
 def write_segmentation(config, args, source, image, scores, targets):
     """Write what is asked for of one image, and print the share of each class."""
@@ -35,7 +37,7 @@ def write_segmentation(config, args, source, image, scores, targets):
         written.append(targets["figure"])
     labels, counts = np.unique(mask, return_counts=True)
     shares = sorted(zip(counts / mask.size, labels), reverse=True)
-    print(f"{written[0]}: " + ", ".join(f"{classes[k]} {share:.1%}" for share, k in shares))
+    print(f"{written[0]}: " + ", ".join(f"{printable(classes[k])} {share:.1%}" for share, k in shares))
 
 
 def softmax(scores):
