@@ -47,7 +47,6 @@ from .norm import batch_norm, group_norm, instance_norm, layer_norm
 from .pad import crop, pad
 from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d, max_unpool2d
 from .reduce import amax, amin, logsumexp, max, mean, min, std, sum, var
-from .region_loss import lovasz_softmax, tversky_loss
 from .regions import (
     batched_nms,
     box_area,
@@ -68,5 +67,5 @@ from .regions import (
     roi_pool,
 )
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
-from .segmentation_loss import dice_loss, focal_loss
+from .segmentation_loss import dice_loss, focal_loss, lovasz_softmax, tversky_loss
 from .shape import expand, flatten, permute, reshape, roll, squeeze, transpose, unsqueeze

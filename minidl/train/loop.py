@@ -165,22 +165,22 @@ def fit(
         folder.mkdir(parents=True, exist_ok=True)
     with contextlib.nullcontext() if folder is None else sole_user(folder):
         run.begin(resume)
-        _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress)
+        _epochs(run, val, epochs, clip, save_every, on_epoch, progress, plan)
     return run.history
 
 
-def _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress):
+def _epochs(run, val, epochs, clip, save_every, on_epoch, progress, plan):
     """All epochs that are left, with a progress bar."""
     from tqdm import tqdm
 
-    per_epoch = _images(train)
+    per_epoch = _images(run.train)
     done = run.epoch * per_epoch + run.tally.images
     rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
     bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
     with bar, interruptible() as interrupted:
         while run.epoch < epochs and not plan.exhausted(run.history, run.tally.best):
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
-            plan.begin_epoch(model, run.epoch)
+            plan.begin_epoch(run.model, run.epoch)
             _learn(run, clip, save_every, bar, interrupted, plan.accumulate)
             judged = val is not None and plan.judges(run.epoch, epochs)
             row = _close_epoch(run, val, judged, progress, interrupted)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from .. import building
+from .choices import OPTIMIZERS, SCHEDULES, device
 
 DATA = ("digits", "folder", "camvid", "voc", "pets", "cityscapes", "ade20k", "coco", "coco-semantic", "labelme", "cvat")
 DATA += ("roboflow",)
@@ -47,10 +47,10 @@ LEARNING_OPTIONS = {
     "epochs": (20, "passes over the data; --resume with more continues", {"type": int}),
     "batch_size": (8, "images per step", {"type": int}),
     "accumulate": (1, "batches whose gradients are added up before a step", {"type": int, "metavar": "BATCHES"}),
-    "optimizer": ("adamw", "how weights move", {"choices": building.OPTIMIZERS}),
+    "optimizer": ("adamw", "how weights move", {"choices": OPTIMIZERS}),
     "lr": (1e-3, "learning rate at its highest", {"type": float}),
     "weight_decay": (1e-4, "pull of the weights towards 0", {"type": float}),
-    "schedule": ("poly", "how the learning rate falls", {"choices": building.SCHEDULES}),
+    "schedule": ("poly", "how the learning rate falls", {"choices": SCHEDULES}),
     "warmup": (0, "steps over which it first rises", {"type": int, "metavar": "STEPS"}),
     "clip": (None, "largest norm of all gradients together", {"type": float, "metavar": "NORM"}),
     "loss": ("cross_entropy", "cross_entropy, dice, focal, lovasz, tversky, or a sum such as cross_entropy+dice or "
@@ -82,7 +82,7 @@ AUGMENT_OPTIONS = {
 
 RUN_OPTIONS = {
     "seed": (0, "of weights, order and augmentation", {"type": int}),
-    "device": ("cpu", '"cpu", or "cuda" for an NVIDIA GPU, "cuda:1"', {"type": building.device, "metavar": "NAME"}),
+    "device": ("cpu", '"cpu", or "cuda" for an NVIDIA GPU, "cuda:1"', {"type": device, "metavar": "NAME"}),
     "workers": (0, "processes that prepare batches", {"type": int}),
     "save_every": (300.0, "seconds between checkpoints within an epoch", {"type": float, "metavar": "SECONDS"}),
 }  # fmt: skip
