@@ -159,21 +159,21 @@ def fit(
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.nullcontext() if folder is None else sole_user(folder):
+    with interruptible() as interrupted, contextlib.nullcontext() if folder is None else sole_user(folder):
         run.begin(resume)
-        _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress)
+        _epochs(run, val, epochs, clip, save_every, on_epoch, progress, interrupted)
     return run.history
 
 
-def _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress):
+def _epochs(run, val, epochs, clip, save_every, on_epoch, progress, interrupted):
     """All epochs that are left, with a progress bar."""
     from tqdm import tqdm
 
-    per_epoch = _images(train)
+    per_epoch = _images(run.train)
     done = run.epoch * per_epoch + run.tally.images
     rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
     bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
-    with bar, interruptible() as interrupted:
+    with bar:
         while run.epoch < epochs:
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
             _learn(run, clip, save_every, bar, interrupted)
