@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.primitive import primitive
-from ..autograd.tensor import Tensor
-from ..backend import like, xp
-from ..backend.cuda import to_host
-from ..typing import Array, Size2, TensorLike
+from ...autograd.primitive import primitive
+from ...autograd.tensor import Tensor
+from ...backend import like, xp
+from ...backend.cuda import to_host
+from ...typing import Array, Size2, TensorLike
+from ..conv import check_images, pair
+from ..indexing import getitem
 from .boxes import as_boxes
-from .conv import check_images, pair
-from .indexing import getitem
 from .roi import roi_align
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.primitive import primitive
-from ..autograd.tensor import Tensor
-from ..backend import kernels
-from ..typing import TensorLike
-from .conv import check_images
-from .pad import pad
-from .resize import _taps
+from ...autograd.primitive import primitive
+from ...autograd.tensor import Tensor
+from ...backend import kernels
+from ...typing import TensorLike
+from ..conv import check_images
+from ..pad import pad
+from ..resize import _taps
 
 
 @primitive

@@ -14,13 +14,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.primitive import primitive
-from ..autograd.tensor import Tensor
-from ..backend import kernels, like
-from ..backend.cuda import to_host
-from ..typing import Array, Size2, TensorLike
-from .conv import check_images, pair
-from .shape import expand, unsqueeze
+from ...autograd.primitive import primitive
+from ...autograd.tensor import Tensor
+from ...backend import kernels, like
+from ...backend.cuda import to_host
+from ...typing import Array, Size2, TensorLike
+from ..conv import check_images, pair
+from ..shape import expand, unsqueeze
 
 LARGEST = 1 << 20  # pixels; beyond it a sampling grid would take gigabytes, and no image is that large
 

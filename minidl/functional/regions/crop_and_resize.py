@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.tensor import Tensor
-from ..typing import Size2, TensorLike
-from .conv import pair
-from .elementwise import where
-from .grid_sample import _gather, _sample
-from .indexing import getitem
-from .join import cat, stack
+from ...autograd.tensor import Tensor
+from ...typing import Size2, TensorLike
+from ..conv import pair
+from ..elementwise import where
+from ..grid_sample import _gather, _sample
+from ..indexing import getitem
+from ..join import cat, stack
+from ..shape import expand, permute, reshape, unsqueeze
 from .roi import check_boxes
-from .shape import expand, permute, reshape, unsqueeze
 
 
 def crop_and_resize(

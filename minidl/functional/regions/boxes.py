@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.tensor import Tensor
-from ..backend import asarray, kernels, like
-from ..backend.cuda import to_host
-from ..typing import TensorLike
-from .elementary import exp, log
-from .elementwise import clamp, maximum, minimum
-from .join import stack
-from .shape import flatten, reshape
+from ...autograd.tensor import Tensor
+from ...backend import asarray, kernels, like
+from ...backend.cuda import to_host
+from ...typing import TensorLike
+from ..elementary import exp, log
+from ..elementwise import clamp, maximum, minimum
+from ..join import stack
+from ..shape import flatten, reshape
 
 LARGEST_GROWTH = math.log(1000 / 16)  # of a decoded box's logarithmic size, so that exp does not overflow
 
