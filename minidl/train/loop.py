@@ -49,7 +49,7 @@ def segmentation_loss(
 
 
 def _labelled(labels, ignore_index, weight, dtype):
-    """What the labelled pixels count together, 1 where there are none; on a GPU a Tensor, which nobody waits for."""
+    """The sum of the labelled pixels' weights, 1 where there are none; on a GPU a Tensor, so that the CPU need not wait."""
     kept = labels != ignore_index
     if xp(labels) is np:
         return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
@@ -138,7 +138,7 @@ def fit(
         dataset where not given.
     task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
         val_ap, val_ap50, val_ap75.
-    schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
+    schedule.step() is called after every step of the optimiser. clip: the largest joint norm of all gradients.
     folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
         best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
         or not at all; `config` (anything JSON can hold) is kept in both.
