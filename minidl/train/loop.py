@@ -50,7 +50,7 @@ def segmentation_loss(
 
 
 def _labelled(labels, ignore_index, weight, dtype):
-    """What the labelled pixels count together, 1 where there are none; on a GPU a Tensor, which nobody waits for."""
+    """The sum of the labelled pixels' weights, 1 where there are none; on a GPU a Tensor, so that the CPU need not wait."""
     kept = labels != ignore_index
     if xp(labels) is np:
         return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
@@ -140,7 +140,7 @@ def fit(
         dataset where not given.
     task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
         val_ap, val_ap50, val_ap75.
-    schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
+    schedule.step() is called after every step of the optimiser. clip: the largest joint norm of all gradients.
     folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
         best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
         or not at all; `config` (anything JSON can hold) is kept in both.
@@ -163,21 +163,23 @@ def fit(
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.nullcontext() if folder is None else sole_user(folder):
+    with interruptible() as interrupted, contextlib.nullcontext() if folder is None else sole_user(folder):
         run.begin(resume)
-        _epochs(run, val, epochs, clip, save_every, on_epoch, progress, plan)
+        _epochs(run, val, (epochs, plan), clip, save_every, on_epoch, progress, interrupted)
     return run.history
 
 
-def _epochs(run, val, epochs, clip, save_every, on_epoch, progress, plan):
-    """All epochs that are left, with a progress bar."""
+def _epochs(run, val, until, clip, save_every, on_epoch, progress, interrupted):
+    """All epochs that are left, with a progress bar; `until` is their number and the plan."""
     from tqdm import tqdm
+
+    epochs, plan = until
 
     per_epoch = _images(run.train)
     done = run.epoch * per_epoch + run.tally.images
     rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
     bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
-    with bar, interruptible() as interrupted:
+    with bar:
         while run.epoch < epochs and not plan.exhausted(run.history, run.tally.best):
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
             plan.begin_epoch(run.model, run.epoch)

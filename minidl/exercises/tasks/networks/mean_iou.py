@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exercise import Exercise
+from ...exercise import Exercise
 
 RIGHT = {
     "keep": lambda prediction, target, ignore: target != ignore,
@@ -54,6 +54,17 @@ def _labels(seed, shape, classes, absent=(), only_predicted=(), missed=()):
     prediction[0, 0, 0] = there[0]
     prediction[0, 0, 1] = target[0, 0, 1] = there[0]
     return {"prediction": prediction, "target": target, "classes": classes, "ignore": 255}
+
+
+def _with(epsilon, both, kept):
+    """A score with an epsilon below, or above and below; `kept`: an empty class stays NaN."""
+
+    def score(inner, p, t):
+        union = p + t - inner
+        made = (inner + epsilon * both) / (union + epsilon)
+        return np.where(union > 0, made, np.nan) if kept else made
+
+    return score
 
 
 def _fill(value):
@@ -142,9 +153,10 @@ Returns (the IoU of every class, (classes,); their mean, a number).""",
             lambda prediction, target, classes, ignore: _made(prediction, target, classes - 1, ignore)
         ],
         "an epsilon changes the score": [
-            {"score": lambda inner, p, t, e=e, both=both: (inner + e * both) / (p + t - inner + e)}
+            {"score": _with(e, both, kept)}
             for e in (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
             for both in (0, 1)
+            for kept in (False, True)
         ],
         "the median is taken: needed the mean": {"mean": lambda iou, inner, p, t: np.nanmedian(iou)},
         "the smallest or the largest IoU is returned: needed the mean": [

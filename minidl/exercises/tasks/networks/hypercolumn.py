@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..exercise import Exercise, numbers
-from .resize import centres
+from ...exercise import Exercise, numbers
+from ..resize import centres
 
 RIGHT = {
     "position": centres,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exercise import Exercise, numbers
+from ...exercise import Exercise, numbers
 
 TENT = np.array([1, 3, 3, 1]) / 4
 

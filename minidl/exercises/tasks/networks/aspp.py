@@ -1,6 +1,6 @@
 """The exercise on the shapes of atrous spatial pyramid pooling."""
 
-from ..exercise import Exercise
+from ...exercise import Exercise
 
 RIGHT = {
     "branches": lambda rates: len(rates) + 2,

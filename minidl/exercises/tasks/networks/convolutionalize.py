@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exercise import Exercise, numbers
+from ...exercise import Exercise, numbers
 
 RIGHT = {
     "kernel": lambda weight, C, h, w: weight.reshape(-1, C, h, w),

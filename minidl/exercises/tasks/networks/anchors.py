@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exercise import Exercise
+from ...exercise import Exercise
 
 FIT = {
     "anchor": lambda a: a,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..exercise import Exercise, numbers
+from ...exercise import Exercise, numbers
 
 RIGHT = {
     "corners": lambda box: box,
