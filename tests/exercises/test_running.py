@@ -184,4 +184,4 @@ def test_the_command_ends_whatever_the_file_does(tmp_path, capsys):
     code, text = run(
         "from minidl.exercises import EXERCISES\nreceptive_field = EXERCISES['receptive_field'].expected\n"
     )
-    assert code == 1 and "it takes" in text
+    assert code == 1 and "it calls minidl.exercises" in text
