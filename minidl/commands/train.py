@@ -147,7 +147,8 @@ def _fresh(folder, given):
 def _resumed(folder, given):
     if not (folder / CONFIG).is_file():
         raise FileNotFoundError(f"{folder / CONFIG} is missing: there is no run to resume")
-    config = building.read_config(folder / CONFIG)
+    config = {name: default for name, (default, _, _) in OPTIONS.items()} | building.read_config(folder / CONFIG)
+    _check(config, folder / CONFIG)
     for name in given.keys() & config.keys() - MAY_CHANGE:
         if given[name] != config[name]:
             raise ValueError(
@@ -157,6 +158,19 @@ def _resumed(folder, given):
     return config | {
         name: given[name] for name in ("root", "workers", "device", "save_every", "skip_broken") if name in given
     }
+
+
+def _check(config, path):
+    """ValueError, naming the file, for a setting that no `minidl train` wrote."""
+    for name, (default, _, options) in OPTIONS.items():
+        value, kind = config[name], type(default)
+        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
+        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
+        wrong |= "choices" in options and value not in options["choices"]
+        if wrong:
+            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
+    if not isinstance(config.get("classes"), list) or not all(isinstance(name, str) for name in config["classes"]):
+        raise ValueError(f"{path}: classes is {config.get('classes')!r}; needed a list of names")
 
 
 def _train(folder, config, given):
