@@ -9,13 +9,22 @@ kernels = ["kernels"] + [f"kernels.{name}" for name in find_packages("kernels")]
 
 extras = {
     "lessons": ["jupyter", "ipywidgets", "scikit-image", "scikit-learn"],
-    "cuda12": ["cupy-cuda12x>=13"],
-    "cuda13": ["cupy-cuda13x>=13.6"],
+    "cuda12": ["cupy-cuda12x[ctk]>=14"],
+    "cuda13": ["cupy-cuda13x[ctk]>=14"],
     "mpi": ["mpi4py"],
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
 }
-extras["test"] = ["pytest", "hypothesis", "nbmake", "ruff", "onnxruntime", *extras["onnx"], *extras["lessons"]]
+extras["test"] = [
+    "pytest",
+    "hypothesis",
+    "mpmath",
+    "nbmake",
+    "ruff",
+    "onnxruntime",
+    *extras["onnx"],
+    *extras["lessons"],
+]
 
 setup(
     name="minidl",

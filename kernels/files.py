@@ -28,13 +28,14 @@ Path = str | os.PathLike[str]
 _swept = set()  # folders in which this process has deleted what killed processes left
 
 
-def write(path: Path, content: str | bytes | memoryview) -> None:
+def write(path: Path, content: str | bytes | memoryview, mode: int = 0o666) -> None:
     """Make `content` (bytes, or text that is encoded as UTF-8) the content of the file `path`.
 
     A new or regular file is replaced: the content goes to a temporary file in the same folder, is synced to the disk and
     renamed, so that at every moment, also after a power cut, `path` holds all of the old content or all of the new. The mode
-    of an existing file is kept, and its owner where the system allows it; links to files are followed. A device, a pipe or a
-    name such as /dev/stdout is written to and never replaced. Raises OSError with `path` as its file name.
+    of an existing file is kept, and its owner where the system allows it; a new one gets `mode` without the bits of the umask.
+    Links to files are followed. A device, a pipe or a name such as /dev/stdout is written to and never replaced.
+    Raises OSError with `path` as its file name.
     """
     if isinstance(content, str):
         content = content.encode("utf-8")
@@ -50,7 +51,7 @@ def write(path: Path, content: str | bytes | memoryview) -> None:
         if there is not None and not stat.S_ISREG(there.st_mode):
             _pour(os.open(target, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), content)
         else:
-            _replace(target, there, content)
+            _replace(target, there, content, mode)
 
 
 def check_writable(path: Path) -> None:
@@ -117,10 +118,10 @@ def _refuse_read_only(target):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _replace(target, there, content):
+def _replace(target, there, content, mode):
     _refuse_read_only(target)
     folder = os.path.dirname(target)
-    part, descriptor = _temporary(folder, 0o666 if there is None else 0o600)
+    part, descriptor = _temporary(folder, mode if there is None else 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -13,7 +13,7 @@ __device__ inline T label_weight(long long t, const T *weight, long long ignore_
     return weight ? weight[t] : T(1);
 }
 
-// loss = weight[t] (log sum_c exp(x[c]) - x[t])
+// loss = weight[t] (log sum_c exp(x[c]) - x[t]), the maximum taken from x[t] first: beside it the logarithm would round off
 extern "C" __global__ void cross_entropy(const T *x, const long long *target, const T *weight, T *loss, int *bad,
                                          Scores size, long long ignore_index) {
     const int N = size.N, C = size.C, L = size.L;
@@ -26,7 +26,7 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, co
         return;
     }
     const Exponentials e(x + first, C, L);
-    loss[pixel] = w * (log(e.sum) + e.top - x[first + t * L]);
+    loss[pixel] = w * ((e.top - x[first + t * L]) + log(e.sum));
 }
 
 // dx[c] = g weight[t] (softmax(x)[c] - [c = t]), and 0 where g or the weight is 0, whatever x holds

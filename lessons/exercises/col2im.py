@@ -16,4 +16,4 @@ def col2im(cols, size, kernel, stride, padding):
 
 
 if __name__ == "__main__":
-    check("col2im", col2im)
+    raise SystemExit(not check("col2im", col2im))

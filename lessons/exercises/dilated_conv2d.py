@@ -6,9 +6,9 @@ from minidl.exercises import check
 
 
 def dilated_conv2d(x, w, dilation):
-    """y[n, o, i, j] = sum over c, k, l of w[o, c, k, l] x[n, c, i + k * dilation, j + l * dilation]. No padding,
-    stride 1: the result has H - dilation * (K - 1) rows. The score counts multiplications: a dilated kernel needs
-    no more than the kernel itself.
+    """y[n, o, i, j] = sum over c, k, l of w[o, c, k, l] x[n, c, i + k * dilation, j + l * dilation]. x is (N, C, H,
+    W), w (O, C, Kh, Kw). No padding, stride 1: the result has H - dilation * (Kh - 1) rows. The score counts
+    multiplications: a dilated kernel needs no more than the kernel itself.
 
     Returns an array (N, O, Ho, Wo).
     """
@@ -16,4 +16,4 @@ def dilated_conv2d(x, w, dilation):
 
 
 if __name__ == "__main__":
-    check("dilated_conv2d", dilated_conv2d)
+    raise SystemExit(not check("dilated_conv2d", dilated_conv2d))

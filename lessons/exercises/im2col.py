@@ -16,4 +16,4 @@ def im2col(x, kernel, stride, padding):
 
 
 if __name__ == "__main__":
-    check("im2col", im2col)
+    raise SystemExit(not check("im2col", im2col))

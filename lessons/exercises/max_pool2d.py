@@ -16,4 +16,4 @@ def max_pool2d(x, kernel, stride):
 
 
 if __name__ == "__main__":
-    check("max_pool2d", max_pool2d)
+    raise SystemExit(not check("max_pool2d", max_pool2d))

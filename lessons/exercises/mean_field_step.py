@@ -10,7 +10,8 @@ def mean_field_step(q, unary, features, weight):
     are the beliefs of K labels at N pixels, unary (K, N) energies, features (d, N) what pixels are compared by. The
     message that pixel i receives for a label is the sum over all OTHER pixels j of exp(-|features_i - features_j|^2
     / 2) q_j; the new beliefs are the softmax over labels of -unary + weight * message. (The paper charges differing
-    labels; crediting equal ones, as here, differs by a constant per pixel that softmax forgets.)
+    labels; crediting equal ones, as here, differs by a constant per pixel that softmax forgets.) Energies may be as
+    large as 1000.
 
     Returns the new beliefs (K, N).
     """
@@ -18,4 +19,4 @@ def mean_field_step(q, unary, features, weight):
 
 
 if __name__ == "__main__":
-    check("mean_field_step", mean_field_step)
+    raise SystemExit(not check("mean_field_step", mean_field_step))

@@ -6,7 +6,7 @@ from minidl.exercises import check
 
 
 def multiply_backward(g, a, b):
-    """The gradients of sum(g * (a * b)) in a and in b. g has the shape of a * b. An argument that NumPy broadcast was
+    """The gradients of sum(g * (a * b)) in a and in b. g has the shape of a * b. An argument that NumPy broadcast is
     used several times, so its gradient is a sum, and has the shape of the argument.
 
     Returns (gradient in a, gradient in b).
@@ -15,4 +15,4 @@ def multiply_backward(g, a, b):
 
 
 if __name__ == "__main__":
-    check("multiply_backward", multiply_backward)
+    raise SystemExit(not check("multiply_backward", multiply_backward))

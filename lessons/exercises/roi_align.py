@@ -18,4 +18,4 @@ def roi_align(x, boxes, size, ratio):
 
 
 if __name__ == "__main__":
-    check("roi_align", roi_align)
+    raise SystemExit(not check("roi_align", roi_align))

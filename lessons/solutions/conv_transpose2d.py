@@ -8,12 +8,12 @@ from minidl.exercises import check
 
 
 def conv_transpose2d(y, w, stride, padding, output_padding):
-    (N, C, H, W), K = y.shape, w.shape[2]
+    (N, C, H, W), (Kh, Kw) = y.shape, w.shape[2:]
     spread = np.zeros((N, C, (H - 1) * stride + 1 + output_padding, (W - 1) * stride + 1 + output_padding))
     spread[:, :, : (H - 1) * stride + 1 : stride, : (W - 1) * stride + 1 : stride] = y
-    turned = w.swapaxes(0, 1)[:, :, ::-1, ::-1]  # (O, C, K, K)
-    return F.conv2d(minidl.tensor(spread), minidl.tensor(turned), padding=K - 1 - padding)
+    turned = w.swapaxes(0, 1)[:, :, ::-1, ::-1]  # (O, C, Kh, Kw)
+    return F.conv2d(minidl.tensor(spread), minidl.tensor(turned), padding=(Kh - 1 - padding, Kw - 1 - padding))
 
 
 if __name__ == "__main__":
-    check("conv_transpose2d", conv_transpose2d)
+    raise SystemExit(not check("conv_transpose2d", conv_transpose2d))

@@ -15,4 +15,4 @@ def mean_field_step(q, unary, features, weight):
 
 
 if __name__ == "__main__":
-    check("mean_field_step", mean_field_step)
+    raise SystemExit(not check("mean_field_step", mean_field_step))

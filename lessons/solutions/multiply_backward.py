@@ -15,4 +15,4 @@ def multiply_backward(g, a, b):
 
 
 if __name__ == "__main__":
-    check("multiply_backward", multiply_backward)
+    raise SystemExit(not check("multiply_backward", multiply_backward))

@@ -16,4 +16,4 @@ def overlap_map(layers, size):
 
 
 if __name__ == "__main__":
-    check("overlap_map", overlap_map)
+    raise SystemExit(not check("overlap_map", overlap_map))

@@ -14,9 +14,12 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd.tensor import Tensor
-from ..functional.activation import _elu, rectify
+from ..functional.activation import _elu, _gelu, rectify
 from ..functional.conv import _conv, _conv_transpose, _im2col
 from ..functional.elementwise import _clamp, _select
+from ..functional.indexing import _getitem
+from ..functional.join import _cat
+from ..functional.logistic import _softplus
 from ..functional.loss import _log_softmax, _softmax
 from ..functional.matmul import _matmul
 from ..functional.norm import _affine, _normalize
@@ -25,7 +28,7 @@ from ..functional.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool,
 from ..functional.reduce import _extremum, _sum
 from ..functional.resize import _resize
 from ..functional.roi import _roi_align, _roi_align_max, _roi_pool
-from ..functional.shape import _cat, _expand, _getitem, _permute, _reshape, _roll
+from ..functional.shape import _expand, _permute, _reshape, _roll
 from ..kernels.geometry import Geometry
 from . import region_fields
 from .fields import FAR, Field, adaptive_positions, window_positions
@@ -187,7 +190,8 @@ RULES = dict.fromkeys(
             F.log,
             F.sqrt,
         ),
-        *(F.sin, F.cos, F.erf, rectify, F.sigmoid, F.tanh, _elu, _select, _clamp),
+        *(F.expm1, F.log1p, F.sin, F.cos, F.erf, _softplus, F.sigmoid, F.tanh),
+        *(rectify, _elu, _gelu, F.hardswish, _select, _clamp),
         *(_affine, _normalize, _expand),
     ],
     elementwise,

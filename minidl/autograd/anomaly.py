@@ -40,9 +40,9 @@ class detect_anomaly:
     def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
         """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
         if result.node is not None:
-            result.node.where = _caller()
+            result.node.where = caller()
         if not tape.mode.walking and not _finite(result.data):
-            raise AnomalyError(f"{op.__name__} returned {_what(result.data)}, called at {_caller()}")
+            raise AnomalyError(f"{op.__name__} returned {_what(result.data)}, called at {caller()}")
 
     def backward(self, node: Node, k: int, g: Tensor) -> None:
         """Check the derivative of `node` in argument `k`."""
@@ -62,7 +62,7 @@ def _what(array):
     return f"{kind} at {int((~np.isfinite(array)).sum())} of {array.size} elements of shape {array.shape}"
 
 
-def _caller():
+def caller():
     """The innermost line outside of this package."""
     for frame, line in traceback.walk_stack(None):
         if not frame.f_code.co_filename.startswith(_HERE):

@@ -20,12 +20,23 @@ from .tensor import Tensor
 
 def _check_unchanged(node):
     for name, value in zip(node.plan.names, node.saved):
-        array = value.data if isinstance(value, Tensor) else value
-        if is_array(array) and writes.times.get(id(owner(array)), 0) > node.index:
-            raise RuntimeError(
-                f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has been "
-                "written in place since; work on a copy (clone()) or out of place"
-            )
+        for array in _arrays(value):
+            if writes.times.get(id(owner(array)), 0) > node.index:
+                raise RuntimeError(
+                    f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has "
+                    "been written in place since; work on a copy (clone()) or out of place"
+                )
+
+
+def _arrays(value):
+    """All arrays in a saved value, which may be a Tensor, an array, or a tuple of such things (an index)."""
+    if isinstance(value, tuple | list):
+        for v in value:
+            yield from _arrays(v)
+    elif isinstance(value, Tensor):
+        yield value.data
+    elif is_array(value):
+        yield value
 
 
 def _walk(roots, seeds, create_graph, retain_graph, targets=()):
@@ -44,6 +55,8 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
         with enable_grad() if create_graph else no_grad():
             while heap:
                 node, g, _ = pending.pop(-heappop(heap))
+                if type(node) is Leaf:
+                    g = _in_dtype_of(node, g)
                 if node.hooks:
                     g = _call_hooks(node, g)
                 if node in targets or type(node) is Leaf:
@@ -82,10 +95,20 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
     return reached
 
 
+def _in_dtype_of(leaf, g):
+    tensor = leaf.tensor()
+    return g if tensor is None or g.data.dtype == tensor.data.dtype else g.to(tensor.data.dtype)
+
+
 def _call_hooks(node, g):
     for hook in node.hooks:
         changed = hook(g)
-        g = g if changed is None else changed
+        if changed is None:
+            continue
+        if not isinstance(changed, Tensor) or changed.shape != g.shape or changed.dtype != g.dtype:
+            what = f"{changed.dtype} of {changed.shape}" if isinstance(changed, Tensor) else type(changed).__name__
+            raise RuntimeError(f"backward: a hook returned {what}; needed a Tensor, {g.dtype} of {g.shape}, or None")
+        g = changed
     return g
 
 

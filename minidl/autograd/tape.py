@@ -7,10 +7,11 @@ Every node carries a creation number. Outputs are younger than their inputs, whi
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ..backend import is_array
@@ -38,20 +39,40 @@ class no_grad:
 
     recording = False
 
+    def __init__(self) -> None:
+        self.before: list[bool] = []  # one entry for each `with` block that is open
+
     def __enter__(self) -> None:
-        self.before = mode.recording
+        self.before.append(mode.recording)
         mode.recording = self.recording
 
     def __exit__(self, *error: object) -> None:
-        mode.recording = self.before
+        mode.recording = self.before.pop()
 
     def __call__(self, function: _Function) -> _Function:
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
+            if inspect.isgeneratorfunction(function):
+                return _Steps(function(*args, **kwargs), type(self))
             with type(self)():
                 return function(*args, **kwargs)
 
         return cast(_Function, wrapper)
+
+
+class _Steps(Generator):
+    """A generator whose every step runs inside the context manager `switch`, and whose consumer does not."""
+
+    def __init__(self, generator, switch):
+        self.generator, self.switch = generator, switch
+
+    def send(self, value):
+        with self.switch():
+            return self.generator.send(value)
+
+    def throw(self, *error):
+        with self.switch():
+            return self.generator.throw(*error)
 
 
 class enable_grad(no_grad):

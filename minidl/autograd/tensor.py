@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 from .. import backend
 from ..backend import cuda
 from ..typing import Array, DTypeLike, Shape, TensorLike
+from .anomaly import caller
+from .axes import axis
 from .tape import Leaf, Node, is_grad_enabled, touch
 
 _DEFAULTS = {"f": np.float32, "i": np.int64}
@@ -149,6 +152,12 @@ class Tensor:
             )
         return _rebuild, (self.data, self.requires_grad)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        make, (data, requires_grad) = self.__reduce__()
+        result = memo[id(self)] = make(data.copy(), requires_grad)
+        result.grad = self.grad and Tensor(self.grad.data.copy())
+        return result
+
     # -- the tape --------------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
@@ -168,7 +177,9 @@ class Tensor:
         if not self.requires_grad:
             raise RuntimeError("register_hook: the tensor does not require grad")
         node = self.node
-        node.hooks = [*(node.hooks or ()), hook]
+        hooks = node.hooks or []
+        last = [h for h in hooks if isinstance(h, _Keep)]  # `retain_grad` keeps what the other hooks leave
+        node.hooks = [*(h for h in hooks if h not in last), hook, *last]
 
         def remove():
             node.hooks = [h for h in node.hooks if h is not hook]
@@ -176,13 +187,11 @@ class Tensor:
         return remove
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this non-leaf in `.grad` as well."""
-
-        def keep(g):
-            self.grad = g
-
-        if not self.is_leaf:
-            self.register_hook(keep)
+        """Add the gradients of this non-leaf up in `.grad` as well, after its hooks, in an array of its own."""
+        if not self.requires_grad:
+            raise RuntimeError("retain_grad: the tensor does not require grad")
+        if not self.is_leaf and not any(isinstance(h, _Keep) for h in self.node.hooks or ()):
+            self.register_hook(_Keep(self))
 
     # -- writing in place (noted, so that a backward that needs the old values can refuse) ---------------------------
 
@@ -190,6 +199,11 @@ class Tensor:
         if is_grad_enabled() and self.requires_grad:
             kind = "a leaf that requires grad" if self.is_leaf else f"the result of {self.node.op.__name__}"
             raise RuntimeError(f"in-place write to {kind}: do it inside minidl.no_grad(), or out of place")
+        if is_grad_enabled() and isinstance(value, Tensor) and value.requires_grad:
+            raise RuntimeError(
+                f"in-place write of a recorded value at {caller()}: its gradient would be lost; write detach() of it, or "
+                "build the tensor from its parts with cat, stack or where"
+            )
         value = value.data if isinstance(value, Tensor) else value
         self.data[key] = value if isinstance(value, int | float) else backend.like(value, self.data)
         touch(self.data)
@@ -229,13 +243,35 @@ class Tensor:
         """int64."""
         return self.to(np.int64)
 
+    def bool(self) -> Tensor:
+        """Whether each element differs from 0."""
+        return self.to(np.bool_)
+
     def argmax(self, dim: int | None = None) -> Tensor:
         """Position of the (first) maximum along `dim`, or in the flattened tensor."""
-        return Tensor(backend.asarray(self.data.argmax(dim)))
+        return self._position("argmax", dim)
 
     def argmin(self, dim: int | None = None) -> Tensor:
         """Position of the (first) minimum along `dim`, or in the flattened tensor."""
-        return Tensor(backend.asarray(self.data.argmin(dim)))
+        return self._position("argmin", dim)
+
+    def _position(self, function, dim):
+        if dim is not None:
+            dim = axis(function, dim, self.ndim) if self.ndim else axis(function, dim, 0) or None
+        if not (self.data.size if dim is None else self.shape[dim]):
+            raise ValueError(f"{function}: nothing to choose from in a tensor of shape {self.shape}")
+        return Tensor(backend.asarray(getattr(self.data, function)(dim)))
+
+
+class _Keep:
+    """The hook of `retain_grad`."""
+
+    def __init__(self, tensor):
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g):
+        if (tensor := self.tensor()) is not None:
+            tensor.grad = Tensor(g.data.copy()) if tensor.grad is None else Tensor(tensor.grad.data + g.data)
 
 
 def _rebuild(data, requires_grad):
@@ -255,6 +291,8 @@ def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = Fals
         array = backend.xp(data).array(data, dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"tensor: data must be numbers in nested lists of equal lengths: {error}") from None
+    if not array.dtype.isnative:
+        raise ValueError(f"tensor: {array.dtype} has a foreign byte order; convert with astype({array.dtype.name!r})")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"tensor: dtype must be boolean, integer or floating, not {array.dtype}")
     if dtype is None and not typed and array.dtype.kind in _DEFAULTS:

@@ -23,6 +23,8 @@ COLUMNS = ("reference", "cpu", "cudasim")
 def kernels(x: Any) -> Any:
     """The module of kernels for the array `x`: CUDA C for CuPy arrays, for NumPy's Numba or the column that `use` names."""
     if isinstance(x, np.ndarray):
+        if x.dtype.char in "eg" or not x.dtype.isnative:
+            raise TypeError(f"kernels: there is none for {x.dtype}; needed float32 or float64 in native byte order")
         return _load(_override.get() or "cpu")
     if xp(x) is np:
         raise TypeError(

@@ -30,12 +30,32 @@ def why_not() -> str | None:
         return f"CuPy is not installed: {_INSTALL}"
     try:
         if cupy.cuda.is_available():
-            return None
+            return _cannot_compile(cupy)
     except Exception as error:  # a driver can fail in ways of its own
         return f"CuPy {cupy.__version__} reports {error}"
     return (
         f"CuPy {cupy.__version__} finds no NVIDIA GPU, or no driver for its CUDA version: see nvidia-smi, or {_INSTALL}"
     )
+
+
+@functools.cache
+def _cannot_compile(cupy):
+    """None, or what CuPy lacks to compile a kernel and to multiply matrices; tried once, with one line of CUDA C."""
+    try:
+        cupy.RawModule(code='extern "C" __global__ void nothing() {}', backend="nvrtc").get_function("nothing")
+        cupy.cuda.device.get_cublas_handle()
+    except Exception as error:  # a library that is missing, or headers: CuPy has an exception for each
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        major = cupy.cuda.runtime.runtimeGetVersion() // 1000
+        return f'CuPy {cupy.__version__} lacks a part of the CUDA toolkit ({said}): pip install "minidl[cuda{major}]"'
+    return None
+
+
+def make_current(device: str) -> None:
+    """Let "cuda:1" be the GPU that this thread's kernels run on; nothing for "cpu" and "cuda"."""
+    _, index = parse(device)
+    if index is not None:
+        require(f"device {device!r}").cuda.Device(index).use()
 
 
 def is_available() -> bool:
@@ -165,7 +185,11 @@ class Uploader:
 
     def start(self, batch: Any) -> Any:
         pinned = []
+        with self.device:
+            computing = self.cupy.cuda.get_current_stream().record()
         with self.device, self.stream:
+            # Memory that Python has dropped comes back here while the GPU may still read it: what is now queued goes first.
+            self.stream.wait_event(computing)
             moved = _walk(batch, functools.partial(self._copy, pinned))
             done = self.stream.record()
         return moved, done, pinned

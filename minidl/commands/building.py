@@ -30,6 +30,7 @@ def device(name):
     try:
         if cuda.parse(name)[0] == "cuda":
             cuda.require(f"--device {name}")
+            cuda.make_current(name)
     except (ValueError, RuntimeError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return name

@@ -78,13 +78,16 @@ def threads():
 
 def gpu():
     """The GPU that CuPy sees, or the reason why there is none."""
+    from ..backend.cuda import why_not
+
     try:
         import cupy
     except ImportError:
         return 'none: CuPy is not installed (pip install "minidl[cuda12]" or "minidl[cuda13]")'
     try:
-        if not cupy.cuda.is_available():
-            return f"none: CuPy {cupy.__version__} finds no device or no driver"
+        reason = why_not()
+        if reason is not None:
+            return f"none: {reason}"
         device = cupy.cuda.runtime.getDeviceProperties(0)
         return f"{device['name'].decode()}, compute {device['major']}.{device['minor']}, CuPy {cupy.__version__}"
     except Exception as error:  # a driver can fail in ways of its own

@@ -1,15 +1,15 @@
 """Exercises that check themselves: `check("conv2d_backward", my_function)`, `draw(...)`, `hint("conv2d_backward", 1)`."""
 
-from . import convolutions, cuda, pooling, progress, regions, smoothing, structure, tape, windows
-from .cause import agree
+from . import progress
+from .diagnosis.agree import agree
 from .progress import solved
-from .report import Report, examine, expect, guilty, run
+from .report import Report, examine, expect
+from .running.call import call, unfit
+from .running.limits import SECONDS
+from .tasks import ALL
+from .verdict import guilty
 
-PARTS = (tape, windows, convolutions, pooling, smoothing, structure, regions, cuda)
-EXERCISES = {
-    exercise.name: exercise
-    for exercise in sorted((e for part in PARTS for e in part.EXERCISES), key=lambda e: e.lesson)
-}
+EXERCISES = {exercise.name: exercise for exercise in sorted(ALL, key=lambda e: e.lesson)}
 
 
 def find(name):
@@ -19,13 +19,14 @@ def find(name):
     return EXERCISES[name]
 
 
-def check(name, function):
+def check(name, function, seconds=SECONDS, allow_library=False):
     """Try `function` on every case of the exercise `name`; print and return a Report, which is true if all is right.
 
-    A wrong answer is shown with its place and its likely cause; for gradients the numerical value (centred difference in
-    float64) stands beside the analytic one. Relative errors above 1e-2 mean wrong, below 1e-7 right.
+    A wrong answer is shown with its place and its cause: sure, likely or unknown. For gradients the numerical value
+    (centred difference in float64) stands beside the analytic one; relative errors above 1e-2 mean wrong, below 1e-7
+    right. A case may take `seconds`. A function that calls minidl to find the answer passes only with `allow_library`.
     """
-    report = examine(find(name), function)
+    report = examine(find(name), function, seconds, allow_library)
     print(report.text)
     if report:
         try:
@@ -36,7 +37,7 @@ def check(name, function):
 
 
 def hint(name, level=1):
-    """Print hint 1, 2 or 3 of the exercise `name`, each saying more than the one before."""
+    """Print hint 1, 2 or 3 of the exercise `name`: where to look, what to think of, nearly the answer."""
     hints = find(name).hints
     if level not in range(1, len(hints) + 1):
         raise ValueError(f"hint: {name} has hints 1 to {len(hints)}, not {level!r}")
@@ -48,12 +49,14 @@ def draw(name, function):
     from ..plot import answers
 
     exercise = find(name)
+    if lines := unfit(exercise, function):
+        raise ValueError(f"draw: {name}: {lines[0]}")
     shown = None
     for arguments in exercise.cases:
-        got, problem = run(exercise, function, arguments)
-        if problem:
-            raise ValueError(f"draw: {name}: {problem[0]}")
-        right = expect(exercise, arguments)
+        result = call(exercise, function, arguments, expect(exercise, arguments))
+        if result.values is None:
+            raise ValueError(f"draw: {name}: {result.problem[0]}")
+        got, right = result.values, result.expected
         k = next((k for k in range(len(right)) if not agree(got[k], right[k])), None)
         if shown is None or k is not None:
             shown = (arguments, got[k or 0], right[k or 0], exercise.returns[k or 0])

@@ -1,5 +1,7 @@
 """What an exercise is: a function to write, cases to try it on, what should come out, and mistakes to recognise."""
 
+import contextlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from textwrap import fill
@@ -19,11 +21,16 @@ class Exercise:
     """A function `name(signature)` for the reader to write.
 
     cases       dictionaries of arguments, the first of them small enough to draw
+    draw_case   function of a numpy Generator -> the arguments of one more case
     expected    function of the arguments -> array, or a tuple of them, one for each name in `returns`
-    mistakes    {likely cause: function of the arguments that makes this very mistake}
+    made        the same in plain NumPy, with options (keyword arguments) that make mistakes
+    mistakes    {cause: options of `made`, or a function of the arguments that makes this mistake, or a list of those}
+    terms       {name in `returns`: function of the arguments -> (array, axes, kept axes)}: what the result is a sum of
+    whole       the names in `returns` that must be whole numbers
     forward     of an exercise on gradients: the differentiated function, of all arguments but g
     cost        multiply-adds that suffice, from the arguments
     draws       the argument to draw as the input; the first one by default
+    library     names of functions of minidl that the answer may call
     compiled    whether the answer must be a function that Numba compiles
     prepare     of an exercise in another language: the reader's text -> function, or Unfit; `template` is its stub
     """
@@ -34,16 +41,32 @@ class Exercise:
     title: str
     task: str
     cases: tuple
+    draw_case: Callable
     expected: Callable
-    mistakes: Mapping[str, Callable]
+    mistakes: Mapping[str, object]
     hints: tuple
+    made: Callable | None = None
+    terms: Mapping[str, Callable] | None = None
     returns: tuple = ("result",)
+    whole: tuple = ()
     forward: Callable | None = None
     cost: Callable | None = None
     draws: str = ""
+    library: tuple = ()
     compiled: bool = False
     prepare: Callable | None = None
     template: str = ""
+
+    def variants(self):
+        """(cause, options or function) of every known mistake."""
+        for cause, variants in self.mistakes.items():
+            for variant in variants if isinstance(variants, list) else [variants]:
+                yield cause, variant
+
+    def mistake(self, variant, arguments):
+        """The answers, one for each name in `returns`, of a known mistake."""
+        made = self.made(**arguments, **variant) if isinstance(variant, dict) else variant(**arguments)
+        return list(made) if len(self.returns) > 1 else [made]
 
     def stub(self):
         """The file that the reader completes."""
@@ -72,8 +95,16 @@ def {name}({signature}):
 
 
 if __name__ == "__main__":
-    check("{name}", {name})
+    raise SystemExit(not check("{name}", {name}))
 '''
+
+
+@contextlib.contextmanager
+def quiet():
+    """No warnings inside the `with` block: what a warning is about shows in the values."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def gradients(forward, *wrt):
@@ -87,6 +118,9 @@ def gradients(forward, *wrt):
 
 
 def numbers(seed, *shape):
-    """Random float64 numbers of two digits, never 0: short enough to read, and no mistake hides behind a zero."""
+    """Random float64 numbers of two digits, never 0: short enough to read, and no mistake hides behind a zero.
+
+    `seed` is a number or a Generator.
+    """
     rng = np.random.default_rng(seed)
     return rng.integers(1, 40, shape) * rng.choice([-1, 1], shape) / 10

@@ -1,25 +1,45 @@
-"""Running a reader's function: is it right, and if not, where and why."""
+"""The check of a reader's function: is it right, and if not, where and why."""
 
-import traceback
+import functools
+import itertools
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .. import backend
-from ..autograd.tensor import Tensor
-from .cause import agree, likely_cause
 from .counting import count
-from .exercise import Unfit
+from .diagnosis.agree import agree
+from .diagnosis.cause import LIKELY, SURE, Cause, Suspects, find_cause
+from .exercise import quiet
+from .running.call import call, unfit
+from .running.limits import SECONDS, TimeIsUp, time_limit
+from .running.values import EXACT, SINGLE
+from .verdict import case_line, verdict
 
-STEP, DIRECTIONS = 1e-5, 3
-WRONG, HAPPY = 1e-2, 1e-7
+DRAWN = 2  # cases that are drawn besides the fixed ones
+SCORE_SECONDS = 5.0
 
 
+@dataclass
 class Report:
-    """The outcome of a check: `passed`, the likely `causes` by output, the whole `text`; true if passed."""
+    """The outcome of a check; true if all is right.
 
-    def __init__(self, name, passed, lines, causes=None):
-        self.name, self.passed, self.causes = name, passed, causes or {}
-        self.text = "\n".join([f"{name}: {'right' if passed else 'not yet'}", *(f"  {line}" for line in lines)])
+    `causes` maps each wrong output to its cause in words (None: unknown), `certainty` to sure, likely or unknown;
+    `right` says for each case whether it is.
+    """
+
+    name: str
+    passed: bool
+    lines: list
+    causes: dict = field(default_factory=dict)
+    certainty: dict = field(default_factory=dict)
+    right: tuple = ()
+
+    @property
+    def text(self):
+        """The whole report."""
+        head = f"{self.name}: {'right' if self.passed else 'not yet'}"
+        return "\n".join([head, *(f"  {line}" for line in self.lines)])
 
     def __bool__(self):
         return self.passed
@@ -31,147 +51,170 @@ class Report:
         """Nothing: `check` has printed it."""
 
 
-def examine(exercise, function):
-    """The Report on `function` as an answer to `exercise`."""
-    if not callable(function) and not exercise.prepare:
-        raise TypeError(f"check: {exercise.name} needs a function, not {type(function).__name__}")
-    if exercise.compiled and not hasattr(function, "py_func"):
-        return Report(exercise.name, False, ["it is plain Python: put @numba.njit above the function"])
-    results = []
-    for arguments in exercise.cases:
-        answers, problem = run(exercise, function, arguments)
-        if problem and not any(r[1] is not None and _wrong(r) for r in results):
-            return Report(
-                exercise.name, False, [_case(exercise, arguments, len(results)), *problem, _help(exercise, function)]
-            )
-        results.append((arguments, answers, expect(exercise, arguments)))
-    failing = next((r for r in results if r[1] is None or _wrong(r)), None)
-    if failing is None:
-        return Report(exercise.name, True, [f"all {len(results)} cases agree", *_score(exercise, function)])
-    lines = [_case(exercise, failing[0], next(i for i, r in enumerate(results) if r is failing))]
-    causes = {}
-    for k, name in enumerate(exercise.returns):
-        lines += _verdict(exercise, failing, k)
-        if not agree(failing[1][k], failing[2][k]):
-            cause = likely_cause(exercise, results, k)
-            causes[name] = cause
-            label = f"likely cause for {name}" if len(exercise.returns) > 1 else "likely cause"
-            lines.append(f"{label}: {cause}" if cause else f"{label}: none that is known; draw shows the wrong cells")
-    return Report(exercise.name, False, [*lines, _help(exercise, function)], causes)
-
-
-def run(exercise, function, arguments):
-    """(answers as float64 arrays, None), or (None, lines that say what went wrong)."""
-    copies = {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in arguments.items()}
-    try:
-        with backend.use("reference"), np.errstate(all="ignore"):
-            answer = (exercise.prepare(function) if exercise.prepare else function)(*copies.values())
-    except NotImplementedError as error:
-        return None, [f"still to be written: {error}" if str(error) else "still to be written"]
-    except Unfit as error:
-        return None, list(error.args)
-    except Exception as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return None, [f"it stops with {type(error).__name__}: {error}", f"in line {place.lineno}: {place.line}"]
-    changed = [n for n, a in arguments.items() if isinstance(a, np.ndarray) and not np.array_equal(a, copies[n])]
-    if changed:
-        return None, [f"it writes into its argument {changed[0]}: work on a copy"]
-    if answer is None:
-        return None, ["it returns None: is there a `return`?"]
-    count = len(exercise.returns)
-    if count > 1 and not (isinstance(answer, tuple | list) and len(answer) == count):
-        return None, [f"it returns {_kind(answer)}; needed {count} values: {', '.join(exercise.returns)}"]
-    parts = answer if count > 1 else [answer]
-    try:
-        return [np.asarray(a.data if isinstance(a, Tensor) else a, np.float64) for a in parts], None
-    except (TypeError, ValueError):
-        return None, [f"it returns {_kind(answer)}; needed arrays of numbers"]
+def all_cases(exercise, seed=0, drawn=DRAWN):
+    """The fixed cases and `drawn` more from a seed."""
+    rng = np.random.default_rng([seed, *map(ord, exercise.name)])
+    return (*exercise.cases, *(exercise.draw_case(rng) for _ in range(drawn)))
 
 
 def expect(exercise, arguments):
     """What should come out, as a list of float64 arrays."""
-    with backend.use("reference"):
+    with backend.use("reference"), quiet():
         answer = exercise.expected(**arguments)
     return [np.asarray(a, np.float64) for a in (answer if len(exercise.returns) > 1 else [answer])]
 
 
-def _kind(answer):
-    return f"{len(answer)} values" if isinstance(answer, tuple | list) else f"one {type(answer).__name__}"
+@functools.lru_cache(maxsize=64)
+def suspects_of(exercise_name, seed=0, drawn=DRAWN):
+    """The Suspects of an exercise in the cases of a seed."""
+    from . import EXERCISES
+
+    exercise = EXERCISES[exercise_name]
+    cases = all_cases(exercise, seed, drawn)
+    return Suspects(exercise, cases, [expect(exercise, case) for case in cases])
 
 
-def _wrong(result):
-    return not all(agree(a, b) for a, b in zip(result[1], result[2]))
+def examine(exercise, function, seconds=SECONDS, allow_library=False):
+    """The Report on `function` as an answer to `exercise`."""
+    if not callable(function) and not exercise.prepare:
+        raise TypeError(f"check: {exercise.name} needs a function, not {type(function).__name__}")
+    if lines := unfit(exercise, function):
+        return Report(exercise.name, False, lines, right=(False,) * (len(exercise.cases) + DRAWN))
+    suspects = suspects_of(exercise.name)
+    results = []
+    for arguments, expected in zip(suspects.cases, suspects.expected):
+        results.append(call(exercise, function, arguments, expected, seconds))
+        if results[-1].final:
+            break  # other cases would end alike: one message says it
+    report = judge(exercise, suspects, results, allow_library)
+    if report.passed:
+        report.lines += _score(exercise, function)
+    else:
+        report.lines += _repeated(exercise, function, results, seconds, report)
+        report.lines.append(_help(exercise, function))
+    return report
 
 
-def _case(exercise, arguments, i):
-    shown = ", ".join(f"{n} {a.shape}" if isinstance(a, np.ndarray) else f"{n}={a}" for n, a in arguments.items())
-    return f"case {i + 1} of {len(exercise.cases)}: {shown}"
+def judge(exercise, suspects, results, allow_library=False):
+    """The Report on the results of the first cases of `suspects`."""
+    right = tuple(r.values is not None and not any(r.notes) and _agrees(r) for r in results)
+    right += (False,) * (len(suspects.cases) - len(results))
+    called = sorted({name for r in results for name in r.called})
+    printed = next((r.printed for r in results if r.printed), "")
+    lines, causes, certainty = [], {}, {}
+    if not all(right):
+        lines, found = _faults(exercise, suspects, results)
+        causes = {name: cause.text for name, cause in found.items()}
+        certainty = {name: cause.certainty for name, cause in found.items()}
+    else:
+        lines = [f"all {len(results)} cases agree"]
+    if called and not allow_library:
+        text = f"it calls {', '.join(called[:3])}: write that part yourself (to allow it: --allow-library)"
+        lines.insert(0 if all(right) else len(lines), text)
+        right = (False,) * len(right)
+        causes = causes or {"library": text}
+        certainty = certainty or {"library": SURE}
+    if printed:
+        lines.append("it prints: " + " | ".join(printed.strip().splitlines()[:5])[:300])
+    return Report(exercise.name, all(right), lines, causes, certainty, right)
+
+
+def _agrees(result):
+    return all(agree(a, e, EXACT) for a, e in zip(result.values, result.expected))
+
+
+def _faults(exercise, suspects, results):
+    """(lines, {output: Cause}) on results of which at least one is wrong."""
+    total, lines, causes = len(suspects.cases), [], {}
+    stopped = next((i for i, r in enumerate(results) if r.values is None), None)
+    failing = next(
+        (i for i, r in enumerate(results) if r.values is not None and (any(r.notes) or not _agrees(r))), None
+    )
+    notes = list(dict.fromkeys(note for r in results for note in r.notes if note))
+    lines += notes
+    if failing is not None:
+        lines.append(case_line(results[failing].arguments, failing, total))
+        causes = _causes(exercise, suspects, results)
+        for k, name in enumerate(exercise.returns):
+            lines += verdict(exercise, results[failing], k)
+            if name in causes:
+                lines += _cause_lines(exercise, name, causes[name])
+    if stopped is not None:
+        lines.append(case_line(results[stopped].arguments, stopped, total))
+        lines += results[stopped].problem
+        if not causes:
+            causes = {"answer": Cause("; ".join(results[stopped].problem), SURE)}
+    return lines, causes
+
+
+def _causes(exercise, suspects, results):
+    """{name of a wrong output: Cause}."""
+    there = [r for r in results if r.values is not None]
+    if order := _order(exercise, there):
+        return {name: Cause(order, SURE) for name in exercise.returns}
+    causes = {}
+    for k, name in enumerate(exercise.returns):
+        note = next((r.notes[k] for r in there if r.notes[k]), None)
+        single = note is not None or all(agree(r.values[k], r.expected[k], SINGLE) for r in there)
+        tolerance = SINGLE if single else EXACT
+        if all(agree(r.values[k], r.expected[k], EXACT) for r in there) and not note:
+            continue
+        if all(agree(r.values[k], r.expected[k], tolerance) for r in there):
+            causes[name] = Cause(
+                note or "digits are lost: a step computes in float32, or approximates; keep float64", SURE
+            )
+        else:
+            causes[name] = find_cause(suspects, results, k, tolerance)
+    return causes
+
+
+def _order(exercise, results):
+    """Whether the right results come in another order."""
+    names = exercise.returns
+    for order in itertools.permutations(range(len(names))):
+        if list(order) == sorted(order):
+            continue
+        if all(agree(r.values[j], r.expected[k], SINGLE) for r in results for k, j in enumerate(order)):
+            given = [names[order.index(j)] for j in range(len(names))]
+            return f"the results are in the wrong order: it returns {', '.join(given)}; needed {', '.join(names)}"
+    return None
+
+
+def _cause_lines(exercise, name, cause):
+    place = f" for {name}" if len(exercise.returns) > 1 else ""
+    if cause.certainty == SURE:
+        return [f"cause{place} (sure, it explains every cell of every case): {cause.text}"]
+    if cause.certainty == LIKELY:
+        return [f"cause{place} (likely, it fits all wrong cells): {cause.text}"]
+    return [
+        f"cause{place}: unknown; none of {cause.tried} known mistakes gives this answer. draw shows the wrong cells"
+    ]
+
+
+def _repeated(exercise, function, results, seconds, report):
+    """A line where the answer to the first case changes from call to call, which explains what else is unknown."""
+    first = results[0]
+    if first.values is None or exercise.prepare or "unknown" not in report.certainty.values():
+        return []
+    again = call(exercise, function, first.arguments, first.expected, seconds)
+    if again.values is not None and all(agree(a, b) for a, b in zip(again.values, first.values)):
+        return []
+    text = (
+        "the same arguments give another answer at the second call: np.empty, random numbers, or a variable outside it"
+    )
+    unknown = [name for name, certainty in report.certainty.items() if certainty == "unknown"]
+    report.causes |= dict.fromkeys(unknown, text)
+    report.certainty |= dict.fromkeys(unknown, SURE)
+    return [f"cause (sure): {text}"]
 
 
 def _help(exercise, function):
     given = getattr(function, "__name__", "")
     given = given if given.isidentifier() else exercise.name  # a lambda, or a text in CUDA C
-    return f'see it: draw("{exercise.name}", {given}); a hint: hint("{exercise.name}", 1)'
-
-
-def _verdict(exercise, result, k):
-    """What is wrong with output k in this case, and where."""
-    arguments, answers, expected = result
-    name, got, right = exercise.returns[k], answers[k], expected[k]
-    what = f"the gradient in {name}" if exercise.forward else name
-    if got.shape != right.shape:
-        return [f"{what} has shape {got.shape}; needed {right.shape}"]
-    lines = []
-    if exercise.forward:
-        error = max(_directional(exercise, arguments, name, got, seed) for seed in range(DIRECTIONS))
-        word = "wrong" if error > WRONG else "right" if error < HAPPY else "doubtful"
-        lines.append(f"{what} is {word}: relative error {error:.0e} in the worst of {DIRECTIONS} random directions")
-    if agree(got, right):
-        return lines or [f"{what} is right"]
-    index = guilty(got, right)
-    if not right.shape:
-        return [*lines, f"{what} is {got:.6g}, and should be {right:.6g}"]
-    if exercise.forward:
-        unit = np.zeros_like(right)
-        unit[index] = 1
-        lines.append(
-            f"at [{_at(index)}]: analytic (yours) {got[index]:.6g}, numerical {_slope(exercise, arguments, name, unit):.6g}"
-        )
-    else:
-        share = f"{(~np.isclose(got, right)).sum()} of {got.size} cells"
-        lines.append(
-            f"{what} is wrong in {share}; at [{_at(index)}] it is {got[index]:.6g}, and should be {right[index]:.6g}"
-        )
-    return lines
-
-
-def _at(index):
-    return ", ".join(map(str, index))
-
-
-def guilty(got, right):
-    """The index of the element that is furthest off."""
-    distance = np.abs(np.where(np.isfinite(got), got, np.inf) - right)
-    return tuple(map(int, np.unravel_index(distance.argmax(), distance.shape)))
-
-
-def _slope(exercise, arguments, name, v):
-    """The centred difference of <g, forward> in argument `name` along v."""
-    rest = {n: a for n, a in arguments.items() if n != "g"}
-    sides = []
-    for sign in (1, -1):
-        moved = rest | {name: rest[name] + sign * STEP * v}
-        tensors = {n: Tensor(a) if isinstance(a, np.ndarray) else a for n, a in moved.items()}
-        with backend.use("reference"):
-            sides.append(np.vdot(arguments["g"], exercise.forward(*tensors.values()).data))
-    return float(sides[0] - sides[1]) / (2 * STEP)
-
-
-def _directional(exercise, arguments, name, got, seed):
-    """|a - n| / max(|a|, |n|) along a random direction."""
-    v = np.random.default_rng(seed).standard_normal(got.shape)
-    a, n = float(np.vdot(v, got)), _slope(exercise, arguments, name, v)
-    return abs(a - n) / max(abs(a), abs(n), 1e-300)
+    return (
+        f'see it: draw("{exercise.name}", {given}); a hint: hint("{exercise.name}", 1), '
+        f"or minidl exercises {exercise.name} --hint 1"
+    )
 
 
 def _score(exercise, function):
@@ -181,11 +224,11 @@ def _score(exercise, function):
     arguments = exercise.cases[-1]
     needed = exercise.cost(**arguments)
     try:
-        with backend.use("reference"), np.errstate(all="ignore"):
+        with backend.use("reference"), quiet(), time_limit(SCORE_SECONDS):
             made = count(lambda **a: function(*a.values()), arguments)
-    except Exception:  # the function is right on plain arrays; a tally that does not fit it says nothing
+    except (Exception, TimeIsUp):  # the function is right on plain arrays; a tally that does not fit it says nothing
         made = 0
     if made < needed:
         return [f"score: {needed} multiplications suffice in the last case (yours, one by one, cannot be counted)"]
-    verdict = "none is wasted" if made == needed else f"{made / needed:.2g} times as many as needed"
-    return [f"score: {made} multiplications where {needed} suffice: {verdict}"]
+    measure = "none is wasted" if made == needed else f"{made / needed:.2g} times as many as needed"
+    return [f"score: {made} multiplications where {needed} suffice: {measure}"]

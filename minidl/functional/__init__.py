@@ -1,7 +1,7 @@
 """The calculus: differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
 
 from . import operators
-from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6, sigmoid, tanh
+from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6
 from .boxes import (
     batched_nms,
     box_area,
@@ -18,21 +18,18 @@ from .boxes import (
 from .conv import conv2d, conv2d_weight, conv_transpose2d, fold, unfold
 from .crop_and_resize import crop_and_resize
 from .dropout import dropout, dropout2d
+from .elementary import cos, erf, exp, expm1, log, log1p, pow, sin, sqrt
 from .elementwise import (
     abs,
     add,
     cast,
     clamp,
     clone,
-    cos,
     div,
     eq,
-    erf,
-    exp,
     ge,
     gt,
     le,
-    log,
     lt,
     maximum,
     minimum,
@@ -40,19 +37,17 @@ from .elementwise import (
     mul,
     ne,
     neg,
-    pow,
-    sin,
-    sqrt,
     sub,
     where,
 )
 from .filter import bilateral_filter, gaussian_filter, permutohedral_filter
 from .grid_sample import affine_grid, grid_sample
+from .indexing import array_index, flip, gather, getitem, scatter_add, take
+from .join import cat, chunk, narrow, split, stack
+from .logistic import logsigmoid, sigmoid, softplus, tanh
 from .loss import (
     binary_cross_entropy_with_logits,
     cross_entropy,
-    dice_loss,
-    focal_loss,
     l1_loss,
     log_softmax,
     mse_loss,
@@ -70,24 +65,5 @@ from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool
 from .reduce import amax, amin, logsumexp, max, mean, min, std, sum, var
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
 from .roi import roi_align, roi_pool
-from .shape import (
-    array_index,
-    cat,
-    chunk,
-    expand,
-    flatten,
-    flip,
-    gather,
-    getitem,
-    narrow,
-    permute,
-    reshape,
-    roll,
-    scatter_add,
-    split,
-    squeeze,
-    stack,
-    take,
-    transpose,
-    unsqueeze,
-)
+from .segmentation_loss import dice_loss, focal_loss
+from .shape import expand, flatten, permute, reshape, roll, squeeze, transpose, unsqueeze

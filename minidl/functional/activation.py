@@ -10,7 +10,9 @@ from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels
 from ..typing import Array
-from .elementwise import erf, where
+from .elementary import exp, special
+from .elementwise import clamp, quiet, where
+from .logistic import sigmoid
 
 
 @primitive
@@ -42,24 +44,7 @@ def relu6(x: Tensor) -> Tensor:
 
 
 @primitive(floating=True)
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), computed as (1 + tanh(x / 2)) / 2, which does not overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * x))
-
-
-sigmoid.rules(x=lambda g, out: g * out * (1 - out))
-
-
-@primitive(floating=True)
-def tanh(x: Array) -> Array:
-    """Hyperbolic tangent."""
-    return np.tanh(x)
-
-
-tanh.rules(x=lambda g, out: g * (1 - out * out))
-
-
-@primitive
+@quiet
 def _elu(x, *, alpha):
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
@@ -69,7 +54,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return _elu(x, alpha=alpha)
 
 
-_elu.rules(x=lambda g, x, out, alpha: where(x > 0, g, g * (out + alpha)))
+_elu.rules(x=lambda g, x, alpha: where(x > 0, g, g * alpha * exp(where(x > 0, 0.0, x))))
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
@@ -83,18 +68,68 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
         raise ValueError(f"prelu: weight has shape {weight.shape}; needed (1,) or ({x.shape[1] if x.ndim > 1 else 1},)")
     if weight.shape[0] > 1:
         weight = weight.reshape(1, -1, *[1] * (x.ndim - 2))
-    return where(x > 0, x, weight * x)
+    return where(x > 0, x, weight * where(x > 0, 0.0, x))  # an infinite x > 0 must not meet the zero of its weight
+
+
+# -- GELU. Beyond FAR the normal density is 0 in float64 as well, and x^2 would overflow in the end ------------------------
+
+FAR = 40.0
+
+
+@primitive(floating=True)
+@quiet
+def _gelu(x):
+    return np.where(x < -FAR, -0.0, x * special(x).ndtr(x)).astype(x.dtype, copy=False)
+
+
+@primitive(floating=True)
+@quiet
+def _gelu_slope(x):
+    """Phi(x) + x phi(x)."""
+    near = np.clip(x, -FAR, FAR)
+    return special(x).ndtr(x) + near * (np.exp(-0.5 * near * near) / math.sqrt(2 * math.pi))
+
+
+def _gelu_curvature(x):
+    """phi(x) (2 - x^2)."""
+    near = clamp(x, -FAR, FAR)
+    square = near * near
+    return exp(-0.5 * square) * (2 - square) * (1 / math.sqrt(2 * math.pi))
+
+
+_gelu.rules(x=lambda g, x: g * _gelu_slope(x))
+_gelu_slope.rules(x=lambda g, x: g * _gelu_curvature(x))
+
+
+def _gelu_tanh(x):
+    """x (1 + tanh(u)) / 2 = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3)."""
+    near = clamp(x, -FAR, FAR)
+    curve = near * sigmoid(2 * math.sqrt(2 / math.pi) * (near + 0.044715 * near * near * near))
+    return where(x > FAR, x, curve)
 
 
 def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     """x Phi(x), Phi the normal distribution function; approximate="tanh" as in Hendrycks and Gimpel 2016, section 2."""
     if approximate == "none":
-        return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+        return _gelu(x)
     if approximate == "tanh":
-        return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+        return _gelu_tanh(x)
     raise ValueError(f'gelu: approximate must be "none" or "tanh", not {approximate!r}')
 
 
-def hardswish(x: Tensor) -> Tensor:
+@primitive(floating=True)
+@quiet
+def hardswish(x: Array) -> Array:
     """x relu6(x + 3) / 6 (Howard et al. 2019, section 5.2)."""
-    return where(x <= -3, 0.0, where(x >= 3, x, x * (x + 3) / 6))
+    low = np.clip(x, -3, 3)
+    return np.where(x >= 3, x, low * (low + 3) / 6)
+
+
+@primitive
+def _hardswish_slope(x):
+    inner = np.where(x < 3, x / 3 + x.dtype.type(0.5), x.dtype.type(1))
+    return np.where(x <= -3, x.dtype.type(0), inner)
+
+
+hardswish.rules(x=lambda g, x: g * _hardswish_slope(x))
+_hardswish_slope.rules(x=lambda g, x: g * Tensor(((x.data > -3) & (x.data < 3)) / x.dtype.type(3)))

@@ -14,8 +14,10 @@ from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like
 from ..backend.cuda import to_host
 from ..typing import TensorLike
-from .elementwise import clamp, exp, log, maximum, minimum
-from .shape import flatten, reshape, stack
+from .elementary import exp, log
+from .elementwise import clamp, maximum, minimum
+from .join import stack
+from .shape import flatten, reshape
 
 LARGEST_GROWTH = math.log(1000 / 16)  # of a decoded box's logarithmic size, so that exp does not overflow
 

@@ -11,8 +11,10 @@ from ..typing import Size2, TensorLike
 from .conv import pair
 from .elementwise import where
 from .grid_sample import _gather, _sample
+from .indexing import getitem
+from .join import cat, stack
 from .roi import check_boxes
-from .shape import cat, expand, getitem, permute, reshape, stack, unsqueeze
+from .shape import expand, permute, reshape, unsqueeze
 
 
 def crop_and_resize(

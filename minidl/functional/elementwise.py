@@ -1,17 +1,15 @@
-"""Arithmetic, comparison, selection and the elementary functions, element by element."""
+"""Arithmetic, comparison and selection, element by element."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor, tensor
-from ..backend import asarray, cuda, like, xp
+from ..backend import asarray, cuda, like
 from ..typing import Array, Operand, TensorLike
 
-_quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
+quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
 
 
 @primitive(broadcasts=True)
@@ -42,32 +40,13 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 
 @primitive(broadcasts=True, floating=True)
-@_quiet
+@quiet
 def div(a: Array, b: Array) -> Array:
     """a / b."""
     return a / b
 
 
-div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * a / (b * b))
-
-
-@primitive(broadcasts=True)
-@_quiet
-def pow(a: Array, b: Array) -> Array:
-    """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
-    return np.power(a, b)
-
-
-pow.rules(
-    a=lambda g, a, b: g * _power_slope(a, b),
-    b=lambda g, out, a, b: where((a == 0) * (b >= 0), 0.0, g * out * log(a)),
-)
-
-
-def _power_slope(a, b):
-    if isinstance(b, Tensor):
-        return where(b == 0, 0.0, b * a ** (b - 1))
-    return b * a ** (b - 1) if b else a * 0
+div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * (a / b / b))  # b * b may overflow
 
 
 @primitive
@@ -108,7 +87,7 @@ clone.rules(x=lambda g: g)
 
 def where(condition: TensorLike | bool, input: Operand, other: Operand) -> Tensor:
     """`input` where `condition`, else `other`."""
-    condition = condition.data if isinstance(condition, Tensor) else asarray(condition)
+    condition = condition.data if isinstance(condition, Tensor) else asarray(condition).copy()  # no write to it is seen
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = tensor(input)
     beside = next((x.data for x in (input, other) if isinstance(x, Tensor)), condition)
@@ -168,7 +147,21 @@ def clamp(x: Tensor, min: float | None = None, max: float | None = None) -> Tens
     """x limited to [min, max] (numbers). The gradient passes where min <= x <= max."""
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    min, max = _bound(min), _bound(max)
+    if x.dtype.kind in "biu" and float in (type(min), type(max)):
+        x = x.float()
     return _clamp(x, min=min, max=max)
+
+
+def _bound(value):
+    """A limit as a Python number, so that it does not change the dtype of what it limits."""
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        if getattr(value, "requires_grad", False) or value.ndim:
+            raise TypeError(
+                f"clamp: limits must be numbers, not a tensor of shape {value.shape}; use maximum and minimum"
+            )
+        return value.item()
+    return value
 
 
 def _inside(x, low, high):
@@ -182,67 +175,6 @@ def abs(x: Array) -> Array:
 
 
 abs.rules(x=lambda g, x: g * Tensor(np.sign(x.data)))
-
-
-@primitive(floating=True)
-@_quiet
-def exp(x: Array) -> Array:
-    """e to the x."""
-    return np.exp(x)
-
-
-exp.rules(x=lambda g, out: g * out)
-
-
-@primitive(floating=True)
-@_quiet
-def log(x: Array) -> Array:
-    """Natural logarithm."""
-    return np.log(x)
-
-
-log.rules(x=lambda g, x: g / x)
-
-
-@primitive(floating=True)
-@_quiet
-def sqrt(x: Array) -> Array:
-    """Square root."""
-    return np.sqrt(x)
-
-
-sqrt.rules(x=lambda g, out: g / (2 * out))
-
-
-@primitive(floating=True)
-def sin(x: Array) -> Array:
-    """Sine (radians)."""
-    return np.sin(x)
-
-
-sin.rules(x=lambda g, x: g * cos(x))
-
-
-@primitive(floating=True)
-def cos(x: Array) -> Array:
-    """Cosine (radians)."""
-    return np.cos(x)
-
-
-cos.rules(x=lambda g, x: -g * sin(x))
-
-
-@primitive(floating=True)
-def erf(x: Array) -> Array:
-    """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    if xp(x) is np:
-        from scipy.special import erf
-    else:
-        from cupyx.scipy.special import erf
-    return erf(x)
-
-
-erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 
 def eq(a: Operand, b: Operand) -> Tensor:

@@ -15,9 +15,10 @@ from ..autograd.tensor import Tensor
 from ..backend import kernels, like
 from .conv import check_images
 from .elementwise import where
+from .join import stack
 from .pool import _plane_gather
 from .reduce import sum
-from .shape import stack, unsqueeze
+from .shape import unsqueeze
 
 
 @primitive

@@ -9,45 +9,54 @@ import math
 
 import numpy as np
 
+from ..autograd.axes import axis
 from ..autograd.primitive import primitive
 from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
 from ..typing import Operand, TensorLike
-from .elementwise import abs, exp, log, where
+from .elementary import exp
+from .elementwise import abs, quiet, where
+from .indexing import gather
+from .logistic import sigmoid, softplus
 from .reduce import mean, sum
-from .shape import gather, reshape, unsqueeze
+from .shape import reshape, unsqueeze
 
 
 def _split(shape, dim):
     """Sizes before, at and after axis `dim`: kernels take (N, C, L)."""
-    return math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
+    return math.prod(shape[:dim]), shape[dim] if shape else 1, math.prod(shape[dim + 1 :])
+
+
+def _along(kernel, dim, *arrays):
+    """A kernel that works along axis 1 of (N, C, L), along `dim` of arrays of any shape; an empty array stays as it is."""
+    x = arrays[0]
+    rows = _split(x.shape, dim)
+    return kernel(*(a.reshape(rows) for a in arrays)).reshape(x.shape) if x.size else x.copy()
 
 
 @primitive(floating=True)
 def _softmax(x, *, dim):
-    return kernels(x).softmax(x.reshape(_split(x.shape, dim))).reshape(x.shape)
+    return _along(kernels(x).softmax, dim, x)
 
 
 @primitive(floating=True)
 def _log_softmax(x, *, dim):
-    return kernels(x).log_softmax(x.reshape(_split(x.shape, dim))).reshape(x.shape)
+    return _along(kernels(x).log_softmax, dim, x)
 
 
 def _softmax_rule(g, out, dim):
     """y (g - <g, y>)."""
     if is_grad_enabled():
         return out * (g - sum(g * out, dim, keepdim=True))
-    rows = _split(out.shape, dim)
-    return Tensor(kernels(g.data).softmax_backward(g.data.reshape(rows), out.data.reshape(rows)).reshape(out.shape))
+    return Tensor(_along(kernels(g.data).softmax_backward, dim, g.data, out.data))
 
 
 def _log_softmax_rule(g, out, dim):
     """g - softmax(x) sum(g)."""
     if is_grad_enabled():
         return g - exp(out) * sum(g, dim, keepdim=True)
-    rows = _split(out.shape, dim)
-    return Tensor(kernels(g.data).log_softmax_backward(g.data.reshape(rows), out.data.reshape(rows)).reshape(out.shape))
+    return Tensor(_along(kernels(g.data).log_softmax_backward, dim, g.data, out.data))
 
 
 _softmax.rules(x=_softmax_rule)
@@ -56,12 +65,12 @@ _log_softmax.rules(x=_log_softmax_rule)
 
 def softmax(x: Tensor, dim: int) -> Tensor:
     """exp(x_i) / sum over j of exp(x_j) along `dim`."""
-    return _softmax(x, dim=dim % x.ndim)
+    return _softmax(x, dim=axis("softmax", dim, x.ndim))
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
     """x_i - log sum over j of exp(x_j) along `dim`."""
-    return _log_softmax(x, dim=dim % x.ndim)
+    return _log_softmax(x, dim=axis("log_softmax", dim, x.ndim))
 
 
 def _reduce(function, loss, reduction, divisor=None):
@@ -74,11 +83,18 @@ def _reduce(function, loss, reduction, divisor=None):
     raise ValueError(f'{function}: reduction must be "mean", "sum" or "none", not {reduction!r}')
 
 
-def _count(total, dtype):
-    """What a mean divides by: NaN where nothing counts. On a GPU a Tensor, since a number would have to be waited for."""
-    if xp(total) is not np:
-        return Tensor(total.astype(dtype))
-    return float(total) if total else math.nan
+def _divisor(total, labels, dtype):
+    """What a mean divides by, 1 where no label counts: such a batch adds 0. NaN without any label, as in PyTorch."""
+    if xp(total) is not np:  # a Tensor: a number would have to be waited for
+        return Tensor(np.where(total == 0, 1, total).astype(dtype))
+    return float(total) or (1.0 if labels.size else math.nan)
+
+
+def _counted(x, kept, dim):
+    """x with 0 where a label is ignored: what stands there, be it NaN, reaches no value and no derivative of any order."""
+    if xp(kept) is np and kept.all():
+        return x
+    return where(np.expand_dims(kept, dim), x, 0.0)
 
 
 def _labels(function, x, target, weight):
@@ -109,9 +125,11 @@ def _cross_entropy_rule(g, x, target, weight, ignore_index):
         return Tensor(kernels(x.data).cross_entropy_backward(g.data, x.data, target, weight, ignore_index))
     kept = target != ignore_index
     label = np.where(kept, target, 0)
-    scale = kept * (1.0 if weight is None else weight[label])
+    g = _counted(unsqueeze(g, 1), kept, 1)
+    if weight is not None:
+        g = g * Tensor(weight[label][:, None])
     hot = (label[:, None] == xp(target).arange(x.shape[1])[:, None]).astype(x.dtype)
-    return unsqueeze(g * Tensor(scale.astype(x.dtype)), 1) * (softmax(x, 1) - Tensor(hot))
+    return g * (softmax(_counted(x, kept, 1), 1) - Tensor(hot))
 
 
 _cross_entropy.rules(x=_cross_entropy_rule)
@@ -139,16 +157,17 @@ def cross_entropy(
     dim, labels, weight = _labels("cross_entropy", input, target, weight)
     rows = _split(input.shape, dim)
     flat = labels.reshape(rows[0], rows[2])
-    loss = _cross_entropy(reshape(input, rows), target=flat, weight=weight, ignore_index=ignore_index)
     kept = flat != ignore_index
+    x = reshape(input, rows)
+    loss = _cross_entropy(x, target=flat, weight=weight, ignore_index=ignore_index)
     if label_smoothing:
-        spread = -log_softmax(reshape(input, rows), 1)
+        spread = -log_softmax(_counted(x, kept, 1), 1)
         spread = spread if weight is None else spread * Tensor(weight[:, None])
         uniform = sum(spread, 1) * Tensor((kept / rows[1]).astype(input.dtype))
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform
     divisor = kept.sum() if weight is None else (kept * weight[np.where(kept, flat, 0)]).sum()
     loss = reshape(loss, labels.shape)
-    return _reduce("cross_entropy", loss, reduction, _count(divisor, input.dtype))
+    return _reduce("cross_entropy", loss, reduction, _divisor(divisor, labels, input.dtype))
 
 
 def _soft_cross_entropy(x, target, weight, reduction, label_smoothing):
@@ -158,6 +177,7 @@ def _soft_cross_entropy(x, target, weight, reduction, label_smoothing):
     target = target * (1 - label_smoothing) + label_smoothing / x.shape[dim]
     scores = target * log_softmax(x, dim)
     if weight is not None:
+        weight = weight if isinstance(weight, Tensor) else Tensor(like(weight, x.data, x.dtype))
         scores = scores * reshape(weight, (-1, *[1] * (x.ndim - dim - 1)))
     loss = -sum(scores, dim)
     return _reduce("cross_entropy", loss, reduction, loss.numel())
@@ -179,8 +199,8 @@ def nll_loss(
         raise IndexError(f"nll_loss: label {index.min()}..{index.max()} is outside 0..{input.shape[dim] - 1}")
     scale = (kept * (1.0 if weight is None else weight[index])).astype(input.dtype)
     picked = gather(input, dim, np.expand_dims(index, dim))
-    loss = -reshape(picked, labels.shape) * Tensor(scale)
-    return _reduce("nll_loss", loss, reduction, _count(scale.sum(), input.dtype))
+    loss = -where(kept, reshape(picked, labels.shape), 0.0) * Tensor(scale)
+    return _reduce("nll_loss", loss, reduction, _divisor(scale.sum(), labels, input.dtype))
 
 
 def _same_shape(function, input, target):
@@ -190,9 +210,24 @@ def _same_shape(function, input, target):
     return target
 
 
+@primitive(broadcasts=True, floating=True)
+@quiet
+def _binary_cross_entropy(x, t, p):
+    near = np.log1p(np.exp(-np.abs(x)))
+    missed, false = np.maximum(-x, 0) + near, np.maximum(x, 0) + near  # -log of sigmoid(x) and of sigmoid(-x)
+    return np.where(t == 0, 0, p * t * missed) + np.where(t == 1, 0, (1 - t) * false)
+
+
+_binary_cross_entropy.rules(
+    x=lambda g, x, t, p: g * ((1 - t) * sigmoid(x) - p * t * sigmoid(-x)),
+    t=lambda g, x, p: g * ((p - 1) * softplus(-x) - x),
+    p=lambda g, x, t: g * t * softplus(-x),
+)
+
+
 def binary_cross_entropy_with_logits(
     input: Tensor,
-    target: Operand,
+    target: TensorLike,
     weight: TensorLike | None = None,
     *,
     reduction: str = "mean",
@@ -200,18 +235,39 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """w (p t log(1 + e^-x) + (1 - t) log(1 + e^x)) with p = `pos_weight`, in a form that does not overflow."""
     target = _same_shape("binary_cross_entropy_with_logits", input, target)
-    softplus = log(1 + exp(-abs(input))) + where(input > 0, 0.0, -input)  # log(1 + exp(-x))
-    factor = 1.0 if pos_weight is None else (pos_weight - 1) * target + 1
-    loss = (1 - target) * input + factor * softplus
+    loss = _binary_cross_entropy(input, target, 1.0 if pos_weight is None else pos_weight)
     return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
-def smooth_l1_loss(input: Tensor, target: Operand, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+@primitive
+@quiet
+def _smooth_l1(d, *, beta):
+    size, beta = np.abs(d), d.dtype.type(beta)
+    return np.where(size < beta, d.dtype.type(0.5) * size * (size / beta), size - d.dtype.type(0.5) * beta)
+
+
+@primitive
+@quiet
+def _smooth_l1_slope(d, *, beta):
+    return np.clip(d / d.dtype.type(beta), -1, 1)
+
+
+_smooth_l1.rules(d=lambda g, d, beta: g * _smooth_l1_slope(d, beta=beta))
+_smooth_l1_slope.rules(d=lambda g, d, beta: g * Tensor(_inverse_inside(d.data, beta)))
+
+
+def _inverse_inside(d, beta):
+    """1 / beta (at most the largest number) where |d| < beta, else 0."""
+    return np.where(np.abs(d) < beta, min(1 / beta, float(np.finfo(d.dtype).max)), 0).astype(d.dtype)
+
+
+def smooth_l1_loss(input: Tensor, target: TensorLike, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d^2 / (2 beta) where d = |x - t| < beta, else d - beta / 2 (Girshick 2015, section 2.3)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, not {beta}")
-    d = abs(input - _same_shape("smooth_l1_loss", input, target))
-    return _reduce("smooth_l1_loss", where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta) if beta else d, reduction)
+    d = input - _same_shape("smooth_l1_loss", input, target)
+    loss = _smooth_l1(d, beta=beta) if d.dtype.type(beta) > 0 else abs(d)
+    return _reduce("smooth_l1_loss", loss, reduction)
 
 
 def mse_loss(input: Tensor, target: Operand, *, reduction: str = "mean") -> Tensor:
@@ -230,48 +286,9 @@ def one_hot(target: TensorLike, num_classes: int = -1) -> Tensor:
     labels = target.data if isinstance(target, Tensor) else asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: integer labels are needed, not {labels.dtype}")
-    count = (int(labels.max()) + 1 if labels.size else 0) if num_classes == -1 else num_classes
+    if num_classes == -1 and not labels.size:
+        raise ValueError("one_hot: num_classes=-1 needs a label to take it from; target is empty")
+    count = int(labels.max()) + 1 if num_classes == -1 else num_classes
     if labels.size and not 0 <= labels.min() <= labels.max() < count:
         raise IndexError(f"one_hot: label {labels.min()}..{labels.max()} is outside 0..{count - 1}")
     return Tensor((labels[..., None] == xp(labels).arange(count)).astype(np.int64))
-
-
-def _overlap_target(function, input, target, ignore_index):
-    """Logits (N, C, H, W) and labels (N, H, W) -> one-hot targets and a mask of the pixels that count."""
-    _, labels, _ = _labels(function, input, target, None)
-    kept = labels != ignore_index
-    hot = one_hot(np.where(kept, labels, 0), input.shape[1]).data
-    return Tensor(np.moveaxis(hot, -1, 1).astype(input.dtype)), Tensor(kept[:, None].astype(input.dtype))
-
-
-def dice_loss(input: Tensor, target: TensorLike, *, ignore_index: int = -100, smooth: float = 1.0) -> Tensor:
-    """1 - mean over classes of (2 <p, t> + smooth) / (<p, 1> + <t, 1> + smooth), p = softmax(x) (Milletari et al. 2016)."""
-    hot, kept = _overlap_target("dice_loss", input, target, ignore_index)
-    p = softmax(input, 1) * kept
-    dims = [d for d in range(input.ndim) if d != 1]
-    overlap = sum(p * hot, dims)
-    size = sum(p, dims) + sum(hot * kept, dims)
-    return 1 - mean((2 * overlap + smooth) / (size + smooth))
-
-
-def focal_loss(
-    input: Tensor,
-    target: TensorLike,
-    gamma: float = 2.0,
-    weight: TensorLike | None = None,
-    *,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Tensor:
-    """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x): easy pixels count less (Lin et al. 2017, equation 4).
-
-    "mean" divides by the number of pixels that count.
-    """
-    dim, labels, _ = _labels("focal_loss", input, target, weight)
-    nll = nll_loss(log_softmax(input, dim), labels, ignore_index=ignore_index, reduction="none")
-    loss = (1 - exp(-nll)) ** gamma * nll
-    kept = labels != ignore_index
-    if weight is not None:
-        weight = like(weight.data if isinstance(weight, Tensor) else weight, input.data)
-        loss = loss * Tensor(weight[np.where(kept, labels, 0)].astype(input.dtype))
-    return _reduce("focal_loss", loss, reduction, _count(kept.sum(), input.dtype))

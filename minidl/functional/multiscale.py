@@ -13,8 +13,8 @@ from ..backend.cuda import to_host
 from ..typing import Array, Size2, TensorLike
 from .boxes import as_boxes
 from .conv import check_images, pair
+from .indexing import getitem
 from .roi import roi_align
-from .shape import getitem
 
 
 @primitive

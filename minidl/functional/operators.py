@@ -6,7 +6,7 @@ the method is the very same object, so no call is added.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import cuda
 from ..typing import Target
-from . import activation, elementwise, loss, reduce, shape
+from . import activation, elementary, elementwise, indexing, join, logistic, loss, reduce, shape
 from .matmul import matmul
 
 # -- functions, as operators and methods of the same arguments ------------------------------------------------------------
@@ -27,13 +27,13 @@ Tensor.__mul__ = elementwise.mul
 Tensor.__rmul__ = lambda self, other: elementwise.mul(other, self)
 Tensor.__truediv__ = elementwise.div
 Tensor.__rtruediv__ = lambda self, other: elementwise.div(other, self)
-Tensor.__pow__ = elementwise.pow
-Tensor.__rpow__ = lambda self, other: elementwise.pow(other, self)
+Tensor.__pow__ = elementary.pow
+Tensor.__rpow__ = lambda self, other: elementary.pow(other, self)
 Tensor.__matmul__ = matmul
 Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
 Tensor.__neg__ = elementwise.neg
 Tensor.__abs__ = elementwise.abs
-Tensor.__getitem__ = shape.getitem
+Tensor.__getitem__ = indexing.getitem
 Tensor.__eq__ = elementwise.eq
 Tensor.__ne__ = elementwise.ne
 Tensor.__lt__ = elementwise.lt
@@ -42,14 +42,16 @@ Tensor.__gt__ = elementwise.gt
 Tensor.__ge__ = elementwise.ge
 
 Tensor.abs = elementwise.abs
-Tensor.exp = elementwise.exp
-Tensor.log = elementwise.log
-Tensor.sqrt = elementwise.sqrt
-Tensor.pow = elementwise.pow
-Tensor.sin = elementwise.sin
-Tensor.cos = elementwise.cos
-Tensor.tanh = activation.tanh
-Tensor.sigmoid = activation.sigmoid
+Tensor.exp = elementary.exp
+Tensor.expm1 = elementary.expm1
+Tensor.log = elementary.log
+Tensor.log1p = elementary.log1p
+Tensor.sqrt = elementary.sqrt
+Tensor.pow = elementary.pow
+Tensor.sin = elementary.sin
+Tensor.cos = elementary.cos
+Tensor.tanh = logistic.tanh
+Tensor.sigmoid = logistic.sigmoid
 Tensor.relu = activation.relu
 Tensor.clamp = elementwise.clamp
 Tensor.clone = elementwise.clone
@@ -67,11 +69,11 @@ Tensor.transpose = shape.transpose
 Tensor.flatten = shape.flatten
 Tensor.squeeze = shape.squeeze
 Tensor.unsqueeze = shape.unsqueeze
-Tensor.split = shape.split
-Tensor.chunk = shape.chunk
-Tensor.flip = shape.flip
+Tensor.split = join.split
+Tensor.chunk = join.chunk
+Tensor.flip = indexing.flip
 Tensor.roll = shape.roll
-Tensor.gather = shape.gather
+Tensor.gather = indexing.gather
 Tensor.matmul = matmul
 
 
@@ -79,7 +81,10 @@ Tensor.matmul = matmul
 
 
 def _setitem(self, key, value):
-    self._write(shape.array_index(key), value)
+    self._write(indexing.array_index(key), value)
+
+
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 
 def _in_place(operator):
@@ -89,7 +94,13 @@ def _in_place(operator):
         recorded = self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
         if is_grad_enabled() and recorded and not (self.is_leaf and self.requires_grad):
             return operator(self, other)
-        return self._write(..., operator(self.detach(), other))
+        result = operator(self.detach(), other)
+        if "biuf".index(result.dtype.kind.replace("u", "i")) > "biuf".index(self.dtype.kind.replace("u", "i")):
+            raise RuntimeError(
+                f"{operator.__name__}: a result of {result.dtype} cannot be written into a tensor of {self.dtype}; use "
+                f"x = x {_SIGNS[operator.__name__]} y, which makes a new tensor"
+            )
+        return self._write(..., result)
 
     return update
 
@@ -113,6 +124,8 @@ def to(self: Tensor, *target: Target) -> Tensor:
     for one in target:
         if cuda.is_device(one):
             x = x if cuda.is_on(x.data, one) else elementwise.move(x, device=one, source=x.device)
+        elif np.dtype(one).kind != "f" and x.requires_grad:
+            x = Tensor(x.data.astype(np.dtype(one)))  # whole numbers and truth values have no derivative
         elif np.dtype(one) != x.dtype:
             x = elementwise.cast(x, dtype=np.dtype(one), source=x.dtype)
     return x
@@ -122,14 +135,14 @@ def sum_to(self: Tensor, size: Sequence[int]) -> Tensor:
     """The adjoint of broadcasting: sum over the axes that the shape `size` has not, or has with size 1."""
     extra = self.ndim - len(size)
     dims = [*range(extra), *(extra + d for d, n in enumerate(size) if n == 1 != self.shape[extra + d])]
-    return shape.reshape(reduce.sum(self, dims), size)
+    return shape.reshape(reduce.sum(self, dims) if dims else self, size)
 
 
 def _accepting_integers(function):
     """A method that takes the tuple of `function` as one tuple or as several integers."""
 
     def method(self, *values):
-        return function(self, values if len(values) != 1 or isinstance(values[0], int) else tuple(values[0]))
+        return function(self, values[0] if len(values) == 1 and isinstance(values[0], Iterable) else values)
 
     method.__name__ = method.__qualname__ = function.__name__
     method.__doc__ = f"See `F.{function.__name__}`; its tuple may also be given as several integers."

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from .shape import cat, flip, narrow
+from .indexing import flip
+from .join import cat, narrow
 
 
 @primitive

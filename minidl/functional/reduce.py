@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 
 import numpy as np
 
+from ..autograd.axes import axes, axis
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from ..typing import Dims
-from .elementwise import exp, log
-from .shape import expand, gather, reshape
+from ..typing import Array, Dims
+from .elementary import exp
+from .elementwise import clone, quiet, where
+from .indexing import gather
+from .shape import expand, reshape
 
 
 def _axes(x, dim, function):
-    """`dim` as a tuple of non-negative axes."""
-    dims = range(x.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
-    axes = tuple(d + x.ndim if d < 0 else d for d in dims)
-    if any(not 0 <= d < x.ndim for d in axes) or len(set(axes)) != len(axes):
-        raise ValueError(f"{function}: dim {dim} does not name distinct axes of a tensor of shape {x.shape}")
-    return axes
+    """`dim` as a tuple of axes from 0 on; an empty one means all of them, as in PyTorch."""
+    return axes(function, None if dim == () or dim == [] else dim, x.ndim)
 
 
 def _kept(shape, axes):
@@ -29,7 +29,7 @@ def _kept(shape, axes):
 
 @primitive
 def _sum(x, *, axes):
-    return x.sum(axes)
+    return x.sum(axes, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
 
 
 _sum.rules(x=lambda g, x_shape, axes: expand(reshape(g, _kept(x_shape, axes)), x_shape))
@@ -39,7 +39,7 @@ def sum(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Sum over `dim`."""
     axes = _axes(x, dim, "sum")
     if not axes:
-        return x
+        return clone(x)
     total = _sum(x, axes=axes)
     return reshape(total, _kept(x.shape, axes)) if keepdim else total
 
@@ -48,20 +48,67 @@ def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Mean over `dim`."""
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
-    count = math.prod(x.shape[d] for d in _axes(x, dim, "mean"))
-    return sum(x, dim, keepdim) * (1 / count if count else math.nan)
+    return sum(x, dim, keepdim) / math.prod(x.shape[d] for d in _axes(x, dim, "mean"))
 
 
-def var(x: Tensor, dim: Dims | None = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Variance over `dim`: sum of squared deviations over (count - correction), in two passes."""
-    count = math.prod(x.shape[d] for d in _axes(x, dim, "var"))
-    centred = x - mean(x, dim, keepdim=True)
-    return sum(centred * centred, dim, keepdim) * (1 / (count - correction) if count > correction else math.nan)
+@primitive
+def centre(x: Array, *, axes: tuple[int, ...]) -> Array:
+    """x - its mean over `axes`, which is taken in float64; linear, and its own adjoint."""
+    if not x.size:
+        return x
+    return (x - x.mean(axes, dtype=np.float64, keepdims=True)).astype(x.dtype, copy=False)
 
 
-def std(x: Tensor, dim: Dims | None = None, correction: int = 1, keepdim: bool = False) -> Tensor:
-    """Standard deviation over `dim`: the square root of `var`."""
-    return var(x, dim, correction, keepdim) ** 0.5
+centre.rules(x=lambda g, axes: centre(g, axes=axes))
+
+
+@primitive
+@quiet
+def _var(x, *, axes, freedom):
+    squares = np.square(x - x.mean(axes, dtype=np.float64, keepdims=True)).sum(axes) if x.size else x.sum(axes)
+    return (squares / np.float64(freedom)).astype(x.dtype)
+
+
+@primitive
+@quiet
+def _std(x, *, axes, freedom):
+    squares = np.square(x - x.mean(axes, dtype=np.float64, keepdims=True)).sum(axes) if x.size else x.sum(axes)
+    return np.sqrt(squares / np.float64(freedom)).astype(x.dtype)
+
+
+def _var_rule(g, x, axes, freedom):
+    """2 (x - mean) / freedom."""
+    return reshape(g, _kept(x.shape, axes)) * centre(x, axes=axes) * (2 / freedom if freedom else math.inf)
+
+
+def _std_rule(g, out, x, axes, freedom):
+    """(x - mean) / (freedom std), and 0 where the standard deviation is 0: the middle of its slopes there."""
+    flat = out.data == 0
+    share = where(flat, 0.0, g / where(flat, 1.0, out))
+    return reshape(share, _kept(x.shape, axes)) * centre(x, axes=axes) * (1 / freedom if freedom else math.inf)
+
+
+_var.rules(x=_var_rule)
+_std.rules(x=_std_rule)
+
+
+def _deviation(function, x, dim, correction, keepdim, name):
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: a floating dtype is needed, not {x.dtype}; use x.float()")
+    axes = _axes(x, dim, name)
+    count = math.prod(x.shape[d] for d in axes)
+    result = function(x, axes=axes, freedom=builtins.max(count - correction, 0))
+    return reshape(result, _kept(x.shape, axes)) if keepdim else result
+
+
+def var(x: Tensor, dim: Dims | None = None, correction: float = 1, keepdim: bool = False) -> Tensor:
+    """Variance over `dim`: sum of squared deviations over (count - correction), in two passes, in float64 inside."""
+    return _deviation(_var, x, dim, correction, keepdim, "var")
+
+
+def std(x: Tensor, dim: Dims | None = None, correction: float = 1, keepdim: bool = False) -> Tensor:
+    """Standard deviation over `dim`: the square root of `var`. The derivative is 0 where all elements are equal."""
+    return _deviation(_std, x, dim, correction, keepdim, "std")
 
 
 @primitive
@@ -74,7 +121,8 @@ def _extremum(x, *, axes, function):
 def _extremum_rule(g, out, x, axes):
     """The gradient, spread evenly over all elements that equal the extremum."""
     kept = _kept(x.shape, axes)
-    ties = x.data == out.data.reshape(kept)
+    top = out.data.reshape(kept)
+    ties = (x.data == top) | (np.isnan(x.data) & np.isnan(top))
     share = ties / ties.sum(axes, keepdims=True)
     return expand(reshape(g, kept), x.shape) * Tensor(share.astype(x.dtype))
 
@@ -98,27 +146,51 @@ def amin(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
 
 def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """Maximum of all elements, or (values, indices) along the axis `dim`, whose first maximum gets the gradient."""
-    return amax(x) if dim is None else _along(x, x.argmax(dim), dim, keepdim)
+    return amax(x) if dim is None else _along("max", x, x.argmax(dim), dim, keepdim)
 
 
 def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """Minimum of all elements, or (values, indices) along the axis `dim`, whose first minimum gets the gradient."""
-    return amin(x) if dim is None else _along(x, x.argmin(dim), dim, keepdim)
+    return amin(x) if dim is None else _along("min", x, x.argmin(dim), dim, keepdim)
 
 
-def _along(x, index, dim, keepdim):
-    kept = _kept(x.shape, _axes(x, dim, "max"))
+def _along(function, x, index, dim, keepdim):
+    dim = axis(function, dim, x.ndim)
+    kept = _kept(x.shape, (dim,))
     index = reshape(index, kept)
     values = gather(x, dim, index)
     if keepdim:
         return values, index
-    shape = tuple(n for d, n in enumerate(x.shape) if d != dim % x.ndim)
+    shape = tuple(n for d, n in enumerate(x.shape) if d != dim)
     return reshape(values, shape), reshape(index, shape)
 
 
+@primitive(floating=True)
+@quiet
+def _logsumexp(x, *, axes):
+    """log1p of the sum of all terms but the largest, so that it keeps its digits where that term is nearly everything."""
+    rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*(n for d, n in enumerate(x.shape) if d not in axes), -1)
+    top = rows.max(-1, initial=-np.inf)
+    if not x.size:
+        return top
+    others = np.arange(rows.shape[-1]) != rows.argmax(-1)[..., None]
+    finite = np.isfinite(top)
+    rest = np.where(others, np.exp(rows - np.where(finite, top, 0)[..., None]), 0).sum(-1)
+    return np.where(finite, np.log1p(rest) + top, top)
+
+
+def _logsumexp_rule(g, out, x, axes):
+    """exp(x - out), and 0 where all of x is -inf."""
+    kept = _kept(x.shape, axes)
+    level = reshape(where(out.data == -math.inf, 0.0, out), kept)
+    return reshape(g, kept) * exp(x - level)
+
+
+_logsumexp.rules(x=_logsumexp_rule)
+
+
 def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `dim`, shifted by the maximum so that nothing overflows."""
-    top = x.detach().data.max(_axes(x, dim, "logsumexp"), keepdims=True)
-    top = Tensor(np.where(np.isfinite(top), top, 0))
-    result = log(sum(exp(x - top), dim, keepdim=True)) + top
-    return result if keepdim else sum(result, dim)
+    """log(sum(exp(x))) over `dim`, shifted by the maximum so that nothing overflows; -inf over an empty axis."""
+    axes = _axes(x, dim, "logsumexp")
+    result = _logsumexp(x, axes=axes) if axes else clone(x)
+    return reshape(result, _kept(x.shape, axes)) if keepdim else result

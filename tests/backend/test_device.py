@@ -166,6 +166,30 @@ def test_without_a_gpu_the_message_says_so(cupy, monkeypatch):
         minidl.tensor([1.0]).cuda()
 
 
+@pytest.mark.parametrize("part", ["RawModule", "cublas"])
+def test_a_missing_part_of_the_toolkit_is_named_with_its_remedy(cupy, monkeypatch, part):
+    def fails(*args, **kwargs):
+        raise RuntimeError("Failed to find 'libnvrtc.so'\nmore lines")
+
+    if part == "RawModule":
+        monkeypatch.setattr(cupy, "RawModule", fails)
+    else:
+        monkeypatch.setattr(cupy.cuda.device, "get_cublas_handle", fails)
+    with pytest.raises(
+        RuntimeError, match=r"lacks a part .*\(Failed to find 'libnvrtc.so'\): pip install \"minidl\[cuda12\]"
+    ):
+        minidl.tensor([1.0]).cuda()
+
+
+def test_an_upload_waits_for_what_the_gpu_may_still_read(cupy, monkeypatch):
+    waited = []
+    uploader = minidl.cuda.Uploader()
+    monkeypatch.setattr(type(uploader.stream), "wait_event", lambda stream, event: waited.append((stream, event)))
+    monkeypatch.setattr(type(uploader.stream), "record", lambda stream, event=None: ("recorded", stream))
+    uploader.start((np.zeros(3, np.float32),))
+    assert waited == [(uploader.stream, ("recorded", cupy.cuda.get_current_stream()))]
+
+
 def test_initialisation_draws_the_same_numbers_everywhere(cupy):
     here, there = np.zeros((4, 3), np.float32), minidl.tensor(np.zeros((4, 3), np.float32), device="cuda")
     for fill in (nn.init.kaiming_normal_, nn.init.uniform_):

@@ -332,6 +332,7 @@ def module():
     cupy.cuda = types.SimpleNamespace(
         is_available=lambda: True,
         Device=_Device,
+        device=types.SimpleNamespace(get_cublas_handle=lambda: 0),
         Stream=_Stream,
         MemoryPool=_MemoryPool,
         using_allocator=lambda allocator: contextlib.nullcontext(),

@@ -14,9 +14,9 @@ out of cache, the weight gradient takes half the time that it takes with strips 
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
-from ..runtime.jit import inlined, kernel
+from ..runtime.jit import inlined, kernel, njit
 from ..simd.micro_kernel import width
 from ..simd.prefetch import ask
 from ..simd.vector import clear_run, fill, lanes_of, load, load_between, store, total

@@ -14,9 +14,9 @@ at columns j and j - 1 of y, its right neighbour by weight 1, at j: `cross` and 
 """
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
-from ..runtime.jit import inlined
+from ..runtime.jit import inlined, njit
 from ..simd.interleave import apart, evens, in_order, odds, store_pair
 from ..simd.micro_kernel import width
 from ..simd.prefetch import prefetch

@@ -13,9 +13,9 @@ The same loop serves conv_transpose2d, whose result falls into s x s phases, eac
 from functools import partial
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import get_num_threads, prange
 
-from ..runtime.jit import inlined, inner, kernel
+from ..runtime.jit import inlined, inner, kernel, njit
 from ..simd.micro_kernel import HEIGHTS, outer_tile_4, outer_tile_6, width
 from ..simd.prefetch import empty
 from ..simd.vector import clear_run, copy_run

@@ -4,9 +4,10 @@ Sums are blocked: over the points of a tile, then over the tiles.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ..runtime.arguments import dense
+from ..runtime.jit import njit
 from ..simd.exp_log import exp_below_zero
 from ..simd.planes import to_planes, to_rows
 from .rows import add_row, lanes, padded

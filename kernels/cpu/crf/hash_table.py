@@ -5,9 +5,9 @@ appearance, whatever the number of threads.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, making
+from ..runtime.jit import inner, kernel, making, njit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
 MIX = np.int64(0x2545F4914F6CDD1D)  # spreads the few bits of an order over 64

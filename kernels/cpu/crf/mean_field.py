@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ...reference.mean_field import mean_field as reference
 from ..runtime.arguments import dense
-from ..runtime.jit import kernel
+from ..runtime.jit import kernel, njit
 from ..simd.exp_log import exp_below_zero
 from ..simd.planes import to_planes, to_rows
 from ..simd.vector import copy_run

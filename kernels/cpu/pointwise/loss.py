@@ -65,7 +65,7 @@ def _end_blocks(C, s, blocks):
 
 @inner
 def _log_sum(x, a, scratch):
-    """m = log sum_c exp(x) of every pixel of the tile."""
+    """m = max_c x and s = log sum_c exp(x - m) of every pixel of the tile; apart, since in m + s a large m rounds s off."""
     m, s, blocks = scratch
     _maximum(x, a, m)
     for c in range(x.shape[0]):
@@ -75,7 +75,7 @@ def _log_sum(x, a, scratch):
             s[j] += exp_below_zero(row[j] - m[j])
     _end_blocks(x.shape[0], s, blocks)
     for j in range(m.size):
-        m[j] += log_above_one(s[j])
+        s[j] = log_above_one(s[j])
 
 
 @inner
@@ -111,7 +111,7 @@ def _softmax_tile(x, a, y, log, scratch):
         for c in range(x.shape[0]):
             row, out = x[c, a : a + m.size], y[c, a : a + m.size]
             for j in range(m.size):
-                out[j] = row[j] - m[j]
+                out[j] = (row[j] - m[j]) - s[j]
     else:
         _exponentials(x, a, y, scratch)
         one = x.dtype.type(1)
@@ -143,14 +143,15 @@ def _softmax_backward_tile(g, y, a, dx, log, scratch):
 def _loss_tile(x, n, a, labels, loss, scratch):
     """Returns whether a label is out of range; such a pixel counts as ignored until the caller raises."""
     _log_sum(x, a, scratch)
-    m, bad, zero = scratch.m, False, x.dtype.type(0)
+    m, s, _ = scratch
+    bad, zero = False, x.dtype.type(0)
     target, weight, ignore_index = labels
     for j in range(m.size):
         t = target[n, a + j]
         inside = 0 <= t < x.shape[0]
         bad |= t != ignore_index and not inside
         w = weight[t] if inside and t != ignore_index else zero
-        loss[j] = w * (m[j] - x[t, a + j]) if w != zero else zero
+        loss[j] = w * ((m[j] - x[t, a + j]) + s[j]) if w != zero else zero
     return bad
 
 

@@ -1,10 +1,10 @@
 """Optimiser steps in Numba, in place: every array is read and written once."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ...settings import adam_factors, check_state, sgd_factors
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel, njit, team
 
 serial = njit(cache=True, error_model="numpy")
 

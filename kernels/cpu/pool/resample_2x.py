@@ -12,9 +12,9 @@ There are two lines: a load that spans numbers stored just before, one by one, h
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel, njit, team
 from ..simd.interleave import in_order, load_apart, store_pair
 from ..simd.micro_kernel import VECTOR_BYTES
 from ..simd.vector import fill, lanes_of, load, store

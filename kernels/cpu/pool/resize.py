@@ -4,10 +4,10 @@ Twice the size, nearest or bilinear, has vector loops of its own: resample_2x.py
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ...geometry import check_plane
-from ..runtime.jit import inner, kernel, making, team
+from ..runtime.jit import inner, kernel, making, njit, team
 from .resample_2x import PAIRS, SMOOTH, double, halve, twice
 
 

@@ -6,9 +6,8 @@ overlaps. Memory: a few numbers for each box.
 """
 
 import numpy as np
-from numba import njit
 
-from ..runtime.jit import inner, making
+from ..runtime.jit import inner, making, njit
 
 TILE = 64
 

@@ -4,7 +4,23 @@ Kernels take the number of threads as their argument T and cut the work themselv
 (Asked inside a kernel, Numba's thread count is a pointer into this process, and the kernel cannot be cached on disk.)
 """
 
-from numba import get_num_threads, njit
+import numba
+from numba import get_num_threads
+
+from .disk_cache import KernelCache
+
+
+def njit(*, cache=False, **options):
+    """Numba's decorator `njit(**options)`; with `cache`, compiled code is kept by `disk_cache` instead of Numba's own cache."""
+
+    def compiled(function):
+        dispatcher = numba.njit(**options)(function)
+        if cache:
+            dispatcher._cache = KernelCache(function)
+        return dispatcher
+
+    return compiled
+
 
 # "numpy": a division by zero gives infinity. Python's error would be a branch, and a loop with a way out has no vectors.
 kernel = njit(parallel=True, cache=True, error_model="numpy")

@@ -55,6 +55,11 @@ def launch(kernel, real, arguments, grid, block, shared):
         profiles[-1].append((kernel.name, grid, block, counters, found))
 
 
+def build(kernel, real, watched):
+    """Compile the kernel's text ahead of its first launch, for float32 or float64 arrays, watched or not."""
+    _entry(kernel.code, kernel.origin, kernel.name, "double" if real == np.float64 else "float", watched)
+
+
 def _checks():
     mode = os.environ.get("MINIDL_CUDASIM", "")
     if mode not in ("", "address"):

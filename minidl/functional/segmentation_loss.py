@@ -1,0 +1,129 @@
+"""Losses for segmentation in which the easy pixels, or the large classes, weigh less: focal and dice.
+
+Both are built on 1 - p_t, the probability of all labels but the right one. It is the sum of those probabilities: 1 - p_t
+itself has no digit left where p_t is near 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..autograd.primitive import primitive
+from ..autograd.tensor import Tensor
+from ..backend import like
+from ..typing import TensorLike
+from .elementary import exp, expm1, log1p
+from .elementwise import clamp, quiet, where
+from .loss import _counted, _divisor, _labels, _reduce, log_softmax, nll_loss, softmax
+from .reduce import mean, sum
+
+
+@primitive
+def _without(p, *, index, dim):
+    """p with 0 at `index` along `dim`; linear, and its own adjoint."""
+    p = p.copy()
+    np.put_along_axis(p, index, 0, dim)
+    return p
+
+
+_without.rules(p=lambda g, index, dim: _without(g, index=index, dim=dim))
+
+
+def _prepared(function, x, target, weight, ignore_index):
+    """(x without ignored pixels, class axis, labels with 0 where ignored, which count, class weights), all checked."""
+    dim, labels, weight = _labels(function, x, target, weight)
+    kept = labels != ignore_index
+    index = np.where(kept, labels, 0)
+    if index.size and not 0 <= index.min() <= index.max() < x.shape[dim]:
+        raise IndexError(f"{function}: label {index.min()}..{index.max()} is outside 0..{x.shape[dim] - 1}")
+    return _counted(x, kept, dim), dim, index, kept, weight
+
+
+def dice_loss(input: Tensor, target: TensorLike, *, ignore_index: int = -100, smooth: float = 1.0) -> Tensor:
+    """1 - mean over classes of (2 <p, t> + smooth) / (<p, 1> + <t, 1> + smooth), p = softmax(x) (Milletari et al. 2016).
+
+    Computed as the mean of <|p - t|, 1> / (<p, 1> + <t, 1> + smooth).
+    """
+    x, dim, index, kept, _ = _prepared("dice_loss", input, target, None, ignore_index)
+    index, kept = np.expand_dims(index, dim), np.expand_dims(kept, dim)
+    dims = tuple(d for d in range(x.ndim) if d != dim)
+    counts = Tensor(kept.astype(x.dtype))
+    p = softmax(x, dim) * counts
+    others = _without(p, index=index, dim=dim)
+    hot = counts - _without(counts.expand(x.shape), index=index, dim=dim)
+    size = sum(p, dims) + sum(hot, dims) + smooth
+    size = where(size.data == 0, 1.0, size)
+    return mean(sum(others + hot * sum(others, dim, keepdim=True), dims) / size)
+
+
+# -- focal loss, a function of n = -log p_t -------------------------------------------------------------------------------
+
+
+@quiet
+def _ratio_array(n):
+    return np.where(n == 0, 1, np.where(n < 80, n / np.expm1(n), 0)).astype(n.dtype)
+
+
+@primitive
+def _ratio(n):
+    """n / (e^n - 1), 1 at 0."""
+    return _ratio_array(n)
+
+
+def _ratio_slope(n):
+    """-1/2 + n / 6 near 0, where the formula (r / n)(1 - n - r) cancels."""
+    near = n.data < 1e-2
+    far = where(near, 1.0, n)
+    r = _ratio(far)
+    return where(near, n / 6 - 0.5, r / far * (1 - far - r))
+
+
+_ratio.rules(n=lambda g, n: g * _ratio_slope(n))
+
+
+@primitive
+@quiet
+def _focal(n, *, gamma):
+    return (-np.expm1(-n)) ** gamma * n
+
+
+@primitive
+@quiet
+def _focal_slope(n, *, gamma):
+    """q^gamma (1 + gamma n / (e^n - 1)), q = 1 - e^-n."""
+    return (-np.expm1(-n)) ** gamma * (1 + gamma * _ratio_array(n))
+
+
+def _focal_curvature(n, gamma):
+    """gamma q^(gamma - 1) e^-n (2 - n + (gamma - 1) n / (e^n - 1))."""
+    n = clamp(n, max=80)
+    return gamma * (-expm1(-n)) ** (gamma - 1) * exp(-n) * (2 - n + (gamma - 1) * _ratio(n))
+
+
+_focal.rules(n=lambda g, n, gamma: g * _focal_slope(n, gamma=gamma))
+_focal_slope.rules(n=lambda g, n, gamma: g * _focal_curvature(n, gamma))
+
+
+def focal_loss(
+    input: Tensor,
+    target: TensorLike,
+    gamma: float = 2.0,
+    weight: TensorLike | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x): easy pixels count less (Lin et al. 2017, equation 4).
+
+    "mean" divides by the number of pixels that count.
+    """
+    if gamma < 0:
+        raise ValueError(f"focal_loss: gamma must not be negative, not {gamma}")
+    x, dim, index, kept, weight = _prepared("focal_loss", input, target, weight, ignore_index)
+    q = sum(_without(softmax(x, dim), index=np.expand_dims(index, dim), dim=dim), dim)
+    easy = q.data < 0.5
+    n = where(easy, -log1p(-where(easy, q, 0.0)), nll_loss(log_softmax(x, dim), index, reduction="none"))
+    loss = _focal(n, gamma=gamma) if gamma else n
+    scale = kept if weight is None else kept * weight[index]
+    loss = where(kept, loss * Tensor(like(scale.astype(input.dtype), input.data)), 0.0)
+    return _reduce("focal_loss", loss, reduction, _divisor(kept.sum(), kept, input.dtype))
