@@ -38,6 +38,15 @@ class Geometry:
         return Geometry(self.kernel, stride, self.padding, dilation, self.groups)
 
 
+def check_boxes(name, images, N, size=(1, 1)):
+    """ValueError where boxes would be read from planes of (H, W) without a pixel, IndexError where one names no image of N."""
+    if len(images) and 0 in size:
+        raise ValueError(f"{name}: boxes cannot be read from planes of {size[0]} x {size[1]} pixels")
+    wrong = images[~((images >= 0) & (images < N))]
+    if wrong.size:
+        raise IndexError(f"{name}: a box names image {wrong[0]:g}; there are {N}")
+
+
 def check_plane(name, size, output_size):
     """ValueError where every output of (Ho, Wo) has to come from a plane of (H, W) that holds no pixel."""
     if 0 in size and 0 not in output_size:

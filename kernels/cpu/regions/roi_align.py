@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from ...geometry import check_boxes
 from ..runtime.jit import inner, kernel, making, team
 from ..simd.transpose import to_planes, to_vectors
 from ..simd.vector import fill, lanes_of, load, store
@@ -149,16 +150,8 @@ def _backward(T, y, x, boxes, shape, sampling):
             from_pixels(pixels, x, (n * C + c) * H * W, channels, H * W)
 
 
-def check_images(name, images, N):
-    """IndexError unless every box names one of N images."""
-    wrong = images[(images < 0) | (images >= N)]
-    if wrong.size:
-        raise IndexError(f"{name}: a box names image {int(wrong[0])}; there are {N}")
-
-
-def by_image(name, images, N):
-    """(order, begin): box numbers, image by image, and where each image's begin; IndexError if there is no such image."""
-    check_images(name, images, N)
+def by_image(images, N):
+    """(order, begin): box numbers, image by image, and where each image's begin."""
     images = images.astype(np.int64)
     order = np.argsort(images, kind="stable")
     return order, np.searchsorted(images[order], np.arange(N + 1))
@@ -166,9 +159,8 @@ def by_image(name, images, N):
 
 def _boxes(name, boxes, size):
     """The boxes in the order of images; size is (N, H, W)."""
-    if len(boxes) and 0 in size[1:]:
-        raise ValueError(f"{name}: boxes cannot be read from planes of {size[1]} x {size[2]} pixels")
-    return Boxes(boxes, *by_image(name, boxes[:, 0], size[0]))
+    check_boxes(name, boxes[:, 0], *size[:1], size[1:])
+    return Boxes(boxes, *by_image(boxes[:, 0], size[0]))
 
 
 def _sampling(bins, scale, ratio, aligned, dtype):

@@ -3,8 +3,8 @@
 import numpy as np
 from numba import prange
 
+from ...geometry import check_boxes
 from ..runtime.jit import inner, kernel, team
-from .roi_align import check_images
 from .roi_weights import Sampling, bin_step, sample
 
 
@@ -70,9 +70,7 @@ def _align_max(T, x, boxes, sampling, y, index, weight):
 
 def roi_align_max(x, boxes, output_size, scale, ratio, aligned):
     """(y, index, weight): the largest sample of each bin, and the places and weights of its four neighbours."""
-    if len(boxes) and 0 in x.shape[2:]:
-        raise ValueError(f"roi_align_max: boxes cannot be read from planes of {x.shape[2]} x {x.shape[3]} pixels")
-    check_images("roi_align_max", boxes[:, 0], len(x))
+    check_boxes("roi_align_max", boxes[:, 0], len(x), x.shape[2:])
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     index, weight = np.empty((*y.shape, 4), np.int32), np.empty((*y.shape, 4), x.dtype)
     sampling = Sampling(y.shape[2:], x.dtype.type(scale), int(ratio), bool(aligned))
