@@ -14,6 +14,7 @@ from .exercise import quiet
 from .running.call import call, unfit
 from .running.limits import SECONDS, TimeIsUp, time_limit
 from .running.values import EXACT, SINGLE
+from .tasks import BY_NAME
 from .verdict import case_line, verdict
 
 DRAWN = 2  # cases that are drawn besides the fixed ones
@@ -67,9 +68,7 @@ def expect(exercise, arguments):
 @functools.lru_cache(maxsize=64)
 def suspects_of(exercise_name, seed=0, drawn=DRAWN):
     """The Suspects of an exercise in the cases of a seed."""
-    from . import EXERCISES
-
-    exercise = EXERCISES[exercise_name]
+    exercise = BY_NAME[exercise_name]
     cases = all_cases(exercise, seed, drawn)
     return Suspects(exercise, cases, [expect(exercise, case) for case in cases])
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Size(int):
     """An integer whose value at run time is the graph's value `name`; arithmetic with integers is recorded too."""
 
+    graph: Graph
+    name: str
+
     def __new__(cls, value: int, graph: Graph, name: str) -> Size:
         size = super().__new__(cls, value)
         size.graph, size.name = graph, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def multiscale_roi_align(
     if any(isinstance(b, Tensor) and b.requires_grad for b in boxes):
         raise NotImplementedError("multiscale_roi_align: not differentiable in boxes; pass boxes.detach()")
     rois = np.concatenate([np.insert(a, 0, n, axis=1) for n, a in enumerate(arrays)])
-    options = {"output_size": pair(output_size, "multiscale_roi_align", "output_size", 1)}
+    options: dict[str, Any] = {"output_size": pair(output_size, "multiscale_roi_align", "output_size", 1)}
     options |= {"sampling_ratio": sampling_ratio, "aligned": aligned}
     if len(features) == 1:
         return roi_align(features[0], rois, spatial_scale=scales[0], **options)

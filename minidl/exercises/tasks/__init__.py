@@ -48,3 +48,4 @@ PARTS = (
     mean_iou,
 )
 ALL = tuple(exercise for part in PARTS for exercise in part.EXERCISES)
+BY_NAME = {exercise.name: exercise for exercise in sorted(ALL, key=lambda e: e.lesson)}

@@ -53,7 +53,7 @@ class ShuffleNetV1(Backbone):
         num_classes: int | None = 1000,
         output_stride: int = 32,
         repeats: Sequence[int] = (4, 8, 4),
-        channels: Sequence[int] | None = None,
+        channels: int | None = None,
     ) -> None:
         super().__init__()
         check_output_stride("ShuffleNetV1", output_stride)

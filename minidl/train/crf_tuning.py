@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import cuda
-from ..train.metrics import ConfusionMatrix
-from .inference import DenseCRF
-from .terms import Bilateral, Gaussian
+from ..crf.inference import DenseCRF
+from ..crf.terms import Bilateral, Gaussian
+from .metrics import ConfusionMatrix
 
 COARSE = {"w1": (5, 10), "sxy": (50, 60, 70, 80, 90, 100), "srgb": (3, 4, 5, 6, 7, 8, 9, 10)}
 
