@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": "score a trained network on its data set",
     "lessons": "open, copy or run the lessons",
     "exercises": "list the exercises, show one, check an answer",
+    "grade": "score a folder of submissions",
     "info": "versions, kernels, threads, GPU, compiler",
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",

@@ -26,8 +26,8 @@ from ..functional.norm import _affine, _normalize
 from ..functional.pad import _crop, _pad
 from ..functional.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool, _plane_scatter
 from ..functional.reduce import _extremum, _sum
+from ..functional.regions.roi import _roi_align, _roi_align_max, _roi_pool
 from ..functional.resize import _resize
-from ..functional.roi import _roi_align, _roi_align_max, _roi_pool
 from ..functional.shape import _expand, _permute, _reshape, _roll
 from ..kernels.geometry import Geometry
 from . import region_fields

@@ -158,13 +158,19 @@ def _causes(exercise, suspects, results):
         tolerance = SINGLE if single else EXACT
         if all(agree(r.values[k], r.expected[k], EXACT) for r in there) and not note:
             continue
-        if all(agree(r.values[k], r.expected[k], tolerance) for r in there):
-            causes[name] = Cause(
-                note or "digits are lost: a step computes in float32, or approximates; keep float64", SURE
-            )
-        else:
+        if not all(agree(r.values[k], r.expected[k], tolerance) for r in there):
             causes[name] = find_cause(suspects, results, k, tolerance)
+        else:
+            causes[name] = Cause(note, SURE) if note else _nearly(suspects, results, k)
     return causes
+
+
+def _nearly(suspects, results, k):
+    """The Cause of a small error: a known mistake if it makes exactly this one, else rounding."""
+    cause = find_cause(suspects, results, k, EXACT)
+    if cause.certainty == SURE:
+        return cause
+    return Cause("digits are lost: a step computes in float32, or approximates; keep float64", SURE, cause.tried)
 
 
 def _order(exercise, results):

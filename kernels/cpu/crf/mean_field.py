@@ -9,7 +9,7 @@ from ...reference.mean_field import mean_field as reference
 from ..runtime.arguments import dense
 from ..runtime.jit import kernel, njit
 from ..simd.exp_log import exp_below_zero
-from ..simd.planes import to_planes, to_rows
+from ..simd.transpose import channels_first, channels_last
 from ..simd.vector import copy_run
 from .lattice_rows import Corners
 from .permutohedral_filter import blur, corners_of, parts_of, slice_, splat
@@ -91,7 +91,7 @@ def mean_field(unary, terms, iterations, history):
         return reference(unary, terms, iterations, history)
     C, N = unary.shape
     W, lane, dtype = padded(C), lanes(C), unary.dtype.type
-    rows = to_rows(unary, dtype(1e30), W)
+    rows = channels_last(unary, dtype(1e30), W)
     lattices, before, after, compats = zip(*terms)
     before, after = (tuple(dense(np.asarray(s, dtype)) for s in scale) for scale in (before, after))
     neighbours = tuple(dense(l.neighbour) for l in lattices)
@@ -110,7 +110,7 @@ def mean_field(unary, terms, iterations, history):
         received, sent = len(terms) if step else 0, 0 if last else len(terms)
         _update(rows, together, score, q, received, sent, lane)
         if history:
-            kept[0][step], kept[1][step] = to_planes(score, C), to_planes(q, C)
+            kept[0][step], kept[1][step] = channels_first(score, C), channels_first(q, C)
         if not last:
             blur(sums, messages, spares, neighbours, mixes, lane)
-    return tuple(kept) if history else to_planes(q, C)
+    return tuple(kept) if history else channels_first(q, C)

@@ -5,7 +5,7 @@ from numba import get_num_threads, prange
 
 from ..runtime.arguments import dense
 from ..runtime.jit import inner, kernel
-from ..simd.planes import to_planes, to_rows
+from ..simd.transpose import channels_first, channels_last
 from .lattice_rows import Corners, blur_row, collect_row, gather_row, scatter_row
 from .rows import add_row, lanes, padded
 
@@ -128,7 +128,7 @@ def permutohedral_filter(values, lattice, reverse):
     """Values (C, N) -> slice(blur(splat(values))); see the reference column."""
     C, N = values.shape
     W, lane, dtype = padded(C), lanes(C), values.dtype.type
-    rows = to_rows(values, dtype(0), W)
+    rows = channels_last(values, dtype(0), W)
     corners, ones = corners_of(lattice), np.ones(N, dtype)
     sums = np.empty((parts_of(lattice), lattice.vertices + 1, W))
     _splat_parts(rows, corners, ones, sums, lane)
@@ -138,4 +138,4 @@ def permutohedral_filter(values, lattice, reverse):
     blur((sums,), (result,), (spare,), (neighbour,), (mix,), lane)
     rows[:] = 0
     _slice_bands(rows, corners, ones, result, lane, get_num_threads())
-    return to_planes(rows, C)
+    return channels_first(rows, C)

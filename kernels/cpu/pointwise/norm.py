@@ -10,7 +10,8 @@ import numpy as np
 from numba import prange
 
 from ...reference.activation import limits
-from ..runtime.jit import inner, kernel, summing, team
+from ..runtime.jit import inner, kernel, reassociated
+from ..runtime.threads import threads_for
 
 SEGMENT = 8192
 
@@ -33,7 +34,7 @@ class Affine(NamedTuple):
     offset: float
 
 
-@summing
+@reassociated
 def _segment_moments(x):
     """Mean and sum of squared distances from it. Shifted by x[0], a value of the data: a large mean cannot cancel."""
     shift, total, square = np.float64(x[0]), 0.0, 0.0
@@ -72,7 +73,7 @@ def moments(x):
     N, C, L = x.shape
     mean, var = np.zeros(C), np.zeros(C)
     if x.size:
-        _moments(team(x.size), x.reshape(N * C, L), C, mean, var)
+        _moments(threads_for(x.size), x.reshape(N * C, L), C, mean, var)
     return mean, var
 
 
@@ -112,11 +113,11 @@ def normalize(x, mean, invstd, weight, bias, ceiling):
     y = np.empty_like(x)
     channels = _channels(mean, invstd, weight, bias, x.dtype)
     if x.size:
-        _normalize(team(x.size), x.reshape(N * C, L), y.reshape(N * C, L), channels, *limits(ceiling, x.dtype))
+        _normalize(threads_for(x.size), x.reshape(N * C, L), y.reshape(N * C, L), channels, *limits(ceiling, x.dtype))
     return y
 
 
-@summing
+@reassociated
 def _backward_sums(g, x, channel, low, high):
     """sum g and sum g (x - shift), over the elements that the rectifier let pass."""
     total, moment, zero = 0.0, 0.0, x.dtype.type(0)
@@ -180,5 +181,5 @@ def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
     if x.size:
         channels = _channels(mean, invstd, weight, bias, x.dtype)
         arrays = (a.reshape(N * C, L) for a in (g, x, dx))
-        _backward(team(x.size), *arrays, channels, limits(ceiling, x.dtype), dweight, dbias)
+        _backward(threads_for(x.size), *arrays, channels, limits(ceiling, x.dtype), dweight, dbias)
     return dx, dweight, dbias

@@ -11,7 +11,8 @@ import numpy as np
 from numba import prange
 
 from ...geometry import Geometry, check_plane
-from ..runtime.jit import inner, kernel, making, team
+from ..runtime.jit import allocating, inner, kernel
+from ..runtime.threads import threads_for
 from .avg_pool import edges
 from .max_pool_2x2 import halves, largest_by_halves, overlapping
 from .window import Axis, window_of
@@ -92,7 +93,7 @@ def _row_maxima(x, group, h, line, columns, maxima, slot, axis):
         source = target
 
 
-@making
+@allocating
 def _max_rows(begin, end, x, y, index, columns, window):
     """Rows begin .. end of groups of planes: maxima along rows, kept while windows need them, then down the columns.
 
@@ -164,7 +165,7 @@ def max_pool2d(x, geometry, output_size):
         return y, index
     if y.size:
         arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
-        _max_pool(team(x.size), *arrays, _columns(N * C, W, output_size[1], g), window_of(g))
+        _max_pool(threads_for(x.size), *arrays, _columns(N * C, W, output_size[1], g), window_of(g))
     return y, index
 
 

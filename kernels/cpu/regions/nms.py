@@ -7,7 +7,7 @@ overlaps. Memory: a few numbers for each box.
 
 import numpy as np
 
-from ..runtime.jit import inner, making, njit
+from ..runtime.jit import allocating, inner, njit
 
 TILE = 64
 
@@ -26,7 +26,7 @@ def _suppress(boxes, i, begin, end, threshold, suppressed):
         suppressed[j] |= shared / (area + boxes[4, j] - shared) > threshold
 
 
-@making
+@allocating
 def _tiles(boxes, group):
     """(begin, bounding boxes (tiles, 4), first tile of each box's group, last + 1): a tile holds boxes of one group."""
     L = len(group)

@@ -4,7 +4,8 @@ import numpy as np
 from numba import prange
 
 from ...geometry import check_boxes
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 from .roi_weights import Sampling, bin_step, sample
 
 
@@ -74,5 +75,5 @@ def roi_align_max(x, boxes, output_size, scale, ratio, aligned):
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     index, weight = np.empty((*y.shape, 4), np.int32), np.empty((*y.shape, 4), x.dtype)
     sampling = Sampling(y.shape[2:], x.dtype.type(scale), int(ratio), bool(aligned))
-    _align_max(team(4 * y.size), x, boxes, sampling, y, index, weight)
+    _align_max(threads_for(4 * y.size), x, boxes, sampling, y, index, weight)
     return y, index, weight

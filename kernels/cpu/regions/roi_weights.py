@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..runtime.jit import inner, making
+from ..runtime.jit import allocating, inner
 
 
 class Sampling(NamedTuple):
@@ -73,7 +73,7 @@ def _box_weights(start, grid, n, begin, pixels, weights, at):
     return at
 
 
-@making
+@allocating
 def bin_weights(boxes, axis, n, sampling):
     """(begin (K, bins + 1), pixels, weights) of all boxes along axis 0 (rows) or 1 (columns), n pixels long."""
     (_, scale, ratio, aligned), bins = sampling, sampling.bins[axis]
@@ -90,7 +90,7 @@ def bin_weights(boxes, axis, n, sampling):
     return begin, pixels[:at], weights[:at]
 
 
-@making
+@allocating
 def distinct_pixels(begin, pixels, n):
     """(numbers, used_begin (K + 1,), used): the distinct pixels of each box, and the place of every pixel among them."""
     K, number = len(begin), np.full(n, -1)
@@ -112,7 +112,7 @@ def distinct_pixels(begin, pixels, n):
     return numbers, used_begin, used[:at]
 
 
-@making
+@allocating
 def csr_transpose(begin, pixels, weights, n):
     """The transposed table: (used_begin (K + 1,), used, bin_begin, bins, weights), which bins use each pixel.
 
