@@ -62,7 +62,7 @@ def batch_norm(g: Graph, out: Any, args: Any) -> Any:
 
 
 def max_pool2d(g: Graph, out: Any, args: Any) -> Any:
-    """MaxPool, with a second output for the indices where they are asked for."""
+    """MaxPool, with a second output for the indices where they are wanted."""
     window = _window(args.kernel_size, args.stride, args.padding, args.dilation)
     return g.node("MaxPool", args.input, outputs=1 + args.return_indices, ceil_mode=int(args.ceil_mode), **window)
 
@@ -220,6 +220,45 @@ def _elementwise(op):
     return lambda g, out, args: g.node(op, _number(args.a), _number(args.b))
 
 
+_UNARY = {"neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "erf": "Erf"}
+
+
+def _unary(op):
+    return lambda g, out, args: g.node(op, args.x)
+
+
+def getitem(g: Graph, out: Any, args: Any) -> Any:
+    """Slices, and at most one vector of positions; both are along axes that the key names from the left."""
+    x, key = args.x, args.key
+    key = key if isinstance(key, tuple) else (key,)
+    slices = [(axis, s) for axis, s in enumerate(key) if isinstance(s, slice) and s != slice(None)]
+    positions = [(axis, k) for axis, k in enumerate(key) if isinstance(k, np.ndarray)]
+    if len(positions) > 1 or any(k is Ellipsis or k is None for k in key) or any(isinstance(k, int) for k in key):
+        raise NotImplementedError(f"export: indexing by {key} has no ONNX form here")
+    y = x
+    if slices:
+        ends = [np.iinfo(np.int64).max if s.stop is None else s.stop for _, s in slices]
+        steps = np.array([s.step or 1 for _, s in slices])
+        axes = np.array([axis for axis, _ in slices])
+        y = g.node("Slice", x, g.vector([s.start or 0 for _, s in slices]), g.vector(ends), axes, steps)
+    for axis, index in positions:
+        y = g.node("Gather", y, index, axis=axis)
+    return y
+
+
+def clamp(g: Graph, out: Any, args: Any) -> Any:
+    """Limits that may be absent."""
+    return g.node("Clip", args.x, *["" if v is None else np.float32(v) for v in (args.min, args.max)])
+
+
+def _extremum(op):
+    def emit(g, out, args):
+        axes = range(args.x.ndim) if args.dim is None else np.atleast_1d(args.dim)
+        return g.node(op, args.x, np.array(axes), keepdims=int(args.keepdim))
+
+    return emit
+
+
 EMIT = {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
@@ -246,6 +285,17 @@ EMIT = {
     "mul": _elementwise("Mul"),
     "div": _elementwise("Div"),
     "maximum": _elementwise("Max"),
+    "minimum": _elementwise("Min"),
+    "pow": _elementwise("Pow"),
+    "matmul": _elementwise("MatMul"),
+    **{name: _unary(op) for name, op in _UNARY.items()},
+    "clamp": clamp,
+    "getitem": getitem,
+    "split": chunk,
+    "permute": lambda g, out, args: g.node("Transpose", args.x, perm=list(args.dims)),
+    "amax": _extremum("ReduceMax"),
+    "amin": _extremum("ReduceMin"),
+    "log_softmax": lambda g, out, args: g.node("LogSoftmax", args.x, axis=args.dim),
     "relu": lambda g, out, args: g.node("Relu", args.x),
     "relu6": lambda g, out, args: g.node("Clip", args.x, np.float32(0), np.float32(6)),
     "sigmoid": lambda g, out, args: g.node("Sigmoid", args.x),

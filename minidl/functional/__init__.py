@@ -1,4 +1,4 @@
-"""The calculus: differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
+"""Differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
 
 from . import operators
 from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6

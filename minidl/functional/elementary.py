@@ -30,7 +30,7 @@ def _power_slope(a, b):
 
 
 def _exponent_slope(out, a, b):
-    """out log a, and 0 where a = 0 and b >= 0; the logarithm is taken of 1 there, so that no derivative meets 0 / 0."""
+    """out log a, and 0 where a = 0 and b >= 0; the logarithm is taken of 1 there, so that no derivative contains 0 / 0."""
     base, exponent = (x.data if isinstance(x, Tensor) else x for x in (a, b))
     constant = (base == 0) & (exponent >= 0)
     if not isinstance(a, Tensor):
@@ -54,7 +54,7 @@ exp.rules(x=lambda g, out: g * out)
 @primitive(floating=True)
 @quiet
 def expm1(x: Operand) -> Array:
-    """e to the x, minus 1, with all digits where x is near 0."""
+    """e to the x, minus 1, accurate where x is near 0."""
     return np.expm1(x)
 
 
@@ -74,7 +74,7 @@ log.rules(x=lambda g, x: g / x)
 @primitive(floating=True)
 @quiet
 def log1p(x: Operand) -> Array:
-    """Natural logarithm of 1 + x, with all digits where x is near 0."""
+    """Natural logarithm of 1 + x, accurate where x is near 0."""
     return np.log1p(x)
 
 

@@ -49,7 +49,7 @@ def segmentation_loss(
 
 
 def _labelled(labels, ignore_index, weight, dtype):
-    """What the labelled pixels count together, 1 where there are none; on a GPU a Tensor, which nobody waits for."""
+    """The sum of the labelled pixels' weights, 1 where there are none; on a GPU a Tensor, so that the CPU need not wait."""
     kept = labels != ignore_index
     if xp(labels) is np:
         return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
@@ -138,7 +138,7 @@ def fit(
         dataset where not given.
     task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
         val_ap, val_ap50, val_ap75.
-    schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
+    schedule.step() is called after every step of the optimiser. clip: the largest joint norm of all gradients.
     folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
         best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
         or not at all; `config` (anything JSON can hold) is kept in both.
@@ -159,21 +159,21 @@ def fit(
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.nullcontext() if folder is None else sole_user(folder):
+    with interruptible() as interrupted, contextlib.nullcontext() if folder is None else sole_user(folder):
         run.begin(resume)
-        _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress)
+        _epochs(run, val, epochs, clip, save_every, on_epoch, progress, interrupted)
     return run.history
 
 
-def _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress):
+def _epochs(run, val, epochs, clip, save_every, on_epoch, progress, interrupted):
     """All epochs that are left, with a progress bar."""
     from tqdm import tqdm
 
-    per_epoch = _images(train)
+    per_epoch = _images(run.train)
     done = run.epoch * per_epoch + run.tally.images
     rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
     bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
-    with bar, interruptible() as interrupted:
+    with bar:
         while run.epoch < epochs:
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
             _learn(run, clip, save_every, bar, interrupted)

@@ -1,6 +1,6 @@
 """What a training step computes and what an epoch is judged by: the part of the loop that knows what is being learnt.
 
-A task has `learn(model, images, target)`, which returns the loss to walk back from, and `judge(model, images, target)`;
+A task has `learn(model, images, target)`, which returns the loss to differentiate, and `judge(model, images, target)`;
 both count what they saw. `report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
 `restore(state)` go to disk and back; `best` names the score that decides which weights were best.
 """

@@ -128,7 +128,7 @@ def test_tensors_move_and_say_where_they_are(cupy):
     assert x.to("cuda", np.float64).dtype == np.float64
     with pytest.raises(TypeError, match=r"on cuda:0; call cpu\(\).numpy\(\)"):
         y.detach().numpy()
-    with pytest.raises(RuntimeError, match=r"mul: its tensors lie on cpu and cuda:0; bring them together with to\(\)"):
+    with pytest.raises(RuntimeError, match=r"mul: its tensors are on cpu and cuda:0; move them with to\(\)"):
         x * y
     assert (y * minidl.tensor(2.0)).device == "cuda:0"  # a 0-d tensor goes where the others are
     with pytest.raises(RuntimeError, match="GPUs are numbered from 0, and there are 1"):
