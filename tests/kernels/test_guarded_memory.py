@@ -45,6 +45,7 @@ def run(first, count):
     assert done.returncode == 0 and done.stdout.strip() == "done", f"after `{calls[-1:]}`: {done.stderr[-2000:]}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="mmap and mprotect are POSIX's")
 def test_no_row_leaves_its_arrays():
     run(0, 420)

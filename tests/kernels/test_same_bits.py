@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from large_cases import calls
 from minidl.kernels.contract import ROWS
 
@@ -12,6 +13,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 from kernel_cases import arrays, mapped
+import pytest
 from large_cases import calls
 from minidl.kernels import cpu
 from minidl.kernels.cpu.runtime.threads import set_num_threads
@@ -29,6 +31,7 @@ for name, arguments in calls().items():
 LATER = {"conv2d_weight"}
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit():
     helpers = os.path.join(os.path.dirname(__file__), "..", "helpers")
     environment = os.environ | {"NUMBA_NUM_THREADS": "8"}
