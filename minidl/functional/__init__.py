@@ -67,5 +67,5 @@ from .regions import (
     roi_pool,
 )
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
-from .segmentation_loss import dice_loss, focal_loss
+from .segmentation_loss import dice_loss, focal_loss, lovasz_softmax, tversky_loss
 from .shape import expand, flatten, permute, reshape, roll, squeeze, transpose, unsqueeze

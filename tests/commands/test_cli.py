@@ -161,7 +161,7 @@ def test_predict_a_folder_reports_broken_images_and_goes_on(trained, folder, tmp
     assert cli.main(["predict", str(trained), str(source), "-o", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     assert "b.png cannot be decoded" in said and "1 of 3 images could not be read" in said
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png.png", "c.png.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
 
 
 def test_resume_takes_its_settings_from_the_run(folder, tmp_path, capsys):
