@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
@@ -122,8 +123,4 @@ erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 def special(x: Any) -> Any:
     """The module of special functions for the array `x`: SciPy's or CuPy's."""
-    if xp(x) is np:
-        import scipy.special as module
-    else:
-        import cupyx.scipy.special as module
-    return module
+    return importlib.import_module("scipy.special" if xp(x) is np else "cupyx.scipy.special")

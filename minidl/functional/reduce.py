@@ -11,6 +11,7 @@ import numpy as np
 from ..autograd.axes import axes, axis
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
+from ..backend import xp
 from ..typing import Array, Dims
 from .elementary import exp
 from .elementwise import clone, quiet, where
@@ -182,7 +183,7 @@ def _logsumexp(x, *, axes):
     top = rows.max(-1, initial=-np.inf)
     if not x.size:
         return top
-    others = np.arange(rows.shape[-1]) != rows.argmax(-1)[..., None]
+    others = xp(x).arange(rows.shape[-1]) != rows.argmax(-1)[..., None]
     finite = np.isfinite(top)
     rest = np.where(others, np.exp(rows - np.where(finite, top, 0)[..., None]), 0).sum(-1)
     return np.where(finite, np.log1p(rest) + top, top)

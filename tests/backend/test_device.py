@@ -29,7 +29,8 @@ def cupy(monkeypatch):
 
     module = fake_cupy.module()
     special = types.ModuleType("cupyx.scipy.special")
-    special.erf = lambda x: fake_cupy.call(importlib.import_module("scipy.special").erf, x)
+    for function in (importlib.import_module("scipy.special").erf, importlib.import_module("scipy.special").ndtr):
+        setattr(special, function.__name__, functools.partial(fake_cupy.call, function))
     for name, value in {"cupy": module, "cupyx": special, "cupyx.scipy": special, special.__name__: special}.items():
         monkeypatch.setitem(sys.modules, name, value)
     yield module
