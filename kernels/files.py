@@ -16,6 +16,8 @@ import os
 import re
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 
 try:
     import fcntl
@@ -25,6 +27,7 @@ except ImportError:  # Windows
 _DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/self/fd)/(\d+)")
 _PART = re.compile(r"\.minidl-[0-9a-f]{16}\.part")
 Path = str | os.PathLike[str]
+_held: set[tuple[int, str]] = set()  # (thread, folder) of each `sole_user`
 _swept = set()  # folders in which this process has deleted what killed processes left
 
 
@@ -52,6 +55,26 @@ def write(path: Path, content: str | bytes | memoryview, mode: int = 0o666) -> N
             _pour(os.open(target, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), content)
         else:
             _replace(target, there, content, mode)
+
+
+@contextlib.contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Holds the folder for this thread; RuntimeError where another process or thread holds it. Ends with the process."""
+    holder = (threading.get_ident(), os.path.realpath(folder))
+    if fcntl is None or holder in _held:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if not _lock(descriptor):
+            raise RuntimeError(
+                f"{os.fspath(folder)} is in use: another process trains there; wait for it, or choose another"
+            )
+        _held.add(holder)
+        yield
+    finally:
+        _held.discard(holder)
+        os.close(descriptor)
 
 
 def check_writable(path: Path) -> None:

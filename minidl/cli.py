@@ -1,19 +1,26 @@
 """The `minidl` command: finds the subcommand, runs it, and turns errors into one line and an exit code."""
 
+from __future__ import annotations
+
 import argparse
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
+
+from .commands import printable
 
 # Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
 COMMANDS = {
     "tour": "train four small networks on generated scenes and write one page of pictures",
+    "inspect": "look at a folder of images and masks before training",
     "train": "train a network on a data set",
     "predict": "segment an image or a folder of images with a trained network",
     "evaluate": "score a trained network on its data set",
     "lessons": "open, copy or run the lessons",
     "exercises": "list the exercises, show one, check an answer",
+    "grade": "score a folder of submissions",
     "info": "versions, kernels, threads, GPU, compiler",
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",
@@ -27,13 +34,13 @@ DESCRIPTION = "Semantic segmentation from scratch. `minidl COMMAND --help` expla
 EPILOG = "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour"
 
 
-def module_of(command):
+def module_of(command: str) -> str:
     """The full name of a command's module."""
     return f"minidl.commands.{command.replace('-', '_')}"
 
 
-def build_parser(chosen):
-    """The parser, with the options of the command `chosen` alone: help for the others needs one line each."""
+def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """(parser, {command: its parser}), with the options of the command `chosen` alone: the others need one line each."""
     from . import __version__
 
     parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
@@ -48,14 +55,27 @@ def build_parser(chosen):
             subparsers.choices[name].add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
         else:
             subparsers.add_parser(name, help=summary)
-    return parser
+    return parser, subparsers.choices
 
 
-def main(argv=None):
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments in `argv`; a command's options may stand before, between and after its other arguments."""
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    parser, commands = build_parser(chosen)
+    at = argv.index(chosen) if chosen in commands else 0
+    if chosen not in commands or set(argv[:at]) - {"--debug"}:
+        return parser.parse_args(argv)
+    known = argparse.Namespace(command=chosen, debug="--debug" in argv[:at])
+    try:
+        return commands[chosen].parse_intermixed_args(argv[at + 1 :], known)
+    except TypeError:  # a command with commands of its own cannot be parsed so
+        return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (sys.argv[1:] by default) and return its exit code; wrong usage exits with 2."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    chosen = next((word for word in argv if not word.startswith("-")), None)
-    args = build_parser(chosen).parse_args(argv)
+    args = parse(argv)
     try:
         code = importlib.import_module(module_of(args.command)).run(args) or 0
         sys.stdout.flush()
@@ -83,7 +103,7 @@ def _one_line(error):
     elif not text or isinstance(error, (KeyError, AttributeError, TypeError, IndexError, AssertionError)):
         text = f"{type(error).__name__}: {text} (a defect? --debug shows where)"
     notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
-    return " ".join(" ".join([text, *(f"({note})" for note in notes)]).split())
+    return printable(" ".join(" ".join([text, *(f"({note})" for note in notes)]).split()))
 
 
 if __name__ == "__main__":

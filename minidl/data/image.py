@@ -9,7 +9,17 @@ import numpy as np
 
 from ..typing import Array, PathLike
 from .mask import read_mask, voc_palette, write_mask
-from .picture import BrokenImageError, PixelModeError, decode, has_high_depth, picture_format, upright, write_image
+from .picture import (
+    BrokenImageError,
+    PixelModeError,
+    UnsafeImageError,
+    decode,
+    has_high_depth,
+    picture_format,
+    refuse_bomb,
+    upright,
+    write_image,
+)
 
 __all__ = ["BrokenImageError", "ImageFormat", "PixelModeError", "picture_format", "read_image", "read_mask"]
 __all__ += ["read_pixels", "to_rgb", "voc_palette", "write_image", "write_mask"]
@@ -32,18 +42,21 @@ class ImageFormat:
         return read_image(path, self.channels, high_depth=self.high_depth, exif=self.exif)
 
 
-def read_image(path: PathLike, channels: int = 3, *, high_depth: bool = False, exif: bool = True) -> Array:
+def read_image(
+    path: PathLike, channels: int = 3, *, high_depth: bool = False, exif: bool = True, page: int = 0
+) -> Array:
     """The picture in a file, H x W x channels: uint8, or with `high_depth` the stored values as float64.
 
     channels: 3 (grey is repeated, alpha dropped), 1 (colour becomes luminance), or the number of bands of a
         multispectral TIFF.
     high_depth: accept 16-bit and floating-point pictures; their values are not scaled.
     exif: turn the picture upright as its EXIF orientation says.
+    page: which picture of a file of several.
 
     Raises BrokenImageError for a file that cannot be decoded, PixelModeError, which is one, for a picture of more than
     8 bits without `high_depth` or of another number of channels.
     """
-    image = read_pixels(path, exif)
+    image = read_pixels(path, exif, page)
     if image.dtype != np.uint8 and not high_depth:
         mode = "I;16" if image.dtype == np.uint16 else image.dtype
         raise PixelModeError(f"{os.fspath(path)} has pixel mode {mode}; an 8-bit image is needed")
@@ -51,10 +64,12 @@ def read_image(path: PathLike, channels: int = 3, *, high_depth: bool = False, e
     return image.astype(np.float64) if high_depth else image
 
 
-def read_pixels(path: PathLike, exif: bool = True) -> Array:
+def read_pixels(path: PathLike, exif: bool = True, page: int = 0) -> Array:
     """The picture as it is stored, H x W x C: uint8, uint16 or float32; palettes and other colour spaces become RGB."""
 
     def to_array(picture):
+        if page:
+            picture.seek(page)
         if has_high_depth(picture):
             return None  # Pillow would cut 16-bit colour to 8 bits
         if picture.mode not in EIGHT_BIT + HIGH_DEPTH:
@@ -76,7 +91,9 @@ def read_pixels(path: PathLike, exif: bool = True) -> Array:
     try:
         image = decode(path, to_array)
     except BrokenImageError as error:
-        if isinstance(error, PixelModeError) or not os.fspath(path).lower().endswith((".tif", ".tiff")):
+        if isinstance(error, (PixelModeError, UnsafeImageError)) or not os.fspath(path).lower().endswith(
+            (".tif", ".tiff")
+        ):
             raise
         return _read_tiff(path, error)  # Pillow reads no TIFF of 2 or more than 4 bands
     return _read_tiff(path, None) if image is None else image
@@ -94,7 +111,10 @@ def _read_tiff(path, reason):
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
+            refuse_bomb(sorted(series.shape)[-2:], os.fspath(path))  # bands are fewer than rows and columns
             array, axes = series.asarray(), series.axes
+    except UnsafeImageError:
+        raise
     except Exception as error:  # whatever a damaged file makes the reader raise
         if isinstance(error, OSError) and error.errno is not None:
             raise

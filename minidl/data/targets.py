@@ -1,14 +1,15 @@
 """Targets that go with an image: a mask (H x W), or a dictionary of instances as torchvision's detectors take it.
 
 The dictionary: boxes (K x 4 float32: x1, y1, x2, y2 at pixel edges), labels (K int64), masks (K x H x W uint8), iscrowd
-(K int64), area (K float64: pixels), image_id; each optional but one of boxes and masks, and anything else. The datasets
-here give them all. Where there are masks, boxes follow them through every change of geometry; areas change as the
-masks' do, or the boxes'.
+(K int64), area (K float64: pixels), image_id; boxes or masks are required, the rest is optional. The datasets here
+have all of them. Where there are masks, every change of geometry recomputes the boxes from them; areas change in
+proportion to the masks, or to the boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,10 @@ def mask_boxes(masks: ArrayLike) -> Array:
 
     An empty mask has the box 0, 0, 0, 0.
     """
-    masks = np.asarray(masks, dtype=bool)
+    planes: Any = np.asarray(masks, dtype=bool)
     sides = []
     for axis in (1, 2):  # columns, then rows, that hold anything
-        line = masks.any(axis=axis)
+        line = planes.any(axis=axis)
         sides += [line.argmax(axis=1), (line.shape[1] - line[:, ::-1].argmax(axis=1)) * line.any(axis=1)]
     x1, x2, y1, y2 = sides
     return np.stack([x1, y1, x2, y2], axis=1).astype(np.float32)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+from typing import Any
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import xp
-from ..typing import Array
+from ..typing import Array, Operand
 from .elementwise import quiet, where
 
 
 @primitive(broadcasts=True)
 @quiet
-def pow(a: Array, b: Array) -> Array:
+def pow(a: Operand, b: Operand) -> Array:
     """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
     return np.power(a, b)
 
@@ -29,7 +31,7 @@ def _power_slope(a, b):
 
 
 def _exponent_slope(out, a, b):
-    """out log a, and 0 where a = 0 and b >= 0; the logarithm is taken of 1 there, so that no derivative meets 0 / 0."""
+    """out log a, and 0 where a = 0 and b >= 0; the logarithm is taken of 1 there, so that no derivative contains 0 / 0."""
     base, exponent = (x.data if isinstance(x, Tensor) else x for x in (a, b))
     constant = (base == 0) & (exponent >= 0)
     if not isinstance(a, Tensor):
@@ -42,7 +44,7 @@ pow.rules(a=lambda g, a, b: g * _power_slope(a, b), b=lambda g, out, a, b: g * _
 
 @primitive(floating=True)
 @quiet
-def exp(x: Array) -> Array:
+def exp(x: Operand) -> Array:
     """e to the x."""
     return np.exp(x)
 
@@ -52,8 +54,8 @@ exp.rules(x=lambda g, out: g * out)
 
 @primitive(floating=True)
 @quiet
-def expm1(x: Array) -> Array:
-    """e to the x, minus 1, with all digits where x is near 0."""
+def expm1(x: Operand) -> Array:
+    """e to the x, minus 1, accurate where x is near 0."""
     return np.expm1(x)
 
 
@@ -62,7 +64,7 @@ expm1.rules(x=lambda g, x: g * exp(x))
 
 @primitive(floating=True)
 @quiet
-def log(x: Array) -> Array:
+def log(x: Operand) -> Array:
     """Natural logarithm."""
     return np.log(x)
 
@@ -72,8 +74,8 @@ log.rules(x=lambda g, x: g / x)
 
 @primitive(floating=True)
 @quiet
-def log1p(x: Array) -> Array:
-    """Natural logarithm of 1 + x, with all digits where x is near 0."""
+def log1p(x: Operand) -> Array:
+    """Natural logarithm of 1 + x, accurate where x is near 0."""
     return np.log1p(x)
 
 
@@ -82,7 +84,7 @@ log1p.rules(x=lambda g, x: g / (1 + x))
 
 @primitive(floating=True)
 @quiet
-def sqrt(x: Array) -> Array:
+def sqrt(x: Operand) -> Array:
     """Square root."""
     return np.sqrt(x)
 
@@ -92,7 +94,7 @@ sqrt.rules(x=lambda g, out: g / (2 * out))
 
 @primitive(floating=True)
 @quiet
-def sin(x: Array) -> Array:
+def sin(x: Operand) -> Array:
     """Sine (radians)."""
     return np.sin(x)
 
@@ -102,7 +104,7 @@ sin.rules(x=lambda g, x: g * cos(x))
 
 @primitive(floating=True)
 @quiet
-def cos(x: Array) -> Array:
+def cos(x: Operand) -> Array:
     """Cosine (radians)."""
     return np.cos(x)
 
@@ -111,7 +113,7 @@ cos.rules(x=lambda g, x: -g * sin(x))
 
 
 @primitive(floating=True)
-def erf(x: Array) -> Array:
+def erf(x: Operand) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     return special(x).erf(x)
 
@@ -119,10 +121,6 @@ def erf(x: Array) -> Array:
 erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 
-def special(x):
+def special(x: Any) -> Any:
     """The module of special functions for the array `x`: SciPy's or CuPy's."""
-    if xp(x) is np:
-        import scipy.special as module
-    else:
-        import cupyx.scipy.special as module
-    return module
+    return importlib.import_module("scipy.special" if xp(x) is np else "cupyx.scipy.special")

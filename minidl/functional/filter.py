@@ -24,7 +24,7 @@ NORMALIZATIONS = ("none", "before", "after", "symmetric")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Kernel:
-    """The filter matrix of one image, never formed: after * K(before * v), where K is a lattice or an exact sum.
+    """The filter matrix of one image, which is never stored: after * K(before * v), where K is a lattice or an exact sum.
 
     With `column`, the sums K1 over each row, "symmetric" puts 1/sqrt(K1) on both sides, "after" 1/K1 on the left (weighted
     means), "before" 1/K1 on the right, and "none" one number, N / sum(K1) (Krähenbühl & Koltun 2013, section 4.2).
@@ -48,9 +48,9 @@ def _sum(lattice, features, values, transpose):
 
 
 def make_kernel(
-    features: Array, normalization: str = "symmetric", exact: bool = False, dtype: DTypeLike = np.float32
+    features: Array, normalization: str = "symmetric", exact: bool = False, dtype: type[np.floating] = np.float32
 ) -> Kernel:
-    """The Kernel of (d, N) features, whose norms have the dtype of the values to come."""
+    """The Kernel of (d, N) features, whose normalisation has the dtype of the values that it will filter."""
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"filter: normalization must be one of {NORMALIZATIONS}, not {normalization!r}")
     if exact and not np.isfinite(features).all():
@@ -112,17 +112,18 @@ def position_kernel(
     dtype: DTypeLike = np.float32,
     beside: Array = NOWHERE,
 ) -> Kernel:
-    """The Kernel of pixel positions, for values that lie where the array `beside` does.
+    """The Kernel of pixel positions, for values on the device of the array `beside`.
 
     It is the same for every image of one size, so the last four are kept.
     """
     sxy = tuple(_positive("gaussian_filter", "sxy", sxy, 2).tolist())
-    return _position_kernel(tuple(size), sxy, normalization, exact, np.dtype(dtype).type, kernels(beside), xp(beside))
+    kind: Any = np.dtype(dtype).type
+    return _position_kernel(tuple(size), sxy, normalization, exact, kind, kernels(beside), xp(beside))
 
 
 @primitive
-def image_filter(x: Array, *, filters: Sequence[Kernel], transpose: bool) -> Array:
-    """Image n of `x` (N, C, H, W) through the Kernel `filters[n]`, or its transpose."""
+def image_filter(x: Any, *, filters: Sequence[Kernel], transpose: bool) -> Array:
+    """Image n of `x` (N, C, H, W) filtered by the Kernel `filters[n]`, or by its transpose."""
     return np.stack([f(v.reshape(len(v), -1), transpose).reshape(v.shape) for v, f in zip(x, filters)])
 
 

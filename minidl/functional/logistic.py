@@ -1,7 +1,7 @@
-"""The logistic function and its relatives, with all digits over their whole range.
+"""The logistic function and its relatives, accurate over their whole range.
 
-Each is written with e = exp(-|x|), which neither overflows nor is lost beside 1: where 1 - sigmoid(x) would cancel, the
-other tail, sigmoid(-x), stands instead. So values, first and second derivatives are accurate in relative terms.
+Each is written with e = exp(-|x|), which does not overflow; sigmoid(-x) is used instead of 1 - sigmoid(x), which would
+cancel. So values, first and second derivatives are accurate in relative terms.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from ..typing import Array
+from ..typing import Array, Operand
 from .elementwise import quiet
 
 
 @primitive(floating=True)
 @quiet
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Operand) -> Array:
     """1 / (1 + exp(-x))."""
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, 1) / (1 + e)
@@ -36,7 +36,7 @@ _sigmoid_slope.rules(x=lambda g, out, x: -g * out * tanh(0.5 * x))
 
 @primitive(floating=True)
 @quiet
-def tanh(x: Array) -> Array:
+def tanh(x: Operand) -> Array:
     """Hyperbolic tangent."""
     return np.tanh(x)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ _plane_gather.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index, s
 
 
 def _pooling(function, x, kernel_size, stride, padding, dilation, ceil_mode):
-    """The geometry and output size of a pooling window; with `ceil_mode` a last window may hang over the edge."""
+    """The geometry and output size of a pooling window; with `ceil_mode` the last window may extend beyond the padding."""
     check_images(function, input=x)
     geometry = window(function, kernel_size, kernel_size if stride is None else stride, padding, dilation)
     if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel)):
@@ -64,8 +65,8 @@ def max_pool2d(
     dilation: Size2 = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """The maximum of each window of (N, C, H, W); the padding never wins, the first maximum gets the gradient.
+) -> Any:
+    """The maximum of each window of (N, C, H, W); padding does not count, and the first of equal maxima gets the gradient.
 
     With `return_indices`, also the flat position of each maximum in its H x W plane (int64), as `max_unpool2d` needs it.
     """
@@ -84,7 +85,7 @@ def max_unpool2d(
 ) -> Tensor:
     """Zeros, with each element of `input` written at its index: the partial inverse of `max_pool2d`.
 
-    Where overlapping windows share an index the last one is what stands there, and what gets the gradient (PyTorch hands
+    Where overlapping windows share an index the last one is stored, and it gets the gradient (PyTorch gives
     it to all of them, which is not the derivative).
     `output_size` says which of the sizes that pool to the same result is meant; the default is (H - 1) s - 2 p + k.
     """
@@ -190,9 +191,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) 
     return _adaptive_avg_pool(input, size=_adaptive_size("adaptive_avg_pool2d", input, output_size))
 
 
-def adaptive_max_pool2d(
-    input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False
-) -> Tensor | tuple[Tensor, Tensor]:
+def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False) -> Any:
     """Maxima over the windows of `adaptive_avg_pool2d`."""
     y, index = _adaptive_max_pool(input, size=_adaptive_size("adaptive_max_pool2d", input, output_size))
     return (y, index.long()) if return_indices else y

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,10 +71,11 @@ def interpolate(
         raise ValueError(f"interpolate: align_corners goes with mode 'bilinear' only, not {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: give either size or scale_factor")
-    factors = (None, None)
-    if size is None:
+    factors: Any = (None, None)
+    if scale_factor is not None:
         factors = (scale_factor,) * 2 if isinstance(scale_factor, int | float) else tuple(scale_factor)
         size = tuple(int(n * f) for n, f in zip(input.shape[2:], factors))
+    assert size is not None  # one of the two was given
     size = pair(size, "interpolate", "size", 1)
     tables = (_taps(n, m, f, mode, align_corners, input.dtype) for n, m, f in zip(input.shape[2:], size, factors))
     rows, cols = tables

@@ -78,13 +78,15 @@ class Sequential(_Indexed):
     """Modules called one after another, each on what the one before it returned.
 
     Takes modules, or one OrderedDict of them. A BatchNorm2d directly followed by a ReLU or ReLU6 runs as one pass over the
-    data (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook that wants to see it.
+    data (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook.
     """
 
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], OrderedDict) else None
-        for name, module in named.items() if named is not None else enumerate(modules):
+        named: Any = enumerate(modules)
+        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
+            named = modules[0].items()
+        for name, module in named:
             self.add_module(str(name), module)
 
     def _like(self, items):
@@ -106,7 +108,7 @@ def _fusible(layer, following):
 
 
 class ModuleList(_Indexed):
-    """A list of modules whose parameters are found; what is done with them is up to the owner's `forward`."""
+    """A list of modules whose parameters are found; the owner's `forward` says how they are called."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
@@ -157,12 +159,15 @@ class ModuleDict(Module):
         return name in self._modules
 
     def keys(self) -> KeysView[str]:
+        """The names."""
         return self._modules.keys()
 
     def values(self) -> ValuesView[Module]:
+        """The modules."""
         return self._modules.values()
 
     def items(self) -> ItemsView[str, Module]:
+        """(name, module) pairs."""
         return self._modules.items()
 
     def pop(self, name: str) -> Module:

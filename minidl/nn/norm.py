@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -34,9 +35,12 @@ class _RunningNorm(_Norm):
 
     optional_state = ("num_batches_tracked",)  # older published weights have none
 
-    def __init__(self, num_features: int, eps: float, momentum: float, affine: bool, track_running_stats: bool) -> None:
+    def __init__(
+        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool
+    ) -> None:
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features, self.eps = num_features, eps
+        self.momentum: Any = momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self._add_affine(num_features, affine, affine)
         self.register_buffer(
@@ -68,8 +72,8 @@ class _RunningNorm(_Norm):
 class BatchNorm2d(_RunningNorm):
     """`F.batch_norm` per channel of (N, C, H, W).
 
-    In training the batch's statistics serve, and the running ones move towards them by `momentum` (None: they are the
-    mean over all batches so far); in evaluation the running ones serve, if `track_running_stats`.
+    In training the batch's statistics are used, and the running ones move towards them by `momentum` (None: they are the
+    mean over all batches so far); in evaluation the running ones are used, if `track_running_stats`.
     """
 
     def __init__(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def describe(figure: Figure) -> str:
+def describe(figure: Any) -> str:
     """The text that a plot function was given as `alt`, else the title, panels, axes and values that the figure shows."""
-    if figure.alternative:
-        return figure.alternative
-    title = figure._suptitle.get_text() if figure._suptitle else ""
+    alternative = getattr(figure, "alternative", None)
+    if alternative:
+        return alternative
+    title = figure.get_suptitle()
     scales = {id(bar.ax) for ax in figure.axes for shown in ax.images if (bar := shown.colorbar)}
     panels = [_panel(ax) for ax in figure.axes if ax.get_visible() and id(ax) not in scales]
     return ". ".join(" ".join(text.split()) for text in (title, *panels) if text) + "."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _Drawing = TypeVar("_Drawing", bound=Callable[..., Any])
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",

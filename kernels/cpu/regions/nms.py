@@ -6,7 +6,7 @@ stays looks at hulls, then at all boxes of the tiles that it touches, eight at a
 
 import numpy as np
 
-from ..runtime.jit import inner, making, njit
+from ..runtime.jit import allocating, inner, njit
 
 TILE = 64
 
@@ -25,7 +25,7 @@ def _strike(boxes, i, begin, end, threshold, dead):
         dead[j] |= shared / (area + boxes[4, j] - shared) > threshold
 
 
-@making
+@allocating
 def _tiles(boxes, group):
     """(begin, hulls (tiles, 4), first tile of each box's group, last + 1): a tile holds boxes of one group."""
     L = len(group)

@@ -36,6 +36,11 @@ def get_num_threads():
     return numba.get_num_threads()
 
 
+def threads_for(elements):
+    """The threads for a pass over so many elements: 1 below 16384, which take about as long as to wake a thread."""
+    return numba.get_num_threads() if elements > 16384 else 1
+
+
 def protect(namespace, names):
     """Makes the kernels `names` of a module safe with Python threads and after a fork, as far as the layer asks for it."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN)

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import io
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,8 +92,18 @@ def _answer(exercise, function, copies, seconds, result):
             pass
         _compile(function, copies)
         return apart(lambda: function(*copies.values()), seconds)
-    with watched(exercise, function) as result.called, time_limit(seconds):
-        return function(*copies.values())
+    if threading.current_thread() is threading.main_thread():
+        with watched(exercise, function) as result.called, time_limit(seconds):
+            return function(*copies.values())
+    answer, result.called = apart(lambda: _listened(exercise, function, copies), seconds)  # no signal reaches a thread
+    return answer
+
+
+def _listened(exercise, function, copies):
+    """(what the function returns, what it calls and should not)."""
+    with watched(exercise, function) as called:
+        answer = function(*copies.values())
+    return answer, called
 
 
 def _compile(function, arguments):
@@ -137,7 +148,8 @@ def unfit(exercise, function):
     try:
         signature.bind(*needed)
     except TypeError:
-        return [f"it takes {len(names)} arguments ({', '.join(names)}); needed {len(needed)}: {', '.join(needed)}"]
+        count = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
+        return [f"it takes {count} ({', '.join(names)}); needed {len(needed)}: {', '.join(needed)}"]
     if names != needed and sorted(names) == sorted(needed):
         return [f"its arguments are in another order ({', '.join(names)}); needed {', '.join(needed)}"]
     return []

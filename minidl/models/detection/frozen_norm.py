@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from ... import functional as F
 from ... import nn
 from ...autograd.tensor import Tensor
 
+_Module = TypeVar("_Module", bound=nn.Module)
+
 
 class FrozenBatchNorm2d(nn.Module):
     """weight (x - running_mean) / sqrt(running_var + eps) + bias per channel; all four are buffers, none is learned.
 
     Detectors see two or so images at a time, too few to estimate statistics from (Ren et al. 2017, section 4). The names
-    are torchvision's. eps: torchvision's published COCO weights ask for 0.
+    are torchvision's. eps: torchvision's published COCO weights need 0.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
@@ -34,7 +38,7 @@ class FrozenBatchNorm2d(nn.Module):
         return f"{self.num_features}, eps={self.eps}"
 
 
-def freeze_norms(module: nn.Module, eps: float | None = None) -> nn.Module:
+def freeze_norms(module: _Module, eps: float | None = None) -> _Module:
     """Replace every BatchNorm2d below `module` by a frozen one with the same values, in place; returns `module`.
 
     eps: that of each norm it replaces where not given.
