@@ -19,14 +19,14 @@ from .logistic import sigmoid
 def rectify(x: Array, *, ceiling: float) -> Array:
     """min(max(x, 0), ceiling)."""
     if x.dtype.kind == "f":
-        return kernels(x).relu(x, ceiling)
+        return kernels(x).relu(x, ceiling).reshape(x.shape)
     return np.clip(x, 0, None if ceiling == math.inf else ceiling)
 
 
 @primitive
 def cut(g: Array, y: Array, *, ceiling: float) -> Array:
     """g where 0 < y < ceiling, else 0: linear in g, so its own adjoint."""
-    return kernels(g).relu_backward(g, y, ceiling)
+    return kernels(g).relu_backward(g, y, ceiling).reshape(g.shape)
 
 
 rectify.rules(x=lambda g, out, ceiling: cut(g, out, ceiling=ceiling))

@@ -19,7 +19,7 @@ from .shape import expand, reshape
 
 def _axes(x, dim, function):
     """`dim` as a tuple of axes from 0 on; an empty one means all of them, as in PyTorch."""
-    return axes(function, None if dim == () or dim == [] else dim, x.ndim)
+    return axes(function, None if isinstance(dim, tuple | list) and not dim else dim, x.ndim)
 
 
 def _kept(shape, axes):
@@ -48,7 +48,8 @@ def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Mean over `dim`."""
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
-    return sum(x, dim, keepdim) / math.prod(x.shape[d] for d in _axes(x, dim, "mean"))
+    axes = _axes(x, dim, "mean")
+    return sum(x, axes, keepdim) / math.prod(x.shape[d] for d in axes)
 
 
 @primitive

@@ -74,8 +74,16 @@ class Optimizer:
                     state = self.state.setdefault(p, {})
                     for name in state.keys() & self.buffers:  # the model may have moved to another device
                         state[name].data = like(state[name].data, p.data)
-                    self._update(p.data, p.grad.data, state, group)
+                    self._step(p.data, p.grad.data, state, group)
                     touch(p.data)
+
+    def _step(self, p, g, state, group):
+        """`_update` of an array in C order, which kernels write to; any other is copied there and back."""
+        if p.flags.c_contiguous:
+            return self._update(p, g, state, group)
+        flat = p.copy(order="C")
+        self._update(flat, g, state, group)
+        p[...] = flat
 
     def _recorded(self):
         if self.counts:
@@ -219,12 +227,13 @@ def clip_grad_norm_(
     Returns the norm before, as a 0-d Tensor (Pascanu et al. 2013, algorithm 1). `norm_type` may be math.inf.
     """
     arrays = _gradients(parameters)
-    norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays]
-    norms = [float(n) for n in (xp(arrays[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
+    norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays if g.size]
+    norms = [float(n) for n in (xp(norms[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
-    factor = min(1.0, max_norm / (total + 1e-6))
+    factor = max_norm / (total + 1e-6)
+    factor = 1.0 if factor > 1 else factor  # NaN stays, so that it is seen, as in PyTorch
     for g in arrays:
         g *= g.dtype.type(factor)
         touch(g)
@@ -244,7 +253,8 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
 class Schedule:
     """The learning rate as a closed formula of the number of steps t; call `step()` after each `optimizer.step()`.
 
-    Subclasses define `lr(base, t)`, `base` being the rate that the group began with.
+    Subclasses define `lr(base, t)`, `base` being the rate that the group began with; it is affine in `base`. A group that is
+    added later keeps its own rate at that step and goes on by the same formula.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -252,12 +262,20 @@ class Schedule:
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
         self._apply()
 
+    def _join(self):
+        """Give the groups that were added since a base, so that the formula yields their present rate now."""
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            zero, one = (self.lr(base, self.last_epoch) for base in (0.0, 1.0))
+            base = (group["lr"] - zero) / (one - zero) if one != zero else group["lr"]
+            self.base_lrs.append(group.setdefault("initial_lr", base))
+
     def _apply(self):
         for group, base in zip(self.optimizer.param_groups, self.base_lrs):
             group["lr"] = self.lr(base, self.last_epoch)
 
     def step(self) -> None:
         """Count one step (or epoch: the unit is the caller's) and set the rates."""
+        self._join()
         self.last_epoch += 1
         self._apply()
 
@@ -267,10 +285,12 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to continue."""
+        self._join()
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`, and set the rates."""
+        self._join()
         if len(state_dict["base_lrs"]) != len(self.base_lrs):
             raise ValueError(
                 f"{type(self).__name__}: rates of {len(state_dict['base_lrs'])} groups came; needed {len(self.base_lrs)}"

@@ -76,7 +76,7 @@ def mean_field(unary, terms, iterations, history):
     unary = np.ascontiguousarray(unary)
     C, N = unary.shape
     W, lane, dtype = padded(C), lanes(C), unary.dtype.type
-    rows = to_rows(unary, dtype(1e30), W)
+    rows = to_rows(unary, dtype(np.inf), W)  # labels that pad a row to whole vectors are never believed
     lattices, before, after, compats = zip(*terms)
     before, after = (tuple(np.ascontiguousarray(s, dtype) for s in scale) for scale in (before, after))
     vertices, weights, neighbours = (
