@@ -21,6 +21,8 @@ extras["test"] = [
     "mpmath",
     "nbmake",
     "ruff",
+    "mypy",
+    "import-linter",
     "onnxruntime",
     *extras["onnx"],
     *extras["lessons"],

@@ -16,6 +16,8 @@ import os
 import re
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 
 try:
     import fcntl
@@ -25,16 +27,18 @@ except ImportError:  # Windows
 _DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/self/fd)/(\d+)")
 _PART = re.compile(r"\.minidl-[0-9a-f]{16}\.part")
 Path = str | os.PathLike[str]
+_held: set[tuple[int, str]] = set()  # (thread, folder) of each `sole_user`
 _swept = set()  # folders in which this process has deleted what killed processes left
 
 
-def write(path: Path, content: str | bytes | memoryview) -> None:
+def write(path: Path, content: str | bytes | memoryview, mode: int = 0o666) -> None:
     """Make `content` (bytes, or text that is encoded as UTF-8) the content of the file `path`.
 
     A new or regular file is replaced: the content goes to a temporary file in the same folder, is synced to the disk and
     renamed, so that at every moment, also after a power cut, `path` holds all of the old content or all of the new. The mode
-    of an existing file is kept, and its owner where the system allows it; links to files are followed. A device, a pipe or a
-    name such as /dev/stdout is written to and never replaced. Raises OSError with `path` as its file name.
+    of an existing file is kept, and its owner where the system allows it; a new one gets `mode` without the bits of the umask.
+    Links to files are followed. A device, a pipe or a name such as /dev/stdout is written to and never replaced.
+    Raises OSError with `path` as its file name.
     """
     if isinstance(content, str):
         content = content.encode("utf-8")
@@ -50,7 +54,27 @@ def write(path: Path, content: str | bytes | memoryview) -> None:
         if there is not None and not stat.S_ISREG(there.st_mode):
             _pour(os.open(target, os.O_WRONLY | getattr(os, "O_NOCTTY", 0)), content)
         else:
-            _replace(target, there, content)
+            _replace(target, there, content, mode)
+
+
+@contextlib.contextmanager
+def sole_user(folder: Path) -> Iterator[None]:
+    """Holds the folder for this thread; RuntimeError where another process or thread holds it. Ends with the process."""
+    holder = (threading.get_ident(), os.path.realpath(folder))
+    if fcntl is None or holder in _held:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        if not _lock(descriptor):
+            raise RuntimeError(
+                f"{os.fspath(folder)} is in use: another process trains there; wait for it, or choose another"
+            )
+        _held.add(holder)
+        yield
+    finally:
+        _held.discard(holder)
+        os.close(descriptor)
 
 
 def check_writable(path: Path) -> None:
@@ -117,10 +141,10 @@ def _refuse_read_only(target):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _replace(target, there, content):
+def _replace(target, there, content, mode):
     _refuse_read_only(target)
     folder = os.path.dirname(target)
-    part, descriptor = _temporary(folder, 0o666 if there is None else 0o600)
+    part, descriptor = _temporary(folder, mode if there is None else 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

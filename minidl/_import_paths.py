@@ -3,6 +3,7 @@
 They go on working: `import minidl.optim`, `from minidl.metrics import ConfusionMatrix`, `minidl.training.fit`.
 """
 
+import functools
 import importlib
 import importlib.abc
 import importlib.util
@@ -34,6 +35,7 @@ MOVED = {
     "overlay": "data.overlay",
     "weights": "models.weights",
 }
+FUNCTIONS = {("crf", "tune"): "train.crf_tuning"}  # what a package offers although it lies on a higher floor
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -52,8 +54,17 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = module.__spec__.loader_state  # the module has run already, and keeps its own specification
 
 
-def install():
+def _function(package, name):
+    """A function of FUNCTIONS, imported when somebody asks for it."""
+    if (package, name) not in FUNCTIONS:
+        raise AttributeError(f"module '{__package__}.{package}' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__package__}.{FUNCTIONS[package, name]}"), name)
+
+
+def install() -> None:
     """Make every name above an import path of the package; a function of that name (`minidl.tensor`) stays a function."""
+    for package, _ in FUNCTIONS:
+        sys.modules[f"{__package__}.{package}"].__getattr__ = functools.partial(_function, package)  # type: ignore[method-assign]
     sys.meta_path.append(_Finder())
     for old, new in MOVED.items():
         module = sys.modules.get(f"{__package__}.{new}")

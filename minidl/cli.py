@@ -1,10 +1,15 @@
 """The `minidl` command: finds the subcommand, runs it, and turns errors into one line and an exit code."""
 
+from __future__ import annotations
+
 import argparse
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
+
+from .commands import printable
 
 # Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
 COMMANDS = {
@@ -14,6 +19,7 @@ COMMANDS = {
     "evaluate": "score a trained network on its data set",
     "lessons": "open, copy or run the lessons",
     "exercises": "list the exercises, show one, check an answer",
+    "grade": "score a folder of submissions",
     "info": "versions, kernels, threads, GPU, compiler",
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",
@@ -27,12 +33,12 @@ DESCRIPTION = "Semantic segmentation from scratch. `minidl COMMAND --help` expla
 EPILOG = "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour"
 
 
-def module_of(command):
+def module_of(command: str) -> str:
     """The full name of a command's module."""
     return f"minidl.commands.{command.replace('-', '_')}"
 
 
-def build_parser(chosen):
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """The parser, with the options of the command `chosen` alone: help for the others needs one line each."""
     from . import __version__
 
@@ -51,7 +57,7 @@ def build_parser(chosen):
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (sys.argv[1:] by default) and return its exit code; wrong usage exits with 2."""
     argv = sys.argv[1:] if argv is None else list(argv)
     chosen = next((word for word in argv if not word.startswith("-")), None)
@@ -83,7 +89,7 @@ def _one_line(error):
     elif not text or isinstance(error, (KeyError, AttributeError, TypeError, IndexError, AssertionError)):
         text = f"{type(error).__name__}: {text} (a defect? --debug shows where)"
     notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
-    return " ".join(" ".join([text, *(f"({note})" for note in notes)]).split())
+    return printable(" ".join(" ".join([text, *(f"({note})" for note in notes)]).split()))
 
 
 if __name__ == "__main__":

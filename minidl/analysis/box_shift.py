@@ -26,6 +26,7 @@ class BoxShift(NamedTuple):
 
     @property
     def largest(self) -> float:
+        """The largest change of a step over the mean change; 0 where nothing changes."""
         mean = self.changes.mean()
         return float(self.changes.max() / mean) if mean else 0.0
 

@@ -77,7 +77,7 @@ class _Counter(FieldTracer):
 
 
 def cost(
-    model: Callable[..., Any],
+    model: Any,
     size: Sequence[int],
     name: str | None = None,
     repeats: int = 3,
@@ -88,8 +88,7 @@ def cost(
 
     What can be counted is counted on the CPU; time is taken on `device`, where the model stays.
     """
-    channels = channels or getattr(model, "input_channels", 3)
-    shape = (1, channels, *size)
+    shape = (1, channels or int(getattr(model, "input_channels", 3)), *size)
     counter = _Counter(size[0])
     with counter:
         output = run_once(model, shape, counter)
@@ -136,7 +135,7 @@ def _measure(model, shape, repeats, device):
 def table(costs: Sequence[Cost]) -> str:
     """The costs as aligned text."""
     head = ("network", "parameters", "multiply-adds", "activations", "peak memory", "field", "stride", "ms")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for c in costs:
         field = "?" if c.receptive_field is None else "x".join(map(str, dict.fromkeys(c.receptive_field)))
         ms = "-" if c.milliseconds is None else f"{c.milliseconds:.1f}"

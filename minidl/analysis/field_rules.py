@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,37 +26,40 @@ from ..functional.norm import _affine, _normalize
 from ..functional.pad import _crop, _pad
 from ..functional.pool import _adaptive_avg_pool, _adaptive_max_pool, _avg_pool, _max_pool, _plane_scatter
 from ..functional.reduce import _extremum, _sum
+from ..functional.regions.roi import _roi_align, _roi_align_max, _roi_pool
 from ..functional.resize import _resize
-from ..functional.roi import _roi_align, _roi_align_max, _roi_pool
 from ..functional.shape import _expand, _permute, _reshape, _roll
 from ..kernels.geometry import Geometry
 from . import region_fields
 from .fields import FAR, Field, adaptive_positions, window_positions
 
+Fields: TypeAlias = Sequence[Any]  # of the arguments: a Field, or None
+Args: TypeAlias = Sequence[Any]
+Metadata: TypeAlias = Mapping[str, Any]
 
-def elementwise(
-    fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor
-) -> Field | None:
+
+def elementwise(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """Each element of the result sees what the same element of any argument sees."""
     first, *rest = [f for f in fields if f]
     for f in rest:
         first = first.join(f)
     return first
 
 
-def sliding(f: Field, units: Sequence[int], geometry: Geometry) -> Field | None:
+def sliding(f: Field, units: Sequence[int], geometry: Geometry) -> Field:
+    """What a sliding window of `geometry` sees, with `units` positions along each axis."""
     for d, n, k, s, p, e in zip((-2, -1), units, geometry.kernel, geometry.stride, geometry.padding, geometry.dilation):
         f = f.windows(d, window_positions(n, k, s, p, e))
     return f.scaled(geometry.stride[f.axis])
 
 
-def conv(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def conv(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """A window of every channel of the group."""
     f = fields[0].channels(metadata["geometry"].groups, result.shape[1])
     return sliding(f, result.shape[2:], metadata["geometry"])
 
 
-def conv_transpose(
-    fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor
-) -> Field | None:
+def conv_transpose(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
     """Output o sees the inputs i with o = i s - p + k d."""
     geometry = metadata["geometry"]
     f = fields[0].channels(geometry.groups, result.shape[1])
@@ -68,20 +71,20 @@ def conv_transpose(
     return f.scaled(Fraction(1, geometry.stride[f.axis]))
 
 
-def pool(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def pool(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """A window of the same channel."""
     return sliding(fields[0], result.shape[2:], metadata["geometry"])
 
 
-def adaptive_pool(
-    fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor
-) -> Field | None:
+def adaptive_pool(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """Windows that divide the map into as many parts as the result has units."""
     f, sizes = fields[0], args[0].shape[2:]
     for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
         f = f.windows(d, adaptive_positions(n, units)) if f.ends.shape[d] > 1 else f
     return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
 
 
-def unpool(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def unpool(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
     """As if a maximum could come back anywhere in its share of the image."""
     f, sizes = fields[0], args[0].shape[2:]
     for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
@@ -89,14 +92,16 @@ def unpool(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, An
     return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
 
 
-def resize(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def resize(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """The one or two rows and columns that each output row and column is mixed from."""
     f, sizes = fields[0], args[0].shape[2:]
     for d, (low, high, upper) in zip((-2, -1), (metadata["rows"], metadata["cols"])):
         f = f.windows(d, np.stack([low, np.where(upper > 0, high, low)], 1).astype(np.int64))
     return f.scaled(Fraction(sizes[f.axis], result.shape[f.axis]))
 
 
-def im2col(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def im2col(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """Columns of windows: every element sees one pixel."""
     f, g = fields[0], metadata["geometry"]
     H, W = g.output_size(args[0].shape[2:])
     rows, cols = (window_positions(*v) for v in zip((H, W), g.kernel, g.stride, g.padding, g.dilation))
@@ -106,7 +111,8 @@ def im2col(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, An
     return Field(ends, f.axis, f.jump, f.length)
 
 
-def pad(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def pad(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """Nothing is seen beyond the border of an image; other axes get elements that see nothing."""
     f = fields[0]
     for d, (before, after) in enumerate(metadata["widths"], -args[0].ndim):
         n = f.ends.shape[d]
@@ -119,13 +125,15 @@ def pad(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any],
     return f
 
 
-def crop(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def crop(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """The elements that are kept."""
     f = fields[0]
     kept = [slice(a, n - b) if n > 1 else slice(None) for n, (a, b) in zip(f.ends.shape[1:], metadata["widths"])]
     return Field(f.ends[:, *kept], f.axis, f.jump, f.length)
 
 
-def getitem(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def getitem(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """The elements at the index."""
     f, key = fields[0], metadata["key"]
     ends = np.stack([ends[key] for ends in f.full(args[0].shape)])
     place = list(key) if isinstance(key, tuple) else [key]
@@ -138,7 +146,8 @@ def getitem(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, A
     return Field(ends, f.axis, f.jump * abs(step), f.length)
 
 
-def cat(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def cat(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """The fields one after another; along channels, which count as one, their union."""
     dim = metadata["dim"]
     if result.ndim == 4 and dim == 1:  # all channels count as one
         return elementwise([f and f.hull([1]) for f in fields], args, metadata, result)
@@ -148,22 +157,26 @@ def cat(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any],
     return Field(np.concatenate(parts, dim + 1), first.axis, first.jump, first.length)
 
 
-def matmul(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def matmul(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """A row on the left and a column on the right, each as a whole."""
     left, right = fields
     return elementwise([left and left.hull([-1]), right and right.hull([-2])], args, metadata, result)
 
 
-def reduce(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def reduce(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """The union over the axes that are reduced."""
     f = fields[0]
     return Field(f.ends.min(tuple(d + 1 for d in metadata["axes"])), f.axis, f.jump, f.length)
 
 
-def permute(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def permute(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """The axes in their new order."""
     f = fields[0]
     return Field(f.ends.transpose(0, *(d + 1 for d in metadata["dims"])), f.axis, f.jump, f.length)
 
 
-def roll(fields: Sequence[Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> Field | None:
+def roll(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
+    """Shifted as the elements are."""
     f = fields[0]
     return Field(
         np.roll(f.ends, metadata["shifts"], [d % args[0].ndim + 1 for d in metadata["dims"]]), f.axis, f.jump, f.length

@@ -132,7 +132,7 @@ class FieldTracer:
         )
 
 
-def receptive_field(model: Callable[..., Any], input_shape: Sequence[int]) -> Any:
+def receptive_field(model: Any, input_shape: Sequence[int]) -> Any:
     """The ReceptiveField of the output of `model`, a Module or any function of a Tensor, for images of `input_shape`.
 
     `input_shape` is (N, C, H, W) or (C, H, W). Fields are those in an unbounded image: padding counts as image, and the
@@ -144,7 +144,7 @@ def receptive_field(model: Callable[..., Any], input_shape: Sequence[int]) -> An
         return _map(tracer.of, run_once(model, input_shape, tracer))
 
 
-def run_once(model: Callable[..., Any], input_shape: Sequence[int], tracer: FieldTracer) -> Any:
+def run_once(model: Any, input_shape: Sequence[int], tracer: FieldTracer) -> Any:
     """The output of `model` in evaluation mode on a blank image, which `tracer` watches; nothing is recorded."""
     shape = tuple(input_shape) if len(input_shape) == 4 else (1, *input_shape)
     if len(shape) != 4:

@@ -81,7 +81,7 @@ def _tensors(output):
     return [t for part in parts for t in _tensors(part)]
 
 
-def summary(model: Callable[..., Any], input_shape: Sequence[int]) -> Summary:
+def summary(model: Any, input_shape: Sequence[int]) -> Summary:
     """A Summary of `model` for images of `input_shape`, (N, C, H, W) or (C, H, W): run once, in evaluation mode.
 
     Multiply-adds are those of convolutions and matrix products (one product and one sum count as one), for the N images

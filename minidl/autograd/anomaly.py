@@ -62,7 +62,7 @@ def _what(array):
     return f"{kind} at {int((~np.isfinite(array)).sum())} of {array.size} elements of shape {array.shape}"
 
 
-def caller():
+def caller() -> str:
     """The innermost line outside of this package."""
     for frame, line in traceback.walk_stack(None):
         if not frame.f_code.co_filename.startswith(_HERE):

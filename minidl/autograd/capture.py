@@ -44,11 +44,14 @@ class Captured:
         self.step, self.left = step, max(1, warmup)
         self.stream = self.cupy.cuda.Stream(non_blocking=True)
         self.pool = self.cupy.cuda.MemoryPool()  # the graph's arrays: nobody else may get their addresses
-        self.inputs, self.graph, self.output = None, None, None
+        self.inputs: Any = None
+        self.graph: Any = None
+        self.output: Any = None
         self.gradients, self.watched = {}, []
 
     @property
     def recorded(self) -> bool:
+        """Whether the next call replays the recording."""
         return self.graph is not None
 
     def __call__(self, *tensors: Tensor) -> Any:

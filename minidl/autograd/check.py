@@ -8,7 +8,7 @@ order (machine precision / h) from rounding; in float64 h = 1e-6 balances them a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,10 +82,24 @@ def check_grads(
     for k, x in enumerate(arrays):
         if x.dtype != np.float64:
             raise TypeError(f"check_grads: input {k} is {x.dtype}; finite differences need float64")
-    _check(f, arrays, order, 1, eps, rtol, atol, directions, np.random.default_rng(seed), len(arrays))
+    how = _How(order, eps, rtol, atol, directions, np.random.default_rng(seed), len(arrays))
+    _check(f, arrays, 1, how)
 
 
-def _check(f, arrays, order, level, eps, rtol, atol, directions, rng, named):
+class _How(NamedTuple):
+    """How derivatives are compared; `named` is the number of arguments that the user's function has."""
+
+    order: int
+    eps: float
+    rtol: float
+    atol: float
+    directions: int
+    rng: np.random.Generator
+    named: int
+
+
+def _check(f, arrays, level, how):
+    order, eps, rtol, atol, directions, rng, named = how
     u = [rng.standard_normal(y.shape) for y in _value(f, arrays)]
     xs = [Tensor(x.copy()).requires_grad_() for x in arrays]
     analytic = [g.data for g in _vjp(f, xs, [Tensor(v) for v in u])]
@@ -114,7 +128,7 @@ def _check(f, arrays, order, level, eps, rtol, atol, directions, rng, named):
             return _vjp(f, values[: len(arrays)], values[len(arrays) :], create_graph=is_grad_enabled())
 
         derivative.__name__ = _name(f)
-        _check(derivative, arrays + u, order, level + 1, eps, rtol, atol, directions, rng, named)
+        _check(derivative, arrays + u, level + 1, how)
 
 
 def _argument(k, named):

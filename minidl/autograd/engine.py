@@ -192,7 +192,7 @@ def backward(
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
-    grad_outputs: Tensor | Array | Sequence[Tensor | Array | None] = None,
+    grad_outputs: Tensor | Array | Sequence[Tensor | Array | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
@@ -220,4 +220,4 @@ def grad(
     return tuple(reached.get(node) for node in targets)
 
 
-Tensor.backward = backward
+Tensor.backward = backward  # type: ignore[method-assign, assignment]

@@ -21,7 +21,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, ParamSpec, Protocol, overload
 
 import numpy as np
 
@@ -34,6 +34,23 @@ from .tensor import Tensor
 _FLOAT32 = np.dtype(np.float32)
 _KIND = {"b": 0, "i": 1, "u": 1, "f": 2}
 _SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
+
+P = ParamSpec("P")
+
+
+class Operation(Protocol[P]):
+    """A differentiable operation: called with Tensors, arrays, numbers or None, it returns a Tensor."""
+
+    __name__: str
+
+    def __call__(self, *args: P.args, **metadata: P.kwargs) -> Tensor:
+        """The result, recorded on the tape if an argument requires a gradient."""
+
+    def rules(self, **by_argument: Callable[..., Tensor | None] | None) -> None:
+        """Declare the derivative in each argument; None for an argument that is constant by definition."""
+
+    def joint_rule(self, rule: Callable[..., tuple[Tensor | None, ...]]) -> None:
+        """Declare one rule that returns the derivatives in all arguments, where they share most of their work."""
 
 
 class Plan:
@@ -81,6 +98,12 @@ def _pick(positions):
     return itemgetter(slice(first, first + len(positions)))
 
 
+@overload
+def primitive(forward: Callable[P, Any]) -> Operation[P]: ...
+@overload
+def primitive(
+    *, broadcasts: bool = False, floating: bool = False, aux: Sequence[str] = ()
+) -> Callable[[Callable[P, Any]], Operation[P]]: ...
 def primitive(
     forward: Callable[..., Any] | None = None,
     *,
@@ -98,7 +121,8 @@ def primitive(
     """
     if forward is None:
         return functools.partial(primitive, broadcasts=broadcasts, floating=floating, aux=aux)
-    parameters = inspect.signature(forward).parameters.values()
+    signature = inspect.signature(forward)
+    parameters = signature.parameters.values()
     names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     variadic = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
     keywords = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -123,7 +147,7 @@ def primitive(
         return plans[mask]
 
     @functools.wraps(forward)
-    def op(*args, **metadata):
+    def run(*args, **metadata):
         arrays = [a.data if isinstance(a, Tensor) else a for a in args]
         try:
             out = forward(*arrays, **metadata)
@@ -192,7 +216,8 @@ def primitive(
             result.node = Node(plan, edges, shapes, plan.keep((a, b, out)))
         return result
 
-    general = op
+    general: Any = run
+    op = general
     if len(names) == 2 and broadcasts and not (keywords or aux):
         op = functools.wraps(forward)(pair)
 
@@ -205,6 +230,7 @@ def primitive(
         rule_of.update(dict.fromkeys([*names, "joint"], rule))
 
     op.__name__ = forward.__name__.lstrip("_")  # what readers see: `_conv`, behind `conv2d`, is conv
+    op.__signature__ = signature if aux else signature.replace(return_annotation="Tensor")  # what `help` shows
     op.rules = rules
     op.joint_rule = joint_rule
     return op

@@ -30,7 +30,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
-observer = None  # of every operation and every gradient: detect_anomaly, or the receptive-field analysis
+observer: Any = None  # of every operation and every gradient: detect_anomaly, or the receptive-field analysis
 clock = itertools.count(1)
 
 
@@ -141,6 +141,6 @@ def touch(array: Array) -> None:
 
 def owner(array: Array) -> Array:
     """The array that holds the memory of a view."""
-    while is_array(array.base):
-        array = array.base
+    while (base := array.base) is not None and is_array(base):
+        array = base
     return array

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,22 +16,31 @@ from .anomaly import caller
 from .axes import axis
 from .tape import Leaf, Node, is_grad_enabled, touch
 
+if TYPE_CHECKING:
+    from .tensor_methods import TensorMethods
+else:
+    TensorMethods = object
+
 _DEFAULTS = {"f": np.float32, "i": np.int64}
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """An N-dimensional array that remembers how it was made.
 
     `data` is the array, `grad` the accumulated derivative (a Tensor or None), `node` its place on the tape: the operation
     that made it, a Leaf if it was not computed but requires a gradient, else None. Operators broadcast and promote
     dtypes as PyTorch's do.
 
-    This class holds what needs no differentiable function: the rest (`+`, `reshape`, `to`, indexing, ...) is attached to it
-    by `functional.operators`, and `backward` by `engine`, so that imports run one way.
+    This class holds what needs no differentiable function. The rest (`+`, `reshape`, `to`, indexing, ...) is attached to it
+    by `functional.operators`, and `backward` by `engine`, so that imports run one way; `tensor_methods` declares it.
     """
 
     __slots__ = ("__weakref__", "data", "grad", "node")
     __array_ufunc__ = None  # array * tensor defers to Tensor.__rmul__
+
+    data: Array
+    grad: Tensor | None
+    node: Node | Leaf | None
 
     def __init__(self, data: Array) -> None:
         self.data = data
@@ -41,14 +51,17 @@ class Tensor:
 
     @property
     def shape(self) -> Shape:
+        """The sizes of the axes, a tuple."""
         return self.data.shape
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.data.ndim
 
     @property
     def dtype(self) -> np.dtype:
+        """The type of the elements, a NumPy dtype."""
         return self.data.dtype
 
     @property
@@ -123,7 +136,7 @@ class Tensor:
             )
         return bool(self.data)
 
-    def __float__(self) -> float:
+    def __float__(self) -> builtins.float:
         return float(self.item())
 
     def __int__(self) -> int:
@@ -143,9 +156,7 @@ class Tensor:
             made = f", grad_fn=<{self.node.op.__name__}>"
         return f"tensor({body}{dtype}{made})"
 
-    def __reduce__(
-        self,
-    ) -> tuple[Any, ...]:  # a copy, or a pickle for a process, is a leaf with its own place on the tape
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy or a pickle is a leaf with its own place on the tape
         if not self.is_leaf:
             raise RuntimeError(
                 f"copy: the result of {self.node.op.__name__} is part of a tape; use detach() or clone()"
@@ -209,11 +220,11 @@ class Tensor:
         touch(self.data)
         return self
 
-    def copy_(self, source: TensorLike | float) -> Tensor:
+    def copy_(self, source: TensorLike | builtins.float) -> Tensor:
         """Overwrite the elements with those of `source` (broadcast)."""
         return self._write(..., source)
 
-    def fill_(self, value: float) -> Tensor:
+    def fill_(self, value: builtins.float) -> Tensor:
         """Overwrite every element with `value`."""
         return self._write(..., value)
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..typing import DTypeLike
 from .cuda import refuse, to_host
 
-_override = ContextVar("column", default=None)
+_override: ContextVar[str | None] = ContextVar("column", default=None)
 COLUMNS = ("reference", "cpu", "cudasim")
 
 

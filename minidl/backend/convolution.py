@@ -15,14 +15,20 @@ from ..typing import DTypeLike, Size2
 def conv_algorithm(name: str) -> Iterator[None]:
     """Convolutions inside the `with` block use algorithm `name` wherever it can serve, elsewhere the automatic choice.
 
-    name is "im2col", "channels", "product", "zones", "tiled", "winograd", "depthwise" or "auto"; `explain_conv` inside the
-    block says what is used.
+    name is "winograd", "depthwise", "implicit_gemm", "direct_channels", "direct_pixels", "dilated", "im2col" or "auto";
+    `explain_conv` inside the block says what is used. Former names are accepted: "product" for implicit_gemm, "channels"
+    and "tiled" for direct_channels and direct_pixels, "zones" for dilated.
+
+    Winograd's rounding error is about 1e-5 of the largest value within 6 pixels of a result, the other algorithms' about 1e-7
+    of the terms of each sum. Where an image has a few very large values (1e6 beside 1), choose "direct_channels" to keep their
+    rounding error inside the windows that see them. Results that are not finite stay inside their windows with every algorithm.
     """
     from ..kernels.cpu.conv import dispatch as conv
 
-    if name not in conv.ALGORITHMS:
+    chosen = conv.FORMER_NAMES.get(name, name)
+    if chosen not in conv.ALGORITHMS:
         raise ValueError(f"conv_algorithm: name must be one of {conv.ALGORITHMS}, not {name!r}")
-    token = conv.override.set(name)
+    token = conv.override.set(chosen)
     try:
         yield
     finally:
@@ -38,8 +44,9 @@ def explain_conv(
     groups: int = 1,
     dtype: DTypeLike = np.float32,
 ) -> str:
-    """Says for conv2d and both its gradients which algorithm the CPU column uses, and why: a text of three lines.
+    """Says for conv2d and both its gradients which algorithm the CPU column uses, and why; and why not others.
 
+    A line for each convolution, followed by a line for each refused row of the table (kernels/cpu/conv/choice.py).
     x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); the rest is as in `functional.conv2d`.
     """
     from ..kernels.cpu.conv import dispatch as conv
@@ -55,6 +62,7 @@ def explain_conv(
         raise ValueError(f"explain_conv: a kernel of {geometry.extent} pixels does not fit into {tuple(x_shape[2:])}")
     lines = []
     for direction, title in (("forward", "conv2d"), ("data", "gradient of x"), ("weight", "gradient of w")):
-        name, reason = conv.choose(tuple(x_shape), tuple(w_shape), geometry, np.dtype(dtype), direction)
-        lines.append(f"{title:13}  {name:9}  {reason}")
+        name, reason, refused = conv.choose(tuple(x_shape), tuple(w_shape), geometry, np.dtype(dtype), direction)
+        lines.append(f"{title:13}  {name:15}  {reason}")
+        lines += [f"{'':13}  not {algorithm:15}  {why}" for algorithm, why in refused]
     return "\n".join(lines)

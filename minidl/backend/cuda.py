@@ -6,7 +6,7 @@ import contextlib
 import functools
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def parse(device: str) -> tuple[str, int | None]:
     return kind, int(index) if colon else None
 
 
-def is_device(value: Any) -> bool:
+def is_device(value: Any) -> TypeGuard[str]:
     """Whether `value` names a device rather than a dtype."""
     return isinstance(value, str) and value.partition(":")[0] in ("cpu", "cuda")
 
@@ -184,6 +184,7 @@ class Uploader:
             self.stream = self.cupy.cuda.Stream(non_blocking=True)
 
     def start(self, batch: Any) -> Any:
+        """Begin to copy a batch; returns what `finish` needs."""
         pinned = []
         with self.device:
             computing = self.cupy.cuda.get_current_stream().record()
@@ -195,6 +196,7 @@ class Uploader:
         return moved, done, pinned
 
     def finish(self, ticket: Any) -> Any:
+        """The batch on the GPU, ready for whatever the current stream does next."""
         moved, done, pinned = ticket
         current = self.cupy.cuda.get_current_stream()
         current.wait_event(done)

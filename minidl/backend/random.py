@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ def manual_seed(seed: int) -> None:
     _generator.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
 
-def get_rng_state() -> dict[str, Any]:
+def get_rng_state() -> Mapping[str, Any]:
     """The generator's state, as a dictionary of plain numbers (JSON can hold it)."""
     return _generator.bit_generator.state
 
 
-def set_rng_state(state: dict[str, Any]) -> None:
+def set_rng_state(state: Mapping[str, Any]) -> None:
     """Continue from a state that `get_rng_state` gave."""
     _generator.bit_generator.state = state

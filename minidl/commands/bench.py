@@ -13,6 +13,7 @@ EXAMPLES = """examples:
   minidl bench --group conv3x3 dilated --filter 65² --rounds 15
   minidl bench --group steps --filter U-Net
   minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
+  minidl bench ladder                               one convolution in six steps, from loops to Winograd
 
 groups: {groups}
 
@@ -34,6 +35,9 @@ def register(subparsers):
         epilog=EXAMPLES.format(groups=about),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "what", nargs="?", choices=["cases", "ladder"], default="cases", help="the cases of all groups, or the ladder"
+    )
     parser.add_argument("--peer", nargs="+", default=[], metavar="NAME", help=f"compare with {', '.join(PEERS)}")
     parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
     parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
@@ -50,6 +54,11 @@ def run(args):
     from ..bench import cases, peers, report
     from ..kernels.files import check_writable
 
+    if args.what == "ladder":
+        from ..bench import ladder
+
+        print(ladder.table(ladder.measure()))
+        return
     if args.rounds < 1:
         raise ValueError(f"bench: --rounds {args.rounds}; needed at least 1")
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -188,7 +188,12 @@ def open_run(path):
         raise checkpoint.CheckpointError(
             f"{path} does not say which model it is of: it was not written by `minidl train`"
         )
-    model = build_model(config)
+    try:
+        model = build_model(config)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, MemoryError) as error:
+        raise checkpoint.CheckpointError(
+            f"{path}: its settings make no network: {error or type(error).__name__}"
+        ) from error
     checkpoint.fill(model, weights, path)
     return model.eval(), config, path
 
@@ -202,10 +207,9 @@ def write_config(path, config):
 
 def read_config(path):
     """The settings in config.json."""
-    try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    from ..backend.reading import read_json
+
+    config = read_json(path)
     if not isinstance(config, dict) or "model" not in config:
         raise ValueError(f"{path} does not hold the settings of a run")
     return config

@@ -42,14 +42,17 @@ def run(args):
     tasks = list(tasks.values())
     half = (len(tasks) + 1) // 2  # neighbours share kernels, which would be compiled twice if they started together
     apart = [task for pair in zip_longest(tasks[:half], tasks[half:]) for task in pair if task]
+    said = {}
     with ProcessPoolExecutor(args.processes, get_context("spawn"), _silence) as pool:
         jobs = [pool.submit(_run_once, task) for task in apart]
         try:
             for job in tqdm(as_completed(jobs), "compiling", len(jobs), disable=None):
-                job.result()
+                said |= job.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if said:
+        print("\n".join(f"minidl: {line}" for line in said.values()), file=sys.stderr)
 
 
 def _silence():
@@ -58,8 +61,11 @@ def _silence():
 
 
 def _run_once(cases):
+    """Run the cases; returns what there is to say about the folder of compiled code."""
     from ..bench.ours import OPS
+    from ..kernels import cache
 
     for op, part, params in cases:
         for call in OPS[op](params, part).values():
             call()
+    return cache.said

@@ -61,13 +61,13 @@ def add_prediction_options(parser):
 
 def read_unary(path, args, size):
     """Unary energies (C, H, W) from a .npy of probabilities or logits, or from a picture of labels."""
-    import numpy as np
 
+    from ..backend.reading import read_npy
     from ..crf import from_labels, from_logits, from_probabilities
     from ..data.image import read_mask
 
     if Path(path).suffix.lower() == ".npy":
-        array = np.load(path, allow_pickle=False)
+        array = read_npy(path)
         if array.ndim == 4 and len(array) == 1:
             array = array[0]
         if array.ndim != 3 or array.shape[1:] != size:

@@ -19,7 +19,7 @@ examples:
 
 def register(subparsers):
     """Add the command and its options to the parser."""
-    from ..crf.tuning import COARSE
+    from ..train.crf_tuning import COARSE
 
     parser = subparsers.add_parser(
         "crf-tune",
@@ -77,7 +77,7 @@ def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from tqdm import tqdm
 
-    from ..crf import tune
+    from ..train.crf_tuning import tune
 
     samples = Folders(args)
     classes = args.classes or len(samples[0][1])

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from . import building
+from . import building, printable
 
 EXAMPLES = """examples:
   minidl evaluate runs/camvid
@@ -47,10 +47,11 @@ def run(args):
     loader = DataLoader(dataset, 1, transform=building.build_transform(config, False), device=args.device)
     loss, matrix = training.evaluate(model, loader, progress=True)
     print(f"{path} on {len(dataset)} images ({args.split})\n")
-    width = max(map(len, [*config["classes"], "frequency-weighted IoU"]))
+    names = [printable(name) for name in config["classes"]]
+    width = max(map(len, [*names, "frequency-weighted IoU"]))
     print(f"{'class':{width}}      IoU  accuracy     share")
     share = matrix.counts.sum(axis=1) / max(matrix.counts.sum(), 1)
-    for name, iou, accuracy, part in zip(config["classes"], matrix.iou(), matrix.accuracy(), share):
+    for name, iou, accuracy, part in zip(names, matrix.iou(), matrix.accuracy(), share):
         print(f"{name:{width}}  {iou:7.4f}   {accuracy:7.4f}   {part:7.1%}")
     scores = {
         "mean IoU": matrix.mean_iou(),

@@ -8,6 +8,13 @@ from importlib import metadata
 
 PACKAGES = ("numpy", "numba", "scipy", "pillow", "matplotlib", "tqdm", "safetensors", "pooch", "scikit-image")
 PACKAGES += ("scikit-learn", "mpi4py", "onnx", "onnxruntime", "torch")
+INSTRUCTION_SETS = {
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+    "fma": "FMA",
+    "sve": "SVE",
+    "neon": "NEON",
+}  # LLVM names: ours
 COMPILERS = ("c++", "g++", "clang++")
 
 
@@ -31,6 +38,7 @@ def run(args):
         "packages": ", ".join(f"{name} {version(name) or 'none'}" for name in PACKAGES),
         "kernels": kernels(),
         "threads": threads(),
+        "instructions": instructions(),
         "gpu": gpu(),
         "c++ compiler": compiler(),
     }
@@ -56,6 +64,19 @@ def kernels():
     if column == "reference":
         return "reference (NumPy): Numba is missing, so this is slow; pip install numba"
     return "cpu (Numba; compiled at first use, then kept on disk)"
+
+
+def instructions():
+    """The instruction set that kernels are compiled for: results are the same bits on any processor that has the same."""
+    try:
+        import llvmlite.binding as llvm
+        import numba
+    except ImportError:
+        return "those of NumPy's wheels, chosen by NumPy"
+    name = numba.config.CPU_NAME or llvm.get_host_cpu_name()
+    has = llvm.get_host_cpu_features()
+    sets = [text for feature, text in INSTRUCTION_SETS.items() if has.get(feature)]
+    return f"{name} ({', '.join(sets) or platform.machine()}): another set may round sums otherwise"
 
 
 def threads():

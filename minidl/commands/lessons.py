@@ -29,7 +29,8 @@ def register(subparsers):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--copy", metavar="DIR", help="copy lessons, exercises and solutions to a new folder")
+    what.add_argument("--copy", metavar="DIR", help="copy the lessons and exercises to a new folder")
+    parser.add_argument("--solutions", action="store_true", help="with --copy: copy the worked solutions, too")
     what.add_argument(
         "--run", nargs="*", metavar="NAME", help="execute all, or those named; each in a new kernel; nothing is written"
     )
@@ -47,16 +48,19 @@ def run(args):
     if args.jupyter and (args.copy or args.run is not None):
         raise ValueError(f"only Jupyter takes {' '.join(args.jupyter)}; --copy and --run do not open it")
     if args.copy:
-        return _copy(source, Path(args.copy))
+        return _copy(source, Path(args.copy), args.solutions)
+    if args.solutions:
+        raise ValueError("--solutions goes with --copy")
     return _open(source, args.jupyter) if args.run is None else _run(source, args.run, args.timeout)
 
 
-def _copy(source, target):
+def _copy(source, target, solutions):
+    left_out = ("__pycache__", ".*") if solutions else ("__pycache__", ".*", "solutions")
     if target.exists():
         raise FileExistsError(f"{target} exists already; name a new folder")
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".minidl-", dir=target.absolute().parent) as scratch:  # whole or not at all
-        copy = shutil.copytree(source, Path(scratch) / "lessons", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        copy = shutil.copytree(source, Path(scratch) / "lessons", ignore=shutil.ignore_patterns(*left_out))
         os.rename(copy, target)
     print(f"copied to {target}; open it with: jupyter lab {target}")
 

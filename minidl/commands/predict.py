@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import building
+from . import building, printable
 
 EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
@@ -105,7 +105,7 @@ def _one(model, config, args, source, output, mask_path, figure_path):
         plot.save(plot.overlay(image, mask, classes, colors, source.name, background), figure_path)
     labels, counts = np.unique(mask, return_counts=True)
     shares = sorted(zip(counts / mask.size, labels), reverse=True)
-    print(f"{output}: " + ", ".join(f"{classes[k]} {share:.1%}" for share, k in shares))
+    print(f"{output}: " + ", ".join(f"{printable(classes[k])} {share:.1%}" for share, k in shares))
 
 
 def predict(model, config, image, tile=None):

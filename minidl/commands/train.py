@@ -1,6 +1,7 @@
 """`minidl train`: a network on a data set, into a run folder that can be resumed."""
 
 import argparse
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -84,6 +85,8 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
+    from ..kernels.files import sole_user
+
     given = vars(args)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
@@ -91,8 +94,16 @@ def run(args):
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
-    config = _resumed(folder, given) if args.resume else _fresh(folder, given)
-    history = _train(folder, config, given)
+    made = not folder.exists()
+    if not args.resume:
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with sole_user(folder) if folder.is_dir() else contextlib.nullcontext():
+            config = _resumed(folder, given) if args.resume else _fresh(folder, given)
+            history = _train(folder, config, given)
+    finally:
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()  # a wrong option: nothing was begun
     best = max(history, key=lambda row: row["val_iou"])
     print(f"best mean IoU {best['val_iou']:.4f} after epoch {best['epoch']}; everything is in {folder}")
     print(f"next: minidl evaluate {folder}, or minidl predict {folder} IMAGE -o out.png")
@@ -128,8 +139,7 @@ def _fresh(folder, given):
         "colors": dataset.colors.tolist(),
         "ignore_index": dataset.ignore_index,
     }
-    building.build_model(config)  # a wrong option shows before the folder is made
-    folder.mkdir(parents=True, exist_ok=True)
+    building.build_model(config)  # a wrong option shows before anything is written
     building.write_config(folder / CONFIG, config)
     return config
 

@@ -20,10 +20,14 @@ at 3, 0.0006 at 12.
     beliefs, 10 steps   0.0323   0.0243   0.0231   0.0146   0.0077   0.0051   0.0070
 """
 
+from typing import TYPE_CHECKING
+
 from .inference import DenseCRF, Trace
 from .terms import Bilateral, Features, Gaussian
-from .tuning import tune
 from .unary import from_labels, from_logits, from_probabilities
+
+if TYPE_CHECKING:  # a search needs metrics, which lie above this folder: `_import_paths` makes it `crf.tune`
+    from ..train.crf_tuning import tune
 
 __all__ = [
     "Bilateral",

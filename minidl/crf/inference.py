@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 
@@ -63,13 +63,22 @@ class DenseCRF:
         self, size: Sequence[int], dtype: DTypeLike = np.float32, b: int | None = None, beside: Array = NOWHERE
     ) -> list[Kernel]:
         """The Kernel of every term for (the b-th) image, where the array `beside` lies; built at the first call."""
-        key = (tuple(size), np.dtype(dtype), b, kernels(beside), xp(beside))
+        kind: Any = np.dtype(dtype).type
+        key = (tuple(size), kind, b, kernels(beside), xp(beside))
         if key not in self._filters:
             image = self.image if b is None or self.image is None or self.image.ndim == 3 else self.image[b]
             terms = [t.of_image(b) if b is not None and isinstance(t, Features) else t for t in self.terms]
-            self._filters[key] = [t.kernel(image, size, self.exact, np.dtype(dtype).type, beside) for t in terms]
+            self._filters[key] = [t.kernel(image, size, self.exact, kind, beside) for t in terms]
         return self._filters[key]
 
+    @overload
+    def inference(
+        self, unary: Array, iterations: int = 10, sequential: bool = False, history: Literal[False] = False
+    ) -> Array: ...
+    @overload
+    def inference(
+        self, unary: Array, iterations: int = 10, sequential: bool = False, *, history: Literal[True]
+    ) -> Trace: ...
     def inference(
         self, unary: Array, iterations: int = 10, sequential: bool = False, history: bool = False
     ) -> Array | Trace:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..backend import asarray, like
 from ..functional.filter import NORMALIZATIONS, Kernel, bilateral_features, make_kernel, position_kernel
-from ..typing import Array, ArrayLike, DTypeLike
+from ..typing import Array, ArrayLike
 
 
 def compatibility(compat: ArrayLike, C: int) -> Array:
@@ -37,7 +37,10 @@ class Gaussian:
     compat: Any = 3
     normalization: str = "symmetric"
 
-    def kernel(self, image: Array | None, size: Sequence[int], exact: bool, dtype: DTypeLike, beside: Array) -> Kernel:
+    def kernel(
+        self, image: Array | None, size: Sequence[int], exact: bool, dtype: type[np.floating], beside: Array
+    ) -> Kernel:
+        """The filter matrix of this term for images of `size` (H, W)."""
         return position_kernel(size, self.sxy, self.normalization, exact, dtype, beside)
 
 
@@ -53,7 +56,10 @@ class Bilateral:
     compat: Any = 10
     normalization: str = "symmetric"
 
-    def kernel(self, image: Array | None, size: Sequence[int], exact: bool, dtype: DTypeLike, beside: Array) -> Kernel:
+    def kernel(
+        self, image: Array | None, size: Sequence[int], exact: bool, dtype: type[np.floating], beside: Array
+    ) -> Kernel:
+        """The filter matrix of this term for `image` (c, H, W)."""
         if image is None:
             raise ValueError("DenseCRF: a Bilateral term needs an image")
         return make_kernel(
@@ -69,7 +75,10 @@ class Features:
     compat: Any = 10
     normalization: str = "symmetric"
 
-    def kernel(self, image: Array | None, size: Sequence[int], exact: bool, dtype: DTypeLike, beside: Array) -> Kernel:
+    def kernel(
+        self, image: Array | None, size: Sequence[int], exact: bool, dtype: type[np.floating], beside: Array
+    ) -> Kernel:
+        """The filter matrix of this term for images of `size` (H, W)."""
         features = like(self.features, beside, np.float32)
         if features.ndim != 3 or features.shape[1:] != tuple(size) or not 1 <= len(features) <= 8:
             raise ValueError(f"DenseCRF: features must be (1 to 8, {size[0]}, {size[1]}); got {features.shape}")

@@ -7,10 +7,11 @@ targets.py describes.
 """
 
 from . import transforms
+from .archive import DownloadError, unpack
 from .camvid import CamVid
 from .coco import CocoInstances
 from .digit_scenes import DigitScenes
-from .download import DownloadError, fetch, unpack
+from .download import fetch
 from .folder import SegmentationFolder, SegmentationPairs
 from .image import BrokenImageError, read_image, read_mask, voc_palette, write_mask
 from .loader import DataLoader

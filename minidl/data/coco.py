@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
+from ..backend.reading import read_json
 from ..typing import ArrayLike, PathLike
 from . import rle
 from .folder import listed
@@ -47,9 +47,11 @@ class CocoInstances:
         self, root: PathLike, annotations: PathLike | dict, crowd: bool = True, *, source: PathLike | None = None
     ) -> None:
         self.root = Path(root)
-        given = isinstance(annotations, dict)
-        self.file = Path(source or root) if given else Path(annotations)
-        whole = annotations if given else _read(self.file)
+        if isinstance(annotations, dict):
+            self.file, whole = Path(source or root), annotations
+        else:
+            self.file = Path(annotations)
+            whole = _read(self.file)
         tables = {name: _table(name, whole[name], self.file) for name in TABLES}
         self.images = [tables["images"][key] for key in sorted(tables["images"])]
         categories = sorted(tables["categories"])
@@ -68,6 +70,9 @@ class CocoInstances:
                     self._objects[image["id"]].append(made | {"id": key})
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{self.file}: annotation {key}: {error}") from error
+        outside = [image["file_name"] for image in self.images if not _inside(image["file_name"])]
+        if outside:
+            raise ValueError(f"{self.file}: file_name of images outside {self.root}: {listed(outside)}")
         missing = [image["file_name"] for image in self.images if not (self.root / image["file_name"]).is_file()]
         if missing:
             raise FileNotFoundError(f"{self.file} lists images that are not in {self.root}: {listed(missing)}")
@@ -119,12 +124,15 @@ def polygons(parts: Sequence[ArrayLike], size: Sequence[int]) -> RunLengths:
     return rle.merge([rle.from_polygon(points, size) for points in parts])
 
 
+def _inside(name):
+    """Whether a file name stays below the folder that it is joined to."""
+    parts = PurePath(name).parts
+    return not PurePath(name).is_absolute() and not PurePath(name).drive and ".." not in parts and bool(parts)
+
+
 def _read(file):
     """{table: list of entries} of a JSON file."""
-    try:
-        whole = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
+    whole = read_json(file)
     if not isinstance(whole, dict) or not TABLES.keys() <= whole.keys():
         have = ", ".join(whole) if isinstance(whole, dict) else type(whole).__name__
         raise ValueError(f"{file} holds {have or 'nothing'}; needed a dictionary with {', '.join(TABLES)}")

@@ -39,7 +39,7 @@ def photographs(split: str) -> Any:
     from PIL import Image
 
     found = find_spec("skimage")
-    if found is None:
+    if found is None or found.origin is None:
         raise ImportError(
             'DigitScenes(photographs=True) needs scikit-image: pip install "minidl[lessons]", or pass photographs=False'
         )

@@ -1,24 +1,22 @@
-"""Downloads that resume, are verified before they count, and unpack nowhere but where they should."""
+"""Downloads that resume, and are verified before they count."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tarfile
-import tempfile
-import zlib
+import time
 from pathlib import Path
 
+from ..kernels.files import sync_folder
 from ..typing import PathLike
+from .archive import MOST_BYTES, DownloadError
 
-
-class DownloadError(OSError):
-    """A download or an archive that did not arrive whole; the message says what came and whether to call again."""
+PATIENCE, LEAST_RATE = 60.0, 1000.0  # seconds over which a server must send so many bytes a second
 
 
 def _transfer(url, part, quiet):
     """Append to the file `part` what is still missing of `url`."""
     import requests
+    import urllib3
     from tqdm import tqdm
 
     start = part.stat().st_size if part.exists() else 0
@@ -32,17 +30,37 @@ def _transfer(url, part, quiet):
         total = start + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
         disable = True if quiet else None  # None: a bar on a terminal only
         bar = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=disable)
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | (os.O_APPEND if start else os.O_TRUNC)
         try:
-            with bar, open(part, "ab" if start else "wb") as out:
-                for block in answer.iter_content(1 << 16):
+            with bar, os.fdopen(os.open(part, flags | getattr(os, "O_BINARY", 0), 0o666), "wb") as out:
+                for block in _blocks(answer.raw, url):
                     out.write(block)
                     bar.update(len(block))
-        except requests.RequestException as error:
+                    if out.tell() > MOST_BYTES:
+                        raise DownloadError(
+                            f"{url} sends more than {MOST_BYTES >> 30} GiB: this is no file that is known here"
+                        )
+                out.flush()
+                os.fsync(out.fileno())
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise DownloadError(
                 f"{url} stopped at {part.stat().st_size} of {total or 'unknown'} bytes ({error}); call again to resume"
             ) from error
     if total is not None and part.stat().st_size != total:
         raise DownloadError(f"{url} stopped at {part.stat().st_size} of {total} bytes; call again to resume")
+
+
+def _blocks(raw, url):
+    """What comes, as it comes; a server that sends too little for too long is given up."""
+    came, since = 0, time.monotonic()
+    while block := raw.read1(1 << 16):
+        yield block
+        came += len(block)
+        waited = time.monotonic() - since
+        if waited > PATIENCE:
+            if came < LEAST_RATE * waited:
+                raise DownloadError(f"{url} sent {came} bytes in {waited:.0f} s; call again to resume")
+            came, since = 0, time.monotonic()
 
 
 def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
@@ -69,32 +87,5 @@ def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
         raise DownloadError(f"{url}: {error}") from error
     except ValueError as error:
         raise DownloadError(f"{url}: wrong checksum, deleted what came. {error}") from error
+    sync_folder(path.parent)
     return path
-
-
-def unpack(archive: PathLike, folder: PathLike, member: str) -> None:
-    """Extract a tar archive and put its folder `member` at `folder/member`; return that path.
-
-    Everything is unpacked in a temporary neighbour first: an archive that is truncated or broken, that lacks `member`
-    or that reaches outside its folder (by "..", by links) or holds devices raises DownloadError and leaves nothing.
-    """
-    if not hasattr(tarfile, "data_filter"):
-        raise RuntimeError(
-            "unpack: this Python cannot unpack safely (no tarfile.data_filter); 3.11.4 or newer is needed"
-        )
-    target = Path(folder) / member
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder) as scratch:
-        try:
-            with tarfile.open(archive) as tar:
-                tar.extractall(scratch, filter="data")
-        except (tarfile.TarError, EOFError, zlib.error) as error:
-            raise DownloadError(f"{archive} cannot be unpacked: {error or type(error).__name__}") from error
-        came = Path(scratch) / member
-        if not came.is_dir():
-            raise DownloadError(f"{archive} has no folder {member}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            shutil.copytree(came, target, dirs_exist_ok=True)  # VOC 2007's test set joins its trainval
-        else:
-            os.replace(came, target)
-    return target

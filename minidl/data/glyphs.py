@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +21,18 @@ FINE = 4  # pixels per cell of the enlarged digit
 def handwriting() -> tuple[Array, Array]:
     """scikit-learn's 1797 digits: (samples 1797 x 8 x 8 in 0..16, their digits)."""
     found = find_spec("sklearn")
-    if found is None:
+    if found is None or found.origin is None:
         raise ImportError('DigitScenes needs scikit-learn for its handwriting: pip install "minidl[lessons]"')
     table = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
     if table.is_file():  # the same numbers without the second that importing scikit-learn takes
-        with gzip.open(table, "rt") as lines:
-            table = np.loadtxt(lines, delimiter=",", dtype=np.uint8)
-        return table[:, :64].reshape(-1, 8, 8), table[:, 64]
+        try:
+            with gzip.open(table, "rt") as lines:
+                rows = np.loadtxt(lines, delimiter=",", dtype=np.uint8, ndmin=2)
+            if rows.shape[1] != 65:
+                raise ValueError(f"{rows.shape[1]} columns; needed 65")
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise ValueError(f"{table} is damaged: {error}; install scikit-learn again") from error
+        return rows[:, :64].reshape(-1, 8, 8), rows[:, 64]
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -41,7 +48,7 @@ def samples(digit: int, split: str) -> Array:
 
 
 @cache
-def enlarged(number: int) -> Array:
+def enlarged(number: int) -> Any:
     """One sample, smoothly enlarged inside its frame, as a Pillow grey image."""
     from PIL import Image, ImageFilter
 

@@ -9,7 +9,17 @@ import numpy as np
 
 from ..typing import Array, PathLike
 from .mask import read_mask, voc_palette, write_mask
-from .picture import BrokenImageError, PixelModeError, decode, has_high_depth, picture_format, upright, write_image
+from .picture import (
+    BrokenImageError,
+    PixelModeError,
+    UnsafeImageError,
+    decode,
+    has_high_depth,
+    picture_format,
+    refuse_bomb,
+    upright,
+    write_image,
+)
 
 __all__ = ["BrokenImageError", "ImageFormat", "PixelModeError", "picture_format", "read_image", "read_mask"]
 __all__ += ["read_pixels", "to_rgb", "voc_palette", "write_image", "write_mask"]
@@ -76,7 +86,9 @@ def read_pixels(path: PathLike, exif: bool = True) -> Array:
     try:
         image = decode(path, to_array)
     except BrokenImageError as error:
-        if isinstance(error, PixelModeError) or not os.fspath(path).lower().endswith((".tif", ".tiff")):
+        if isinstance(error, (PixelModeError, UnsafeImageError)) or not os.fspath(path).lower().endswith(
+            (".tif", ".tiff")
+        ):
             raise
         return _read_tiff(path, error)  # Pillow reads no TIFF of 2 or more than 4 bands
     return _read_tiff(path, None) if image is None else image
@@ -94,7 +106,10 @@ def _read_tiff(path, reason):
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
+            refuse_bomb(sorted(series.shape)[-2:], os.fspath(path))  # bands are fewer than rows and columns
             array, axes = series.asarray(), series.axes
+    except UnsafeImageError:
+        raise
     except Exception as error:  # whatever a damaged file makes the reader raise
         if isinstance(error, OSError) and error.errno is not None:
             raise

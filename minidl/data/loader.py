@@ -116,9 +116,9 @@ class DataLoader:
             )
         self.dataset, self.batch_size, self.shuffle, self.seed = dataset, batch_size, shuffle, seed
         self.drop_last, self.num_workers, self.prefetch = drop_last, num_workers, prefetch
-        self.device = None if device in (None, "cpu") else device
+        self.device = None if device == "cpu" else device
         if self.device is not None:
-            cuda.parse(device)
+            cuda.parse(self.device)
         self.skipped = {}  # index: message, of broken samples left out so far
         self._make = BatchMaker(dataset, transform, seed, skip_broken)
         self._workers = None

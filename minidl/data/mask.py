@@ -83,7 +83,7 @@ class MaskValues:
     values: tuple
     ignore_index: int = 255
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.values) < 2 or len(set(self.values)) < len(self.values) or min(self.values) < 0:
             raise ValueError(f"mask values {self.values}; needed two or more different numbers of at least 0")
 
@@ -178,7 +178,7 @@ def _csv_rows(text, path):
 def _json_rows(text, path):
     try:
         whole = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(whole, dict):
         raise ValueError(f'{path} holds {type(whole).__name__}; needed {{"name": [r, g, b], ...}}')

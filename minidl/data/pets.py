@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ..typing import PathLike
-from .download import fetch, unpack
+from .archive import unpack
+from .download import fetch
 from .folder import SegmentationPairs, listed_pairs
 
 BASE = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 import warnings
-import zlib
 from collections.abc import Callable
 from typing import Any
 
+from ..backend.reading import read_bytes
 from ..kernels.files import is_stream, write
 from ..typing import PathLike
 
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # the decoders that may see a file from strangers
 ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other turns and reflections
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
 
@@ -25,24 +25,51 @@ class PixelModeError(BrokenImageError):
     """A picture that can be decoded but has the wrong kind of pixels; it is never left out silently."""
 
 
+class UnsafeImageError(BrokenImageError):
+    """A file that no decoder is given: a pipe or a device, or a picture of too many pixels."""
+
+
 def decode(path: PathLike, convert: Callable[[Any], Any]) -> Any:
-    """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is none."""
+    """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is none.
+
+    Only decoders of FORMATS see the file: others start programs (EPS), or read what is no picture. Pillow's limit on pixels is
+    that of its error, twice Image.MAX_IMAGE_PIXELS, and holds for every format.
+    """
     from PIL import Image
 
+    name = os.fspath(path)
+    try:
+        content = read_bytes(path)
+    except ValueError as error:
+        raise UnsafeImageError(str(error)) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, but below the limit of the error
-            with Image.open(path) as picture:
+            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+                refuse_bomb(picture.size, name)
+                if picture.format == "PNG":
+                    picture.verify()  # the checksum of every block, which decoding does not look at
+            with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 picture.load()
                 return convert(picture)
     except BrokenImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise BrokenImageError(f"{os.fspath(path)} is too large to decode safely: {error}") from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error) as error:
+        raise UnsafeImageError(f"{name} is too large to decode safely: {error}") from error
+    except Image.UnidentifiedImageError as error:
+        raise BrokenImageError(f"{name} cannot be decoded as an image: it is none of {', '.join(FORMATS)}") from error
+    except Exception as error:  # decoders raise errors of many kinds
         if isinstance(error, OSError) and error.errno is not None:
             raise  # missing or unreadable: the system's message names the file
-        raise BrokenImageError(f"{os.fspath(path)} cannot be decoded as an image: {error}") from error
+        raise BrokenImageError(f"{name} cannot be decoded as an image: {error or type(error).__name__}") from error
+
+
+def refuse_bomb(size: tuple[int, int], name: str) -> None:
+    """UnsafeImageError for a picture of more pixels than Pillow opens: twice Image.MAX_IMAGE_PIXELS, 179 million."""
+    from PIL import Image
+
+    if Image.MAX_IMAGE_PIXELS is not None and size[0] * size[1] > 2 * Image.MAX_IMAGE_PIXELS:
+        raise UnsafeImageError(f"{name} is too large to decode safely: it has {size[0]} x {size[1]} pixels")
 
 
 def orientation(picture: Any) -> int:

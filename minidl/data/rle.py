@@ -72,7 +72,8 @@ def check(code: RunLengths, size: Sequence[int] | None = None) -> tuple[tuple[in
     if not isinstance(code, dict) or not {"size", "counts"} <= code.keys():
         shown = sorted(code) if isinstance(code, dict) else type(code).__name__
         raise ValueError(f"run-length code is {shown}; needed a dictionary with size and counts")
-    H, W = given = tuple(map(int, code["size"])) if np.shape(code["size"]) == (2,) else (-1, -1)
+    H, W = map(int, code["size"]) if np.shape(code["size"]) == (2,) else (-1, -1)
+    given = H, W
     if min(given) < 0 or (size is not None and given != tuple(size)):
         needed = "two sizes, not negative" if size is None else tuple(size)
         raise ValueError(f"run-length code has size {code['size']}; needed {needed}")

@@ -13,7 +13,7 @@ import numpy as np
 
 from .image import ImageFormat, read_pixels
 from .mask import read_stored
-from .picture import BrokenImageError, PixelModeError, orientation
+from .picture import FORMATS, BrokenImageError, PixelModeError, orientation
 
 DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
@@ -67,7 +67,7 @@ def image_facts(path: str, exif: bool = True) -> ImageFacts:
         facts.size, facts.channels = pixels.shape[:2], pixels.shape[2]
         facts.dtype = str(pixels.dtype)
         try:
-            with Image.open(path) as picture:
+            with Image.open(path, formats=FORMATS) as picture:
                 facts.mode, facts.orientation = picture.mode, orientation(picture)
                 facts.pages = getattr(picture, "n_frames", 1)
         except (OSError, ValueError):  # a TIFF that only tifffile reads
@@ -130,7 +130,7 @@ def _mask_file(dataset: Any, index: int) -> Path | None:
 def _mask_mode(path: Path) -> str:
     from PIL import Image
 
-    with Image.open(path) as picture:
+    with Image.open(path, formats=FORMATS) as picture:
         return picture.mode
 
 

@@ -9,6 +9,7 @@ masks' do, or the boxes'.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,10 @@ def mask_boxes(masks: ArrayLike) -> Array:
 
     An empty mask has the box 0, 0, 0, 0.
     """
-    masks = np.asarray(masks, dtype=bool)
+    planes: Any = np.asarray(masks, dtype=bool)
     sides = []
     for axis in (1, 2):  # columns, then rows, that hold anything
-        line = masks.any(axis=axis)
+        line = planes.any(axis=axis)
         sides += [line.argmax(axis=1), (line.shape[1] - line[:, ::-1].argmax(axis=1)) * line.any(axis=1)]
     x1, x2, y1, y2 = sides
     return np.stack([x1, y1, x2, y2], axis=1).astype(np.float32)

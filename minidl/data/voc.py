@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..typing import PathLike
-from .download import fetch, unpack
+from .archive import unpack
+from .download import fetch
 from .folder import SegmentationPairs, listed_pairs
 
 CLASSES = [

@@ -6,16 +6,21 @@ import contextlib
 import multiprocessing.resource_tracker
 import pickle
 import signal
+import sys
 import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+PATIENCE, MOST_WAITS = 60.0, 10  # seconds between lines about a worker that is silent; how many before it is given up
+
 
 def _work(connection, function, number):
     """The life of a worker: arguments in, result or exception out, until the other side closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to all processes of a group; the parent saves and stops us
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):  # closed, even while we send: time to go
         while True:
             arguments = connection.recv()
@@ -117,7 +122,15 @@ class Workers:
 
     def _receive(self, worker):
         try:
-            return self._connections[worker].recv()
+            for waited in range(MOST_WAITS):
+                if self._connections[worker].poll(PATIENCE):
+                    return self._connections[worker].recv()
+                seconds = (waited + 1) * PATIENCE
+                print(f"DataLoader: worker process {worker} has not answered for {seconds:g} s", file=sys.stderr)
+            raise RuntimeError(
+                f"DataLoader: worker process {worker} has not answered for {MOST_WAITS * PATIENCE:g} s: it is stopped, or a "
+                "sample takes longer than that"
+            )
         except (EOFError, OSError) as error:
             raise self._death(worker) from error
 

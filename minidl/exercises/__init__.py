@@ -6,10 +6,8 @@ from .progress import solved
 from .report import Report, examine, expect
 from .running.call import call, unfit
 from .running.limits import SECONDS
-from .tasks import ALL
+from .tasks import BY_NAME as EXERCISES
 from .verdict import guilty
-
-EXERCISES = {exercise.name: exercise for exercise in sorted(ALL, key=lambda e: e.lesson)}
 
 
 def find(name):

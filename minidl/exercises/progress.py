@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from ..backend.reading import read_json
 from ..kernels.files import write
 
 
@@ -17,7 +18,7 @@ def solved():
     if not path().exists():
         return set()
     try:
-        return set(json.loads(path().read_text(encoding="utf-8"))["solved"])
+        return set(read_json(path())["solved"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path()} is no record of exercises ({error}); delete it to start afresh") from error
 

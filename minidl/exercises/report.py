@@ -14,6 +14,7 @@ from .exercise import quiet
 from .running.call import call, unfit
 from .running.limits import SECONDS, TimeIsUp, time_limit
 from .running.values import EXACT, SINGLE
+from .tasks import BY_NAME
 from .verdict import case_line, verdict
 
 DRAWN = 2  # cases that are drawn besides the fixed ones
@@ -67,9 +68,7 @@ def expect(exercise, arguments):
 @functools.lru_cache(maxsize=64)
 def suspects_of(exercise_name, seed=0, drawn=DRAWN):
     """The Suspects of an exercise in the cases of a seed."""
-    from . import EXERCISES
-
-    exercise = EXERCISES[exercise_name]
+    exercise = BY_NAME[exercise_name]
     cases = all_cases(exercise, seed, drawn)
     return Suspects(exercise, cases, [expect(exercise, case) for case in cases])
 
@@ -159,13 +158,19 @@ def _causes(exercise, suspects, results):
         tolerance = SINGLE if single else EXACT
         if all(agree(r.values[k], r.expected[k], EXACT) for r in there) and not note:
             continue
-        if all(agree(r.values[k], r.expected[k], tolerance) for r in there):
-            causes[name] = Cause(
-                note or "digits are lost: a step computes in float32, or approximates; keep float64", SURE
-            )
-        else:
+        if not all(agree(r.values[k], r.expected[k], tolerance) for r in there):
             causes[name] = find_cause(suspects, results, k, tolerance)
+        else:
+            causes[name] = Cause(note, SURE) if note else _nearly(suspects, results, k)
     return causes
+
+
+def _nearly(suspects, results, k):
+    """The Cause of a small error: a known mistake if it makes exactly this one, else rounding."""
+    cause = find_cause(suspects, results, k, EXACT)
+    if cause.certainty == SURE:
+        return cause
+    return Cause("digits are lost: a step computes in float32, or approximates; keep float64", SURE, cause.tried)
 
 
 def _order(exercise, results):

@@ -43,7 +43,7 @@ def verdict(exercise, result, k):
         word = "wrong" if error > WRONG else "right" if error < HAPPY else "doubtful"
         lines.append(f"{what} is {word}: relative error {error:.0e} in the worst of {DIRECTIONS} random directions")
     if not right.shape:
-        return [*lines, f"{what} is {got:.6g}, and should be {right:.6g}"]
+        return [*lines, "{} is {}, and should be {}".format(what, *_pair(got, right))]
     index = guilty(got, right)
     cells = int(wrong_cells(got, right).sum())
     share = f"{cells} of {got.size} cells" if cells > 1 or got.size > 1 else "its only cell"
@@ -53,10 +53,15 @@ def verdict(exercise, result, k):
         slope = _slope(exercise, result.arguments, name, unit)
         lines.append(f"{share} differ; at [{_at(index)}]: analytic (yours) {got[index]:.6g}, numerical {slope:.6g}")
     else:
-        lines.append(
-            f"{what} is wrong in {share}; at [{_at(index)}] it is {got[index]:.6g}, and should be {right[index]:.6g}"
-        )
+        mine, needed = _pair(got[index], right[index])
+        lines.append(f"{what} is wrong in {share}; at [{_at(index)}] it is {mine}, and should be {needed}")
     return lines
+
+
+def _pair(a, b):
+    """Two numbers with as many digits as tell them apart."""
+    digits = next((d for d in (6, 9, 12) if f"{a:.{d}g}" != f"{b:.{d}g}"), 17)
+    return f"{a:.{digits}g}", f"{b:.{digits}g}"
 
 
 def _at(index):

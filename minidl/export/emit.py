@@ -1,4 +1,4 @@
-"""What each function is in ONNX: (graph, result, arguments) -> name of the value, or names."""
+"""What each function is in ONNX: (graph, result, its arguments by name) -> name of the value, or names."""
 
 from __future__ import annotations
 
@@ -26,108 +26,77 @@ def _window(kernel, stride, padding, dilation):
     }
 
 
-def conv2d(
-    g: Graph, out: Any, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
-) -> Any:
-    kernel = weight.data.shape[2:]
-    if padding == "same":
-        total = [d * (k - 1) for d, k in zip(_pair(dilation), kernel)]
+def conv2d(g: Graph, out: Any, args: Any) -> Any:
+    """Conv; padding "same" becomes four widths."""
+    kernel = args.weight.data.shape[2:]
+    if args.padding == "same":
+        total = [d * (k - 1) for d, k in zip(_pair(args.dilation), kernel)]
         pads = (*[t // 2 for t in total], *[t - t // 2 for t in total])
     else:
-        pads = (0,) * 4 if padding == "valid" else _pair(padding) * 2
-    window = _window(kernel, stride, 0, dilation) | {"pads": pads}
-    return g.node("Conv", input, weight, *([] if bias is None else [bias]), group=groups, **window)
+        pads = (0,) * 4 if args.padding == "valid" else _pair(args.padding) * 2
+    window = _window(kernel, args.stride, 0, args.dilation) | {"pads": pads}
+    return g.node(
+        "Conv", args.input, args.weight, *([] if args.bias is None else [args.bias]), group=args.groups, **window
+    )
 
 
-def conv_transpose2d(
-    g: Graph,
-    out: Any,
-    input: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    output_padding: Any,
-    groups: Any,
-    dilation: Any,
-) -> Any:
-    window = _window(weight.data.shape[2:], stride, padding, dilation)
-    inputs = [input, weight, *([] if bias is None else [bias])]
-    return g.node("ConvTranspose", *inputs, group=groups, output_padding=_pair(output_padding), **window)
+def conv_transpose2d(g: Graph, out: Any, args: Any) -> Any:
+    """ConvTranspose."""
+    window = _window(args.weight.data.shape[2:], args.stride, args.padding, args.dilation)
+    inputs = [args.input, args.weight, *([] if args.bias is None else [args.bias])]
+    return g.node("ConvTranspose", *inputs, group=args.groups, output_padding=_pair(args.output_padding), **window)
 
 
-def batch_norm(
-    g: Graph,
-    out: Any,
-    input: Any,
-    running_mean: Any,
-    running_var: Any,
-    weight: Any,
-    bias: Any,
-    training: Any,
-    momentum: Any,
-    eps: Any,
-    relu: Any,
-    ceiling: Any,
-) -> Any:
-    if training:
+def batch_norm(g: Graph, out: Any, args: Any) -> Any:
+    """BatchNormalization, then Relu or Clip where they are fused."""
+    if args.training:
         raise ValueError("export: batch norm is in training mode; call model.eval()")
     ones = np.ones(out.shape[1], np.float32)
-    scale, shift = ones if weight is None else weight, 0 * ones if bias is None else bias
-    y = g.node("BatchNormalization", input, scale, shift, running_mean, running_var, epsilon=float(eps))
-    if relu and ceiling < math.inf:
-        return g.node("Clip", y, np.float32(0), np.float32(ceiling))
-    return g.node("Relu", y) if relu else y
+    scale, shift = ones if args.weight is None else args.weight, 0 * ones if args.bias is None else args.bias
+    y = g.node(
+        "BatchNormalization", args.input, scale, shift, args.running_mean, args.running_var, epsilon=float(args.eps)
+    )
+    if args.relu and args.ceiling < math.inf:
+        return g.node("Clip", y, np.float32(0), np.float32(args.ceiling))
+    return g.node("Relu", y) if args.relu else y
 
 
-def max_pool2d(
-    g: Graph,
-    out: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    ceil_mode: Any,
-    return_indices: Any,
-) -> Any:
-    window = _window(kernel_size, stride, padding, dilation)
-    return g.node("MaxPool", input, outputs=1 + return_indices, ceil_mode=int(ceil_mode), **window)
+def max_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """MaxPool, with a second output for the indices where they are asked for."""
+    window = _window(args.kernel_size, args.stride, args.padding, args.dilation)
+    return g.node("MaxPool", args.input, outputs=1 + args.return_indices, ceil_mode=int(args.ceil_mode), **window)
 
 
-def max_unpool2d(
-    g: Graph, out: Any, input: Any, indices: Any, kernel_size: Any, stride: Any, padding: Any, output_size: Any
-) -> Any:
-    if output_size is not None:
+def max_unpool2d(g: Graph, out: Any, args: Any) -> Any:
+    """MaxUnpool."""
+    if args.output_size is not None:
         raise NotImplementedError("export: max_unpool2d with output_size has no ONNX form here")
-    window = _window(kernel_size, stride, padding, 1)
+    window = _window(args.kernel_size, args.stride, args.padding, 1)
     del window["dilations"]
-    return g.node("MaxUnpool", input, indices, **window)
+    return g.node("MaxUnpool", args.input, args.indices, **window)
 
 
-def avg_pool2d(
-    g: Graph,
-    out: Any,
-    input: Any,
-    kernel_size: Any,
-    stride: Any,
-    padding: Any,
-    ceil_mode: Any,
-    count_include_pad: Any,
-    divisor_override: int | None = None,
-) -> Any:
-    if divisor_override is not None:
+def avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """AveragePool."""
+    if args.divisor_override is not None:
         raise NotImplementedError("export: avg_pool2d with divisor_override has no ONNX form here")
-    window = _window(kernel_size, stride, padding, 1)
+    window = _window(args.kernel_size, args.stride, args.padding, 1)
     del window["dilations"]
-    return g.node("AveragePool", input, ceil_mode=int(ceil_mode), count_include_pad=int(count_include_pad), **window)
+    return g.node(
+        "AveragePool",
+        args.input,
+        ceil_mode=int(args.ceil_mode),
+        count_include_pad=int(args.count_include_pad),
+        **window,
+    )
 
 
-def adaptive_avg_pool2d(g: Graph, out: Any, input: Any, output_size: Any) -> Any:
+def adaptive_avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """GlobalAveragePool, or products with two matrices of averages."""
     if out.shape[2:] == (1, 1):
-        return g.node("GlobalAveragePool", input)
-    rows, columns = (_bins(g, input.shape[axis], out.shape[axis]) for axis in (2, 3))
-    y = g.node("MatMul", rows, input)  # (bins, H) x (N, C, H, W)
+        return g.node("GlobalAveragePool", args.input)
+    rows, columns = (_bins(g, args.input.shape[axis], out.shape[axis]) for axis in (2, 3))
+    y = g.node("MatMul", rows, args.input)  # (bins, H) x (N, C, H, W)
     return g.node("MatMul", y, g.node("Transpose", columns, perm=(1, 0)))
 
 
@@ -142,78 +111,105 @@ def _bins(g, n, m):
     return g.node("Div", g.node("Cast", inside, to=FLOAT), g.node("Cast", g.node("Sub", end, start), to=FLOAT))
 
 
-def interpolate(g: Graph, out: Any, input: Any, size: Any, scale_factor: Any, mode: Any, align_corners: Any) -> Any:
-    if mode not in ("bilinear", "nearest"):
-        raise NotImplementedError(f"export: interpolate in mode {mode!r} has no ONNX form here")
-    N, C, H, W = input.shape
+def interpolate(g: Graph, out: Any, args: Any) -> Any:
+    """Resize."""
+    if args.mode not in ("bilinear", "nearest"):
+        raise NotImplementedError(f"export: interpolate in mode {args.mode!r} has no ONNX form here")
+    N, C, H, W = args.input.shape
+    size = args.size
     if size is None:
-        factors = _pair(int(scale_factor)) if isinstance(scale_factor, float | int) else tuple(map(int, scale_factor))
+        factors = (
+            _pair(int(args.scale_factor))
+            if isinstance(args.scale_factor, float | int)
+            else tuple(map(int, args.scale_factor))
+        )
         if out.shape[2:] != (H * factors[0], W * factors[1]):
-            raise NotImplementedError(f"export: interpolate by {scale_factor}; needed whole factors")
+            raise NotImplementedError(f"export: interpolate by {args.scale_factor}; needed whole factors")
         size = (H * factors[0], W * factors[1])
-    where = "align_corners" if align_corners else "half_pixel" if mode == "bilinear" else "asymmetric"
-    attributes = {"mode": "linear" if mode == "bilinear" else "nearest", "coordinate_transformation_mode": where}
-    attributes |= {"nearest_mode": "floor"} if mode == "nearest" else {}
-    return g.node("Resize", input, "", "", g.vector((N, C, *_pair(size))), **attributes)
+    where = "align_corners" if args.align_corners else "half_pixel" if args.mode == "bilinear" else "asymmetric"
+    attributes: dict[str, Any] = {"coordinate_transformation_mode": where}
+    attributes |= {"mode": "linear"} if args.mode == "bilinear" else {"mode": "nearest", "nearest_mode": "floor"}
+    return g.node("Resize", args.input, "", "", g.vector((N, C, *_pair(size))), **attributes)
 
 
-def pad(g: Graph, out: Any, x: Any, pad: Any, mode: Any, value: Any) -> Any:
-    pairs = [*zip(pad[::2], pad[1::2])]
+def pad(g: Graph, out: Any, args: Any) -> Any:
+    """Pad."""
+    pairs = [*zip(args.pad[::2], args.pad[1::2])]
     pairs = [(0, 0)] * (out.ndim - len(pairs)) + pairs[::-1]
     widths = g.vector([a for a, _ in pairs] + [b for _, b in pairs])
     names = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-    extra = [np.float32(value)] if mode == "constant" else []
-    return g.node("Pad", x, widths, *extra, mode=names[mode])
+    extra = [np.float32(args.value)] if args.mode == "constant" else []
+    return g.node("Pad", args.x, widths, *extra, mode=names[args.mode])
 
 
-def crop(g: Graph, out: Any, x: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
-    return _slice(g, x, (top, left), (top + height, left + width), (2, 3))
+def crop(g: Graph, out: Any, args: Any) -> Any:
+    """Slice of the last two axes."""
+    return _slice(g, args.x, (args.top, args.left), (args.top + args.height, args.left + args.width), (2, 3))
 
 
 def _slice(g, x, starts, ends, axes):
     return g.node("Slice", x, g.vector(starts), g.vector(ends), np.array(axes))
 
 
-def chunk(g: Graph, out: Any, x: Any, chunks: Any, dim: Any) -> Any:
-    stops = np.cumsum([0, *(o.shape[dim] for o in out)])
-    return [_slice(g, x, (a,), (b,), (dim,)) for a, b in pairwise(stops)]
+def chunk(g: Graph, out: Any, args: Any) -> Any:
+    """One Slice per part."""
+    stops = np.cumsum([0, *(o.shape[args.dim] for o in out)])
+    return [_slice(g, args.x, (a,), (b,), (args.dim,)) for a, b in pairwise(stops)]
 
 
-def reshape(g: Graph, out: Any, x: Any, shape: Any) -> Any:
-    return g.node("Reshape", x, g.vector(shape))
+def reshape(g: Graph, out: Any, args: Any) -> Any:
+    """Reshape."""
+    return g.node("Reshape", args.x, g.vector(args.shape))
 
 
-def transpose(g: Graph, out: Any, x: Any, dim0: Any, dim1: Any) -> Any:
+def transpose(g: Graph, out: Any, args: Any) -> Any:
+    """Transpose."""
     perm = list(range(out.ndim))
-    perm[dim0], perm[dim1] = perm[dim1], perm[dim0]
-    return g.node("Transpose", x, perm=perm)
+    perm[args.dim0], perm[args.dim1] = perm[args.dim1], perm[args.dim0]
+    return g.node("Transpose", args.x, perm=perm)
 
 
-def flatten(g: Graph, out: Any, x: Any, start_dim: Any, end_dim: Any) -> Any:
-    if start_dim != 1 or end_dim not in (-1, x.ndim - 1):
+def flatten(g: Graph, out: Any, args: Any) -> Any:
+    """Flatten."""
+    if args.start_dim != 1 or args.end_dim not in (-1, args.x.ndim - 1):
         raise NotImplementedError("export: flatten keeps the first axis only")
-    return g.node("Flatten", x, axis=1)
+    return g.node("Flatten", args.x, axis=1)
 
 
-def expand(g: Graph, out: Any, x: Any, shape: Any) -> Any:
-    return g.node("Expand", x, g.vector([1 if isinstance(n, int) and n == -1 else n for n in shape]))
+def expand(g: Graph, out: Any, args: Any) -> Any:
+    """Expand."""
+    return g.node("Expand", args.x, g.vector([1 if isinstance(n, int) and n == -1 else n for n in args.shape]))
 
 
-def mean(g: Graph, out: Any, x: Any, dim: Any, keepdim: Any) -> Any:
-    return g.node("ReduceMean", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
+def mean(g: Graph, out: Any, args: Any) -> Any:
+    """ReduceMean."""
+    return g.node(
+        "ReduceMean",
+        args.x,
+        np.array(_pair(args.dim) if args.dim is not None else range(args.x.ndim)),
+        keepdims=int(args.keepdim),
+    )
 
 
-def sum(g: Graph, out: Any, x: Any, dim: Any, keepdim: Any) -> Any:
-    return g.node("ReduceSum", x, np.array(_pair(dim) if dim is not None else range(x.ndim)), keepdims=int(keepdim))
+def sum(g: Graph, out: Any, args: Any) -> Any:
+    """ReduceSum."""
+    return g.node(
+        "ReduceSum",
+        args.x,
+        np.array(_pair(args.dim) if args.dim is not None else range(args.x.ndim)),
+        keepdims=int(args.keepdim),
+    )
 
 
-def linear(g: Graph, out: Any, x: Any, weight: Any, bias: Any) -> Any:
-    return g.node("Gemm", x, weight, *([] if bias is None else [bias]), transB=1)
+def linear(g: Graph, out: Any, args: Any) -> Any:
+    """Gemm."""
+    return g.node("Gemm", args.x, args.weight, *([] if args.bias is None else [args.bias]), transB=1)
 
 
-def prelu(g: Graph, out: Any, x: Any, weight: Any) -> Any:
-    slopes = weight.data.reshape(-1, *[1] * (out.ndim - 2)) if out.ndim > 2 else weight.data
-    return g.node("PRelu", x, slopes)
+def prelu(g: Graph, out: Any, args: Any) -> Any:
+    """PRelu."""
+    slopes = args.weight.data.reshape(-1, *[1] * (out.ndim - 2)) if out.ndim > 2 else args.weight.data
+    return g.node("PRelu", args.x, slopes)
 
 
 def _number(v):
@@ -221,7 +217,46 @@ def _number(v):
 
 
 def _elementwise(op):
-    return lambda g, out, a, b: g.node(op, _number(a), _number(b))
+    return lambda g, out, args: g.node(op, _number(args.a), _number(args.b))
+
+
+_UNARY = {"neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "erf": "Erf"}
+
+
+def _unary(op):
+    return lambda g, out, args: g.node(op, args.x)
+
+
+def getitem(g: Graph, out: Any, args: Any) -> Any:
+    """Slices, and at most one vector of positions; both are along axes that the key names from the left."""
+    x, key = args.x, args.key
+    key = key if isinstance(key, tuple) else (key,)
+    slices = [(axis, s) for axis, s in enumerate(key) if isinstance(s, slice) and s != slice(None)]
+    positions = [(axis, k) for axis, k in enumerate(key) if isinstance(k, np.ndarray)]
+    if len(positions) > 1 or any(k is Ellipsis or k is None for k in key) or any(isinstance(k, int) for k in key):
+        raise NotImplementedError(f"export: indexing by {key} has no ONNX form here")
+    y = x
+    if slices:
+        ends = [np.iinfo(np.int64).max if s.stop is None else s.stop for _, s in slices]
+        steps = np.array([s.step or 1 for _, s in slices])
+        axes = np.array([axis for axis, _ in slices])
+        y = g.node("Slice", x, g.vector([s.start or 0 for _, s in slices]), g.vector(ends), axes, steps)
+    for axis, index in positions:
+        y = g.node("Gather", y, index, axis=axis)
+    return y
+
+
+def clamp(g: Graph, out: Any, args: Any) -> Any:
+    """Limits that may be absent."""
+    return g.node("Clip", args.x, *["" if v is None else np.float32(v) for v in (args.min, args.max)])
+
+
+def _extremum(op):
+    def emit(g, out, args):
+        axes = range(args.x.ndim) if args.dim is None else np.atleast_1d(args.dim)
+        return g.node(op, args.x, np.array(axes), keepdims=int(args.keepdim))
+
+    return emit
 
 
 EMIT = {
@@ -236,7 +271,7 @@ EMIT = {
     "pad": pad,
     "crop": crop,
     "chunk": chunk,
-    "cat": lambda g, out, tensors, dim: g.node("Concat", *tensors, axis=dim),
+    "cat": lambda g, out, args: g.node("Concat", *args.tensors, axis=args.dim),
     "reshape": reshape,
     "transpose": transpose,
     "flatten": flatten,
@@ -250,16 +285,27 @@ EMIT = {
     "mul": _elementwise("Mul"),
     "div": _elementwise("Div"),
     "maximum": _elementwise("Max"),
-    "relu": lambda g, out, x: g.node("Relu", x),
-    "relu6": lambda g, out, x: g.node("Clip", x, np.float32(0), np.float32(6)),
-    "sigmoid": lambda g, out, x: g.node("Sigmoid", x),
-    "tanh": lambda g, out, x: g.node("Tanh", x),
-    "softmax": lambda g, out, x, dim: g.node("Softmax", x, axis=dim),
-    "elu": lambda g, out, x, alpha: g.node("Elu", x, alpha=float(alpha)),
-    "hardswish": lambda g, out, x: g.node("HardSwish", x),
-    "leaky_relu": lambda g, out, x, negative_slope: g.node("LeakyRelu", x, alpha=float(negative_slope)),
-    "dropout": lambda g, out, input, p, training: _off(input, training),
-    "dropout2d": lambda g, out, input, p, training: _off(input, training),
+    "minimum": _elementwise("Min"),
+    "pow": _elementwise("Pow"),
+    "matmul": _elementwise("MatMul"),
+    **{name: _unary(op) for name, op in _UNARY.items()},
+    "clamp": clamp,
+    "getitem": getitem,
+    "split": chunk,
+    "permute": lambda g, out, args: g.node("Transpose", args.x, perm=list(args.dims)),
+    "amax": _extremum("ReduceMax"),
+    "amin": _extremum("ReduceMin"),
+    "log_softmax": lambda g, out, args: g.node("LogSoftmax", args.x, axis=args.dim),
+    "relu": lambda g, out, args: g.node("Relu", args.x),
+    "relu6": lambda g, out, args: g.node("Clip", args.x, np.float32(0), np.float32(6)),
+    "sigmoid": lambda g, out, args: g.node("Sigmoid", args.x),
+    "tanh": lambda g, out, args: g.node("Tanh", args.x),
+    "softmax": lambda g, out, args: g.node("Softmax", args.x, axis=args.dim),
+    "elu": lambda g, out, args: g.node("Elu", args.x, alpha=float(args.alpha)),
+    "hardswish": lambda g, out, args: g.node("HardSwish", args.x),
+    "leaky_relu": lambda g, out, args: g.node("LeakyRelu", args.x, alpha=float(args.negative_slope)),
+    "dropout": lambda g, out, args: _off(args.input, args.training),
+    "dropout2d": lambda g, out, args: _off(args.input, args.training),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class Graph:
             raise NotImplementedError(
                 f"export: F.{function} has no ONNX form here; known are {', '.join(sorted(EMIT))}"
             )
-        made = EMIT[function](self, out, **arguments)
+        made = EMIT[function](self, out, SimpleNamespace(**arguments))
         if isinstance(made, Traced):  # the function returned its argument
             return made
         if isinstance(out, tuple):

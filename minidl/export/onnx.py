@@ -34,7 +34,7 @@ def export_onnx(
         from onnx import helper, numpy_helper
     except ImportError as error:
         raise ImportError('export_onnx needs the onnx package: pip install "minidl[onnx]"') from error
-    channels = input_channels or getattr(model, "input_channels", 3)
+    channels = input_channels or int(getattr(model, "input_channels", 3))
     named = [*model.named_parameters(), *model.named_buffers()]
     graph = Graph({id(tensor): (name, tensor) for name, tensor in named})
     was_training = model.training

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .. import functional as F
+from ..autograd import tape
 from ..autograd.tensor import Tensor
 from ..typing import Shape
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 class Size(int):
     """An integer whose value at run time is the graph's value `name`; arithmetic with integers is recorded too."""
+
+    graph: Graph
+    name: str
 
     def __new__(cls, value: int, graph: Graph, name: str) -> Size:
         size = super().__new__(cls, value)
@@ -83,6 +87,9 @@ _OPERATORS = {
     "__mul__": "mul",
     "__truediv__": "div",
     "__getitem__": "getitem",
+    "__neg__": "neg",
+    "__pow__": "pow",
+    "__matmul__": "matmul",
 }
 _OPERATORS |= {"__radd__": "add", "__rmul__": "mul"}  # both commute
 
@@ -115,6 +122,19 @@ def _plain(value):
     return value
 
 
+class _Unrecorded:
+    """Notices an operation that a Traced tensor reaches unrecorded: its result would become a constant of the file."""
+
+    def forward(self, op, args, metadata, result):
+        if any(isinstance(a, Traced) for a in args):
+            raise NotImplementedError(
+                f"export: {op.__name__} is not reached through minidl.functional and cannot be recorded"
+            )
+
+    def backward(self, node, k, g):
+        """Nothing: gradients are not exported."""
+
+
 @contextlib.contextmanager
 def recording() -> Iterator[None]:
     """Within this block, functions of traced tensors are recorded."""
@@ -122,10 +142,12 @@ def recording() -> Iterator[None]:
     wrapped = {name: _wrap(name, f) for name, f in originals.items()}
     for method, name in _OPERATORS.items():
         setattr(Traced, method, wrapped[name])
+    before, tape.observer = tape.observer, _Unrecorded()
     try:
         vars(F).update(wrapped)
         yield
     finally:
+        tape.observer = before
         vars(F).update(originals)
         for method in _OPERATORS:
             delattr(Traced, method)

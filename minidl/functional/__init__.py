@@ -2,21 +2,7 @@
 
 from . import operators
 from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6
-from .boxes import (
-    batched_nms,
-    box_area,
-    box_convert,
-    box_iou,
-    clip_boxes_to_image,
-    decode_boxes,
-    encode_boxes,
-    generalized_box_iou,
-    masks_to_boxes,
-    nms,
-    remove_small_boxes,
-)
 from .conv import conv2d, conv2d_weight, conv_transpose2d, fold, unfold
-from .crop_and_resize import crop_and_resize
 from .dropout import dropout, dropout2d
 from .elementary import cos, erf, exp, expm1, log, log1p, pow, sin, sqrt
 from .elementwise import (
@@ -57,13 +43,29 @@ from .loss import (
     softmax,
 )
 from .matmul import linear, matmul
-from .multiscale import multiscale_roi_align, pyramid_levels
 from .norm import batch_norm, group_norm, instance_norm, layer_norm
 from .pad import crop, pad
-from .paste import paste_masks
 from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d, max_unpool2d
 from .reduce import amax, amin, logsumexp, max, mean, min, std, sum, var
+from .regions import (
+    batched_nms,
+    box_area,
+    box_convert,
+    box_iou,
+    clip_boxes_to_image,
+    crop_and_resize,
+    decode_boxes,
+    encode_boxes,
+    generalized_box_iou,
+    masks_to_boxes,
+    multiscale_roi_align,
+    nms,
+    paste_masks,
+    pyramid_levels,
+    remove_small_boxes,
+    roi_align,
+    roi_pool,
+)
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
-from .roi import roi_align, roi_pool
 from .segmentation_loss import dice_loss, focal_loss
 from .shape import expand, flatten, permute, reshape, roll, squeeze, transpose, unsqueeze

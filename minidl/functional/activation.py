@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels
-from ..typing import Array
+from ..typing import Array, Operand
 from .elementary import exp, special
 from .elementwise import clamp, quiet, where
 from .logistic import sigmoid
 
 
 @primitive
-def rectify(x: Array, *, ceiling: float) -> Array:
+def rectify(x: Any, *, ceiling: float) -> Array:
     """min(max(x, 0), ceiling)."""
     if x.dtype.kind == "f":
         return kernels(x).relu(x, ceiling).reshape(x.shape)
@@ -24,7 +25,7 @@ def rectify(x: Array, *, ceiling: float) -> Array:
 
 
 @primitive
-def cut(g: Array, y: Array, *, ceiling: float) -> Array:
+def cut(g: Any, y: Any, *, ceiling: float) -> Array:
     """g where 0 < y < ceiling, else 0: linear in g, so its own adjoint."""
     return kernels(g).relu_backward(g, y, ceiling).reshape(g.shape)
 
@@ -119,7 +120,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
 @primitive(floating=True)
 @quiet
-def hardswish(x: Array) -> Array:
+def hardswish(x: Operand) -> Array:
     """x relu6(x + 3) / 6 (Howard et al. 2019, section 5.2)."""
     low = np.clip(x, -3, 3)
     return np.where(x >= 3, x, low * (low + 3) / 6)

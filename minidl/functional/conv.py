@@ -137,6 +137,8 @@ def conv2d(
         input, padding = _pad_same(input, kernel, stride, dilation)
     elif padding == "valid":
         padding = 0
+    if isinstance(padding, str):
+        raise ValueError(f'conv2d: padding must be integers, "same" or "valid", not {padding!r}')
     geometry = window("conv2d", kernel, stride, padding, dilation, groups)
     if input.shape[1] != C * groups or O % groups:
         raise ValueError(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import xp
-from ..typing import Array
+from ..typing import Array, Operand
 from .elementwise import quiet, where
 
 
 @primitive(broadcasts=True)
 @quiet
-def pow(a: Array, b: Array) -> Array:
+def pow(a: Operand, b: Operand) -> Array:
     """a to the power b. The derivative in `a` is 0 where b = 0; that in `b`, out log a, is 0 where a = 0 and b >= 0."""
     return np.power(a, b)
 
@@ -42,7 +43,7 @@ pow.rules(a=lambda g, a, b: g * _power_slope(a, b), b=lambda g, out, a, b: g * _
 
 @primitive(floating=True)
 @quiet
-def exp(x: Array) -> Array:
+def exp(x: Operand) -> Array:
     """e to the x."""
     return np.exp(x)
 
@@ -52,7 +53,7 @@ exp.rules(x=lambda g, out: g * out)
 
 @primitive(floating=True)
 @quiet
-def expm1(x: Array) -> Array:
+def expm1(x: Operand) -> Array:
     """e to the x, minus 1, with all digits where x is near 0."""
     return np.expm1(x)
 
@@ -62,7 +63,7 @@ expm1.rules(x=lambda g, x: g * exp(x))
 
 @primitive(floating=True)
 @quiet
-def log(x: Array) -> Array:
+def log(x: Operand) -> Array:
     """Natural logarithm."""
     return np.log(x)
 
@@ -72,7 +73,7 @@ log.rules(x=lambda g, x: g / x)
 
 @primitive(floating=True)
 @quiet
-def log1p(x: Array) -> Array:
+def log1p(x: Operand) -> Array:
     """Natural logarithm of 1 + x, with all digits where x is near 0."""
     return np.log1p(x)
 
@@ -82,7 +83,7 @@ log1p.rules(x=lambda g, x: g / (1 + x))
 
 @primitive(floating=True)
 @quiet
-def sqrt(x: Array) -> Array:
+def sqrt(x: Operand) -> Array:
     """Square root."""
     return np.sqrt(x)
 
@@ -92,7 +93,7 @@ sqrt.rules(x=lambda g, out: g / (2 * out))
 
 @primitive(floating=True)
 @quiet
-def sin(x: Array) -> Array:
+def sin(x: Operand) -> Array:
     """Sine (radians)."""
     return np.sin(x)
 
@@ -102,7 +103,7 @@ sin.rules(x=lambda g, x: g * cos(x))
 
 @primitive(floating=True)
 @quiet
-def cos(x: Array) -> Array:
+def cos(x: Operand) -> Array:
     """Cosine (radians)."""
     return np.cos(x)
 
@@ -111,7 +112,7 @@ cos.rules(x=lambda g, x: -g * sin(x))
 
 
 @primitive(floating=True)
-def erf(x: Array) -> Array:
+def erf(x: Operand) -> Array:
     """The error function, 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     return special(x).erf(x)
 
@@ -119,7 +120,7 @@ def erf(x: Array) -> Array:
 erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 
-def special(x):
+def special(x: Any) -> Any:
     """The module of special functions for the array `x`: SciPy's or CuPy's."""
     if xp(x) is np:
         import scipy.special as module

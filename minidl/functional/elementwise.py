@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..autograd.primitive import primitive
@@ -13,7 +15,7 @@ quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch
 
 
 @primitive(broadcasts=True)
-def add(a: Array, b: Array) -> Array:
+def add(a: Operand, b: Operand) -> Array:
     """a + b."""
     return a + b
 
@@ -22,7 +24,7 @@ add.rules(a=lambda g: g, b=lambda g: g)
 
 
 @primitive(broadcasts=True)
-def sub(a: Array, b: Array) -> Array:
+def sub(a: Operand, b: Operand) -> Array:
     """a - b."""
     return a - b
 
@@ -31,7 +33,7 @@ sub.rules(a=lambda g: g, b=lambda g: -g)
 
 
 @primitive(broadcasts=True)
-def mul(a: Array, b: Array) -> Array:
+def mul(a: Operand, b: Operand) -> Array:
     """a b."""
     return a * b
 
@@ -41,7 +43,7 @@ mul.rules(a=lambda g, b: g * b, b=lambda g, a: g * a)
 
 @primitive(broadcasts=True, floating=True)
 @quiet
-def div(a: Array, b: Array) -> Array:
+def div(a: Operand, b: Operand) -> Array:
     """a / b."""
     return a / b
 
@@ -50,7 +52,7 @@ div.rules(a=lambda g, b: g / b, b=lambda g, a, b: -g * (a / b / b))  # b * b may
 
 
 @primitive
-def neg(x: Array) -> Array:
+def neg(x: Operand) -> Array:
     """-x."""
     return np.negative(x)
 
@@ -59,7 +61,7 @@ neg.rules(x=lambda g: -g)
 
 
 @primitive
-def cast(x: Array, *, dtype: np.dtype, source: np.dtype) -> Array:
+def cast(x: Any, *, dtype: np.dtype, source: np.dtype) -> Array:
     """x in another dtype; `source` is the dtype that gradients go back in."""
     return x.astype(dtype)
 
@@ -68,7 +70,7 @@ cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
 
 
 @primitive
-def move(x: Array, *, device: str, source: str) -> Array:
+def move(x: Any, *, device: str, source: str) -> Array:
     """x on another device; `source` is the one that gradients go back to."""
     return cuda.move(x, device)
 
@@ -77,7 +79,7 @@ move.rules(x=lambda g, source, device: move(g, device=source, source=device))
 
 
 @primitive
-def clone(x: Array) -> Array:
+def clone(x: Any) -> Array:
     """A copy."""
     return x.copy()
 
@@ -106,7 +108,7 @@ _select.rules(
 
 
 @primitive(broadcasts=True)
-def maximum(a: Array, b: Array) -> Array:
+def maximum(a: Operand, b: Operand) -> Array:
     """The larger of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.maximum(a, b)
 
@@ -118,7 +120,7 @@ maximum.rules(
 
 
 @primitive(broadcasts=True)
-def minimum(a: Array, b: Array) -> Array:
+def minimum(a: Operand, b: Operand) -> Array:
     """The smaller of a and b; NaN wins. At a tie each gets half of the gradient."""
     return np.minimum(a, b)
 
@@ -169,7 +171,7 @@ def _inside(x, low, high):
 
 
 @primitive
-def abs(x: Array) -> Array:
+def abs(x: Operand) -> Array:
     """|x|, with derivative sign(x), 0 at 0."""
     return np.abs(x)
 

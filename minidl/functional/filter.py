@@ -49,7 +49,7 @@ def _sum(lattice, features, values, transpose):
 
 
 def make_kernel(
-    features: Array, normalization: str = "symmetric", exact: bool = False, dtype: DTypeLike = np.float32
+    features: Array, normalization: str = "symmetric", exact: bool = False, dtype: type[np.floating] = np.float32
 ) -> Kernel:
     """The Kernel of (d, N) features, whose norms have the dtype of the values to come."""
     if normalization not in NORMALIZATIONS:
@@ -120,11 +120,12 @@ def position_kernel(
     It is the same for every image of one size, so the last four are kept.
     """
     sxy = tuple(_positive("gaussian_filter", "sxy", sxy, 2).tolist())
-    return _position_kernel(tuple(size), sxy, normalization, exact, np.dtype(dtype).type, kernels(beside), xp(beside))
+    kind: Any = np.dtype(dtype).type
+    return _position_kernel(tuple(size), sxy, normalization, exact, kind, kernels(beside), xp(beside))
 
 
 @primitive
-def image_filter(x: Array, *, filters: Sequence[Kernel], transpose: bool) -> Array:
+def image_filter(x: Any, *, filters: Sequence[Kernel], transpose: bool) -> Array:
     """Image n of `x` (N, C, H, W) through the Kernel `filters[n]`, or its transpose."""
     return np.stack([f(v.reshape(len(v), -1), transpose).reshape(v.shape) for v, f in zip(x, filters)])
 

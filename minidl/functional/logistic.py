@@ -10,13 +10,13 @@ import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from ..typing import Array
+from ..typing import Array, Operand
 from .elementwise import quiet
 
 
 @primitive(floating=True)
 @quiet
-def sigmoid(x: Array) -> Array:
+def sigmoid(x: Operand) -> Array:
     """1 / (1 + exp(-x))."""
     e = np.exp(-np.abs(x))
     return np.where(x < 0, e, 1) / (1 + e)
@@ -36,7 +36,7 @@ _sigmoid_slope.rules(x=lambda g, out, x: -g * out * tanh(0.5 * x))
 
 @primitive(floating=True)
 @quiet
-def tanh(x: Array) -> Array:
+def tanh(x: Operand) -> Array:
     """Hyperbolic tangent."""
     return np.tanh(x)
 

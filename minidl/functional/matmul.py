@@ -8,7 +8,6 @@ import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from ..typing import Operand
 from .shape import reshape, transpose
 
 
@@ -23,7 +22,7 @@ _matmul.rules(
 )
 
 
-def matmul(a: Operand, b: Operand) -> Tensor:
+def matmul(a: Tensor, b: Tensor) -> Tensor:
     """(..., n, k) x (..., k, m) -> (..., n, m).
 
     Leading axes broadcast; a vector is a row on the left and a column on the right.

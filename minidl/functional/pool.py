@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def max_pool2d(
     dilation: Size2 = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-) -> Tensor | tuple[Tensor, Tensor]:
+) -> Any:
     """The maximum of each window of (N, C, H, W); the padding never wins, the first maximum gets the gradient.
 
     With `return_indices`, also the flat position of each maximum in its H x W plane (int64), as `max_unpool2d` needs it.
@@ -190,9 +191,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) 
     return _adaptive_avg_pool(input, size=_adaptive_size("adaptive_avg_pool2d", input, output_size))
 
 
-def adaptive_max_pool2d(
-    input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False
-) -> Tensor | tuple[Tensor, Tensor]:
+def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False) -> Any:
     """Maxima over the windows of `adaptive_avg_pool2d`."""
     y, index = _adaptive_max_pool(input, size=_adaptive_size("adaptive_max_pool2d", input, output_size))
     return (y, index.long()) if return_indices else y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
+from typing import overload
 
 import numpy as np
 
@@ -145,11 +146,19 @@ def amin(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     return reshape(result, _kept(x.shape, axes)) if keepdim else result
 
 
+@overload
+def max(x: Tensor, dim: None = None, keepdim: bool = False) -> Tensor: ...
+@overload
+def max(x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, Tensor]: ...
 def max(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """Maximum of all elements, or (values, indices) along the axis `dim`, whose first maximum gets the gradient."""
     return amax(x) if dim is None else _along("max", x, x.argmax(dim), dim, keepdim)
 
 
+@overload
+def min(x: Tensor, dim: None = None, keepdim: bool = False) -> Tensor: ...
+@overload
+def min(x: Tensor, dim: int, keepdim: bool = False) -> tuple[Tensor, Tensor]: ...
 def min(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor | tuple[Tensor, Tensor]:
     """Minimum of all elements, or (values, indices) along the axis `dim`, whose first minimum gets the gradient."""
     return amin(x) if dim is None else _along("min", x, x.argmin(dim), dim, keepdim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -72,10 +73,11 @@ def interpolate(
         raise ValueError(f"interpolate: align_corners goes with mode 'bilinear' only, not {mode!r}")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: give either size or scale_factor")
-    factors = (None, None)
-    if size is None:
+    factors: Any = (None, None)
+    if scale_factor is not None:
         factors = tuple(scale_factor) if isinstance(scale_factor, Iterable) else (scale_factor,) * 2
         size = tuple(int(n * f) for n, f in zip(input.shape[2:], factors))
+    assert size is not None  # one of the two was given
     size = pair(size, "interpolate", "size", 1)
     if 0 in input.shape[2:]:
         raise ValueError(f"interpolate: input of shape {input.shape} has no pixels")

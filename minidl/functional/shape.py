@@ -105,7 +105,7 @@ def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
     return _expand(x, shape=full)
 
 
-def nonscalar_axis(function, x, dim):
+def nonscalar_axis(function: str, x: Tensor, dim: int) -> int:
     """`dim` as an axis of a tensor that has axes."""
     if not x.ndim:
         raise ValueError(f"{function}: the tensor has no axes")

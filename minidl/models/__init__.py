@@ -17,8 +17,10 @@ from .backbones import (
     ShuffleNetV2,
     Stage,
     Xception,
+    alexnet,
     darknet19,
     mobilenet_v1,
+    mobilenet_v2,
     resnet18,
     resnet34,
     resnet50,
@@ -31,10 +33,8 @@ from .backbones import (
     xception41,
     xception65,
 )
-from .backbones import alex_net as alexnet
-from .backbones import inverted_residual as mobilenet_v2
-from .convolutionalize import convolutionalize
 from .detection import Detector, FasterRCNN, MaskRCNN, fasterrcnn_resnet50_fpn, mask_rcnn_small, maskrcnn_resnet50_fpn
+from .fully_convolutional import convolutionalize
 from .light.enet import ENet, enet, enet_small
 from .light.erfnet import ERFNet, erfnet, erfnet_small
 from .light.espnet import ESPNet, espnet, espnet_small

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .. import functional as F
 from .. import nn
@@ -29,7 +30,8 @@ def predict_multiscale(
     if fuse not in FUSIONS:
         raise ValueError(f"predict_multiscale: fuse is {fuse!r}; needed one of {FUSIONS}")
     size = x.shape[2:]
-    total, looks = None, 0
+    total: Any = None
+    looks = 0
     for scale in scales:
         scaled = x if scale == 1 else F.interpolate(x, size=_scaled(size, scale), mode="bilinear")
         for mirrored in (False, True) if flip else (False,):

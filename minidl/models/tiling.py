@@ -62,6 +62,7 @@ def predict_tiled(
                 out[..., top : top + h, left : left + w] = y
     finally:
         model.train(was_training)
+    assert out is not None  # there is at least one tile
     return out
 
 

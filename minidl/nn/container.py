@@ -83,8 +83,10 @@ class Sequential(_Indexed):
 
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], OrderedDict) else None
-        for name, module in named.items() if named is not None else enumerate(modules):
+        named: Any = enumerate(modules)
+        if len(modules) == 1 and isinstance(modules[0], OrderedDict):
+            named = modules[0].items()
+        for name, module in named:
             self.add_module(str(name), module)
 
     def _like(self, items):
@@ -157,12 +159,15 @@ class ModuleDict(Module):
         return name in self._modules
 
     def keys(self) -> KeysView[str]:
+        """The names."""
         return self._modules.keys()
 
     def values(self) -> ValuesView[Module]:
+        """The modules."""
         return self._modules.values()
 
     def items(self) -> ItemsView[str, Module]:
+        """(name, module) pairs."""
         return self._modules.items()
 
     def pop(self, name: str) -> Module:

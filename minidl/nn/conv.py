@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class _Conv(Module):
             )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = _pair(kernel_size), _pair(stride), _pair(dilation)
-        self.padding = padding if isinstance(padding, str) else _pair(padding)
+        self.padding: Any = padding if isinstance(padding, str) else _pair(padding)
         self.output_padding, self.padding_mode = _pair(output_padding), mode
         rows, columns = (
             (in_channels, out_channels) if isinstance(self, ConvTranspose2d) else (out_channels, in_channels)

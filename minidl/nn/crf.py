@@ -46,10 +46,11 @@ class CRF(Module):
         filters = [self._filters(term, image, (H, W), logits) for term in self.terms]
         q = softmax(logits, 1)
         for _ in range(self.iterations):
-            message = None
-            for t, kernels in enumerate(filters):
-                term = image_filter(q, filters=kernels, transpose=False) * reshape(self.weight[t], (1, C, 1, 1))
-                message = term if message is None else message + term
+            messages = [
+                image_filter(q, filters=kernels, transpose=False) * reshape(self.weight[t], (1, C, 1, 1))
+                for t, kernels in enumerate(filters)
+            ]
+            message = sum(messages[1:], messages[0])
             score = logits - reshape(matmul(self.compat, reshape(message, (N, C, H * W))), (N, C, H, W))
             q = softmax(score, 1)
         return score

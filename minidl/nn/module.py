@@ -43,6 +43,7 @@ class Hook:
         hooks[self.key] = function
 
     def remove(self) -> None:
+        """Take the hook away; nothing happens the second time."""
         self.hooks.pop(self.key, None)
 
     def __enter__(self) -> Hook:
@@ -60,12 +61,13 @@ class Module:
     """
 
     training = True
-    optional_state = ()  # names of own buffers that a state_dict may lack
+    optional_state: tuple[str, ...] = ()  # names of own buffers that a state_dict may lack
 
     def __init__(self) -> None:
         self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _transient=set(), _pre_hooks={}, _hooks={})
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The result for these arguments; every module defines its own. Call the object instead, so that hooks run."""
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -97,7 +99,7 @@ class Module:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        registries = [self.__dict__.get(r) for r in ("_parameters", "_buffers", "_modules")]
+        registries: list[Any] = [self.__dict__.get(r) for r in ("_parameters", "_buffers", "_modules")]
         if isinstance(value, Parameter | Module):
             if registries[0] is None:
                 raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning {name!r}")
@@ -184,15 +186,19 @@ class Module:
         return self._named("_buffers", prefix, recurse)
 
     def modules(self) -> Iterator[Module]:
+        """This module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
     def children(self) -> Iterator[Module]:
+        """The modules directly below."""
         return (child for _, child in self.named_children())
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All Parameters, each once; of this module alone with `recurse=False`."""
         return (p for _, p in self.named_parameters(recurse=recurse))
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers, each once; of this module alone with `recurse=False`."""
         return (b for _, b in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Module:
@@ -309,7 +315,7 @@ class Module:
         errors = [f"missing: {name}" for name in missing if strict]
         errors += [f"unexpected: {name}" for name in unexpected if strict]
         for name in own:
-            if name in arrays and (arrays[name].shape != own[name].shape or arrays[name].dtype.kind not in "biuf"):
+            if name in arrays and (arrays[name].shape != own[name].shape or not _same_kind(arrays[name], own[name])):
                 came = f"{arrays[name].dtype} of shape {arrays[name].shape}"
                 errors.append(f"misshapen: {name} is {came}; needed {own[name].dtype} of shape {own[name].shape}")
         if errors:
@@ -333,3 +339,8 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}(\n  " + "\n  ".join([*extra.splitlines(), *lines]) + "\n)"
+
+
+def _same_kind(came, own):
+    """Whether numbers of one array can stand for those of the other: floats for floats, whole numbers for whole numbers."""
+    return came.dtype.kind in ("f" if own.dtype.kind == "f" else "biu")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
@@ -35,9 +36,12 @@ class _RunningNorm(_Norm):
 
     optional_state = ("num_batches_tracked",)  # older published weights have none
 
-    def __init__(self, num_features: int, eps: float, momentum: float, affine: bool, track_running_stats: bool) -> None:
+    def __init__(
+        self, num_features: int, eps: float, momentum: float | None, affine: bool, track_running_stats: bool
+    ) -> None:
         super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.num_features, self.eps = num_features, eps
+        self.momentum: Any = momentum
         self.affine, self.track_running_stats = affine, track_running_stats
         self._add_affine(num_features, affine, affine)
         self.register_buffer(

@@ -34,7 +34,7 @@ class DepthwiseSeparableConv2d(Sequential):
         depthwise = Conv2d(
             in_channels, in_channels, kernel_size, stride, padding, dilation, groups=in_channels, bias=bias
         )
-        layers = OrderedDict(depthwise=depthwise)
+        layers: OrderedDict[str, Module] = OrderedDict(depthwise=depthwise)
         if norm_layer:
             layers["norm"] = norm_layer(in_channels)
         if activation_layer:

@@ -5,6 +5,7 @@ Classes are told apart by colour and by name, lines by dashes and markers, count
 """
 
 from .answers import answers
+from .architecture import architecture
 from .belief import beliefs
 from .detection import anchors, assignments, boxes, class_masks, precision_recall, proposals, sampled_rois
 from .expense import costs

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..typing import Array, ArrayLike
+from ..typing import Array
 from .general import DASHES
 from .masks import _blank, _enlarged
 from .style import ACCENT, INK, halo, new_figure, styled
@@ -51,9 +51,9 @@ def _panels(image, count, title, inches=3.2):
 @styled
 def boxes(
     image: Array,
-    boxes: ArrayLike,
-    labels: ArrayLike | None = None,
-    scores: ArrayLike | None = None,
+    boxes: Array,
+    labels: Array | None = None,
+    scores: Array | None = None,
     classes: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
@@ -121,7 +121,7 @@ def _middle_ones(boxes):
 
 @styled
 def assignments(
-    image: Array, boxes: ArrayLike, matched: Array, truth: ArrayLike, most: int = 40, title: str | None = None
+    image: Array, boxes: Array, matched: Array, truth: Array, most: int = 40, title: str | None = None
 ) -> Figure:
     """What anchors or proposals are told to be: three panels, with the objects' boxes `truth` (G x 4) dashed.
 
@@ -153,9 +153,9 @@ def assignments(
 @styled
 def proposals(
     image: Array,
-    boxes: ArrayLike,
-    scores: ArrayLike,
-    truth: ArrayLike | None = None,
+    boxes: Array,
+    scores: Array,
+    truth: Array | None = None,
     most: int = 30,
     title: str | None = None,
 ) -> Figure:
@@ -187,7 +187,7 @@ def proposals(
 @styled
 def sampled_rois(
     image: Array,
-    boxes: ArrayLike,
+    boxes: Array,
     output_size: int = 7,
     sampling_ratio: int = 2,
     names: Sequence[str] | None = None,

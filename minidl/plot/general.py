@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -66,12 +66,14 @@ def lines(
     for k, (name, (x, y)) in enumerate(series.items()):
         shade = f"{0.6 * k / max(len(series) - 1, 1):.2f}"  # black to grey
         guide = name in fit
-        style = {"lw": 0.9, "ls": ":"} if guide else {"ls": DASHES[k % 4], "marker": MARKERS[k % 5], "ms": 4}
+        style: dict[str, Any] = (
+            {"lw": 0.9, "ls": ":"} if guide else {"ls": DASHES[k % 4], "marker": MARKERS[k % 5], "ms": 4}
+        )
         ax.plot(x, y, color=shade, label=name, **style)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     whole = all((np.asarray(x) % 1 == 0).all() for x, _ in series.values())
     if whole and "x" not in log:
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     if "x" in log:
         halves = all((np.frexp(x)[0] == 0.5).all() for x, _ in series.values())  # 1/2, 1, 2, 4, ...
         ax.set_xscale("log", base=2 if whole or halves else 10)

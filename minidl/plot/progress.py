@@ -41,7 +41,7 @@ def curves(history: Sequence[Mapping[str, Any]], title: str | None = None) -> Fi
         else:
             ax.set_ylim(bottom=0)
         ax.set(xlabel="epoch", ylabel=label)
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
         ax.legend()
     return figure
 
@@ -57,6 +57,6 @@ def scores(histories: Mapping[str, Sequence[Mapping[str, Any]]], title: str | No
         ax.plot(epochs, values, ("-", "--", "-.", ":")[k % 4], marker="osD^v"[k % 5], ms=4, color=shade, label=name)
         ax.annotate(name, (epochs[-1], values[-1]), textcoords="offset points", xytext=(7, -3))
     ax.set(xlabel="epoch", ylabel="mean IoU (validation)", ylim=(0, 1))
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     ax.margins(x=0.12)
     return figure

@@ -78,7 +78,7 @@ def receptive_fields(image: Array, fields: Mapping[str, ReceptiveField], title: 
     left.imshow(image, alpha=0.75, extent=(0, W, H, 0))
     reach = max(max(sizes.values()), H, W) / 2 * 1.05
     for k, (name, field) in enumerate(fields.items()):
-        top, bottom, x0, x1 = *_seen(field, H, 0), *_seen(field, W, 1)
+        (top, bottom), (x0, x1) = _seen(field, H, 0), _seen(field, W, 1)
         dashes = ("-", "--", ":", "-.")[k % 4]
         left.add_patch(Rectangle((x0, top), x1 - x0, bottom - top, fill=False, lw=2.6, ls="-", ec=INK))
         left.add_patch(Rectangle((x0, top), x1 - x0, bottom - top, fill=False, lw=1.1, ls=dashes, ec="white"))

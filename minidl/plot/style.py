@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..kernels.files import write
 from ..typing import PathLike
+from .description import describe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _Drawing = TypeVar("_Drawing", bound=Callable[..., Any])
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
@@ -39,23 +40,27 @@ def _figure_class():
     import matplotlib.figure
 
     class Figure(matplotlib.figure.Figure):
+        alternative = ""  # the picture in words, where its author gave them
+
         def _repr_png_(self):
             buffer = io.BytesIO()
             self.savefig(buffer, format="png")
-            return buffer.getvalue()
+            return buffer.getvalue(), {"alt": describe(self)}
 
     return Figure
 
 
 def styled(function: _Drawing) -> _Drawing:
-    """The function, run in the one style."""
+    """The function, run in the one style; its keyword `alt` is the figure\'s alternative text (`description.py`)."""
 
     @functools.wraps(function)
-    def drawn(*args, **kwargs):
+    def drawn(*args, alt="", **kwargs):
         import matplotlib
 
         with matplotlib.rc_context(STYLE):
-            return function(*args, **kwargs)
+            figure = function(*args, **kwargs)
+        figure.alternative = alt
+        return figure
 
     return cast(_Drawing, drawn)
 

@@ -7,7 +7,9 @@ each branch becomes a JSON string in the file's metadata, its arrays lie beside 
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -87,29 +89,36 @@ def save(path: PathLike, weights: Mapping[str, TensorLike], **branches: Any) -> 
         state = {}
         metadata[name] = json.dumps(pack(tree, state, f"@{name}"))
         arrays |= state
-    write(path, to_bytes({name: np.asarray(a, order="C") for name, a in arrays.items()}, metadata))
+    arrays = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+    metadata["digest"] = _digest(arrays, metadata)
+    write(path, to_bytes(arrays, metadata))
 
 
 def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     """(weights, branches) of a checkpoint: {name: array} and {name: tree}, as `save` was given them.
 
-    Any safetensors file can be read; without minidl's metadata, `branches` is empty. Raises FileNotFoundError, or
-    CheckpointError for a truncated or foreign file.
+    The digest of the content is checked. Any safetensors file can be read; without minidl's metadata, `branches` is empty.
+    Raises FileNotFoundError, or CheckpointError for a truncated, damaged or foreign file.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
     size = path.stat().st_size
+    if not path.is_file() and not path.is_dir():
+        raise CheckpointError(f"{path} is a pipe or a device; a file is needed")
     with open(path, "rb") as file:  # a folder or an unreadable file ends here, with the system's message
         start = file.read(8)
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            arrays = _arrays(file, path)
+            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+        if not _whole(path, arrays, metadata):
+            raise CheckpointError(f"{path} is damaged: its digest is that of another content")
         if metadata.get("format") != "minidl":
             return arrays, {}
-        trees = {name: unpack(json.loads(text), arrays) for name, text in metadata.items() if name != "format"}
-    except (SafetensorError, TypeError, AttributeError, KeyError, json.JSONDecodeError) as error:
+        texts = {name: text for name, text in metadata.items() if name not in ("format", "digest")}
+        trees = {name: unpack(json.loads(text), arrays) for name, text in texts.items()}
+    except (SafetensorError, TypeError, AttributeError, KeyError, json.JSONDecodeError, RecursionError) as error:
         raise CheckpointError(f"{path} {_diagnosis(start, size)} ({error})") from error
     return {name: a for name, a in arrays.items() if not name.startswith("@")}, trees
 
@@ -146,6 +155,26 @@ def fill(model: Module, weights: Mapping[str, TensorLike], path: PathLike) -> No
         _, *differ = (line.strip() for line in str(error).splitlines())
         more = f"; and {len(differ) - 3} more" if len(differ) > 3 else ""
         raise CheckpointError(f"{path} is not of this {type(model).__name__}: {'; '.join(differ[:3])}{more}") from error
+
+
+def _digest(arrays, metadata):
+    """SHA-256 of all names, types, shapes and bytes of the arrays and of all metadata but the digest itself."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(json.dumps([name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    digest.update(json.dumps({name: metadata[name] for name in sorted(metadata) if name != "digest"}).encode())
+    return digest.hexdigest()
+
+
+def _whole(path, arrays, metadata):
+    """Whether the content is what was written; files of other programs and of our past have no digest."""
+    if "digest" in metadata:
+        return metadata["digest"] == _digest(arrays, metadata)
+    if metadata.get("format") == "minidl":
+        print(f"minidl: {path} has no digest, as older versions wrote it: damage would not be noticed", file=sys.stderr)
+    return True
 
 
 def _diagnosis(start, size):

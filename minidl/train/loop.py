@@ -17,8 +17,9 @@ from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
 from ..backend import like, xp
 from ..data.loader import DataLoader
+from ..kernels.files import sole_user
 from ..nn.module import Module
-from ..typing import ArrayLike, PathLike, TensorLike
+from ..typing import PathLike, TensorLike
 from .optim import Optimizer, Schedule
 from .run import BEST, Diverged, Run, interruptible
 from .tasks import Detection, Segmentation, fitted
@@ -29,7 +30,7 @@ def segmentation_loss(
     target: TensorLike,
     ignore_index: int = -100,
     aux_weight: float = 0.4,
-    weight: ArrayLike | None = None,
+    weight: Any = None,
 ) -> Tensor:
     """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
 
@@ -37,8 +38,9 @@ def segmentation_loss(
     N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
     counts. 0 where no pixel has a label.
     """
-    total, target = 0.0, target.data if isinstance(target, Tensor) else target
-    for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
+    total: Any = 0.0
+    target = target.data if isinstance(target, Tensor) else target
+    for name, scores in ({"out": output} if isinstance(output, Tensor) else output).items():
         labels = like(fitted(target, scores.shape[2:]), scores.data)
         count = _labelled(labels, ignore_index, weight, scores.dtype)
         term = F.cross_entropy(scores, labels, weight, ignore_index=ignore_index, reduction="sum") / count
@@ -145,18 +147,28 @@ def fit(
         of threads.
     on_epoch(history): called after each epoch.
 
-    Ctrl-C ends the step in hand, saves, and raises KeyboardInterrupt. A loss or weight that is not finite raises
+    Ctrl-C, SIGTERM and SIGHUP end the step in hand, save, and raise KeyboardInterrupt; a second one stops at once. A folder in
+    which another process trains is a RuntimeError. A loss or weight that is not finite raises
     Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
     FileExistsError; one that holds none, with resume, a FileNotFoundError.
     """
-    from tqdm import tqdm
-
     if epochs < 1 or not len(train):
         raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
     folder = None if folder is None else Path(folder)
     tally = _segmentation(train, loss, num_classes, ignore_index) if task is None else task.fresh()
     run = Run(model, optimizer, schedule, train, tally, folder, config)
-    run.begin(resume)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.nullcontext() if folder is None else sole_user(folder):
+        run.begin(resume)
+        _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress)
+    return run.history
+
+
+def _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress):
+    """All epochs that are left, with a progress bar."""
+    from tqdm import tqdm
+
     per_epoch = _images(train)
     done = run.epoch * per_epoch + run.tally.images
     rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
@@ -169,7 +181,6 @@ def fit(
             bar.set_postfix_str(_summary(row))
             if on_epoch is not None:
                 on_epoch(run.history)
-    return run.history
 
 
 def _learn(run, clip, save_every, bar, interrupted):

@@ -48,7 +48,7 @@ class Run:
         self.model, self.optimizer, self.schedule, self.train, self.tally = model, optimizer, schedule, train, tally
         self.folder, self.config = folder, config
         self.epoch, self.step, self.best, self.history = 0, 0, -math.inf, []
-        self.place = None  # the loader's state after the last batch that was learnt from
+        self.place: Any = None  # the loader's state after the last batch that was learnt from
 
     def begin(self, resume: bool) -> None:
         """Start at the first batch and save that, or continue where the folder's checkpoint is."""
@@ -58,7 +58,6 @@ class Run:
             if resume:
                 raise ValueError("fit: resume needs the folder of the run to continue")
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         there = (self.folder / LAST).exists()
         if resume and not there:
             raise FileNotFoundError(f"fit: {self.folder / LAST} is missing: there is no run to resume")
@@ -72,6 +71,7 @@ class Run:
             self.save()
 
     def state(self) -> dict[str, Any]:
+        """The branches of the checkpoint `last.safetensors`: all that a resumed run needs besides the weights."""
         run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
         return {
             "run": run | {"tally": self.tally.state(), "random": random.get_rng_state(), "threads": threads()},
@@ -105,6 +105,7 @@ class Run:
 
     def load(self) -> None:
         """Become what folder/last.safetensors was."""
+        assert self.folder is not None  # `begin` has seen to that
         path = self.folder / LAST
         weights, state = checkpoint.load(path)
         if "run" not in state:
@@ -148,24 +149,29 @@ def threads() -> int | None:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """A function that says whether Ctrl-C was pressed inside; pressed twice, it interrupts at once.
+    """A function that says whether Ctrl-C, SIGTERM or SIGHUP came inside; the second one interrupts at once.
 
-    Outside the main thread, or where the program handles the signal itself, nothing changes.
+    Outside the main thread, or where the program handles a signal itself, nothing changes.
     """
-    pressed = []
+    came = []
 
     def note(signum, frame):
-        if pressed:
-            raise KeyboardInterrupt
-        pressed.append(signum)
-        os.write(2, b"\nstopping after this step; Ctrl-C again stops at once\n")  # print is not safe in a handler
+        if came:
+            os.write(2, b"\nstopping at once; the last checkpoint stays as it is\n")
+            raise KeyboardInterrupt("stopped at once, between checkpoints")
+        came.append(signum)
+        name = b"Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name.encode()
+        os.write(
+            2, b"\n" + name + b": stopping after this step; a second one stops at once\n"
+        )  # print is not safe here
 
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, note)
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ours = [s for s in signals if signal.getsignal(s) in (signal.default_int_handler, signal.SIG_DFL)]
+    before = {}
     try:
-        yield lambda: bool(pressed)
+        if threading.current_thread() is threading.main_thread():
+            before = {s: signal.signal(s, note) for s in ours}
+        yield lambda: bool(came)
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -20,7 +20,7 @@ from .metrics import AveragePrecision, ConfusionMatrix
 
 def scores_of(output: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
-    return output["out"] if isinstance(output, dict) else output
+    return output if isinstance(output, Tensor) else output["out"]
 
 
 def fitted(target: Array, size: Sequence[int]) -> Array:
@@ -66,9 +66,11 @@ class Segmentation:
         return scores | ({"accuracy": self.matrix.pixel_accuracy()} if final else {})
 
     def state(self) -> dict[str, Any]:
+        """What has been counted, for a checkpoint."""
         return {"total": self.total, "images": self.images, "seconds": self.seconds, "matrix": self.matrix.state_dict()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state`."""
         self.total, self.images, self.seconds = state["total"], state["images"], state["seconds"]
         self.matrix.load_state_dict(state["matrix"])
 
@@ -114,9 +116,11 @@ class Detection:
         return {name.lower(): scores[name] for name in ("AP", "AP50", "AP75")}
 
     def state(self) -> dict[str, Any]:
+        """What has been counted, for a checkpoint."""
         return {"losses": dict(self.losses), "images": self.images, "seconds": self.seconds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue from a `state`."""
         self.losses, self.images, self.seconds = dict(state["losses"]), state["images"], state["seconds"]
 
 

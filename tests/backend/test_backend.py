@@ -109,14 +109,10 @@ def test_a_kernel_is_compiled_again_when_a_file_that_it_calls_changes(tmp_path):
     package = tmp_path / "pack"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "outer.py").write_text(
-        "from numba import njit\n\nfrom .inner import number\n\n\n@njit(cache=True)\ndef twice():\n    return 2 * number()\n"
-    )
-    inner = "from numba import njit\n\n\n@njit(cache=True)\ndef number():\n    return {}\n"
-    code = (
-        "from minidl.kernels.cpu.runtime.cache_key import depend_on_sources\nfrom pack import outer\n"
-        "depend_on_sources('pack')\nprint(outer.twice(), sum(outer.twice.stats.cache_hits.values()))"
-    )
+    head, kernel = "from minidl.kernels.cpu.runtime.jit import njit\n", "\n\n@njit(cache=True)\n"
+    (package / "outer.py").write_text(f"{head}from .inner import number{kernel}def twice():\n    return 2 * number()\n")
+    inner = f"{head}{kernel}def number():\n    return {{}}\n"
+    code = "from pack import outer\nprint(outer.twice(), sum(outer.twice.stats.cache_hits.values()))"
     printed = []
     for number in (1, 1, 2):
         (package / "inner.py").write_text(inner.format(number))

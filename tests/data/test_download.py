@@ -1,5 +1,6 @@
 """Downloads from a server on loopback that misbehaves: whatever happens, no wrong file is left as if it were right."""
 
+import gzip
 import hashlib
 import io
 import itertools
@@ -7,6 +8,7 @@ import os
 import re
 import tarfile
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from minidl.data import (
     DownloadError,
     OxfordIIITPet,
     VOCSegmentation,
+    archive,
     camvid,
     download,
     fetch,
@@ -49,6 +52,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         self.end_headers()
+        for k in itertools.count(start) if server.drip else ():
+            if not server.drip:
+                return None
+            self.wfile.write(body[k : k + 1])
+            time.sleep(0.05)
         if server.cuts:
             server.cuts -= 1
             self.wfile.write(body[start : (start + len(body)) // 2])
@@ -62,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.files, http.asked, http.cuts, http.ranges = {"/a.bin": BODY}, [], 0, True
+    http.files, http.asked, http.cuts, http.ranges, http.drip = {"/a.bin": BODY}, [], 0, True, False
     http.url = f"http://127.0.0.1:{http.server_port}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -139,42 +147,65 @@ def test_not_found_and_no_server(server, tmp_path):
 
 
 def test_an_interrupt_leaves_a_part_to_resume_from(server, tmp_path, monkeypatch):
-    import requests
+    blocks = download._blocks
 
-    blocks = requests.Response.iter_content
-
-    def interrupted(self, size):
-        yield from itertools.islice(blocks(self, size), 2)
+    def interrupted(raw, url):
+        yield from itertools.islice(blocks(raw, url), 2)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(requests.Response, "iter_content", interrupted)
+        patch.setattr(download, "_blocks", interrupted)
         with pytest.raises(KeyboardInterrupt):
             fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST)
     assert names(tmp_path) == ["a.bin.part"]
     assert fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST).read_bytes() == BODY
-    assert server.asked[1][1] == f"bytes={2 << 16}-"
+    assert re.fullmatch(r"bytes=[1-9]\d*-", server.asked[1][1])
+
+
+def test_a_dripping_server_is_given_up_and_resumed(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "PATIENCE", 0.5)
+    server.drip = True
+    with pytest.raises(DownloadError, match=r"sent \d+ bytes in \d+ s; call again to resume"):
+        fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST)
+    server.drip = False
+    assert names(tmp_path) == ["a.bin.part"]
+    assert fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST).read_bytes() == BODY
+
+
+def test_an_endless_server_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MOST_BYTES", 500_000)
+    with pytest.raises(DownloadError, match="sends more than"):
+        fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX systems")
+def test_a_planted_link_as_part_is_not_followed(server, tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "a.bin.part").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match=r"a\.bin\.part"):
+        fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST)
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def tar(path, files, mode="w:gz", extra=()):
-    with tarfile.open(path, mode) as archive:
+    with tarfile.open(path, mode) as file:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
+            file.addfile(info, io.BytesIO(data))
         for info in extra:
-            archive.addfile(info)
+            file.addfile(info)
     return path
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
 def test_unpack(tmp_path, mode):
-    archive = tar(tmp_path / "x.tar", {"kit/set/a.txt": b"a", "kit/set/deep/b.txt": b"b", "other/c": b"c"}, mode)
-    target = unpack(archive, tmp_path, "kit/set")
+    file = tar(tmp_path / "x.tar", {"kit/set/a.txt": b"a", "kit/set/deep/b.txt": b"b", "other/c": b"c"}, mode)
+    target = unpack(file, tmp_path, "kit/set")
     assert target == tmp_path / "kit" / "set" and (target / "deep" / "b.txt").read_bytes() == b"b"
     assert names(tmp_path) == ["kit", "x.tar"]
-    tar(archive, {"kit/set/d.txt": b"d"}, mode)
-    unpack(archive, tmp_path, "kit/set")  # joins what is there
+    tar(file, {"kit/set/d.txt": b"d"}, mode)
+    unpack(file, tmp_path, "kit/set")  # joins what is there
     assert names(target) == ["a.txt", "d.txt", "deep"]
 
 
@@ -189,6 +220,9 @@ ESCAPES = {
     "link out": ({}, [link("kit/out", "../../..", tarfile.SYMTYPE)]),
     "absolute link": ({}, [link("kit/out", "/etc", tarfile.SYMTYPE)]),
     "hard link": ({}, [link("kit/out", "../../secret", tarfile.LNKTYPE)]),
+    "sparse": ({}, [link("kit/sparse", "", tarfile.GNUTYPE_SPARSE)]),
+    "pipe": ({}, [link("kit/pipe", "", tarfile.FIFOTYPE)]),
+    "link inside, then through it": ({}, [link("kit/d", "..", tarfile.SYMTYPE), link("kit/d/x", "", tarfile.DIRTYPE)]),
     "device": ({}, [link("kit/null", "", tarfile.CHRTYPE)]),
 }
 
@@ -199,26 +233,26 @@ def test_an_archive_that_escapes_is_refused_and_leaves_nothing(tmp_path, kind):
     inner.mkdir()
     (tmp_path / "secret").write_text("secret")
     files, extra = ESCAPES[kind]
-    archive = tar(inner / "evil.tar.gz", {"kit/fine.txt": b"fine"} | files, extra=extra)
+    file = tar(inner / "evil.tar.gz", {"kit/fine.txt": b"fine"} | files, extra=extra)
     with pytest.raises(DownloadError, match=r"evil\.tar\.gz cannot be unpacked"):
-        unpack(archive, inner, "kit")
+        unpack(file, inner, "kit")
     assert names(tmp_path) == ["inner", "secret"] and names(inner) == ["evil.tar.gz"]
 
 
 def test_an_absolute_name_stays_inside(tmp_path):
     outside = tmp_path / "outside.txt"
-    archive = tar(tmp_path / "x.tar", {"kit/a": b"a", os.fspath(outside): b"!"})
-    unpack(archive, tmp_path, "kit")
+    file = tar(tmp_path / "x.tar", {"kit/a": b"a", os.fspath(outside): b"!"})
+    unpack(file, tmp_path, "kit")
     assert not outside.exists()
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_truncated_archive_is_refused_and_leaves_nothing(tmp_path, mode, share):
-    archive = tar(tmp_path / "x.tar", {"kit/a": BODY[:300_000], "kit/b": BODY[300_000:600_000]}, mode)
-    archive.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * share)])
+    file = tar(tmp_path / "x.tar", {"kit/a": BODY[:300_000], "kit/b": BODY[300_000:600_000]}, mode)
+    file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
     with pytest.raises(DownloadError, match=r"x\.tar cannot be unpacked"):
-        unpack(archive, tmp_path, "kit")
+        unpack(file, tmp_path, "kit")
     assert names(tmp_path) == ["x.tar"]
 
 
@@ -227,10 +261,30 @@ def test_an_archive_without_the_folder(tmp_path):
         unpack(tar(tmp_path / "x.tar", {"other/a": b"a"}), tmp_path, "kit")
 
 
-def test_an_old_python_is_refused(tmp_path, monkeypatch):
-    monkeypatch.delattr(tarfile, "data_filter")
-    with pytest.raises(RuntimeError, match=r"3\.11\.4 or newer"):
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("blocks", [1, 2, 20])
+def test_an_archive_without_its_end_is_refused(tmp_path, mode, blocks):
+    whole = tar(tmp_path / "whole.tar", {"kit/a": b"a" * 512, "kit/b": b"b"}, "w").read_bytes()
+    cut = whole.rstrip(b"\0")
+    cut += bytes(-len(cut) % 512)  # all members are there; one zero block is not an end either
+    cut += bytes(512) if blocks == 1 else b""
+    cut = cut[: -512 * (blocks // 2)] if blocks == 2 else cut
+    (tmp_path / "x.tar").write_bytes(gzip.compress(cut) if mode == "w:gz" else cut)
+    with pytest.raises(DownloadError, match=r"x\.tar cannot be unpacked"):
         unpack(tmp_path / "x.tar", tmp_path, "kit")
+    assert names(tmp_path) == ["whole.tar", "x.tar"]
+
+
+def test_sizes_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_BYTES", 1000)
+    with pytest.raises(DownloadError, match="holds more than"):
+        unpack(tar(tmp_path / "x.tar.gz", {"kit/a": bytes(600), "kit/b": bytes(600)}), tmp_path, "kit")
+    huge = tarfile.TarInfo("kit/c")
+    huge.pax_headers = {"comment": "x" * (2 << 20)}
+    with tarfile.open(tmp_path / "y.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as file:
+        file.addfile(huge)
+    with pytest.raises(DownloadError, match="a header has"):
+        unpack(tmp_path / "y.tar.gz", tmp_path, "kit")
 
 
 def png(array):

@@ -194,7 +194,7 @@ def test_roi_align_passes_the_gradient_check(column_name, mode):
 def test_roi_align_scatters_what_it_gathers():
     check_adjoint(
         lambda v: F.roi_align(v, BOXES, 3, sampling_ratio=2),
-        lambda u: minidl.functional.roi._roi_align_adjoint(
+        lambda u: minidl.functional.regions.roi._roi_align_adjoint(
             u, boxes=BOXES, size=(2, 6, 7), scale=1.0, ratio=2, aligned=False
         ),
         tensor(normal(2, 3, 6, 7)),

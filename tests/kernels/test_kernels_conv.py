@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 import threading
 
 import numpy as np
@@ -9,15 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cpu, reference
-from minidl.kernels.cpu.conv import depthwise, winograd_plan, winograd_weight
-from minidl.kernels.cpu.conv import dilated as zones
-from minidl.kernels.cpu.conv import dilated_weight as zones_weight
-from minidl.kernels.cpu.conv import direct_channels as channels
-from minidl.kernels.cpu.conv import direct_channels_weight as channels_weight
-from minidl.kernels.cpu.conv import direct_pixels as tiled
+from minidl.kernels.cpu.conv import (
+    depthwise,
+    dilated,
+    dilated_weight,
+    direct_channels,
+    direct_channels_weight,
+    direct_pixels,
+    implicit_gemm,
+    winograd,
+    winograd_plan,
+    winograd_weight,
+)
 from minidl.kernels.cpu.conv import dispatch as conv
-from minidl.kernels.cpu.conv import implicit_gemm as product
-from minidl.kernels.cpu.conv import winograd as winograd_conv
 from minidl.kernels.geometry import Geometry
 
 import minidl
@@ -95,30 +100,30 @@ sweep = settings(deadline=None, max_examples=40)
 @exact
 @sweep
 @given(problems())
-def test_tiled(dtype, tolerance, problem):
-    compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+def test_direct_pixels(dtype, tolerance, problem):
+    compare(problem, direct_pixels.conv2d, direct_pixels.conv_transpose2d, None, dtype, tolerance)
 
 
 @exact
 @sweep
 @given(st.data())
-def test_tiled_wider_than_a_run(dtype, tolerance, data):
+def test_direct_pixels_wider_than_a_run(dtype, tolerance, data):
     """Results as wide as a tile are stored without a strip, 4 to 6 rows at a time; 3 and 5 channels are not."""
     kernel, padding = data.draw(st.sampled_from([(3, 3), (1, 1), (2, 5)])), data.draw(pairs(0, 2))
     size = data.draw(st.integers(3, 12)), data.draw(st.integers(28, 70))
     channels = data.draw(pairs(1, 14))
     problem = data.draw(st.integers(0, 99)), 2, *channels, size, Geometry(kernel, padding=padding)
-    compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, direct_pixels.conv2d, direct_pixels.conv_transpose2d, None, dtype, tolerance)
 
 
 @exact
 @sweep
-@given(problems(least=product.LEAST_RESULTS, most=20))
-def test_product(dtype, tolerance, problem):
+@given(problems(least=implicit_gemm.MIN_ROWS, most=20))
+def test_implicit_gemm(dtype, tolerance, problem):
     g = problem[-1]
     serves = g.stride == (1, 1) or (g.kernel, g.padding) == ((1, 1), (0, 0))
-    data = product.conv_transpose2d if serves else cpu.conv_transpose2d
-    compare(problem, product.conv2d, data, None, dtype, tolerance)
+    data = implicit_gemm.conv_transpose2d if serves else cpu.conv_transpose2d
+    compare(problem, implicit_gemm.conv2d, data, None, dtype, tolerance)
 
 
 @exact
@@ -147,12 +152,12 @@ def test_product(dtype, tolerance, problem):
         (12, 3, 4, 20, (40, 34), Geometry((2, 2), (2, 2), groups=2)),
     ],
 )
-def test_product_of_blocks_and_chunks(dtype, tolerance, problem):
-    compare(problem, product.conv2d, product.conv_transpose2d, None, dtype, tolerance)
+def test_implicit_gemm_of_blocks_and_chunks(dtype, tolerance, problem):
+    compare(problem, implicit_gemm.conv2d, implicit_gemm.conv_transpose2d, None, dtype, tolerance)
 
 
-CHANNELS = channels.conv2d, channels.conv_transpose2d, channels_weight.conv2d_weight
-ZONES = zones.conv2d, zones.conv_transpose2d, zones_weight.conv2d_weight
+CHANNELS = direct_channels.conv2d, direct_channels.conv_transpose2d, direct_channels_weight.conv2d_weight
+ZONES = dilated.conv2d, dilated.conv_transpose2d, dilated_weight.conv2d_weight
 
 
 @exact
@@ -254,7 +259,7 @@ def test_depthwise_takes_nothing_from_beside_the_image(stride, padding):
 @sweep
 @given(problems(kernel=(3, 3), stride=(1, 1), dilation=EQUAL, most=21))
 def test_winograd(problem):
-    kernels = winograd_conv.conv2d, winograd_conv.conv_transpose2d, winograd_weight.conv2d_weight
+    kernels = winograd.conv2d, winograd.conv_transpose2d, winograd_weight.conv2d_weight
     compare(problem, *kernels, np.float32, 1e-4)
 
 
@@ -264,7 +269,7 @@ def test_winograd(problem):
 def test_winograd_of_other_kernels(kernel, stride, data):
     dilation = EQUAL if stride == 1 else st.just((1, 1))
     problem = data.draw(problems((kernel, kernel), (stride, stride), dilation, most=19))
-    compare(problem, winograd_conv.conv2d, winograd_conv.conv_transpose2d, None, np.float32, 1e-4)
+    compare(problem, winograd.conv2d, winograd.conv_transpose2d, None, np.float32, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +278,7 @@ def test_winograd_of_other_kernels(kernel, stride, data):
 def test_winograd_multiplies_less(kernel, stride, wanted):
     g = Geometry((kernel, kernel), (stride, stride), (kernel // 2, kernel // 2))
     size = tuple(stride * (n - 1) + kernel - 2 * (kernel // 2) for n in (20, 40))  # whole tiles of 2, 4 and 5 results
-    assert winograd_plan.share(g, size, False) == pytest.approx(wanted)
+    assert winograd_plan.multiply_ratio(g, size, False) == pytest.approx(wanted)
 
 
 @sweep
@@ -288,17 +293,17 @@ def test_winograd_tiles_fit_their_strips(kernel, dilation, size, adjoint, data):
     """Wherever a block of tiles begins and ends, and each pixel belongs to one tile."""
     (k, s), dilation = kernel, dilation if kernel[1] == 1 else 1
     p = winograd_plan.plan(Geometry((k, k), (s, s), (1, 1), (dilation, dilation)), size, adjoint)
-    rows, columns, group, most = p.grid
+    rows, columns, group, most, results = p.grid
     tiles, places = rows.size * columns.size, np.zeros(most, np.int64)
     if not adjoint:
         for first, n in zip(p.grid[:2], size):
-            covered = np.add.outer(first, np.arange(p.results) * dilation)
+            covered = np.add.outer(first, np.arange(results) * dilation)
             assert np.array_equal(np.sort(covered[covered < n]), np.arange(n))
     t = data.draw(st.integers(0, tiles - 1))
-    _, i, j, count = winograd_conv.segment.py_func(t, data.draw(st.integers(t + 1, tiles)), p.grid, p.read[0], places)
+    _, i, j, count = winograd.segment.py_func(t, data.draw(st.integers(t + 1, tiles)), p.grid, p.read.scale, places)
     assert 1 <= count <= most and (i, j) == (rows[t // columns.size], columns[t % columns.size])
-    assert places[count - 1] + 5 * p.read[1] + p.read[0] <= p.wide
-    assert -(-count // group) * p.results * p.write[1] <= p.wide
+    assert places[count - 1] + 5 * p.read.step + p.read.scale <= p.wide
+    assert -(-count // group) * results * p.write.step <= p.wide
 
 
 def test_winograd_says_why_not():
@@ -320,7 +325,7 @@ def test_column_as_it_chooses(problem):
 @pytest.mark.parametrize("kernel, stride", [(5, 1), (4, 2)])
 def test_winograd_of_other_kernels_with_many_channels(kernel, stride):
     problem = 5, 2, 130, 70, (71, 83), Geometry((kernel, kernel), (stride, stride), (2, 1))
-    compare(problem, winograd_conv.conv2d, winograd_conv.conv_transpose2d, None, np.float32, 1e-4)
+    compare(problem, winograd.conv2d, winograd.conv_transpose2d, None, np.float32, 1e-4)
 
 
 @pytest.mark.parametrize(
@@ -336,14 +341,14 @@ def test_winograd_of_other_kernels_with_many_channels(kernel, stride):
 )
 def test_winograd_with_many_channels(case):
     N, C, O, size, d = case
-    kernels = winograd_conv.conv2d, winograd_conv.conv_transpose2d, winograd_weight.conv2d_weight
+    kernels = winograd.conv2d, winograd.conv_transpose2d, winograd_weight.conv2d_weight
     compare((5, N, C, O, size, Geometry((3, 3), (1, 1), (d, d), (d, d))), *kernels, np.float32, 1e-4)
 
 
 @pytest.mark.parametrize("dilation", [5, 12, 18])
 def test_dilation_beyond_a_tile(dilation):
     g = Geometry((3, 3), (1, 1), (dilation, dilation), (dilation, dilation))
-    compare((3, 1, 5, 6, (33, 33), g), tiled.conv2d, tiled.conv_transpose2d, None, np.float64, 1e-12)
+    compare((3, 1, 5, 6, (33, 33), g), direct_pixels.conv2d, direct_pixels.conv_transpose2d, None, np.float64, 1e-12)
 
 
 @exact
@@ -372,7 +377,7 @@ def far_taps(draw):
 @given(far_taps())
 def test_taps_beyond_the_image(dtype, tolerance, problem):
     compare(problem, *ZONES, dtype, tolerance)
-    compare(problem, tiled.conv2d, tiled.conv_transpose2d, None, dtype, tolerance)
+    compare(problem, direct_pixels.conv2d, direct_pixels.conv_transpose2d, None, dtype, tolerance)
     compare(problem, *CHANNELS, dtype, tolerance)
 
 
@@ -396,14 +401,14 @@ def test_live_products():
         out = geometry.output_size(size)
         ones = reference.conv2d(np.ones((1, 1, *size)), np.ones((1, 1, *geometry.kernel)), None, geometry)
         share = ones.sum() / (ones.size * np.prod(geometry.kernel))
-        assert zones.live_share(geometry, size, out, False) == pytest.approx(share)
+        assert dilated.live_share(geometry, size, out, False) == pytest.approx(share)
         scale = ones.size / np.prod(size)
-        assert zones.live_share(geometry, out, size, True) == pytest.approx(share * scale)
+        assert dilated.live_share(geometry, out, size, True) == pytest.approx(share * scale)
 
 
 def test_weights_larger_than_a_cache():
     g = Geometry((7, 7), (1, 1), (3, 3))
-    compare((3, 1, 90, 130, (6, 9), g), tiled.conv2d, tiled.conv_transpose2d, None, np.float64, 1e-12)
+    compare((3, 1, 90, 130, (6, 9), g), direct_pixels.conv2d, direct_pixels.conv_transpose2d, None, np.float64, 1e-12)
     compare((3, 1, 90, 130, (6, 9), g), *CHANNELS, np.float64, 1e-12)
 
 
@@ -481,46 +486,60 @@ def test_choice_and_override():
     used = lambda: conv.choose(x.shape, w.shape, g, x.dtype)[0]
     assert used() == "winograd"
     results = {}
-    for name in ("auto", "winograd", "channels", "product", "zones", "tiled", "im2col"):
+    for name in ("auto", "winograd", "direct_channels", "implicit_gemm", "dilated", "direct_pixels", "im2col"):
         with minidl.conv_algorithm(name):
             assert used() == ("winograd" if name == "auto" else name)
             results[name] = cpu.conv2d(x, w, None, g)
     assert used() == "winograd"
     assert np.array_equal(results["auto"], results["winograd"])
     near(results["winograd"], results["im2col"], 1e-4)
-    near(results["channels"], results["im2col"], 1e-5)
-    near(results["product"], results["im2col"], 1e-5)
-    near(results["zones"], results["im2col"], 1e-5)
-    near(results["tiled"], results["im2col"], 1e-5)
-    assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "channels"
-    assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "tiled"
-    assert conv.choose((1, 32, 40, 40), w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0] == "tiled"
+    near(results["direct_channels"], results["im2col"], 1e-5)
+    near(results["implicit_gemm"], results["im2col"], 1e-5)
+    near(results["dilated"], results["im2col"], 1e-5)
+    near(results["direct_pixels"], results["im2col"], 1e-5)
+    assert conv.choose(x.shape, w.shape, g, np.dtype(np.float64))[0] == "direct_channels"
+    assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype)[0] == "direct_pixels"
+    assert (
+        conv.choose((1, 32, 40, 40), w.shape, Geometry((3, 3), (2, 2), dilation=(2, 2)), x.dtype)[0]
+        == "direct_channels"
+    )
     rate = lambda d, side, direction: conv.choose(
         (1, 32, side, side), w.shape, Geometry((3, 3), (1, 1), (d, d), (d, d)), x.dtype, direction
     )
     for direction in ("forward", "data"):
-        assert [rate(d, 33, direction)[0] for d in (2, 12, 18)] == ["winograd", "zones", "zones"]
+        assert [rate(d, 33, direction)[0] for d in (2, 12, 18)] == ["winograd", "dilated", "dilated"]
         assert rate(18, 65, direction)[0] == "winograd"
         assert "60% of the products are with padding" in rate(18, 33, direction)[1]
-    assert [rate(d, 33, "weight")[0] for d in (2, 4, 18)] == ["winograd", "winograd", "zones"]
+    assert [rate(d, 33, "weight")[0] for d in (2, 4, 18)] == ["winograd", "winograd", "dilated"]
     one, two = Geometry((1, 1)), Geometry((1, 1), (2, 2))
-    for direction, used_here in (("forward", "product"), ("data", "product"), ("weight", "channels")):
+    for direction, used_here in (
+        ("forward", "implicit_gemm"),
+        ("data", "implicit_gemm"),
+        ("weight", "direct_channels"),
+    ):
         assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), one, x.dtype, direction)[0] == used_here
         assert conv.choose((2, 32, 20, 20), (64, 32, 1, 1), two, x.dtype, direction)[0] == used_here
         few = conv.choose((1, 128, 7, 7), (64, 128, 7, 7), Geometry((7, 7), padding=(3, 3)), x.dtype, direction)
         assert few[0] == used_here and (direction == "weight" or "49 pixels" in few[1])
-    assert conv.choose((1, 32, 20, 20), (4, 32, 1, 1), one, x.dtype)[0] == "tiled"
-    assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
-    for direction, used_here in (("forward", "tiled"), ("data", "tiled"), ("weight", "channels")):  # a first layer
+    assert conv.choose((1, 32, 20, 20), (4, 32, 1, 1), one, x.dtype)[0] == "direct_pixels"
+    assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "direct_channels"
+    for direction, used_here in (
+        ("forward", "direct_pixels"),
+        ("data", "direct_pixels"),
+        ("weight", "direct_channels"),
+    ):  # a first layer
         assert conv.choose((2, 3, 64, 64), (64, 3, 3, 3), g, x.dtype, direction)[0] == used_here
     squares = Geometry((2, 2), (2, 2))
-    for side, used_here in ((20, "product"), (21, "channels")):
+    for side, used_here in ((20, "implicit_gemm"), (21, "direct_channels")):
         assert conv.choose((2, 32, side, side), (64, 32, 2, 2), squares, x.dtype, "data")[0] == used_here
-    with minidl.conv_algorithm("tiled"):  # has no weight gradient: the automatic choice has
-        assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "channels"
+    with minidl.conv_algorithm("direct_pixels"):  # has no weight gradient: the automatic choice has
+        assert conv.choose(x.shape, (2, 32, 3, 3), g, x.dtype, "weight")[0] == "direct_channels"
     assert conv.choose((1, 8, 9, 9), (8, 1, 5, 5), Geometry((5, 5), groups=8), x.dtype)[0] == "depthwise"
     with minidl.conv_algorithm("depthwise"):  # cannot serve here: the automatic choice does
         assert used() == "winograd"
+    for former, name in conv.FORMER_NAMES.items():
+        with minidl.conv_algorithm(former):
+            assert conv.override.get() == name
     with (
         pytest.raises(ValueError, match=r"conv_algorithm: name must be one of .* not 'fft'"),
         minidl.conv_algorithm("fft"),
@@ -530,9 +549,15 @@ def test_choice_and_override():
 
 def test_explain():
     text = minidl.explain_conv((2, 64, 33, 33), (64, 64, 3, 3), padding=1)
-    assert [line.split("  ")[0].strip() for line in text.splitlines()] == ["conv2d", "gradient of x", "gradient of w"]
-    assert text.count("winograd") == 3
+    chosen = [line.split("  ")[0] for line in text.splitlines() if not line.startswith(" ")]
+    assert chosen == ["conv2d", "gradient of x", "gradient of w"]
+    assert text.count("  winograd") == 3
+    first = text.splitlines()[:5]  # the refused rows, in the table's order
+    assert [line.split()[:2] for line in first[1:]] == [["not", "depthwise"], *[["not", "implicit_gemm"]] * 3]
+    assert "groups, input and output channels differ" in first[1]
     assert "few" in minidl.explain_conv((1, 3, 8, 8), (64, 3, 3, 3), padding=(1, 1))
+    with minidl.conv_algorithm("depthwise"):
+        assert "not depthwise        asked for" in minidl.explain_conv((1, 3, 8, 8), (64, 3, 3, 3))
     with pytest.raises(ValueError, match="explain_conv: needs x_shape"):
         minidl.explain_conv((1, 3, 8, 8), (64, 4, 3, 3))
     with pytest.raises(ValueError, match="does not fit"):
@@ -557,6 +582,61 @@ def test_deterministic_and_every_number_of_threads():
     for wrong in (0, most + 1, 1.5, True):
         with pytest.raises(ValueError, match="set_num_threads: n must be a whole number"):
             minidl.set_num_threads(wrong)
+
+
+LAYERS = {
+    "winograd": (2, 33, 35, (19, 23), Geometry((3, 3), padding=(1, 1))),
+    "winograd, many tiles": (1, 17, 16, (70, 66), Geometry((3, 3), padding=(1, 1))),
+    "direct_channels": (2, 8, 40, (33, 34), Geometry((3, 3), (2, 2), (1, 1))),
+    "direct_channels, 1x1": (1, 24, 70, (40, 41), Geometry((1, 1))),
+    "dilated": (1, 9, 70, (20, 21), Geometry((3, 3), padding=(12, 12), dilation=(12, 12))),
+    "depthwise": (2, 9, 9, (33, 34), Geometry((3, 3), padding=(1, 1), groups=9)),
+    "depthwise, 5x5": (2, 5, 5, (33, 34), Geometry((5, 5), (2, 2), (2, 2), groups=5)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_same_bits_on_any_number_of_threads(name, monkeypatch):
+    """Kernels take the number of threads as an argument, so 3 and 8 shares run on any machine."""
+    N, C, O, size, g = LAYERS[name]
+    x, w = rand(0, N, C, *size, dtype=np.float32), rand(1, O, C // g.groups, *g.kernel, dtype=np.float32)
+    y, b = rand(2, N, O, *g.output_size(size), dtype=np.float32), rand(3, O, dtype=np.float32)
+    results = []
+    for threads in (1, 2, 3, 8):
+        for module in list(sys.modules.values()):
+            if module.__name__.startswith("minidl.kernels.cpu.conv.") and hasattr(module, "get_num_threads"):
+                monkeypatch.setattr(module, "get_num_threads", lambda threads=threads: threads)
+        with minidl.conv_algorithm(name.split(",")[0]):
+            results.append(
+                (cpu.conv2d(x, w, b, g), cpu.conv_transpose2d(y, w, None, size, g), cpu.conv2d_weight(x, y, g))
+            )
+    for result in results[1:]:
+        for came, needed in zip(result, results[0]):
+            assert came.tobytes() == needed.tobytes()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("kernel, stride, dilation", [(3, 1, 1), (3, 1, 2), (5, 1, 1), (4, 2, 1)])
+def test_winograd_keeps_non_finite_values_in_their_windows(kernel, stride, dilation, value):
+    g = Geometry((kernel, kernel), (stride, stride), (1, 1), (dilation, dilation))
+    x, w = rand(0, 2, 17, 21, 22, dtype=np.float32), rand(1, 16, 17, kernel, kernel, dtype=np.float32)
+    x[1, 3, 10, 11] = value
+    b = rand(2, 16, dtype=np.float32)
+    near_or_equal(winograd.conv2d(x, w, b, g), direct_channels.conv2d(x, w, b, g))
+    y = rand(3, 2, 16, *g.output_size((21, 22)), dtype=np.float32)
+    y[0, 5, 4, 7] = value
+    data = (y, w, None, (21, 22), g)
+    near_or_equal(winograd.conv_transpose2d(*data), direct_channels.conv_transpose2d(*data))
+    if (kernel, stride) == (3, 1):
+        near_or_equal(winograd_weight.conv2d_weight(x, y, g), direct_channels_weight.conv2d_weight(x, y, g))
+
+
+def near_or_equal(came, needed):
+    """The same values where they are not finite, and close ones elsewhere, unless a large finite value is among them."""
+    finite = np.isfinite(needed)
+    assert np.array_equal(came[~finite], needed[~finite], equal_nan=True)
+    if np.abs(needed[finite]).max(initial=0) < 1e6:
+        near(came[finite], needed[finite], 1e-4)
 
 
 def test_two_python_threads_at_once():

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from minidl import cli
 
 LESSONS = Path(__file__).parents[2] / "lessons"
 NOTEBOOKS = sorted(LESSONS.glob("*.ipynb"))
+REVISED = [path for path in NOTEBOOKS if path.name[:2] in ("00", "04", "07", "10")]
 
 
 def cells(path, kind):
@@ -39,6 +41,40 @@ def test_form(path):
     outs = [o for _, outputs in code for o in outputs]
     assert not [o for o in outs if o["output_type"] == "error" or o.get("name") == "stderr"]
     assert [o for o in outs if "image/png" in o.get("data", {})], "no figure"
+
+
+def test_badge_and_installing_cell_are_written_from_one_address(tmp_path):
+    for name in ("first_cells.py", "repository.txt", *[path.name for path in NOTEBOOKS]):
+        shutil.copy(LESSONS / name, tmp_path)
+    command = [sys.executable, str(tmp_path / "first_cells.py")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split() == []  # nothing to change
+    (tmp_path / "repository.txt").write_text("https://github.com/me/fork\n", encoding="utf-8")
+    assert len(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()) == len(NOTEBOOKS)
+    title, install = (cells(tmp_path / NOTEBOOKS[0].name, kind)[0][0] for kind in ("markdown", "code"))
+    assert f"(https://colab.research.google.com/github/me/fork/blob/main/lessons/{NOTEBOOKS[0].name})" in title
+    assert title.count("Open in Colab") == 1 and "https://github.com/me/fork minidl" in install
+
+
+def pages(text):
+    """Characters of the longest printed line: beyond 120 it is cut off on a page."""
+    return max(map(len, text.splitlines()), default=0)
+
+
+@pytest.mark.parametrize("path", REVISED, ids=lambda path: path.stem)
+def test_what_a_reader_is_owed(path):
+    """Alternative text on every figure, lines that fit, folded answers, the same duration here and on the map."""
+    outs = [o for _, outputs in cells(path, "code") for o in outputs]
+    for o in outs:
+        if "image/png" in o.get("data", {}):
+            assert len(o["metadata"]["image/png"]["alt"]) > 20
+    printed = ["".join(o["text"]) for o in outs if o["output_type"] == "stream"]
+    assert max(map(pages, printed)) <= 120
+    ending = cells(path, "markdown")[-1][0]
+    answers = ending.split("<details><summary>Answers</summary>\n\n")[1].split("\n\n</details>")[0]
+    assert re.findall(r"^(\d)\. \S", answers, re.M) == ["1", "2", "3"]
+    said = re.search(r"about (.*)", next(text for text in printed if text.startswith("minidl ")))[1]
+    row = next(r for r in (LESSONS / "README.md").read_text(encoding="utf-8").splitlines() if f"({path.name})" in r)
+    assert row.rsplit("|", 2)[1].strip() == f"about {said}"
 
 
 def test_every_lesson_is_on_the_map_with_its_picture():
@@ -77,11 +113,12 @@ def test_lessons_are_chosen_by_name_and_jupyter_gets_its_options(monkeypatch, ca
 def test_the_first_cell_sees_through_a_folder_named_minidl(tmp_path):
     (tmp_path / "minidl").mkdir()  # as on Colab, where the clone's parent is on Python's path
     cell = first_cells(NOTEBOOKS[0])[1].replace('%pip install -q "..[lessons]"', 'print("installs")')
+    cell = re.sub(r"^( *)[!%].*$", r"\1print('clones')", cell, flags=re.M)
 
     def said(*path):
         text = f"import sys\nsys.path[:0] = {list(map(str, path))}\n{cell}"
         return subprocess.run(
-            [sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, check=True
+            [sys.executable, "-I", "-S", "-c", text], capture_output=True, text=True, check=True, cwd=LESSONS
         ).stdout
 
     assert said(tmp_path) == said() == "installs\n"

@@ -145,7 +145,8 @@ import matplotlib
 from minidl.plot.style import STYLE
 before = {name: matplotlib.rcParams[name] for name in STYLE}
 figure = minidl.plot.curves([{"epoch": 1, "train_loss": 1.0, "train_iou": 0.3}])
-assert figure._repr_png_()[:4] == b"\\x89PNG"
+picture, metadata = figure._repr_png_()
+assert picture[:4] == b"\\x89PNG" and "training: from 1 at 1" in metadata["alt"]
 assert {name: matplotlib.rcParams[name] for name in STYLE} == before != STYLE
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -359,3 +360,24 @@ def test_names_of_networks_keep_apart(tmp_path):
     assert not first.overlaps(second)
     assert figure.axes[0].get_ylabel() == "mean IoU" and plot.costs(near).axes[0].get_yscale() == "log"
     drawn(figure, tmp_path)
+
+
+def test_a_figure_in_words():
+    x = [1, 2, 3]
+    figure = plot.lines({"loss": (x, [3.0, 2.0, 1.5])}, "step", "value", "It falls")
+    assert figure._repr_png_()[1] == {"alt": "It falls. value over step, loss: from 3 at 1 to 1.5 at 3."}
+    figure = plot.images({"left": np.zeros((4, 6)), "right": np.ones((4, 6))}, "Two", colorbar="scale")
+    assert figure._repr_png_()[1]["alt"].count("a picture of 4 x 6 pixels") == 2
+    assert plot.images({"a": np.zeros((2, 2))}, alt="Nothing to see.")._repr_png_()[1] == {"alt": "Nothing to see."}
+
+
+def test_architecture_names_every_map_and_layer(tmp_path):
+    maps = {"image": (0, 0, 3, 64), "features": (1, 0, 16, 32), "scores": (2, 0, 4, 64)}
+    figure = plot.architecture(
+        maps, [("image", "features", "conv"), ("features", "scores", ""), ("image", "scores", "")]
+    )
+    said = texts(figure)
+    assert {"image\n3 x 64²", "features\n16 x 32²", "scores\n4 x 64²", "conv"} <= set(said)
+    arrows = [t for t in figure.axes[0].texts if getattr(t, "arrow_patch", None)]
+    assert [a.arrow_patch.get_linestyle() for a in arrows] == ["-", "--", "--"]
+    assert drawn(figure, tmp_path).min() < 100

@@ -1,4 +1,4 @@
-"""Depthwise 3x3 convolution of stride 1 where the image lies: nothing is copied, a pixel is loaded three times, not nine.
+"""Depthwise 3x3 convolution of stride 1 where the image lies: nothing is packed, a pixel is loaded three times, not nine.
 
     for image, channel:                                          # cut evenly among the threads
         for strip of rows, vector of columns:                    # down the strip with nine weights in registers
@@ -6,55 +6,96 @@
                 u = x[h, columns + each of three shifts]
                 y[h - 2 d + p] = s + w[2] u;  s = t + w[1] u;  t = b + w[0] u
 
-So each row is loaded for the three rows of the result that see it, whose sums wait in registers. Rows of padding are left out;
-at the sides, lanes that fall on padding are masked in the load. The data gradient is the same sum with the kernel turned
-round; the weight gradient keeps nine sums in registers and lets three rows of y pass by. Going down columns, the processor
-does not foresee what comes next, so the next strip is asked for in good time, and strips are short: where the images are
-out of cache, the weight gradient takes half the time that it takes with strips of 64 KB.
+So each row is loaded for the three rows of the result that see it, whose accumulators stay in registers. Rows of padding are
+left out; at the sides, masked loads give zero for padding. The data gradient is the same sum with the kernel flipped; the
+weight gradient keeps nine accumulators and three rows of y in registers. Going down columns is strided access, which defeats
+the hardware prefetcher, so the next strip is prefetched, and strips are short.
 """
 
-import numpy as np
-from numba import get_num_threads, njit, prange
+from typing import NamedTuple
 
-from ..runtime.jit import inlined, kernel
-from ..simd.micro_kernel import width
-from ..simd.prefetch import ask
-from ..simd.vector import clear_run, fill, lanes_of, load, load_between, store, total
+import numpy as np
+from numba import prange
+
+from ..runtime.jit import inlined, kernel, njit
+from ..runtime.threads import get_num_threads
+from ..simd.micro_kernel import panel_width
+from ..simd.prefetch import prefetch_range
+from ..simd.vector import broadcast, clear_run, lanes_of, load, masked_load, reduce_add, store
+from .packing import image
 
 STRIP_BYTES = 8 * 1024
 
 
+class Window(NamedTuple):
+    """Padding and dilation of a 3x3 kernel."""
+
+    pad_rows: int
+    pad_cols: int
+    dilation_rows: int
+    dilation_cols: int
+
+
+class Plane(NamedTuple):
+    """One channel of one image in a flat array."""
+
+    data: np.ndarray
+    start: int
+    height: int
+    width: int
+
+
 @inlined
-def _three(x, row, column, apart, W, inside):
-    """Vectors at a row's columns `column`, `+ apart`, `+ 2 apart`, zero where these are not among its W."""
-    a, b, c = column, column + apart, column + 2 * apart
-    if inside:
-        return load(x, row + a), load(x, row + b), load(x, row + c)
+def plane(image, p):
+    """Plane p of all images and channels."""
+    return Plane(image.data, p * image.height * image.width, image.height, image.width)
+
+
+@inlined
+def broadcast_weights(w, start):
+    """Nine vectors, one for each tap."""
     return (
-        load_between(x, row + a, -a, W - a),
-        load_between(x, row + b, -b, W - b),
-        load_between(x, row + c, -c, W - c),
+        broadcast(w, w[start]),
+        broadcast(w, w[start + 1]),
+        broadcast(w, w[start + 2]),
+        broadcast(w, w[start + 3]),
+        broadcast(w, w[start + 4]),
+        broadcast(w, w[start + 5]),
+        broadcast(w, w[start + 6]),
+        broadcast(w, w[start + 7]),
+        broadcast(w, w[start + 8]),
     )
 
 
 @inlined
-def _filter_down(x, x0, size, w, w0, bias, y, y0, pitch, rows, q, pad, apart, inside):
-    """A vector of columns, from q, of the given rows of y."""
-    (H, W), (first, last), (d, e), b = size, rows, apart, fill(x, bias)
-    k0, k1, k2 = fill(x, w[w0]), fill(x, w[w0 + 1]), fill(x, w[w0 + 2])
-    k3, k4, k5 = fill(x, w[w0 + 3]), fill(x, w[w0 + 4]), fill(x, w[w0 + 5])
-    k6, k7, k8 = fill(x, w[w0 + 6]), fill(x, w[w0 + 7]), fill(x, w[w0 + 8])
+def _load_taps(x, row, column, dilation, inside):
+    """Vectors at `column`, + dilation and + 2 dilation of a row of the plane x, zero where these are outside it."""
+    start, a, b, c = x.start + row * x.width, column, column + dilation, column + 2 * dilation
+    if inside:
+        return load(x.data, start + a), load(x.data, start + b), load(x.data, start + c)
+    return (
+        masked_load(x.data, start + a, -a, x.width - a),
+        masked_load(x.data, start + b, -b, x.width - b),
+        masked_load(x.data, start + c, -c, x.width - c),
+    )
+
+
+@inlined
+def _filter_columns(x, weights, bias, y, rows, q, window, inside):
+    """A vector of columns, from q, of the rows rows[0] .. rows[1] of y."""
+    (first, last), d, e = rows, window.dilation_rows, window.dilation_cols
+    k0, k1, k2, k3, k4, k5, k6, k7, k8 = weights
     for start in range(first, min(first + d, last)):
-        s, t = b, b
+        s, t = bias, bias
         for i in range(start - 2 * d, last, d):
-            h, out, s, t = i + 2 * d - pad[0], s, t, b
-            if 0 <= h < H:
-                u0, u1, u2 = _three(x, x0 + h * W, q - pad[1], e, W, inside)
+            h, out, s, t = i + 2 * d - window.pad_rows, s, t, bias
+            if 0 <= h < x.height:
+                u0, u1, u2 = _load_taps(x, h, q - window.pad_cols, e, inside)
                 out = out + k6 * u0 + k7 * u1 + k8 * u2
                 s = s + k3 * u0 + k4 * u1 + k5 * u2
                 t = t + k0 * u0 + k1 * u1 + k2 * u2
             if i >= start:
-                store(y, y0 + i * pitch + q, out)
+                store(y.data, y.start + i * y.width + q, out)
 
 
 @inlined
@@ -67,19 +108,20 @@ def add_three(sums, at, a, b, c):
 
 
 @inlined
-def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside, sums):
-    """sums[k, l] += y x over a vector of columns, from q, of the given rows of y; columns before `fresh` are left out."""
-    (H, W), (first, last), (d, e), lanes, zero = size, rows, apart, lanes_of(x), fill(x, 0)
+def _correlate_columns(x, y, rows, columns, window, inside, sums):
+    """sums[k, l] += y x over a vector of columns of rows[0] .. rows[1] of y; columns = (first, first that counts)."""
+    (first, last), (q, fresh), d, e = rows, columns, window.dilation_rows, window.dilation_cols
+    lanes, zero = lanes_of(x.data), broadcast(x.data, 0)
     s0, s1, s2, s3, s4, s5, s6, s7, s8 = zero, zero, zero, zero, zero, zero, zero, zero, zero
     for start in range(first, min(first + d, last)):
         g1, g2 = zero, zero
         for i in range(start - 2 * d, last, d):
-            h, g0, g1, g2 = i + 2 * d - pad[0], g1, g2, zero
+            h, g0, g1, g2 = i + 2 * d - window.pad_rows, g1, g2, zero
             if i + 2 * d < last:
-                at = y0 + (i + 2 * d) * pitch + q
-                g2 = load(y, at) if inside else load_between(y, at, fresh - q, pitch - q)
-            if 0 <= h < H:
-                u0, u1, u2 = _three(x, x0 + h * W, q - pad[1], e, W, inside)
+                at = y.start + (i + 2 * d) * y.width + q
+                g2 = load(y.data, at) if inside else masked_load(y.data, at, fresh - q, y.width - q)
+            if 0 <= h < x.height:
+                u0, u1, u2 = _load_taps(x, h, q - window.pad_cols, e, inside)
                 s0, s1, s2 = s0 + g2 * u0, s1 + g2 * u1, s2 + g2 * u2
                 s3, s4, s5 = s3 + g1 * u0, s4 + g1 * u1, s5 + g1 * u2
                 s6, s7, s8 = s6 + g0 * u0, s7 + g0 * u1, s8 + g0 * u2
@@ -89,84 +131,89 @@ def _products_down(x, x0, size, y, y0, pitch, rows, q, fresh, pad, apart, inside
 
 
 @inlined
-def _inside(q, lanes, W, pad, apart):
-    return q >= pad and q + lanes - pad + 2 * apart <= W
+def _inside(q, lanes, width, window):
+    return q >= window.pad_cols and q + lanes - window.pad_cols + 2 * window.dilation_cols <= width
+
+
+@inlined
+def _prefetch_strip(plane, last, run, rows, lanes):
+    """Prefetches the share of this run of columns of the strip of `rows` rows that begins at row `last`."""
+    prefetch_range(plane.data, plane.start + last * plane.width + run * rows, rows * lanes)
 
 
 @njit(parallel=True, cache=True, _nrt=False)
-def _correlate(x, size, w, bias, y, out_size, planes, pad, apart, R, T):
-    (h, v), (H, W), C = size, out_size, bias.size
+def _convolve(x, w, bias, y, window, R, T):
+    planes, C = y.batch * y.channels, y.channels
     for thread in prange(T):
-        lanes = lanes_of(x)
+        lanes = lanes_of(x.data)
         for p in range(thread * planes // T, (thread + 1) * planes // T):
-            c = p % C
-            for first in range(0, H, R):
-                last = min(first + R, H)
-                for run in range(0, W, lanes):
-                    ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
-                    ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
-                    q = min(run, W - lanes)  # the last vector overlaps the one before it
-                    args = x, p * h * v, size, w, 9 * c, bias[c], y, p * H * W, W, (first, last), q, pad, apart
-                    if _inside(q, lanes, v, pad[1], apart[1]):
-                        _filter_down(*args, True)
+            source, target = plane(x, p), plane(y, p)
+            weights, offset = broadcast_weights(w, 9 * (p % C)), broadcast(x.data, bias[p % C])
+            for first in range(0, y.height, R):
+                last = min(first + R, y.height)
+                for run in range(0, y.width, lanes):
+                    _prefetch_strip(source, last, run, last - first, lanes)
+                    _prefetch_strip(target, last, run, last - first, lanes)
+                    q = min(run, y.width - lanes)  # the last vector overlaps the one before it
+                    if _inside(q, lanes, x.width, window):
+                        _filter_columns(source, weights, offset, target, (first, last), q, window, True)
                     else:
-                        _filter_down(*args, False)
+                        _filter_columns(source, weights, offset, target, (first, last), q, window, False)
 
 
 @kernel
-def _weight(x, size, y, out_size, N, pad, apart, R, w, T):
-    (h, v), (H, W), C = size, out_size, w.shape[0]
+def _weight(x, y, window, R, w, T):
+    C = w.shape[0]
     for thread in prange(T):
-        lanes = lanes_of(x)
-        sums = np.empty(9 * lanes, x.dtype)
+        lanes = lanes_of(x.data)
+        sums = np.empty(9 * lanes, x.data.dtype)
         for c in range(thread * C // T, (thread + 1) * C // T):
             clear_run(sums, 0, sums.size)
-            for p in range(c, N * C, C):
-                for first in range(0, H, R):
-                    last = min(first + R, H)
-                    for run in range(0, W, lanes):
-                        ask(x, (p * h + last) * v + run * (last - first), (last - first) * lanes)
-                        ask(y, (p * H + last) * W + run * (last - first), (last - first) * lanes)
-                        q = max(min(run, W - lanes), 0)
-                        args = x, p * h * v, size, y, p * H * W, W, (first, last), q, run, pad, apart
-                        if q == run and q + lanes <= W and _inside(q, lanes, v, pad[1], apart[1]):
-                            _products_down(*args, True, sums)
+            for p in range(c, y.batch * C, C):
+                source, target = plane(x, p), plane(y, p)
+                for first in range(0, y.height, R):
+                    last = min(first + R, y.height)
+                    for run in range(0, y.width, lanes):
+                        _prefetch_strip(source, last, run, last - first, lanes)
+                        _prefetch_strip(target, last, run, last - first, lanes)
+                        q = max(min(run, y.width - lanes), 0)
+                        if q == run and q + lanes <= y.width and _inside(q, lanes, x.width, window):
+                            _correlate_columns(source, target, (first, last), (q, run), window, True, sums)
                         else:
-                            _products_down(*args, False, sums)
+                            _correlate_columns(source, target, (first, last), (q, run), window, False, sums)
             for k in range(9):
-                w[c, k] = total(load(sums, k * lanes), w.dtype.type(0))
+                w[c, k] = reduce_add(load(sums, k * lanes), w.dtype.type(0))
 
 
 def serves(geometry, result):
     """Whether this file computes a result, whose rows must fill a vector."""
-    return geometry.kernel == (3, 3) and geometry.stride == (1, 1) and result.shape[3] >= width(result.dtype) // 2
+    return geometry.kernel == (3, 3) and geometry.stride == (1, 1) and result.shape[3] >= panel_width(result.dtype) // 2
 
 
-def _run(x, w, bias, pad, apart, y):
+def _strip_rows(y, dilation):
+    return max(STRIP_BYTES // (y.shape[3] * y.itemsize), 8 * dilation[0])
+
+
+def _run(x, w, bias, window, y):
     bias = np.zeros(x.shape[1], x.dtype) if bias is None else np.ascontiguousarray(bias)
-    flat = x.reshape(-1), x.shape[2:], w.reshape(-1), bias, y.reshape(-1), y.shape[2:]
-    _correlate(*flat, len(x) * len(bias), pad, apart, _strip(y, apart), get_num_threads())
+    R = _strip_rows(y, (window.dilation_rows,))
+    _convolve(image(x, 1), w.reshape(-1), bias, image(y, 1), window, R, get_num_threads())
     return y
-
-
-def _strip(y, apart):
-    return max(STRIP_BYTES // (y.shape[3] * y.itemsize), 8 * apart[0])
 
 
 def conv2d(x, w, bias, geometry, y):
     """y[n,c,i,j] = b[c] + sum_kl w[c,k,l] x[n, c, i + k d - p, j + l d - p], written into y."""
-    return _run(x, w, bias, geometry.padding, geometry.dilation, y)
+    return _run(x, w, bias, Window(*geometry.padding, *geometry.dilation), y)
 
 
 def conv_transpose2d(y, w, bias, geometry, x):
     """x[n,c,h,v] = b[c] + sum_kl w[c,k,l] y[n, c, h + p - k d, v + p - l d], written into x."""
-    pad = tuple(2 * d - p for d, p in zip(geometry.dilation, geometry.padding))
-    return _run(y, np.ascontiguousarray(w[..., ::-1, ::-1]), bias, pad, geometry.dilation, x)
+    pad = (2 * d - p for d, p in zip(geometry.dilation, geometry.padding))
+    return _run(y, np.ascontiguousarray(w[..., ::-1, ::-1]), bias, Window(*pad, *geometry.dilation), x)
 
 
 def conv2d_weight(x, y, geometry):
     """w[c,k,l] = sum_nij y[n,c,i,j] x[n, c, i + k d - p, j + l d - p]."""
-    w, apart = np.empty((x.shape[1], 9), x.dtype), geometry.dilation
-    flat = x.reshape(-1), x.shape[2:], y.reshape(-1), y.shape[2:]
-    _weight(*flat, len(x), geometry.padding, apart, _strip(y, apart), w, get_num_threads())
+    w, window = np.empty((x.shape[1], 9), x.dtype), Window(*geometry.padding, *geometry.dilation)
+    _weight(image(x, 1), image(y, 1), window, _strip_rows(y, geometry.dilation), w, get_num_threads())
     return w.reshape(-1, 1, 3, 3)

@@ -1,11 +1,11 @@
-"""im2col and its adjoint in Numba, one (image, channel) plane after another: what the tiled convolutions avoid."""
+"""im2col and its adjoint in Numba, one (image, channel) plane after another."""
 
 import numpy as np
 from numba import prange
 
 from ..runtime.jit import kernel
 from ..simd.vector import clear_run
-from .tiles import copy_row
+from .packing import copy_row
 
 
 @kernel

@@ -1,48 +1,67 @@
 """Which convolutions Winograd's six points serve, and which pixels their tiles read and write.
 
 F(m x m, r x r) computes m x m results of an r x r kernel from 6 x 6 pixels, m + r = 7. With stride 1, r x r is the kernel;
-dilation only spreads the pixels of a tile, and the tiles cut every sub-image of each d-th pixel.
+with dilation d, a tile's pixels lie d apart, and the tiles cut each of the d x d sub-images of every d-th pixel.
 
 With stride s, write k - p = s e + a for tap k of an axis: then the convolution adds up s x s convolutions of stride 1, of the
-sub-images (a, b) of x with at most ceil(k / s) taps e each, and all meet in one product, as if they were more channels. A 4x4
-kernel of stride 2 is four 2x2 kernels: F(5x5, 2x2) takes 144 multiplications for 25 results instead of 400. The adjoint turns
-this round: its results fall into s x s phases, h = i s + a, each a convolution of y with taps e = (a + p - k) / s of its own,
-and all of them read the same tiles.
+sub-images (a, b) of x with at most ceil(k / s) taps e each. One product computes all of them, as if they were more channels. A
+4x4 kernel of stride 2 is four 2x2 kernels: F(5x5, 2x2) takes 144 multiplications for 25 results instead of 400. In the adjoint
+the results fall into s x s phases, h = i s + a, each a convolution of y with taps e = (a + p - k) / s of its own, and all of
+them read the same tiles.
 """
 
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 RESULTS = {2: 5, 3: 4, 5: 2}  # of a tile along an axis, by the taps of a phase
-SEGMENT = 8  # tiles that are transformed at a time, or a few more: their pixels stay in the first-level cache
+SEGMENT = 8  # tiles that are transformed together, or a few more: their pixels stay in the first-level cache
+
+
+class Placement(NamedTuple):
+    """Tile (i, j) begins at pixel (i, j) scale + origins[phase]; its pixels are `step` apart."""
+
+    scale: int
+    step: int
+    origins: np.ndarray  # (phases, 2)
+
+
+class Grid(NamedTuple):
+    """Where the tiles begin that cut a result; each covers every d-th pixel, d the dilation."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    interleaved: int  # d tiles in a row are interleaved, and cover a run of results * d pixels
+    together: int  # tiles transformed together, at most
+    results: int  # of a tile, along each axis
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A tile at (i, j) reads from pixel (i, j) scale + origin on, 6 x 6 pixels `step` apart, and writes alike."""
+    """Which taps, which tiles, and where they read and write."""
 
-    results: int  # of a tile, along each axis
     numbers: np.ndarray  # (phases written, phases read, r, r): a tap's number in the kernel, or -1
-    read: tuple[int, int]  # scale, step
-    origins: np.ndarray  # (phases read, 2)
-    write: tuple[int, int]  # scale, step
-    targets: np.ndarray  # (phases written, 2): their origins
-    grid: tuple[np.ndarray, np.ndarray, int, int]  # of grid_of
+    read: Placement
+    write: Placement
+    grid: Grid
 
     @property
     def wide(self):
         """Pixels in a row that tiles transformed together read or write, at most."""
-        (_, _, group, most), (scale, step) = self.grid, self.read
-        columns = (most // group - 1) * self.results * group + group
-        return max(scale * columns + 5 * step, most // group * self.results * self.write[1])
+        g = self.grid
+        columns = (g.together // g.interleaved - 1) * g.results * g.interleaved + g.interleaved
+        return max(
+            self.read.scale * columns + 5 * self.read.step,
+            g.together // g.interleaved * g.results * self.write.step,
+        )
 
     @property
     def tiles(self):
         """Tiles that cut the result of one image."""
-        return self.grid[0].size * self.grid[1].size
+        return self.grid.rows.size * self.grid.columns.size
 
 
 def taps_of(geometry):
@@ -62,15 +81,12 @@ def refusal(geometry, dtype):
 
 
 def grid_of(size, step, results):
-    """(rows, columns, group, most): where the tiles begin that cut a result of `size`; each covers every step-th pixel.
-
-    `group` = step tiles in a row are interleaved, and cover a run of results * step pixels; `most` are transformed together.
-    """
+    """The Grid of tiles that cut a result of `size`, each covering every step-th pixel."""
     grid = []
     for n in size:
         first = np.add.outer(np.arange(0, n, results * step), np.arange(step)).reshape(-1)
         grid.append(first[first < n])
-    return *grid, step, max(1, SEGMENT // step) * step
+    return Grid(*grid, step, max(1, SEGMENT // step) * step, results)
 
 
 def _phases(kernel, stride, padding, dilation, adjoint):
@@ -103,20 +119,19 @@ def plan(geometry, out, adjoint):
     phase = np.moveaxis(np.indices((s, s)), 0, -1)
     size = out
     if not adjoint:
-        read, origins = (s, max(s, d)), firsts * s + phase
-        write, targets = (1, d), np.zeros((1, 2), np.int64)
+        read = Placement(s, max(s, d), (firsts * s + phase).reshape(-1, 2))
+        write = Placement(1, d, np.zeros((1, 2), np.int64))
     else:
         least = firsts.min((0, 1))
-        read, origins = (1, d), least[None]
-        write, targets = (s, max(s, d)), (least - firsts) * s + phase
+        read = Placement(1, d, least.reshape(-1, 2))
+        write = Placement(s, max(s, d), ((least - firsts) * s + phase).reshape(-1, 2))
         needed = -(-(np.array(out) - phase) // s) + firsts - least  # so far must the tiles reach for each phase
         size = tuple(int(n) for n in np.where(np.array(out) - phase > 0, needed, 0).max((0, 1)))
     numbers = numbers.reshape(s * s, 1, r, r) if adjoint else numbers.reshape(1, s * s, r, r)
-    grid = grid_of(size, d, RESULTS[r])
-    return Plan(RESULTS[r], numbers, read, origins.reshape(-1, 2), write, targets.reshape(-1, 2), grid)
+    return Plan(numbers, read, write, grid_of(size, d, RESULTS[r]))
 
 
-def share(geometry, size, adjoint):
+def multiply_ratio(geometry, size, adjoint):
     """Winograd's multiplications over those of the sum itself; `size` of the convolution's input."""
     pixels = math.prod(geometry.output_size(size))
     tiles = plan(geometry, tuple(size) if adjoint else geometry.output_size(size), adjoint).tiles

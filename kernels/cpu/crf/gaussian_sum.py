@@ -1,10 +1,11 @@
 """The exact Gaussian filter in Numba: O(N^2), in tiles of the N x N matrix that stay in the cache."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from ..runtime.jit import njit
 from ..simd.exp_log import exp_below_zero
-from ..simd.planes import to_planes, to_rows
+from ..simd.transpose import channels_first, channels_last
 from .rows import add_row, lanes, padded
 
 TILE = 256
@@ -32,7 +33,7 @@ def _sum(rows, features, out, lane):
 def gaussian_sum(values, features):
     """Values (C, N), features (d, N) -> out[c,i] = sum_j exp(-|f_i - f_j|^2 / 2) v[c,j]; see the reference column."""
     values = np.ascontiguousarray(values)
-    rows = to_rows(values, values.dtype.type(0), padded(len(values)))
+    rows = channels_last(values, values.dtype.type(0), padded(len(values)))
     out = np.zeros_like(rows)
     _sum(rows, np.ascontiguousarray(features, values.dtype), out, lanes(len(values)))
-    return to_planes(out, len(values))
+    return channels_first(out, len(values))

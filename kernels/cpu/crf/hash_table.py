@@ -5,9 +5,9 @@ that one thread would have given, by first appearance.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, making
+from ..runtime.jit import allocating, inner, kernel, njit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
 MIX = np.int64(0x2545F4914F6CDD1D)  # spreads the few bits of an order over 64
@@ -28,7 +28,7 @@ def _find(code, codes, table):
     return h
 
 
-@making
+@allocating
 def _table(codes, M, room):
     """A table of the first M codes with room for as many more, half empty."""
     size = 4096
@@ -40,7 +40,7 @@ def _table(codes, M, room):
     return table
 
 
-@making
+@allocating
 def _number_band(code, order, stride, vertex, codes):
     """Number the corners of a band's simplices: fills vertex and codes, returns how many there are."""
     (N, D), diagonal, M = vertex.shape, stride.sum(), 0

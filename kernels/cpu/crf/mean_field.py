@@ -1,12 +1,12 @@
 """Mean-field inference in Numba: slice, softmax and splat of a block of points while it is in the cache."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ...reference.mean_field import mean_field as reference
-from ..runtime.jit import kernel
+from ..runtime.jit import kernel, njit
 from ..simd.exp_log import exp_below_zero
-from ..simd.planes import to_planes, to_rows
+from ..simd.transpose import channels_first, channels_last
 from ..simd.vector import copy_run
 from .permutohedral_filter import blur, slice_, splat, table_bands
 from .rows import divide_by_sum, lanes, padded, subtract_maximum
@@ -76,7 +76,7 @@ def mean_field(unary, terms, iterations, history):
     unary = np.ascontiguousarray(unary)
     C, N = unary.shape
     W, lane, dtype = padded(C), lanes(C), unary.dtype.type
-    rows = to_rows(unary, dtype(np.inf), W)  # labels that pad a row to whole vectors are never believed
+    rows = channels_last(unary, dtype(np.inf), W)  # labels that pad a row to whole vectors are never believed
     lattices, before, after, compats = zip(*terms)
     before, after = (tuple(np.ascontiguousarray(s, dtype) for s in scale) for scale in (before, after))
     vertices, weights, neighbours = (
@@ -96,7 +96,7 @@ def mean_field(unary, terms, iterations, history):
         heard, told = len(terms) if step else 0, 0 if last else len(terms)
         _update(rows, vertices, weights, before, after, messages, sums, score, q, heard, told, lane)
         if history:
-            kept[0][step], kept[1][step] = to_planes(score, C), to_planes(q, C)
+            kept[0][step], kept[1][step] = channels_first(score, C), channels_first(q, C)
         if not last:
             blur(sums, messages, spares, neighbours, mixes, lane)
-    return tuple(kept) if history else to_planes(q, C)
+    return tuple(kept) if history else channels_first(q, C)

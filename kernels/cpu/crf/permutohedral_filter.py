@@ -4,7 +4,7 @@ import numpy as np
 from numba import get_num_threads, prange
 
 from ..runtime.jit import inner, kernel
-from ..simd.planes import to_planes, to_rows
+from ..simd.transpose import channels_first, channels_last
 from .lattice_rows import blur_row, collect_row, gather_row, scatter_row
 from .rows import add_row, lanes, padded
 
@@ -122,7 +122,7 @@ def permutohedral_filter(values, lattice, reverse):
     values = np.ascontiguousarray(values)
     C, N = values.shape
     W, lane, dtype = padded(C), lanes(C), values.dtype.type
-    rows = to_rows(values, dtype(0), W)
+    rows = channels_last(values, dtype(0), W)
     sums = np.empty((table_bands(lattice), lattice.vertices + 1, W))
     _splat_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), sums, lane)
     result, spare = (np.empty(sums.shape[1:], dtype) for _ in range(2))
@@ -131,4 +131,4 @@ def permutohedral_filter(values, lattice, reverse):
     blur((sums,), (result,), (spare,), (neighbour,), (mix,), lane)
     rows[:] = 0
     _slice_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), result, lane, get_num_threads())
-    return to_planes(rows, C)
+    return channels_first(rows, C)

@@ -7,7 +7,8 @@ tile of 21 classes (21 KB) stays in the first-level cache while it is read for t
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 from ..simd.exp_log import exp_below_zero, log_above_one
 from ..simd.vector import copy_run
 
@@ -184,14 +185,14 @@ def _narrow(y, shape):
 def _run_softmax(x, log):
     wide = _wide(x)
     y = np.empty_like(wide)
-    _softmax(team(x.size), wide, y, log)
+    _softmax(threads_for(x.size), wide, y, log)
     return _narrow(y, x.shape)
 
 
 def _run_softmax_backward(g, y, log):
     wide = _wide(g)
     dx = np.empty_like(wide)
-    _softmax_backward(team(g.size), wide, _wide(y), dx, log)
+    _softmax_backward(threads_for(g.size), wide, _wide(y), dx, log)
     return _narrow(dx, g.shape)
 
 
@@ -223,7 +224,7 @@ def _run_cross_entropy(g, x, target, weight, ignore_index, backward):
     g = np.ascontiguousarray(g, x.dtype).reshape(flat)
     weight = np.ones(C, x.dtype) if weight is None else np.ascontiguousarray(weight, x.dtype)
     out = np.empty((flat[0], C if backward else 1, flat[1]), x.dtype)
-    T = team(x.size)
+    T = threads_for(x.size)
     bad = np.zeros(T, np.bool_)
     _cross_entropy(T, g, wide, labels, weight, ignore_index, out, bad, backward)
     if bad.any():

@@ -8,12 +8,13 @@ import numpy as np
 from numba import prange
 
 from ...reference.activation import limits
-from ..runtime.jit import inner, kernel, summing, team
+from ..runtime.jit import inner, kernel, reassociated
+from ..runtime.threads import threads_for
 
 SEGMENT = 8192
 
 
-@summing
+@reassociated
 def _segment_moments(x):
     """Mean and sum of squared distances from it. Shifted by x[0], a value of the data: a large mean cannot cancel."""
     shift, total, square = np.float64(x[0]), 0.0, 0.0
@@ -53,7 +54,7 @@ def moments(x):
     N, C, L = x.shape
     mean, var = np.zeros(C), np.zeros(C)
     if x.size:
-        _moments(team(x.size), x.reshape(N * C, L), C, mean, var)
+        _moments(threads_for(x.size), x.reshape(N * C, L), C, mean, var)
     return mean, var
 
 
@@ -92,11 +93,13 @@ def normalize(x, mean, invstd, weight, bias, ceiling):
     N, C, L = x.shape
     y = np.empty_like(x)
     shift, scale, offset, _ = _constants(mean, invstd, weight, bias, x.dtype)
-    _normalize(team(x.size), x.reshape(N * C, L), y.reshape(N * C, L), shift, scale, offset, *limits(ceiling, x.dtype))
+    _normalize(
+        threads_for(x.size), x.reshape(N * C, L), y.reshape(N * C, L), shift, scale, offset, *limits(ceiling, x.dtype)
+    )
     return y
 
 
-@summing
+@reassociated
 def _backward_sums(g, x, shift, scale, offset, low, high):
     """sum g and sum g (x - shift), over what the rectifier let pass."""
     total, moment, zero = 0.0, 0.0, x.dtype.type(0)
@@ -158,5 +161,5 @@ def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
     dx, dweight, dbias = np.empty_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     constants = *_constants(mean, invstd, weight, bias, x.dtype), np.asarray(invstd, np.float64)
     arrays = (a.reshape(N * C, L) for a in (g, x, dx))
-    _backward(team(x.size), *arrays, *constants, *limits(ceiling, x.dtype), dweight, dbias)
+    _backward(threads_for(x.size), *arrays, *constants, *limits(ceiling, x.dtype), dweight, dbias)
     return dx, dweight, dbias

@@ -1,10 +1,11 @@
 """Optimiser steps in Numba, in place: every array is read and written once."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from ...settings import adam_factors, check_state, sgd_factors
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel, njit
+from ..runtime.threads import threads_for
 
 serial = njit(cache=True, error_model="numpy")
 
@@ -78,7 +79,7 @@ def _step(parallel, serial, grad, written, factors):
     """
     flat = [np.ascontiguousarray(a) for a in written]
     arrays = flat[0].reshape(-1), np.ascontiguousarray(grad).reshape(-1), *(a.reshape(-1) for a in flat[1:])
-    T = team(grad.size)
+    T = threads_for(grad.size)
     if T == 1:
         serial(*arrays, factors)
     else:

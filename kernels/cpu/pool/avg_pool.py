@@ -4,7 +4,8 @@ import numpy as np
 from numba import prange
 
 from ...geometry import Geometry
-from ..runtime.jit import inner, kernel, making, team
+from ..runtime.jit import allocating, inner, kernel
+from ..runtime.threads import threads_for
 from .resample_2x import OVERLAP, PAIRS, double, halve, twice
 
 # Windows with vector loops of their own, for planes that they halve.
@@ -24,7 +25,7 @@ def _add_tap(out, line, start, step):
         out[j] += line[start + j * step]
 
 
-@making
+@allocating
 def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
     """Output rows begin .. end: a window's rows are summed into one line with zeros at its ends, then the line's taps."""
     (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
@@ -52,7 +53,7 @@ def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
             y[p, i, j] = scale[i, j] * out[j]
 
 
-@making
+@allocating
 def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation):
     """Input rows begin .. end: scale * y summed over the output rows that hold one, then spread along its columns.
 
@@ -109,7 +110,9 @@ def avg_pool2d(x, geometry, scale):
         halve(x, y, scale, BY_TWO[g])
         return y
     planes = y.reshape(N * C, *scale.shape)
-    _avg_pool(team(x.size), x.reshape(N * C, H, W), planes, scale, g.kernel, g.stride, g.padding, g.dilation, False)
+    _avg_pool(
+        threads_for(x.size), x.reshape(N * C, H, W), planes, scale, g.kernel, g.stride, g.padding, g.dilation, False
+    )
     return y
 
 
@@ -122,11 +125,13 @@ def avg_pool2d_adjoint(y, geometry, scale, size):
         double(y, x, scale, BY_TWO[g])
         return x
     planes = x.reshape(N * C, *size)
-    _avg_pool(team(x.size), planes, y.reshape(N * C, Ho, Wo), scale, g.kernel, g.stride, g.padding, g.dilation, True)
+    _avg_pool(
+        threads_for(x.size), planes, y.reshape(N * C, Ho, Wo), scale, g.kernel, g.stride, g.padding, g.dilation, True
+    )
     return x
 
 
-@making
+@allocating
 def _window_rows(begin, end, x, y, rows, cols):
     line, Ho = np.empty(x.shape[2], x.dtype), y.shape[1]
     for r in range(begin, end):
@@ -162,7 +167,7 @@ def _adaptive_sums(x, size):
     N, C, H, W = x.shape
     y = np.empty((N, C, *size), x.dtype)
     rows, cols = edges(H, size[0]), edges(W, size[1])
-    _window_sums(team(x.size + y.size), x.reshape(N * C, H, W), y.reshape(N * C, *size), rows, cols)
+    _window_sums(threads_for(x.size + y.size), x.reshape(N * C, H, W), y.reshape(N * C, *size), rows, cols)
     return y
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numba import prange
 
 from ...geometry import Geometry
-from ..runtime.jit import inner, kernel, making, team
+from ..runtime.jit import allocating, inner, kernel
+from ..runtime.threads import threads_for
 from .avg_pool import edges
 from .max_pool_2x2 import halves, largest_by_halves, overlapping
 
@@ -65,7 +66,7 @@ def _row_maxima(x, group, h, line, ramp, first, best, place, slot, kernel, strid
         source = target
 
 
-@making
+@allocating
 def _max_rows(begin, end, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
     """Rows begin .. end of groups of G planes: maxima along rows, held while windows need them, then down the columns.
 
@@ -132,7 +133,9 @@ def max_pool2d(x, geometry, output_size):
         largest_by_halves(x, y, index, BY_HALVES[g] is overlapping)
         return y, index
     arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
-    _max_pool(team(x.size), *arrays, *_columns(N * C, W, output_size[1], g), g.kernel, g.stride, g.padding, g.dilation)
+    _max_pool(
+        threads_for(x.size), *arrays, *_columns(N * C, W, output_size[1], g), g.kernel, g.stride, g.padding, g.dilation
+    )
     return y, index
 
 

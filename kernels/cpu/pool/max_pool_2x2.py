@@ -12,18 +12,18 @@ from llvmlite import ir
 from numba import prange, types
 from numba.extending import intrinsic
 
-from ..runtime.jit import inner, kernel, team
-from ..simd.interleave import even_lanes, integers
-from ..simd.micro_kernel import VECTOR_BYTES
-from ..simd.vector import _splat, address, lanes_of
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
+from ..simd.interleave import deinterleave_lanes, index_vector
+from ..simd.vector import VECTOR_BYTES, address, broadcast_ir, lanes_of
 
 _i32 = ir.IntType(32)
 
 
 def _corners(builder, first, order):
     """first + 2 window: the positions of the windows' upper left numbers in the plane."""
-    first = _splat(builder, ir.VectorType(_i32, len(order)), builder.trunc(first, _i32))
-    return builder.add(first, integers(2 * window for window in order))
+    first = broadcast_ir(builder, ir.VectorType(_i32, len(order)), builder.trunc(first, _i32))
+    return builder.add(first, index_vector(2 * window for window in order))
 
 
 def _places(context, builder, array_type, array, start, lanes):
@@ -40,7 +40,7 @@ def _largest_of(rows, columns):
         def codegen(context, builder, signature, args):
             x, upper, W, y, index, out, first = args
             x_type, y_type, index_type = (signature.args[k] for k in (0, 3, 4))
-            even, order = even_lanes(x_type.dtype)
+            even, order = deinterleave_lanes(x_type.dtype)
             lanes = len(order)
             kind = ir.VectorType(_i32, lanes)
             more = lambda start, n: builder.add(start, ir.Constant(start.type, n))
@@ -52,7 +52,7 @@ def _largest_of(rows, columns):
             def column(start, k):
                 starts = more(start, k // 2), more(start, k // 2 + lanes)  # the third column: odd ones of one further
                 pair = [builder.load(address(context, builder, x_type, x, s), align=4) for s in starts]
-                return builder.shuffle_vector(*pair, integers(n + (k > 0) for n in even))
+                return builder.shuffle_vector(*pair, index_vector(n + (k > 0) for n in even))
 
             def row(start):
                 """(largest, minus the steps along the row to it): true, as a number, is -1."""
@@ -60,7 +60,7 @@ def _largest_of(rows, columns):
                 steps = builder.sext(right, kind)
                 for k in range(2, columns):
                     value, right = larger(value, column(start, k))
-                    steps = builder.select(right, integers([-k] * lanes), steps)
+                    steps = builder.select(right, index_vector([-k] * lanes), steps)
                 return value, steps
 
             value, steps = row(upper)
@@ -68,10 +68,10 @@ def _largest_of(rows, columns):
                 down = builder.mul(W, ir.Constant(W.type, r))
                 below, along = row(builder.add(upper, down))
                 value, lower = larger(value, below)
-                along = builder.sub(along, _splat(builder, kind, builder.trunc(down, _i32)))
+                along = builder.sub(along, broadcast_ir(builder, kind, builder.trunc(down, _i32)))
                 steps = builder.select(lower, along, steps)
             place = builder.sub(_corners(builder, first, order), steps)
-            in_order = integers(order.index(window) for window in range(lanes))
+            in_order = index_vector(order.index(window) for window in range(lanes))
             value, place = (builder.shuffle_vector(v, v, in_order) for v in (value, place))
             builder.store(value, address(context, builder, y_type, y, out), align=4)
             builder.store(place, _places(context, builder, index_type, index, out, lanes), align=4)
@@ -97,21 +97,21 @@ def _spread(typing, y, index, at, x, upper, W, first):
     def codegen(context, builder, signature, args):
         y, index, at, x, upper, W, first = args
         y_type, index_type, x_type = (signature.args[k] for k in (0, 1, 3))
-        part, (_, order) = 128 // y_type.dtype.bitwidth, even_lanes(y_type.dtype)
+        part, (_, order) = 128 // y_type.dtype.bitwidth, deinterleave_lanes(y_type.dtype)
         lanes, W32 = len(order), builder.trunc(W, _i32)
         value = builder.load(address(context, builder, y_type, y, at), align=4)
         place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
-        value, place = (builder.shuffle_vector(v, v, integers(order)) for v in (value, place))
+        value, place = (builder.shuffle_vector(v, v, index_vector(order)) for v in (value, place))
         steps, hits = builder.sub(place, _corners(builder, first, order)), []
         for start, step in ((upper, ir.Constant(_i32, 0)), (builder.add(upper, W), W32)):
             columns = []
             for along in (step, builder.add(step, ir.Constant(_i32, 1))):
-                hits.append(builder.icmp_signed("==", steps, _splat(builder, steps.type, along)))
+                hits.append(builder.icmp_signed("==", steps, broadcast_ir(builder, steps.type, along)))
                 columns.append(builder.select(hits[-1], value, ir.Constant(value.type, None)))
             for half in (0, part // 2):  # this half of each part, left and right by turns
                 taken = (q + half + k // 2 + k % 2 * lanes for q in range(0, lanes, part) for k in range(part))
                 begin = builder.add(start, ir.Constant(start.type, lanes if half else 0))
-                mixed = builder.shuffle_vector(*columns, integers(taken))
+                mixed = builder.shuffle_vector(*columns, index_vector(taken))
                 builder.store(mixed, address(context, builder, x_type, x, begin), align=4)
         inside = builder.or_(builder.or_(hits[0], hits[1]), builder.or_(hits[2], hits[3]))
         return builder.icmp_signed("==", builder.bitcast(inside, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), -1))
@@ -127,21 +127,21 @@ def _pick(typing, x, upper, W, index, at, first, y):
     def codegen(context, builder, signature, args):
         x, upper, W, index, at, first, y = args
         x_type, index_type, y_type = (signature.args[k] for k in (0, 3, 6))
-        even, order = even_lanes(x_type.dtype)
+        even, order = deinterleave_lanes(x_type.dtype)
         lanes, W32 = len(order), builder.trunc(W, _i32)
         place = builder.load(_places(context, builder, index_type, index, at, lanes), align=4)
-        place = builder.shuffle_vector(place, place, integers(order))
+        place = builder.shuffle_vector(place, place, index_vector(order))
         steps, inside, value = builder.sub(place, _corners(builder, first, order)), None, None
         for start, step in ((upper, ir.Constant(_i32, 0)), (builder.add(upper, W), W32)):
             starts = start, builder.add(start, ir.Constant(start.type, lanes))
             pair = [builder.load(address(context, builder, x_type, x, s), align=4) for s in starts]
             for odd in (0, 1):
                 along = builder.add(step, ir.Constant(_i32, odd))
-                hit = builder.icmp_signed("==", steps, _splat(builder, steps.type, along))
-                column = builder.shuffle_vector(*pair, integers(k + odd for k in even))
+                hit = builder.icmp_signed("==", steps, broadcast_ir(builder, steps.type, along))
+                column = builder.shuffle_vector(*pair, index_vector(k + odd for k in even))
                 value = builder.select(hit, column, value) if value else column
                 inside = builder.or_(inside, hit) if inside else hit
-        in_order = integers(order.index(window) for window in range(lanes))
+        in_order = index_vector(order.index(window) for window in range(lanes))
         value = builder.shuffle_vector(value, value, in_order)
         builder.store(value, address(context, builder, y_type, y, at), align=4)
         return builder.icmp_signed("==", builder.bitcast(inside, ir.IntType(lanes)), ir.Constant(ir.IntType(lanes), -1))
@@ -243,12 +243,12 @@ def overlapping(x_size, y):
 def largest_by_halves(x, y, index, overlap):
     """Writes y and index of max-pooling at stride 2, 2x2, or 3x3 with padding 1 where windows overlap."""
     pool = _largest_overlapping if overlap else _largest_rows
-    pool(team(x.size), x.reshape(-1), y.reshape(-1), index.reshape(-1), *x.shape[-2:], *y.shape[-2:])
+    pool(threads_for(x.size), x.reshape(-1), y.reshape(-1), index.reshape(-1), *x.shape[-2:], *y.shape[-2:])
 
 
 def pick_by_halves(x, index, y):
     """y = x at index. False if an index lies outside its 2x2 window: y then holds nothing of use."""
-    T = team(x.size)
+    T = threads_for(x.size)
     done = np.empty(T, np.bool_)
     _pick_rows(T, x.reshape(-1), index.reshape(-1), y.reshape(-1), *x.shape[-2:], *y.shape[-2:], done)
     return done.all()
@@ -258,5 +258,5 @@ def spread_by_halves(y, index, x):
     """x = y at index, elsewhere 0. False if an index lies outside its 2x2 window: x then holds nothing of use."""
     done = np.empty(y.shape[0] * y.shape[1], np.bool_)
     flat = (a.reshape(-1) for a in (y, index, x))
-    _spread_planes(team(x.size), *flat, *x.shape[-2:], *y.shape[-2:], done)
+    _spread_planes(threads_for(x.size), *flat, *x.shape[-2:], *y.shape[-2:], done)
     return done.all()

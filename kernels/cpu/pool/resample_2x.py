@@ -12,12 +12,12 @@ There are two lines, because a number can be read again in a vector with others 
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, team
-from ..simd.interleave import in_order, load_apart, store_pair
-from ..simd.micro_kernel import VECTOR_BYTES
-from ..simd.vector import fill, lanes_of, load, store
+from ..runtime.jit import inner, kernel, njit
+from ..runtime.threads import threads_for
+from ..simd.interleave import load_deinterleaved, restore_order, store_interleaved
+from ..simd.vector import VECTOR_BYTES, broadcast, lanes_of, load, store
 
 PAIRS, OVERLAP, SMOOTH = 0, 1, 2
 # `smooth` is a constant to the loops it steers.
@@ -35,7 +35,7 @@ def _pad(lines, line, n, smooth):
 @inlined
 def _add_rows(x, r, i, Ho, W, lines, smooth):
     """Line r % 2 = the rows of x that row r of the result, row i of its plane, is made of."""
-    lanes, near, far = lanes_of(x), fill(x, 0.75), fill(x, 0.25)
+    lanes, near, far = lanes_of(x), broadcast(x, 0.75), broadcast(x, 0.25)
     row, line = 2 * r * W, r % 2 * (W + 2) + 1
     above, below = row - W if i > 0 else row, row + 2 * W if i < Ho - 1 else row + W
     for k in range(0, W, lanes):
@@ -52,14 +52,14 @@ def _add_rows(x, r, i, Ho, W, lines, smooth):
 @inlined
 def _add_columns(lines, r, i, y, scale, Wo, smooth):
     """Row r of y = scale * the numbers of line r % 2 that each is made of."""
-    lanes, near, far = lanes_of(y), fill(y, 0.75), fill(y, 0.25)
+    lanes, near, far = lanes_of(y), broadcast(y, 0.75), broadcast(y, 0.25)
     line = r % 2 * (2 * Wo + 2)
     for k in range(0, Wo, lanes):
         j = min(k, Wo - lanes)
-        even, odd = load_apart(lines, line + 1 + 2 * j)
-        before, after = load_apart(lines, line + 2 * j)[0], load_apart(lines, line + 2 * j + 2)[1]
+        even, odd = load_deinterleaved(lines, line + 1 + 2 * j)
+        before, after = load_deinterleaved(lines, line + 2 * j)[0], load_deinterleaved(lines, line + 2 * j + 2)[1]
         value = near * (even + odd) + far * (before + after) if smooth else before + even + odd
-        store(y, r * Wo + j, load(scale, i * Wo + j) * in_order(value))
+        store(y, r * Wo + j, load(scale, i * Wo + j) * restore_order(value))
 
 
 @inlined
@@ -74,7 +74,7 @@ def _halve_rows(begin, end, x, y, scale, Ho, Wo, smooth, lines):
 @inlined
 def _mix_rows(y, r, i, scale, Ho, Wo, lines, smooth):
     """The lines = row r of y with its neighbours, for the upper and the lower one of the two rows that it becomes."""
-    lanes, near, far = lanes_of(y), fill(y, 0.75), fill(y, 0.25)
+    lanes, near, far = lanes_of(y), broadcast(y, 0.75), broadcast(y, 0.25)
     up, down = Wo if i > 0 else 0, Wo if i < Ho - 1 else 0
     for k in range(0, Wo, lanes):
         k = min(k, Wo - lanes)
@@ -94,7 +94,7 @@ def _mix_rows(y, r, i, scale, Ho, Wo, lines, smooth):
 
 @inlined
 def _double_rows(begin, end, y, x, scale, Ho, Wo, smooth, lines):
-    lanes, near, far = lanes_of(x), fill(x, 0.75), fill(x, 0.25)
+    lanes, near, far = lanes_of(x), broadcast(x, 0.75), broadcast(x, 0.25)
     for r in range(begin, end):
         _mix_rows(y, r, r % Ho, scale, Ho, Wo, lines, smooth)
         for row in range(2):
@@ -107,7 +107,7 @@ def _double_rows(begin, end, y, x, scale, Ho, Wo, smooth, lines):
                     even, odd = near * even + far * load(lines, line + j), near * odd + far * after
                 else:
                     odd = odd + after
-                store_pair(x, to + 2 * j, even, odd)
+                store_interleaved(x, to + 2 * j, even, odd)
 
 
 @inlined
@@ -117,8 +117,8 @@ def _add_pairs(begin, end, x, y, scale, Ho, Wo):
         upper, lower, i = 4 * r * Wo, (4 * r + 2) * Wo, r % Ho
         for k in range(0, Wo, lanes):
             j = min(k, Wo - lanes)
-            (a, b), (c, d) = load_apart(x, upper + 2 * j), load_apart(x, lower + 2 * j)
-            store(y, r * Wo + j, load(scale, i * Wo + j) * in_order(a + b + (c + d)))
+            (a, b), (c, d) = load_deinterleaved(x, upper + 2 * j), load_deinterleaved(x, lower + 2 * j)
+            store(y, r * Wo + j, load(scale, i * Wo + j) * restore_order(a + b + (c + d)))
 
 
 @inlined
@@ -129,8 +129,8 @@ def _copy_pairs(begin, end, y, x, scale, Ho, Wo):
         for k in range(0, Wo, lanes):
             j = min(k, Wo - lanes)
             value = load(y, r * Wo + j) * load(scale, i * Wo + j)
-            store_pair(x, upper + 2 * j, value, value)
-            store_pair(x, lower + 2 * j, value, value)
+            store_interleaved(x, upper + 2 * j, value, value)
+            store_interleaved(x, lower + 2 * j, value, value)
 
 
 @inner
@@ -178,9 +178,9 @@ def twice(large, small):
 
 def halve(x, y, scale, kind):
     """y[n,c,i,j] = scale[i,j] times the sum of x around (2i, 2j)."""
-    _halve(team(x.size), x.reshape(-1), y.reshape(-1), scale.reshape(-1), *y.shape[2:], kind)
+    _halve(threads_for(x.size), x.reshape(-1), y.reshape(-1), scale.reshape(-1), *y.shape[2:], kind)
 
 
 def double(y, x, scale, kind):
     """x = the adjoint of `halve` applied to y."""
-    _double(team(x.size), y.reshape(-1), x.reshape(-1), scale.reshape(-1), *y.shape[2:], kind)
+    _double(threads_for(x.size), y.reshape(-1), x.reshape(-1), scale.reshape(-1), *y.shape[2:], kind)

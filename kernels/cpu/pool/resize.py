@@ -4,9 +4,10 @@ To twice the size, nearest or bilinear, has vector loops of its own: doubling.py
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
-from ..runtime.jit import inner, kernel, making, team
+from ..runtime.jit import allocating, inner, kernel, njit
+from ..runtime.threads import threads_for
 from .resample_2x import PAIRS, SMOOTH, double, halve, twice
 
 
@@ -25,7 +26,7 @@ def _stretch(x, p, h, cols, out, i, copy):
             out[i, j] = near[j] * x[p, h, lo[j]] + far[j] * x[p, h, hi[j]]
 
 
-@making
+@allocating
 def _rows(begin, end, x, y, rows, cols, copies):
     """Output rows begin .. end. Two stretched input rows are held, since the next output row mostly needs them again."""
     lo, hi, near, far = rows
@@ -73,7 +74,7 @@ def _shrink(tall, cols, inverse, x, p, h):
                 x[p, h, hi[j]] += far[j] * tall[j]
 
 
-@making
+@allocating
 def _adjoint_rows(begin, end, y, x, rows, cols, inverse):
     """Input rows begin .. end: the output rows that used one are summed, then the sum shrinks along its columns."""
     start, at, weight = rows
@@ -140,7 +141,7 @@ def resize2d(x, rows, cols):
         return y
     tables = _table(rows, np.intp, x.dtype), _table(cols, np.uintp, x.dtype)
     copies = not rows[2].any(), not cols[2].any()
-    _resize(team(y.size), x.reshape(N * C, H, W), y.reshape(N * C, *y.shape[2:]), *tables, copies)
+    _resize(threads_for(y.size), x.reshape(N * C, H, W), y.reshape(N * C, *y.shape[2:]), *tables, copies)
     return y
 
 
@@ -166,5 +167,5 @@ def resize2d_adjoint(y, rows, cols, size):
         return x
     table, inverse = _table(cols, np.uintp, y.dtype), _inverse(cols, size[1], y.dtype)
     planes = y.reshape(N * C, Ho, Wo), x.reshape(N * C, *size)
-    _adjoint(team(y.size), *planes, _inverse(rows, size[0], y.dtype), table, inverse)
+    _adjoint(threads_for(y.size), *planes, _inverse(rows, size[0], y.dtype), table, inverse)
     return x

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 
 
 @inner
@@ -102,19 +103,19 @@ def _listed(points):
 def grid_sample(x, points):
     """y[n,c,i,j] = x[n,c] at points[n,i,j], bilinear; outside the image is 0."""
     y = np.empty((*x.shape[:2], *points.shape[1:3]), x.dtype)
-    _sample(team(4 * y.size), _flat(x, 2), _listed(points), x.shape[2:], _flat(y, 2))
+    _sample(threads_for(4 * y.size), _flat(x, 2), _listed(points), x.shape[2:], _flat(y, 2))
     return y
 
 
 def grid_sample_adjoint(y, points, size):
     """Adds y at the four neighbours of every point; a plane belongs to one thread, so the order is always the same."""
     x = np.empty((*y.shape[:2], *size), y.dtype)
-    _adjoint(team(4 * y.size + x.size), _flat(y, 2), _listed(points), (int(size[0]), int(size[1])), _flat(x, 2))
+    _adjoint(threads_for(4 * y.size + x.size), _flat(y, 2), _listed(points), (int(size[0]), int(size[1])), _flat(x, 2))
     return x
 
 
 def grid_sample_slope(y, x, points):
     """The derivative of <y, grid_sample(x, points)> in points: point by point, over all channels."""
     slope = np.empty(points.shape, x.dtype)
-    _slope(team(4 * y.size), _flat(y, 2), _flat(x, 2), _listed(points), x.shape[2:], _listed(slope))
+    _slope(threads_for(4 * y.size), _flat(y, 2), _flat(x, 2), _listed(points), x.shape[2:], _listed(slope))
     return slope

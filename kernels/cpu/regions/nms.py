@@ -5,9 +5,8 @@ stays looks at hulls, then at all boxes of the tiles that it touches, eight at a
 """
 
 import numpy as np
-from numba import njit
 
-from ..runtime.jit import inner, making
+from ..runtime.jit import allocating, inner, njit
 
 TILE = 64
 
@@ -26,7 +25,7 @@ def _strike(boxes, i, begin, end, threshold, dead):
         dead[j] |= shared / (area + boxes[4, j] - shared) > threshold
 
 
-@making
+@allocating
 def _tiles(boxes, group):
     """(begin, hulls (tiles, 4), first tile of each box's group, last + 1): a tile holds boxes of one group."""
     L = len(group)

@@ -7,9 +7,10 @@ all boxes of the image are served from there. A thread owns an image and a block
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel, making, team
-from ..simd.transpose import to_planes, to_vectors
-from ..simd.vector import fill, lanes_of, load, store
+from ..runtime.jit import allocating, inner, kernel
+from ..runtime.threads import threads_for
+from ..simd.transpose import nchw_to_nchwc, nchwc_to_nchw
+from ..simd.vector import Rows, broadcast, lanes_of, load, store
 from .roi_weights import mixes, numbered, turned
 
 
@@ -18,7 +19,7 @@ def to_pixels(planes, first, channels, P, pixels):
     """pixels[p, c] = planes[first + c P + p] for the channels of a block; missing ones become 0."""
     L = lanes_of(pixels)
     for c in range(0, 2 * L, L):
-        to_vectors(planes, first + c * P, P, channels - c, P, L, pixels, c, 2 * L)
+        nchw_to_nchwc(Rows(planes, first + c * P, P), Rows(pixels, c, 2 * L), channels - c, P)
 
 
 @inner
@@ -26,7 +27,7 @@ def from_pixels(pixels, planes, first, channels, P):
     """planes[first + c P + p] = pixels[p, c]."""
     L = lanes_of(pixels)
     for c in range(0, 2 * L, L):
-        to_planes(pixels, c, 2 * L, P, channels - c, L, planes, first + c * P, P)
+        nchwc_to_nchw(Rows(pixels, c, 2 * L), Rows(planes, first + c * P, P), channels - c, P)
 
 
 @inner
@@ -41,7 +42,7 @@ def _gather(pixels, k, rows, cols, line, out):
     B, pw, first, one = L + L, I(col_begin.shape[1] - 1), used_begin[k], I(1)
     for i in range(I(row_begin.shape[1] - 1)):
         for s in range(used_begin[k + one] - first):
-            a, b = fill(pixels, 0), fill(pixels, 0)
+            a, b = broadcast(pixels, 0), broadcast(pixels, 0)
             for t in range(row_begin[k, i], row_begin[k, i + one]):
                 at = row[t] + column[first + s]
                 a = a + load(pixels, at) * v[t]
@@ -49,7 +50,7 @@ def _gather(pixels, k, rows, cols, line, out):
             store(line, s * B, a)
             store(line, s * B + L, b)
         for j in range(pw):
-            a, b = fill(pixels, 0), fill(pixels, 0)
+            a, b = broadcast(pixels, 0), broadcast(pixels, 0)
             for t in range(col_begin[k, j], col_begin[k, j + one]):
                 a = a + load(line, col[t]) * u[t]
                 b = b + load(line, col[t] + L) * u[t]
@@ -66,7 +67,7 @@ def _scatter(out, k, bins, rows, cols, lines, pixels):
     B, one, first, M = L + L, I(1), col_used[k], col_used[k + I(1)] - col_used[k]
     for q in range(I(bins[0])):
         for s in range(M):
-            a, b = fill(pixels, 0), fill(pixels, 0)
+            a, b = broadcast(pixels, 0), broadcast(pixels, 0)
             start = q * I(bins[1]) * B
             for t in range(col_begin[first + s], col_begin[first + s + one]):
                 a = a + load(out, start + j[t]) * u[t]
@@ -86,7 +87,7 @@ def _scatter(out, k, bins, rows, cols, lines, pixels):
             store(pixels, at + L, b)
 
 
-@making
+@allocating
 def _distances(a, step):
     """Indices as unsigned distances in a flat array."""
     return (a * step).astype(np.uintp)
@@ -154,7 +155,7 @@ def roi_align(x, boxes, output_size, scale, ratio, aligned):
     x = np.ascontiguousarray(x)
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     arguments = _arguments(boxes, x.shape, output_size, scale, ratio, aligned, x.dtype)
-    _forward(team(x.size + y.size), x.reshape(-1), y.reshape(-1), *arguments)
+    _forward(threads_for(x.size + y.size), x.reshape(-1), y.reshape(-1), *arguments)
     return y
 
 
@@ -163,5 +164,5 @@ def roi_align_adjoint(y, boxes, size, scale, ratio, aligned):
     y = np.ascontiguousarray(y)
     x = np.empty((size[0], y.shape[1], *size[1:]), y.dtype)
     arguments = _arguments(boxes, x.shape, y.shape[2:], scale, ratio, aligned, y.dtype)
-    _backward(team(x.size + y.size), y.reshape(-1), x.reshape(-1), *arguments)
+    _backward(threads_for(x.size + y.size), y.reshape(-1), x.reshape(-1), *arguments)
     return x

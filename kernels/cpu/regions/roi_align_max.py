@@ -3,7 +3,8 @@
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 from .roi_weights import bin_step, sample
 
 
@@ -71,5 +72,5 @@ def roi_align_max(x, boxes, output_size, scale, ratio, aligned):
     x, boxes = np.ascontiguousarray(x), np.ascontiguousarray(boxes)
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     index, weight = np.empty((*y.shape, 4), np.int32), np.empty((*y.shape, 4), x.dtype)
-    _align_max(team(4 * y.size), x, boxes, x.dtype.type(scale), ratio, aligned, y, index, weight)
+    _align_max(threads_for(4 * y.size), x, boxes, x.dtype.type(scale), ratio, aligned, y, index, weight)
     return y, index, weight

@@ -3,7 +3,8 @@
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel, team
+from ..runtime.jit import inner, kernel
+from ..runtime.threads import threads_for
 from .roi_align import by_image
 
 
@@ -54,7 +55,7 @@ def roi_pool(x, boxes, output_size, scale):
     x, boxes = np.ascontiguousarray(x), np.ascontiguousarray(boxes)
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
-    _pool(team(x.size + y.size), x, boxes, x.dtype.type(scale), *by_image(boxes, len(x)), y, index)
+    _pool(threads_for(x.size + y.size), x, boxes, x.dtype.type(scale), *by_image(boxes, len(x)), y, index)
     return y, index
 
 
@@ -102,7 +103,7 @@ def _flat(a):
 
 def roi_gather(x, batch, index):
     """y[k,c,...] = x[batch[k],c].flat[index[k,c,...]]; index -1 gives 0; IndexError outside the plane."""
-    y, T = np.empty(index.shape, x.dtype), team(index.size)
+    y, T = np.empty(index.shape, x.dtype), threads_for(index.size)
     bad = np.zeros(T, np.bool_)
     _gather(T, _flat(x), batch, _flat(index), _flat(y), bad)
     _check("roi_gather", bad, index, x.shape[2] * x.shape[3])
@@ -111,7 +112,10 @@ def roi_gather(x, batch, index):
 
 def roi_scatter(y, batch, index, size):
     """x[batch[k],c].flat[index[k,c,...]] += y[k,c,...], box after box in every plane; size is (N, H, W)."""
-    x, T = np.empty((size[0], y.shape[1], *size[1:]), y.dtype), team(index.size + y.shape[1] * int(np.prod(size)))
+    x, T = (
+        np.empty((size[0], y.shape[1], *size[1:]), y.dtype),
+        threads_for(index.size + y.shape[1] * int(np.prod(size))),
+    )
     bad = np.zeros(T, np.bool_)
     _scatter(T, _flat(y), _flat(index), *by_image(batch[:, None], size[0]), _flat(x), bad)
     _check("roi_scatter", bad, index, size[1] * size[2])

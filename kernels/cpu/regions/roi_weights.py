@@ -6,7 +6,7 @@ rows, then a mix of columns: y[i, j] = sum_h v[i, h] sum_w u[j, w] x[h, w]. Samp
 
 import numpy as np
 
-from ..runtime.jit import inner, making
+from ..runtime.jit import allocating, inner
 
 
 @inner
@@ -59,7 +59,7 @@ def _mixes(start, end, bins, n, ratio, aligned, scale, begin, pixels, weights, a
     return at
 
 
-@making
+@allocating
 def mixes(boxes, axis, bins, n, scale, ratio, aligned):
     """(begin (K, bins + 1), pixels, weights) of all boxes along axis 0 (rows) or 1 (columns), n pixels long.
 
@@ -79,7 +79,7 @@ def mixes(boxes, axis, bins, n, scale, ratio, aligned):
     return begin, pixels[:at], weights[:at]
 
 
-@making
+@allocating
 def numbered(begin, pixels, n):
     """(numbers, used_begin (K + 1,), used): the pixels of each box without repetition, and every pixel's place there."""
     K, number = len(begin), np.full(n, -1)
@@ -101,7 +101,7 @@ def numbered(begin, pixels, n):
     return numbers, used_begin, used[:at]
 
 
-@making
+@allocating
 def turned(begin, pixels, weights, n):
     """The mixes read backwards: (used_begin (K + 1,), used, turned_begin, bins, weights), which bins use each pixel.
 

@@ -1,1 +1,1 @@
-"""How kernels are compiled (`jit`), cached (`cache_key`), announced (`compile_notice`) and run on threads (`threads`)."""
+"""How kernels are compiled (`jit`), kept on disk (`disk_cache`), announced (`compile_notice`) and threaded (`threads`)."""

@@ -3,7 +3,8 @@
 No kernel here calls a BLAS library, so Numba's number of threads is the only one, and NumPy keeps its own. Numba starts its
 threads in one of three ways, `tbb`, `omp` or `workqueue`; whichever is installed, in this order. Two of them have limits:
 
-- `workqueue` aborts the process when two Python threads run kernels at once: there a lock lets them in one by one.
+- `workqueue` aborts the process when two Python threads run kernels at once: there a lock lets them in one by one. A fork waits
+  for that lock, so that the child's threads start from an empty queue.
 - GNU `omp` ends a process that was forked after a kernel ran: there every kernel raises an error that names the way out.
 """
 
@@ -35,6 +36,11 @@ def get_num_threads():
     return numba.get_num_threads()
 
 
+def threads_for(elements):
+    """The threads for a pass over so many elements: 1 below 16384, which take about as long as to wake a thread."""
+    return numba.get_num_threads() if elements > 16384 else 1
+
+
 def protect(namespace, names):
     """Makes the kernels `names` of a module safe with Python threads and after a fork, as far as the layer asks for it."""
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN)
@@ -48,6 +54,8 @@ def protect(namespace, names):
         lock = threading.RLock()
         for name in names:
             namespace[name] = _one_at_a_time(namespace[name], lock)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     if layer == "omp" and sys.platform == "linux":
         os.register_at_fork(after_in_child=lambda: namespace.update({name: _refuse(name) for name in names}))
 

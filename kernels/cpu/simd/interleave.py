@@ -1,7 +1,8 @@
-"""Two vectors taken apart into their even and odd numbers, and woven together again.
+"""Deinterleaving two vectors into their even and odd elements, and interleaving them again.
 
-Shuffles that stay within parts of 128 bits are the fast ones, so even and odd numbers are taken part by part, which leaves
-them out of order. Sums may stay so until they are stored; a vector to be multiplied by them follows by `apart`:
+Shuffles within 128-bit parts of a register are the fast ones, so even and odd elements are taken part by part, which leaves
+them in a permuted order ("evens order"). Sums may keep that order until they are stored, when `restore_order` undoes it; a
+vector to be multiplied by them is brought into it by `permute_to_evens_order`:
 
     0 1 2 3 | 4 5 6 7    8 9 a b | c d e f    ->    evens 0 2 8 a | 4 6 c e,  odds 1 3 9 b | 5 7 d f
 """
@@ -14,69 +15,66 @@ from ..runtime.jit import inlined
 from .vector import Vector, address, lanes_of, load
 
 
-def even_lanes(dtype):
-    """(even numbers of two vectors, part by part; their places among all even numbers)."""
+def deinterleave_lanes(dtype):
+    """(lanes of the even elements of two vectors in evens order, their positions among all even elements)."""
     lanes, part = Vector(dtype).lanes, 128 // dtype.bitwidth
     even = [start + k for q in range(0, lanes, part) for start in (q, q + lanes) for k in range(0, part, 2)]
     return even, [k // 2 for k in even]
 
 
-def integers(numbers):
-    """A constant vector of 32-bit numbers."""
+def index_vector(numbers):
+    """A constant vector of 32-bit integers."""
     numbers = list(numbers)
     return ir.Constant(ir.VectorType(ir.IntType(32), len(numbers)), numbers)
 
 
-def _mix(builder, a, b, lanes):
-    return builder.shuffle_vector(a, b, integers(lanes))
-
-
-def _of_one(lanes_taken):
-    """An intrinsic: the numbers of a vector in another order."""
+def _permutation(permute):
+    """An intrinsic that permutes the lanes of one vector."""
 
     @intrinsic
-    def mixed(typing, a):
+    def permuted(typing, a):
         def codegen(context, builder, signature, args):
-            return _mix(builder, args[0], args[0], lanes_taken(even_lanes(a.dtype)[1]))
+            return builder.shuffle_vector(args[0], args[0], index_vector(permute(deinterleave_lanes(a.dtype)[1])))
 
         return a(a), codegen
 
-    return mixed
+    return permuted
 
 
-def _of_two(odd):
-    """An intrinsic: every second number of two vectors, part by part."""
+def _every_second(odd):
+    """An intrinsic that takes every second element of two vectors, in evens order."""
 
     @intrinsic
-    def mixed(typing, a, b):
+    def taken(typing, a, b):
         def codegen(context, builder, signature, args):
-            return _mix(builder, *args, [k + odd for k in even_lanes(a.dtype)[0]])
+            return builder.shuffle_vector(*args, index_vector(k + odd for k in deinterleave_lanes(a.dtype)[0]))
 
         return a(a, b), codegen
 
-    return mixed
+    return taken
 
 
-evens, odds = _of_two(0), _of_two(1)
-apart = _of_one(lambda order: order)
-in_order = _of_one(lambda order: [order.index(k) for k in range(len(order))])
+evens, odds = _every_second(0), _every_second(1)
+permute_to_evens_order = _permutation(lambda order: order)
+restore_order = _permutation(lambda order: [order.index(k) for k in range(len(order))])
 
 
 @inlined
-def load_apart(x, start):
-    """x[start : start + 2 lanes : 2] and the numbers between them, both part by part."""
+def load_deinterleaved(x, start):
+    """x[start : start + 2 lanes : 2] and the elements between them, both in evens order."""
     a, b = load(x, start), load(x, start + lanes_of(x))
     return evens(a, b), odds(a, b)
 
 
 @intrinsic
-def store_pair(typing, array, start, even, odd):
-    """array[start : start + 2 lanes : 2] = even, and odd between them."""
+def store_interleaved(typing, array, start, even, odd):
+    """array[start : start + 2 lanes : 2] = even, and odd between them; both in natural order."""
 
     def codegen(context, builder, signature, args):
         n, array_type = even.lanes, signature.args[0]
         for half in (0, 1):
-            value = _mix(builder, args[2], args[3], [k // 2 + half * n // 2 + k % 2 * n for k in range(n)])
+            lanes = index_vector(k // 2 + half * n // 2 + k % 2 * n for k in range(n))
+            value = builder.shuffle_vector(args[2], args[3], lanes)
             at = builder.add(args[1], ir.Constant(args[1].type, half * n))
             builder.store(value, address(context, builder, array_type, args[0], at), align=4)
         return context.get_dummy_value()

@@ -1,85 +1,104 @@
-"""The two innermost loops of every product here, written as vector instructions: a tile of sums in registers.
+"""The micro-kernel: the innermost loop of every matrix product here, written as vector instructions.
 
-A processor multiplies and adds two vectors in each cycle, but only if both operands are already in registers. A tile of
-6 x 2 vectors of sums takes 12 of the 16 registers of AVX2; one step of its loop loads 2 vectors and 6 scalars and does
-12 multiply-adds with them. Plain Python loops do not say which numbers have to stay in registers, so these two functions
-write the instructions themselves: Numba calls `codegen` once, at compile time, and `builder` appends to the program.
+A register tile is a block of C whose sums stay in registers while the loop runs over the reduction:
 
-Measured on a Zen 3 core with a peak near 100 GFLOP/s: 80 to 97 GFLOP/s for `outer_tile` on operands that lie in the
-second-level cache; OpenBLAS reaches 45 to 65 on products as small as these, because it first copies its operands.
-On a Zen 5 core, with vectors of AVX-512: 250 to 263 GFLOP/s where b begins with a line of the cache (lines.aligned), else 200.
+    for k in range(first, first + count):                # one column of A, one row of B: a rank-1 update
+        for r in range(MR):                              # unrolled
+            C[r, 0:NR] += broadcast(A[r, k]) * B[k, 0:NR]
+
+A processor multiplies and adds two vectors in each cycle, but only if both operands are already in registers. MR x NR = 6 x 2
+vectors of accumulators take 12 of the 16 registers of AVX2; one step loads 2 vectors and 6 scalars and does 12 multiply-adds
+with them. Plain Python loops do not say which numbers have to stay in registers, so this file writes the instructions itself:
+Numba calls `codegen` once, at compile time, and `builder` appends to the program.
+
+The loops around it follow BLIS (Van Zee & van de Geijn, "BLIS: a framework for rapidly instantiating BLAS functionality",
+2015): the macro-kernel runs the micro-kernel over MC x NC results, on operands packed for a reduction of at most KC.
 """
 
-import llvmlite.binding
+from typing import NamedTuple
+
+import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-_features = llvmlite.binding.get_host_cpu_features()
-VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx") else 16
-COLUMNS = 2  # vectors in a row of an outer tile
-HEIGHTS = (6, 4)  # rows of an outer tile: every even height from 4 on is a sum of these
-CHANNEL_ROWS = 6  # rows of a channel tile
+from ..runtime.jit import njit
+from .vector import VECTOR_BYTES, Vector, broadcast_ir, element_pointer, multiply_add_ir
+
+NR_VECTORS = 2  # vectors in a row of a register tile
+MR = 6  # rows of a register tile; 4 where 6 would overhang: every even number from 4 on is a sum of these
 
 
-def width(dtype):
-    """Pixels in a row of an outer tile: two vectors."""
-    return COLUMNS * VECTOR_BYTES // dtype.itemsize
+def panel_width(dtype):
+    """NR: numbers in a row of a register tile, two vectors."""
+    return NR_VECTORS * VECTOR_BYTES // dtype.itemsize
 
 
-class _Vectors:
-    """Vector instructions for one element type, by the name they have in a processor's manual."""
-
-    def __init__(self, context, builder, dtype):
-        self.builder, self.lanes = builder, VECTOR_BYTES * 8 // dtype.bitwidth
-        self.scalar = context.get_value_type(dtype)
-        self.vector = ir.VectorType(self.scalar, self.lanes)
-        suffix = f"v{self.lanes}f{dtype.bitwidth}"
-        signature = ir.FunctionType(self.vector, [self.vector] * 3)
-        self.fmuladd = cgutils.get_or_insert_function(builder.module, signature, f"llvm.fmuladd.{suffix}")
-        signature = ir.FunctionType(self.scalar, [self.scalar, self.vector])
-        self.fadd = cgutils.get_or_insert_function(builder.module, signature, f"llvm.vector.reduce.fadd.{suffix}")
-
-    def load(self, pointer):
-        return self.builder.load(self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
-
-    def store(self, value, pointer):
-        self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer()), align=4)
-
-    def broadcast(self, value):
-        undefined, lane = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
-        first = self.builder.insert_element(undefined, value, ir.Constant(lane, 0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(lane, self.lanes), None))
-
-    def multiply_add(self, a, b, c):
-        return self.builder.call(self.fmuladd, [a, b, c])
-
-    def sum(self, value):
-        return self.builder.call(self.fadd, [ir.Constant(self.scalar, 0), value], fastmath=("reassoc",))
+@njit(cache=True, forceinline=True)
+def panels(M):  # Python calls it, too
+    """(rows in panels of 6, rows in all panels): M rounded up to 6 + ... + 6 + 4 + ... + 4."""
+    even = max(4, M + M % 2)
+    fours = (-even % 6) // 2
+    return even - 4 * fours, even
 
 
-def _pointer(context, builder, array_type, array, start):
-    """Address of array[start]; the array is flat."""
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
+class Operand(NamedTuple):
+    """A: element (r, k) lies at data[start + rows(r) + steps(k)]; rows and steps are each a stride or a table."""
+
+    data: np.ndarray
+    start: int
+    rows: int
+    steps: int
+
+
+class Scalars(NamedTuple):
+    """One number for each row of C: data[start + r stride]."""
+
+    data: np.ndarray
+    start: int
+    stride: int
 
 
 def _int(value):
     return ir.Constant(ir.IntType(64), value)
 
 
-def _loop(builder, stop, step, sums, body):
-    """`for i in range(0, stop, step): sums = body(i, sums)`, with the sums in registers; returns the last sums."""
+class _Field:
+    """For `codegen`: the fields of a named tuple, and where its elements lie."""
+
+    def __init__(self, context, builder, kind, value):
+        self.context, self.builder, self.kinds = context, builder, kind.types
+        self.values = [builder.extract_value(value, k) for k in range(len(kind.types))]
+        for k, t in enumerate(kind.types):
+            if isinstance(t, types.Integer):
+                self.values[k] = context.cast(builder, self.values[k], t, types.intp)
+        self.base = element_pointer(context, builder, kind.types[0], self.values[0], self.values[1])
+
+    def offset(self, field, index):
+        """`index` times a stride, or a table's entry."""
+        kind, value = self.kinds[field], self.values[field]
+        if isinstance(kind, types.Array):
+            return self.builder.load(element_pointer(self.context, self.builder, kind, value, index))
+        return self.builder.mul(index, value)
+
+    def row(self, r):
+        """A pointer to row r."""
+        return self.builder.gep(self.base, [self.offset(2, _int(r))])
+
+
+def _loop(builder, first, count, sums, body):
+    """`for k in range(first, first + count): sums = body(k, sums)`, with the sums in registers; returns the last sums."""
     before, loop, after = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("after")
-    builder.cbranch(builder.icmp_signed(">", stop, _int(0)), loop, after)
+    stop = builder.add(first, count)
+    builder.cbranch(builder.icmp_signed(">", count, _int(0)), loop, after)
     builder.position_at_end(loop)
-    i = builder.phi(stop.type)
+    k = builder.phi(first.type)
     inside = [builder.phi(s.type) for s in sums]
-    results = body(i, inside)
-    following = builder.add(i, _int(step))
+    results = body(k, inside)
+    following = builder.add(k, _int(1))
     builder.cbranch(builder.icmp_signed("<", following, stop), loop, after)
-    i.add_incoming(_int(0), before)
-    i.add_incoming(following, loop)
+    k.add_incoming(first, before)
+    k.add_incoming(following, loop)
     builder.position_at_end(after)
     last = [builder.phi(s.type) for s in sums]
     for start, phi, result, out in zip(sums, inside, results, last):
@@ -90,87 +109,51 @@ def _loop(builder, stop, step, sums, body):
     return last
 
 
-def outer_tile_of(height, accumulate=False):
-    """The register tile of `height` rows, as a function that Numba's functions can call; its own docstring says how."""
+def _micro_kernel(height, columns):
+    """The micro-kernel of `height` rows and `columns` vectors, as a function that Numba's functions can call."""
 
     @intrinsic
-    def outer_tile(typing, a, a0, a_pitch, steps, s0, b, b0, offsets, k0, K, init, i0, i_pitch, c, c0, pitch):
+    def micro_kernel(typing, a, b, c, init, first, count):
         def codegen(context, builder, signature, args):
-            at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
-            a, steps, b, offsets, init, c = (at(j) for j in (0, 3, 5, 7, 10, 13))
-            a_pitch, K, i_pitch, pitch = args[2], args[9], args[12], args[15]
-            v = _Vectors(context, builder, signature.args[0].dtype)
-            rows = lambda start, pitch: [builder.gep(start, [builder.mul(pitch, _int(r))]) for r in range(height)]
-            vectors = lambda rows: [builder.gep(row, [_int(j * v.lanes)]) for row in rows for j in range(COLUMNS)]
-            a_rows, i_rows = rows(a, a_pitch), rows(init, i_pitch)
-
-            def step(k, sums):  # one column of a times one row of b
-                row = builder.gep(b, [builder.load(builder.gep(offsets, [k]))])
-                b_row = [v.load(builder.gep(row, [_int(j * v.lanes)])) for j in range(COLUMNS)]
-                at = builder.load(builder.gep(steps, [k]))
-                new = []
-                for r in range(height):
-                    factor = v.broadcast(builder.load(builder.gep(a_rows[r], [at])))
-                    new += [v.multiply_add(factor, b_row[j], sums[r * COLUMNS + j]) for j in range(COLUMNS)]
-                return new
-
-            if accumulate:
-                sums = [v.load(place) for place in vectors(i_rows)]
-            else:
-                sums = [s for s in (v.broadcast(builder.load(row)) for row in i_rows) for _ in range(COLUMNS)]
-            for place, value in zip(vectors(rows(c, pitch)), _loop(builder, K, 1, sums, step)):
-                v.store(value, place)
-            return context.get_dummy_value()
-
-        i = types.intp
-        return types.void(a, i, i, steps, i, b, i, offsets, i, i, init, i, i, c, i, i), codegen
-
-    outer_tile.__doc__ = f"""c[r, j] = init[r] + sum_k a[k, r] b[offsets[k] + j] for {height} rows r, two vectors of columns j.
-
-    Every array is flat and starts at the index that follows it, `offsets` at k0; a[k, r] lies at steps[k] + r a_pitch,
-    c[r, j] at r pitch + j. `add_` in place of `outer_`: init is a matrix as c is, and may be c.
-    """
-    return outer_tile
-
-
-outer_tile_6, outer_tile_4 = (outer_tile_of(height) for height in HEIGHTS)
-add_tile_6, add_tile_4 = (outer_tile_of(height, accumulate=True) for height in HEIGHTS)
-
-
-def _channel_tile(columns, accumulate):
-    @intrinsic
-    def channel_tile(typing, a, a0, rows, r0, steps, k0, K, b, b0, init, i0, c, c0, places):
-        def codegen(context, builder, signature, args):
-            at = lambda j: _pointer(context, builder, signature.args[j], args[j], args[j + 1])
-            a, rows, steps, b, init, c = at(0), at(2), at(4), at(7), at(9), at(11)
-            places = _pointer(context, builder, signature.args[13], args[13], args[3])
-            v = _Vectors(context, builder, signature.args[0].dtype)
-            shifted = lambda base, table, r: builder.gep(base, [builder.load(builder.gep(table, [_int(r)]))])
-            vectors = lambda base: [builder.gep(base, [_int(j * v.lanes)]) for j in range(columns)]
-            a_rows = [shifted(a, rows, r) for r in range(CHANNEL_ROWS)]
-            out = [place for r in range(CHANNEL_ROWS) for place in vectors(shifted(c, places, r))]
+            dtype = signature.args[2].types[0].dtype
+            vector, lanes = context.get_value_type(Vector(dtype)), Vector(dtype).lanes
+            a, b, c = (_Field(context, builder, signature.args[k], args[k]) for k in range(3))
+            places = lambda row: [builder.gep(row, [_int(j * lanes)]) for j in range(columns)]
+            load = lambda p: builder.load(builder.bitcast(p, vector.as_pointer()), align=4)
+            store = lambda value, p: builder.store(value, builder.bitcast(p, vector.as_pointer()), align=4)
+            a_rows = [a.row(r) for r in range(height)]
 
             def step(k, sums):
-                at = builder.load(builder.gep(steps, [k]))
-                b_row = [v.load(p) for p in vectors(builder.gep(b, [builder.mul(k, _int(COLUMNS * v.lanes))]))]
-                pixels = [v.broadcast(builder.load(builder.gep(row, [at]))) for row in a_rows]
-                return [v.multiply_add(pixels[j // columns], b_row[j % columns], s) for j, s in enumerate(sums)]
+                b_row = [load(p) for p in places(builder.gep(b.base, [b.offset(2, k)]))]
+                at = a.offset(3, k)
+                factors = [broadcast_ir(builder, vector, builder.load(builder.gep(row, [at]))) for row in a_rows]
+                return [
+                    multiply_add_ir(builder, factors[j // columns], b_row[j % columns], s) for j, s in enumerate(sums)
+                ]
 
-            start = [v.load(p) for p in (out if accumulate else vectors(init) * CHANNEL_ROWS)]
-            for place, value in zip(out, _loop(builder, args[6], 1, start, step)):
-                v.store(value, place)
+            kind = signature.args[3]
+            if isinstance(kind, types.Number):
+                sums = [broadcast_ir(builder, vector, context.cast(builder, args[3], kind, dtype))] * height * columns
+            elif kind.instance_class is Scalars:
+                init = _Field(context, builder, kind, args[3])
+                sums = [broadcast_ir(builder, vector, builder.load(init.row(r))) for r in range(height)]
+                sums = [s for s in sums for _ in range(columns)]
+            else:
+                init = _Field(context, builder, kind, args[3])
+                sums = [load(p) for r in range(height) for p in places(init.row(r))]
+            out = [p for r in range(height) for p in places(c.row(r))]
+            for place, value in zip(out, _loop(builder, args[4], args[5], sums, step)):
+                store(value, place)
             return context.get_dummy_value()
 
-        i = types.intp
-        return types.void(a, i, rows, i, steps, i, i, b, i, init, i, c, i, places), codegen
+        return types.void(a, b, c, init, types.intp, types.intp), codegen
 
-    channel_tile.__doc__ = f"""c[places[r] + j] = init[j] + sum_k a[rows[r] + steps[k]] b[k, j]: 6 rows, {columns} vectors of j.
+    micro_kernel.__doc__ = f"""C[r, j] = init[r, j] + sum_k A[r, k] B[k, j]: {height} rows r, {columns} vectors of columns j.
 
-    Every array is flat and starts at the index that follows it, `places` at r0 like `rows`; a row of b is two vectors.
-    `add_` in place of `channel_`: the sum starts from c, and init is not read.
+    The reduction runs over first <= k < first + count. a is an Operand; b and c are Rows; init is a number, Scalars (one
+    for each row of C) or Rows, which may be c.
     """
-    return channel_tile
+    return micro_kernel
 
 
-channel_tile_2, channel_tile_1 = (_channel_tile(columns, accumulate=False) for columns in (2, 1))
-add_channels_2, add_channels_1 = (_channel_tile(columns, accumulate=True) for columns in (2, 1))
+micro_kernel_6x2, micro_kernel_4x2, micro_kernel_6x1 = (_micro_kernel(*shape) for shape in ((6, 2), (4, 2), (6, 1)))

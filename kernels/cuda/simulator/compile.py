@@ -1,14 +1,15 @@
 """CUDA C through the host's C++ compiler; libraries are kept in the user's cache, named by all that went into them."""
 
 import functools
-import hashlib
 import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from ...cache import Cache, user_folder
+from ...files import write
 
 HERE = Path(__file__).parent
 HEADERS = ("cudasim.h", "types.h", "warp.h", "atomics.h", "arithmetic.h", "async.h")
@@ -39,14 +40,10 @@ def _version():
     )
 
 
-def cache_folder():
+def disk():
     """Where compiled libraries are kept: $MINIDL_CUDASIM_CACHE, else the user's cache folder."""
     given = os.environ.get("MINIDL_CUDASIM_CACHE")
-    if given:
-        return Path(given)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "minidl" / "cudasim"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minidl" / "cudasim"
+    return Cache(Path(given) if given else user_folder("cudasim"), "MINIDL_CUDASIM_CACHE")
 
 
 @functools.cache
@@ -70,13 +67,12 @@ def library(code, real, watched, origin):
 def _build(text, flags, name, link, source=None):
     if os.name != "posix":
         raise RuntimeError("cudasim: runs on Linux and macOS (on Windows inside WSL)")
-    key = "\0".join([text, *FLAGS, *flags, *map(str, link), _version()])
-    path = cache_folder() / f"{Path(name).stem}-{hashlib.sha256(key.encode()).hexdigest()[:20]}.so"
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        new = Path(folder) / path.name
+    key = "\0".join([text, *FLAGS, *flags, *map(str, link), _version()]).encode()
+    kept, stem = disk(), Path(name).stem
+    if kept.load(stem, key, ".so") is not None:
+        return kept.path(stem, key, ".so")
+    with tempfile.TemporaryDirectory(prefix="minidl-") as folder:
+        new = Path(folder) / f"{stem}.so"
         if source is None:
             _run([compiler(), *FLAGS, *flags, "-o", str(new)], name)
         else:  # compiled and linked apart: a link with -fsanitize=thread would bring the sanitizer's own runtime
@@ -84,7 +80,19 @@ def _build(text, flags, name, link, source=None):
             text.write_text(source, "utf-8")
             _run([compiler(), *FLAGS, *flags, "-c", "-o", str(unit), "-x", "c++", str(text)], name)
             _run([compiler(), "-shared", "-pthread", str(unit), *map(str, link), "-o", str(new)], name)
-        os.replace(new, path)
+        code = new.read_bytes()
+        return kept.store(stem, key, ".so", code) or _for_this_process(kept.path(stem, key, ".so").name, code)
+
+
+@functools.cache
+def _scratch():
+    """A folder that goes when the process ends; held by the cache of this function."""
+    return tempfile.TemporaryDirectory(prefix="minidl-")
+
+
+def _for_this_process(name, code):
+    path = Path(_scratch().name) / name
+    write(path, code)
     return path
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
+from ...backend.reading import read_json
 from .. import rle
 from ..pairing import IMAGE_SUFFIXES
 
@@ -50,15 +51,12 @@ def _annotation(annotations: list, images: list, category: int, segmentation: An
     }
 
 
-def _categories(number: dict[str, int]) -> list[dict[str, Any]]:
+def _categories(number: Mapping[Any, int]) -> list[dict[str, Any]]:
     return [{"id": k, "name": name} for name, k in number.items()]
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    whole = read_json(path)
     return whole if isinstance(whole, dict) else {}
 
 

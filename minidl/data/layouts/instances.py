@@ -17,7 +17,10 @@ from .options import LayoutOptions
 from .subset import divided
 
 ROBOFLOW = "_annotations.coco.json"
-YEARS = {"train": ("train2017", "train2014", "train"), "val": ("val2017", "val2014", "val", "valid", "validation")}
+YEARS: dict[str | None, tuple[str, ...]] = {
+    "train": ("train2017", "train2014", "train"),
+    "val": ("val2017", "val2014", "val", "valid", "validation"),
+}
 YEARS |= {"test": ("test",), None: ("train2017", "train2014", "train")}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ...typing import Array
@@ -52,6 +54,11 @@ def flip(image: Array, target: Target, axis: int) -> Sample:
     return np.ascontiguousarray(np.flip(image, axis)), target
 
 
+def _turn_boxes(boxes, W):
+    """Boxes of an image W pixels wide, turned with it by 90 degrees counterclockwise."""
+    return np.stack([boxes[:, 1], W - boxes[:, 2], boxes[:, 3], W - boxes[:, 0]], axis=1)
+
+
 def turn(image: Array, target: Target, quarters: int) -> Sample:
     """Image and target turned counterclockwise by `quarters` times 90 degrees, as np.rot90 does."""
     for _ in range(quarters):
@@ -59,7 +66,7 @@ def turn(image: Array, target: Target, quarters: int) -> Sample:
         target = change(
             target,
             labels=lambda mask: np.ascontiguousarray(np.rot90(mask, axes=(-2, -1))),
-            boxes=lambda boxes, W=W: np.stack([boxes[:, 1], W - boxes[:, 2], boxes[:, 3], W - boxes[:, 0]], axis=1),
+            boxes=functools.partial(_turn_boxes, W=W),
         )
         image = np.rot90(image)
     return np.ascontiguousarray(image), target

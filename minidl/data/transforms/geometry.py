@@ -138,7 +138,8 @@ class RandomCrop:
             corner = self._around_class(target, image.shape[:2], rng)
         if corner is None:
             corner = [self._offset(have - want, rng) for have, want in zip(image.shape[:2], self.size)]
-        return crop(image, target, *corner, self.size, fill_levels(self.fill, image), self.ignore_index)
+        top, left = corner
+        return crop(image, target, top, left, self.size, fill_levels(self.fill, image), self.ignore_index)
 
     def _around_class(self, target, shape, rng):
         """The corner of a window that holds a random pixel of a random class; None where there is none."""

@@ -25,7 +25,7 @@ class Normalize:
 
     def __init__(self, mean: ArrayLike = MEAN, std: ArrayLike = STD, high_depth: bool = False) -> None:
         if np.min(std) <= 0:
-            raise ValueError(f"Normalize: std {std}; needed positive")
+            raise ValueError(f"Normalize: std {std!r}; needed positive")
         unit = 1 if high_depth else 255
         self.high_depth = high_depth
         self.scale = (1 / (unit * np.array(std))).astype(np.float32)

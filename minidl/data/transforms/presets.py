@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ..types import Transform
 from .color import ColorJitter, GaussianBlur, GaussianNoise
@@ -63,7 +64,7 @@ SINGLE = {
 
 def augmentations(names: Iterable[str], ignore_index: int = 255) -> list[Transform]:
     """The transforms of presets and single names, in order."""
-    found = []
+    found: list[Any] = []
     for name in names:
         if name in PRESETS:
             found += preset(name, ignore_index)

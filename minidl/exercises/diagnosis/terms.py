@@ -43,7 +43,10 @@ def _without(part):
 
 WAYS = (
     (_last, "= stands where += is needed: only the last of {} counts"),
-    (_first, "only the first of {} counts: is the sum left too early?"),
+    (
+        _first,
+        "only the first of {} counts: is the sum left too early, or do later terms overwrite it (= in place of +=)?",
+    ),
     (lambda a, axis: np.nanmean(a, axis), "the mean over {} is taken; needed the sum"),
     (lambda a, axis: np.fmax.reduce(a, axis), "the maximum over {} is taken; needed the sum"),
     (_without(-1), "the last of {} is left out of the sum: does a range end one too early?"),

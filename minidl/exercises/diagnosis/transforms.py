@@ -5,13 +5,9 @@ import numpy as np
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
-def _axis(right, d):
-    return d < right.ndim and right.shape[d] > 0
-
-
 def _where(test, change):
-    """The change where the test holds, else None."""
-    return lambda right: change(right) if test(right) else None
+    """The change where the test holds; elsewhere the mistake changes nothing."""
+    return lambda right: change(right) if test(right) else right
 
 
 def _flip(d):

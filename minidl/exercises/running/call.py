@@ -137,7 +137,8 @@ def unfit(exercise, function):
     try:
         signature.bind(*needed)
     except TypeError:
-        return [f"it takes {len(names)} arguments ({', '.join(names)}); needed {len(needed)}: {', '.join(needed)}"]
+        count = f"{len(names)} argument{'' if len(names) == 1 else 's'}"
+        return [f"it takes {count} ({', '.join(names)}); needed {len(needed)}: {', '.join(needed)}"]
     if names != needed and sorted(names) == sorted(needed):
         return [f"its arguments are in another order ({', '.join(names)}); needed {', '.join(needed)}"]
     return []

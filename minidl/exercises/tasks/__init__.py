@@ -1,28 +1,24 @@
 """The exercises themselves, by subject."""
 
 from . import (
-    anchors,
-    aspp,
     batch_norm,
     conv_backward,
     conv_transpose,
-    convolutionalize,
     cuda,
     forward_convs,
-    hypercolumn,
     mean_field,
-    mean_iou,
-    paste,
     pooling,
     products,
     resize,
     roi_align,
+    roi_backward,
     scatter,
-    skips,
     softmax,
     structure,
+    unpooling,
     windows,
 )
+from .networks import anchors, aspp, convolutionalize, hypercolumn, mean_iou, paste, skips
 
 PARTS = (
     products,
@@ -34,10 +30,12 @@ PARTS = (
     batch_norm,
     convolutionalize,
     pooling,
+    unpooling,
     resize,
     structure,
     forward_convs,
     roi_align,
+    roi_backward,
     mean_field,
     cuda,
     skips,
@@ -48,3 +46,4 @@ PARTS = (
     mean_iou,
 )
 ALL = tuple(exercise for part in PARTS for exercise in part.EXERCISES)
+BY_NAME = {exercise.name: exercise for exercise in sorted(ALL, key=lambda e: e.lesson)}

@@ -49,6 +49,16 @@ def _w_alone(**slips):
     return lambda **arguments: (None, _made(**arguments, **slips)[1])
 
 
+def _window_by_window(g, x, w, stride, padding):
+    """Each output pixel assigns its share of the gradient in x to its window."""
+    (H, W), (Kh, Kw), p = x.shape[2:], w.shape[2:], padding
+    dx = np.zeros((*x.shape[:2], H + 2 * p, W + 2 * p))
+    for i, j in np.ndindex(*g.shape[2:]):
+        rows, columns = slice(i * stride, i * stride + Kh), slice(j * stride, j * stride + Kw)
+        dx[:, :, rows, columns] = np.einsum("no,ockl->nckl", g[:, :, i, j], w)
+    return dx[:, :, p : p + H, p : p + W], None
+
+
 def _terms_x(g, x, w, stride, padding):
     """Shares of the gradient in x: (O, K, K, N, C, H, W), NaN where a tap adds nothing."""
     (H, W), (Ho, Wo), p = x.shape[2:], g.shape[2:], padding
@@ -140,9 +150,10 @@ Returns (gradient in x, gradient in w).""",
             {"turn_w": lambda gw: gw.swapaxes(0, 1)},
             {"turn_x": lambda w: w.swapaxes(0, 1)},
         ],
-        "a share overwrites what other taps left in the pixel: add to it (+=)": _x_alone(
-            add=lambda there, share: share
-        ),
+        "a share overwrites what other taps left in the pixel: add to it (+=)": [
+            _x_alone(add=lambda there, share: share),
+            _window_by_window,
+        ],
         "the largest share is kept: shares add up": _x_alone(add=np.maximum),
         "a lost row from floor: the size of the gradient is that of x, not what g suggests": _x_alone(
             room=_naive, crop=_crop_all

@@ -1,4 +1,4 @@
-"""Exercises on max-pooling by index and its way back."""
+"""The exercise on max-pooling by index."""
 
 import numpy as np
 
@@ -7,7 +7,8 @@ from ..exercise import Exercise, numbers
 from .windows import geometry
 
 
-def _pool(x, kernel, stride):
+def pooled(x, kernel, stride):
+    """(values, index) of max-pooling."""
     g = geometry(kernel, stride)
     return reference.max_pool2d(x, g, g.output_size(x.shape[2:]))
 
@@ -80,20 +81,20 @@ Returns (y, index), both (N, C, Ho, Wo).""",
         {"x": numbers(4, 2, 2, 8, 9), "kernel": 2, "stride": 3},
     ),
     draw_case=lambda rng: {"x": np.round(numbers(rng, 2, 3, 8, 6)) - 2, "kernel": 3, "stride": int(rng.integers(1, 4))},
-    expected=_pool,
+    expected=pooled,
     made=_made,
     returns=("y", "index"),
     whole=("index",),
     mistakes={
         "the maximum starts at 0: where all values are negative, it must be the largest of them": [
-            lambda x, kernel, stride: (np.maximum(_pool(x, kernel, stride)[0], 0), _pool(x, kernel, stride)[1]),
+            lambda x, kernel, stride: (np.maximum(pooled(x, kernel, stride)[0], 0), pooled(x, kernel, stride)[1]),
             lambda x, kernel, stride: (
-                np.maximum(_pool(x, kernel, stride)[0], 0),
-                np.where(_pool(x, kernel, stride)[0] > 0, _pool(x, kernel, stride)[1], 0),
+                np.maximum(pooled(x, kernel, stride)[0], 0),
+                np.where(pooled(x, kernel, stride)[0] > 0, pooled(x, kernel, stride)[1], 0),
             ),
             lambda x, kernel, stride: (
-                np.maximum(_pool(x, kernel, stride)[0], 0),
-                np.where(_pool(x, kernel, stride)[0] > 0, _pool(x, kernel, stride)[1], -1),
+                np.maximum(pooled(x, kernel, stride)[0], 0),
+                np.where(pooled(x, kernel, stride)[0] > 0, pooled(x, kernel, stride)[1], -1),
             ),
         ],
         "the maximum starts at a small positive number or at -1: start at -infinity, or at the first value": [
@@ -162,7 +163,7 @@ Returns (y, index), both (N, C, Ho, Wo).""",
         "wrong stride: windows are taken at every pixel": [
             {"pitch": lambda kernel, stride: 1, "step": lambda stride, kernel: 1},
             lambda x, kernel, stride: tuple(
-                a[:, :, : b.shape[2], : b.shape[3]] for a, b in zip(_pool(x, kernel, 1), _pool(x, kernel, stride))
+                a[:, :, : b.shape[2], : b.shape[3]] for a, b in zip(pooled(x, kernel, 1), pooled(x, kernel, stride))
             ),
         ],
         "the maximum runs over the channels, too": [
@@ -176,13 +177,13 @@ Returns (y, index), both (N, C, Ho, Wo).""",
         "a lost row from floor: there are (H - kernel) // stride + 1 rows; the 1 is missing": lambda x, kernel, stride: (
             tuple(
                 a[:, :, : (x.shape[2] - kernel) // stride, : (x.shape[3] - kernel) // stride]
-                for a in _pool(x, kernel, stride)
+                for a in pooled(x, kernel, stride)
             )
         ),
         "too few windows: there are (H - kernel) // stride + 1 rows of them, not H // stride or H // kernel": [
             lambda x, kernel, stride, by=by: tuple(
                 a[:, :, : x.shape[2] // by(kernel, stride), : x.shape[3] // by(kernel, stride)]
-                for a in _pool(x, kernel, stride)
+                for a in pooled(x, kernel, stride)
             )
             for by in (lambda kernel, stride: kernel, lambda kernel, stride: stride, max)
         ],
@@ -209,101 +210,4 @@ def _inside(windows):
     return inside[:, None] & inside
 
 
-def _unpool(y, index, size):
-    return reference.plane_scatter(y, index, size)
-
-
-def _at(place, into=None):
-    """A mistake: values go to place(index, size, shape of y) of the plane."""
-
-    def mistake(y, index, size):
-        return _unpool(y, place(index, size, y.shape), into(y, size) if into else size)
-
-    return mistake
-
-
-def _spread(change):
-    """A mistake: no use of the index; `change` spreads y over windows of (sh, sw)."""
-
-    def mistake(y, index, size):
-        sh, sw = size[0] // y.shape[2], size[1] // y.shape[3]
-        x = np.zeros((*y.shape[:2], *size))
-        part = x[:, :, : sh * y.shape[2], : sw * y.shape[3]]
-        change(part, y, sh, sw)
-        return x
-
-    return mistake
-
-
-def _repeat(part, y, sh, sw):
-    part[...] = y.repeat(sh, 2).repeat(sw, 3)
-
-
-def _corner(part, y, sh, sw):
-    part[:, :, ::sh, ::sw] = y
-
-
-def _flat_batch(y, index, size):
-    x = np.zeros((*y.shape[:2], *size))
-    x.ravel()[index.ravel()] = y.ravel()
-    return x
-
-
-def _twice(y, size):
-    return 2 * y.shape[2], 2 * y.shape[3]
-
-
-def _unpool_case(seed, shape, rng=None):
-    y, index = _pool(numbers(seed if rng is None else rng, *shape), 2, 2)
-    return {"y": y, "index": index, "size": shape[2:]}
-
-
-UNPOOL = Exercise(
-    name="max_unpool2d",
-    signature="y, index, size",
-    lesson="05",
-    title="unpooling: every maximum back to where it was",
-    task="""x[n, c] is zero but for x[n, c].flat[index[n, c, i, j]] = y[n, c, i, j].
-y and index (N, C, Ho, Wo) come from a max-pooling of windows that did not overlap, size = (H, W) is that of its input: 7 rows
-pooled by 2 are 3, and the way back from 3 must be 7, not 6.
-Returns an array (N, C, H, W).""",
-    cases=(
-        _unpool_case(0, (1, 1, 4, 4)),
-        _unpool_case(1, (2, 3, 7, 4)),
-        _unpool_case(2, (1, 2, 4, 6)),
-        _unpool_case(3, (2, 2, 5, 7)),
-    ),
-    draw_case=lambda rng: _unpool_case(0, (2, 2, 6, 9), rng),
-    expected=_unpool,
-    mistakes={
-        "a lost row from floor: the result must have the given size, not twice that of y": [
-            _at(lambda index, size, shape: index // size[1] * 2 * shape[3] + index % size[1], _twice),
-            lambda y, index, size: np.take(
-                _unpool(y, index, size).reshape(*y.shape[:2], -1), range(4 * y.shape[2] * y.shape[3]), 2
-            ).reshape(*y.shape[:2], *_twice(y, size)),
-        ],
-        "the index is read column by column: it is row * W + column": [
-            _at(lambda index, size, shape: index // size[1] + index % size[1] * size[0]),
-            _at(lambda index, size, shape: index % size[0] * size[1] + index // size[0]),
-            _at(lambda index, size, shape: index % size[1] * size[1] + index // size[1]),
-        ],
-        "the index counts in the plane x[n, c]: it is used in the whole array": _flat_batch,
-        "every channel uses the index of the first": lambda y, index, size: _unpool(y, index[:, :1] + 0 * index, size),
-        "every image uses the index of the first": lambda y, index, size: _unpool(y, index[:1] + 0 * index, size),
-        "values are repeated over the window: all but the place of the maximum must be 0": _spread(_repeat),
-        "values are put in the window's corner: index says where they are": _spread(_corner),
-        "the index is one too large or too small": [
-            _at(lambda index, size, shape: (index + 1) % (size[0] * size[1])),
-            _at(lambda index, size, shape: (index - 1) % (size[0] * size[1])),
-        ],
-        "1 is written in place of the values": lambda y, index, size: _unpool(np.ones_like(y), index, size),
-        "the index is written in place of the values": lambda y, index, size: _unpool(index + 0.0, index, size),
-    },
-    hints=(
-        "Look at one plane as a flat list of H * W cells: reshape to (N, C, H * W).",
-        "np.put_along_axis writes at given indices along an axis. The size is given, because y alone does not tell it.",
-        "x = np.zeros((N, C, H * W)); np.put_along_axis(x, index.reshape(N, C, -1), y.reshape(N, C, -1), 2).",
-    ),
-)
-
-EXERCISES = (MAX_POOL, UNPOOL)
+EXERCISES = (MAX_POOL,)

@@ -162,9 +162,10 @@ Returns (loss, gradient in x).""",
         "the sign of the gradient is wrong: it is softmax minus one-hot": {
             "difference": lambda x, p, t: _hot(p, t) - p
         },
-        "the gradient uses log softmax: needed softmax minus one-hot": {
-            "difference": lambda x, p, t: np.log(p) - _hot(p, t)
-        },
+        "the gradient uses log softmax: needed softmax minus one-hot": [
+            {"difference": lambda x, p, t: np.log(p) - _hot(p, t)},
+            {"difference": lambda x, p, t: _log_softmax(x) - _hot(p, t)},
+        ],
         "the gradient uses the scores: needed softmax minus one-hot": [
             {"difference": lambda x, p, t: x - _hot(p, t)},
             {"difference": lambda x, p, t: np.exp(_stable(x)) - _hot(p, t)},

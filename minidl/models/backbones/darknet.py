@@ -28,7 +28,8 @@ class Darknet(Backbone):
         super().__init__()
         check_output_stride("Darknet", output_stride)
         self.num_classes = num_classes
-        plan, layers, channels = Dilation(output_stride), [], 3
+        plan, channels = Dilation(output_stride), 3
+        layers: list[nn.Module] = []
         self.stages, self.ends = {}, {}
         for k, block in enumerate(blocks, 1):
             if k > 1:

@@ -35,7 +35,8 @@ class VGG(Backbone):
         deepest = 2 ** len(blocks)
         check_output_stride("VGG", output_stride, tuple(2**k for k in range(3, len(blocks) + 1)) or (deepest,))
         self.num_classes, self.input_channels = num_classes, input_channels
-        plan, layers, channels = Dilation(output_stride), [], input_channels
+        plan, channels = Dilation(output_stride), input_channels
+        layers: list[nn.Module] = []
         self.stages, self.ends = {}, {}  # {index in `features`: stage}
         for k, block in enumerate(blocks, 1):
             for width in block:

@@ -29,12 +29,12 @@ class Stages:
     images: Tensor
     sizes: list
     originals: list
-    targets: list
+    targets: list | None
     features: dict
     proposed: Proposed
     regions: Regions
     losses: dict
-    detections: list
+    detections: list | None
 
 
 class Detector(nn.Module):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 
 from ... import functional as F
 from ... import nn
 from ...autograd.tensor import Tensor
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 class FrozenBatchNorm2d(nn.Module):
@@ -34,7 +38,7 @@ class FrozenBatchNorm2d(nn.Module):
         return f"{self.num_features}, eps={self.eps}"
 
 
-def freeze_norms(module: nn.Module, eps: float | None = None) -> nn.Module:
+def freeze_norms(module: _Module, eps: float | None = None) -> _Module:
     """Replace every BatchNorm2d below `module` by a frozen one with the same values, in place; returns `module`.
 
     eps: that of each norm it replaces where not given.

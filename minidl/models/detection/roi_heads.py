@@ -28,17 +28,17 @@ class Regions:
     With a mask head: mask_rois (M_n, 4), mask_labels (M_n,), mask_logits (M, K, 28, 28), in training mask_targets (M, 28, 28).
     """
 
-    rois: list
+    rois: Sequence[Array]
     features: Tensor
     class_logits: Tensor
     box_regression: Tensor
-    labels: list = None
-    matched: list = None
-    mask_rois: list = None
-    mask_labels: list = None
-    mask_logits: Tensor = None
-    mask_targets: np.ndarray = None
-    detections: list = None
+    labels: list | None = None
+    matched: list | None = None
+    mask_rois: list | None = None
+    mask_labels: list | None = None
+    mask_logits: Tensor | None = None
+    mask_targets: np.ndarray | None = None
+    detections: list | None = None
     losses: dict = field(default_factory=dict)
 
 
@@ -82,11 +82,12 @@ class RoIHeads(nn.Module):
     ) -> Regions:
         """features {level: map}, proposals [(P, 4)], sizes [(h, w)] of the images -> Regions."""
         labels = matched = None
-        if self.training:
+        if self.training and targets is not None:
             chosen = [self.select(boxes, t) for boxes, t in zip(proposals, targets)]
             proposals, labels, matched = (list(x) for x in zip(*chosen))
         pooled = self.box_roi_pool(features, proposals, sizes)
-        found = Regions(proposals, pooled, *self.box_predictor(self.box_head(pooled)), labels, matched)
+        class_logits, box_regression = self.box_predictor(self.box_head(pooled))
+        found = Regions(proposals, pooled, class_logits, box_regression, labels, matched)
         if self.training:
             self._learn_boxes(found, targets)
         else:

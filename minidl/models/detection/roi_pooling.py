@@ -42,7 +42,7 @@ class MultiScaleRoIPool(nn.Module):
     def scales(self, features: Mapping[str, Tensor], sizes: Sequence[tuple[int, int]]) -> list[float]:
         """Feature cells per pixel of each level, the nearest power of two, for images of `sizes`."""
         H = max(h for h, _ in sizes)
-        return [2.0 ** np.round(np.log2(features[name].shape[2] / H)) for name in self.names]
+        return [float(2.0 ** np.round(np.log2(features[name].shape[2] / H))) for name in self.names]
 
     def levels(self, boxes: Array, scales: Sequence[float]) -> Array:
         """The position in `names` that each of the boxes (R, 4) is pooled from."""

@@ -34,9 +34,9 @@ class Proposed:
     deltas: Tensor
     boxes: list
     scores: list
-    labels: list = None
-    matched: list = None
-    sampled: list = None
+    labels: list | None = None
+    matched: list | None = None
+    sampled: list | None = None
     losses: dict = field(default_factory=dict)
 
 

@@ -38,7 +38,7 @@ class DetectionTransform(nn.Module):
 
     def forward(
         self, images: Sequence[Tensor], targets: Sequence[Mapping[str, Array]] | None = None
-    ) -> tuple[Tensor, list[tuple[int, int]], list[dict[str, Array]] | None]:
+    ) -> tuple[Tensor, list[tuple[int, int]], Sequence[Mapping[str, Array]] | None]:
         """(batch Tensor N x C x H x W, [(h, w) of each image in it], targets with boxes and masks at that size)."""
         images = [self.normalise(image) for image in images]
         sizes = [self.new_size(*image.shape[1:]) for image in images]
@@ -60,9 +60,10 @@ class DetectionTransform(nn.Module):
         choice = (
             int(random.generator().integers(len(self.min_size))) if self.training and len(self.min_size) > 1 else -1
         )
-        if self.min_size[choice] is None:
+        shorter = self.min_size[choice]
+        if shorter is None:
             return h, w
-        factor = min(self.min_size[choice] / min(h, w), self.max_size / max(h, w))
+        factor = min(shorter / min(h, w), self.max_size / max(h, w))
         return max(math.floor(h * factor), 1), max(math.floor(w * factor), 1)
 
     def restore(
@@ -74,7 +75,7 @@ class DetectionTransform(nn.Module):
         """Detections in the batch -> detections in the original images: boxes scaled, masks pasted."""
         restored = []
         for found, size, original in zip(detections, sizes, originals):
-            found = found | {"boxes": Tensor(resize_boxes(found["boxes"].data, size, original))}
+            found = dict(found) | {"boxes": Tensor(resize_boxes(found["boxes"].data, size, original))}
             if "masks" in found:
                 found["masks"] = F.paste_masks(found["masks"], found["boxes"], original)
             restored.append(found)
@@ -96,7 +97,7 @@ def resize_boxes(boxes: Array, old: Sequence[int], new: Sequence[int]) -> Array:
 
 def resize_target(target: Mapping[str, Array], old: Sequence[int], new: Sequence[int]) -> dict[str, Array]:
     """Boxes scaled, masks taken at the nearest pixel."""
-    target = target | {"boxes": resize_boxes(target["boxes"], old, new)}
+    target = dict(target) | {"boxes": resize_boxes(target["boxes"], old, new)}
     if "masks" in target and tuple(old) != tuple(new):
         rows, cols = (np.minimum(np.arange(n) * o // n, o - 1) for o, n in zip(old, new))
         target["masks"] = target["masks"][:, rows[:, None], cols]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ... import functional as F
 from ... import nn
@@ -45,7 +45,7 @@ class Bottleneck(nn.Module):
         dropout: float,
         kind: str = "regular",
         value: int = 1,
-        act: Callable[[int], nn.Module] = nn.PReLU,
+        act: type[nn.PReLU] | type[nn.ReLU] = nn.PReLU,
     ) -> None:
         super().__init__()
         inner = channels // 4

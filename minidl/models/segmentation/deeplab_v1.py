@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from ... import nn
 from ...autograd.tape import no_grad
 from ...autograd.tensor import Tensor
-from ...crf.terms import Term
-from ...typing import Array, TensorLike
+from ...crf.terms import DEFAULT, Term
+from ...typing import Array
 from .. import backbones
 from ..backbones.base import Backbone
 from .base import OnBackbone
@@ -43,7 +43,7 @@ class DeepLabV1(OnBackbone):
 
 @no_grad()
 def predict_crf(
-    model: nn.Module, x: Tensor, images: TensorLike, iterations: int = 10, terms: Iterable[Term] | None = None
+    model: nn.Module, x: Tensor, images: Array, iterations: int = 10, terms: Iterable[Term] | None = None
 ) -> Array:
     """Class probabilities (N, classes, H, W) of `model`, sharpened along edges by a fully connected CRF, as an array.
 
@@ -55,7 +55,7 @@ def predict_crf(
     if images.shape[2:] != x.shape[2:] or len(images) != x.shape[0]:
         raise ValueError(f"predict_crf: images are {images.shape}; needed those of the batch {x.shape}")
     unary = from_logits(model(x)["out"].data)
-    return DenseCRF(images, *([] if terms is None else [terms])).inference(unary, iterations)
+    return DenseCRF(images, DEFAULT if terms is None else terms).inference(unary, iterations)
 
 
 def deeplab_v1(num_classes: int = 21, rate: int = 12, hidden: int = 1024) -> DeepLabV1:

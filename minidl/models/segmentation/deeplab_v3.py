@@ -42,7 +42,7 @@ class ASPP(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
-        branches = [ConvBNReLU(inputs, outputs, 1)]
+        branches: list[nn.Module] = [ConvBNReLU(inputs, outputs, 1)]
         branches += [conv(inputs, outputs, dilation=rate) for rate in rates]
         branches.append(ASPPPooling(inputs, outputs))
         self.convs = nn.ModuleList(branches)

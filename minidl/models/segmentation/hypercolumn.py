@@ -12,6 +12,7 @@ add (section 3.2). `efficient=False` is the definition, and gives the same numbe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,8 @@ class Columns(OnBackbone):
         `hidden` channels as convolutions, the first `kernel` x `kernel`.
     """
 
-    head, load_classifier = FCN.head, FCN.load_classifier
+    head: Any = FCN.head
+    load_classifier: Any = FCN.load_classifier
 
     def __init__(
         self,
@@ -155,7 +157,9 @@ class BoxHypercolumn(Columns):
         super().__init__(backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient)
         self.size = size
 
-    def forward(self, x: Tensor, boxes: TensorLike | Sequence[TensorLike]) -> Tensor:
+    def forward(  # type: ignore[override]  # boxes come with the images, scores are per box
+        self, x: Tensor, boxes: TensorLike | Sequence[TensorLike]
+    ) -> Tensor:
         """x: (N, C, H, W); boxes: K x 5 (image, x1, y1, x2, y2), or a list of L x 4 for each image; pixel edges."""
         check_images("BoxHypercolumn", x, self.input_channels, self.least)
         H, W = x.shape[2:]

@@ -37,7 +37,7 @@ class DASPP(nn.Module):
 
     def __init__(self, inputs: int, width: int = 96, rates: Sequence[int] = (3, 6, 9)) -> None:
         super().__init__()
-        branches = [SeparableBN(inputs, width, 1, linear=True)]
+        branches: list[nn.Module] = [SeparableBN(inputs, width, 1, linear=True)]
         branches += [
             nn.Sequential(SeparableBN(inputs, width, 3, rate, linear=True), SeparableBN(width, width)) for rate in rates
         ]
@@ -68,10 +68,9 @@ class LiteSeg(OnBackbone):
         super().__init__(backbone, num_classes)
         self.low = low
         deep, shallow = backbone.stages[backbone.last].channels, backbone.stages[low].channels
+        self.top: nn.Module = nn.Identity()
         if top:
             self.top = nn.Sequential(nn.Conv2d(deep, top, 1, bias=False), nn.BatchNorm2d(top), nn.ReLU6())
-        else:
-            self.top = nn.Identity()
         self.daspp = DASPP(top or deep, width, rates)
         self.reduce = SeparableBN(shallow, reduced, 1) if reduced else nn.Identity()
         self.refine = nn.Sequential(SeparableBN(width + (reduced or shallow), width), SeparableBN(width, width))

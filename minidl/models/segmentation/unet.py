@@ -44,8 +44,8 @@ class UNet(SegmentationNetwork):
         super().__init__(num_classes)
         if up not in UPS or padding not in PADDINGS:
             raise ValueError(f"UNet: up={up!r}, padding={padding!r}; needed one of {UPS} and one of {PADDINGS}")
-        if depth < 1 or base < 1:
-            raise ValueError(f"UNet: depth={depth}, base={base}; needed at least 1 each")
+        if not 1 <= depth <= 10 or base < 1:
+            raise ValueError(f"UNet: depth={depth}, base={base}; needed a depth of 1 to 10 and a base of at least 1")
         self.input_channels, self.depth, self.valid = in_channels, depth, padding == "valid"
         widths = [base * 2**level for level in range(depth + 1)]
         pad = 0 if self.valid else 1
@@ -59,7 +59,7 @@ class UNet(SegmentationNetwork):
         self.score = nn.Conv2d(base, num_classes, 1)
         self.apply(_initialise)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         """{"out": (N, num_classes, H, W)}, or H - 2 margin by W - 2 margin (at most) with valid padding."""
         return super().forward(x) if not self.valid else self._forward_valid(x)
 

@@ -124,7 +124,7 @@ def _names(views: list[_View]) -> dict[tuple[str, str], Callable[..., Any]]:
     def tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype, *rest):
         return tensor(storage, offset, size, stride, dtype=_named_dtype(dtype))
 
-    names: dict[tuple[str, str], Callable[..., Any]] = {
+    names: dict[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): lambda *pairs: dict(*pairs),
         ("torch._utils", "_rebuild_tensor"): tensor,
         ("torch._utils", "_rebuild_tensor_v2"): tensor,
