@@ -55,7 +55,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return _elu(x, alpha=alpha)
 
 
-_elu.rules(x=lambda g, x, alpha: where(x > 0, g, g * alpha * exp(where(x > 0, 0.0, x))))
+_elu.rules(x=lambda g, x, alpha: where(x > 0, g, g * alpha * exp(where(x >= 0, 0.0, x))))
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
