@@ -1,6 +1,6 @@
-"""The import paths that `minidl` had when all its modules lay in one folder, and where each lies now.
+"""The import paths that `minidl` had when all its modules lay in one folder, and where each is now.
 
-They go on working: `import minidl.optim`, `from minidl.metrics import ConfusionMatrix`, `minidl.training.fit`.
+They still work: `import minidl.optim`, `from minidl.metrics import ConfusionMatrix`, `minidl.training.fit`.
 """
 
 import functools
@@ -35,11 +35,11 @@ MOVED = {
     "overlay": "data.overlay",
     "weights": "models.weights",
 }
-FUNCTIONS = {("crf", "tune"): "train.crf_tuning"}  # what a package offers although it lies on a higher floor
+FUNCTIONS = {("crf", "tune"): "train.crf_tuning"}  # what a package offers although it is defined on a higher floor
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Answers `import minidl.NAME` with the module's new place, when somebody asks for it."""
+    """Finds the module of `import minidl.NAME` in its new place."""
 
     def find_spec(self, fullname, path=None, target=None):
         package, _, name = fullname.partition(".")
@@ -55,7 +55,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def _function(package, name):
-    """A function of FUNCTIONS, imported when somebody asks for it."""
+    """A function of FUNCTIONS, imported at its first use."""
     if (package, name) not in FUNCTIONS:
         raise AttributeError(f"module '{__package__}.{package}' has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__package__}.{FUNCTIONS[package, name]}"), name)

@@ -14,6 +14,7 @@ from .commands import printable
 # Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
 COMMANDS = {
     "tour": "train four small networks on generated scenes and write one page of pictures",
+    "inspect": "look at a folder of images and masks before training",
     "train": "train a network on a data set",
     "predict": "segment an image or a folder of images with a trained network",
     "evaluate": "score a trained network on its data set",
@@ -38,8 +39,8 @@ def module_of(command: str) -> str:
     return f"minidl.commands.{command.replace('-', '_')}"
 
 
-def build_parser(chosen: str | None) -> argparse.ArgumentParser:
-    """The parser, with the options of the command `chosen` alone: help for the others needs one line each."""
+def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """(parser, {command: its parser}), with the options of the command `chosen` alone: the others need one line each."""
     from . import __version__
 
     parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
@@ -54,14 +55,27 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
             subparsers.choices[name].add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
         else:
             subparsers.add_parser(name, help=summary)
-    return parser
+    return parser, subparsers.choices
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments in `argv`; a command's options may stand before, between and after its other arguments."""
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    parser, commands = build_parser(chosen)
+    at = argv.index(chosen) if chosen in commands else 0
+    if chosen not in commands or set(argv[:at]) - {"--debug"}:
+        return parser.parse_args(argv)
+    known = argparse.Namespace(command=chosen, debug="--debug" in argv[:at])
+    try:
+        return commands[chosen].parse_intermixed_args(argv[at + 1 :], known)
+    except TypeError:  # a command with commands of its own cannot be parsed so
+        return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (sys.argv[1:] by default) and return its exit code; wrong usage exits with 2."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    chosen = next((word for word in argv if not word.startswith("-")), None)
-    args = build_parser(chosen).parse_args(argv)
+    args = parse(argv)
     try:
         code = importlib.import_module(module_of(args.command)).run(args) or 0
         sys.stdout.flush()

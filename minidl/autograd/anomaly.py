@@ -1,4 +1,4 @@
-"""Where did the NaN come from? Name the operation that made the first one, and the line that called it."""
+"""Find the first NaN or infinity: the operation that made it, and the line of the program that called the operation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _HERE = str(Path(__file__).parents[1])
 
 
 class AnomalyError(FloatingPointError):
-    """A NaN or an infinity appeared."""
+    """An operation or a derivative returned a NaN or an infinity."""
 
 
 class detect_anomaly:
     """Context manager: stop with an AnomalyError at the first operation whose result, or whose gradient, is not finite.
 
     The message names the operation and the line of the caller's program that ran it forward. Every result is read once
-    more and every call's line is stored, so operations take about twice as long.
+    more and the line of every call is stored, so operations take about twice as long.
     """
 
     def __enter__(self) -> detect_anomaly:

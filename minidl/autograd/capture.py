@@ -12,10 +12,10 @@ from .tensor import Tensor
 
 
 def capture(step: Callable[..., Any], warmup: int = 2) -> Captured:
-    """`step`, so that the GPU repeats it without Python: call the result with GPU Tensors of always the same shapes.
+    """A function that runs `step` on the GPU without Python: call it with GPU Tensors of the same shapes each time.
 
     The first `warmup` calls run `step` as it is, the next one records it, later ones copy their arguments to where the
-    recorded ones lay and launch the whole graph. Every call is one step, whichever way it runs. Results are Tensors that
+    recorded ones were and launch the whole graph. Every call is one step, recorded or not. Results are Tensors that
     the next call overwrites.
 
     >>> def step(x, t):                                        # doctest: +SKIP
@@ -28,7 +28,7 @@ def capture(step: Callable[..., Any], warmup: int = 2) -> Captured:
     ...     loss = fast(Tensor(x), Tensor(t))
     ...     optimizer.step()
 
-    What is recorded is what the GPU does: numbers from Python are frozen. So gradients must be cleared inside the step,
+    Only the work of the GPU is recorded; numbers from Python keep their value. So gradients must be cleared inside the step,
     and an optimiser steps inside it only if it is SGD, whose options the recording holds (when they change, the step is
     recorded anew); dropout, numbers read from the GPU (`float(loss)`), arrays of NumPy's and matrix products of the GPU's
     own library cannot be recorded. Each is an error that says so. Needs a GPU: RuntimeError where there is none.
@@ -114,5 +114,5 @@ class Captured:
         self.gradients[id(leaf)] = leaf, leaf.grad
 
     def options(self, read: Callable[[], object]) -> None:
-        """The recording holds what `read()` returns now; when that changes it is of no use."""
+        """Note that the recording depends on what `read()` returns now; when that changes, the step is recorded anew."""
         self.watched.append((read, read()))

@@ -1,8 +1,9 @@
-"""Is a derivative right? Compare it with finite differences, and if it is wrong say where.
+"""Compare derivatives with finite differences; errors name the element that is wrong.
 
 The centred difference (phi(x + h v) - phi(x - h v)) / 2h has an error of order h^2 from the function's curvature and of
 order (machine precision / h) from rounding; in float64 h = 1e-6 balances them at about 1e-10. The relative error is
-|a - n| / max(|a|, |n|): above 1e-2 the derivative is wrong, below 1e-7 it is right; between lie kinks and lost digits.
+|a - n| / max(|a|, |n|): above 1e-2 the derivative is wrong, below 1e-7 it is right; between them are kinks
+and lost digits.
 """
 
 from __future__ import annotations

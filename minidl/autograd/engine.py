@@ -1,7 +1,8 @@
-"""The tape, walked back: reverse-mode differentiation and gradients of gradients.
+"""The backward pass: reverse-mode differentiation and gradients of gradients.
 
-Outputs are younger than their inputs, so a heap that always serves the youngest node visits each one after all of its
-consumers, without recursion (Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey", section 3.2).
+Nodes are numbered as they are created, outputs after their inputs, so a heap that returns the largest number first
+visits each node after all of its consumers, without recursion (Baydin et al. 2018,
+"Automatic Differentiation in Machine Learning: a Survey", section 3.2).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def _arrays(value):
 
 
 def _walk(roots, seeds, create_graph, retain_graph, targets=()):
-    """Push `seeds` back from `roots`. Returns {node: gradient} for every Leaf, or for the `targets` if given."""
+    """Propagate the gradients `seeds` of `roots` backward: {node: gradient} of every Leaf, or of the `targets` if given."""
     useful = _ancestors(roots, targets) if targets else None
     pending = {}  # creation number -> [node, its gradient so far, whether that is a sum that can be written to]
     for root, seed in zip(roots, seeds):

@@ -10,8 +10,8 @@
 A rule maps `g`, the derivative of the loss in the output, to the derivative in one argument. Its parameters say what it
 needs, and nothing else is kept alive: `g`, `out`, any argument, any metadata (keyword-only parameter of the forward),
 NAME_shape for the shape of an argument, or the name of an auxiliary output. Rules receive Tensors and are written with
-differentiable functions of Tensors, which is why a gradient can be differentiated again. A rule that nobody needs is
-never called.
+differentiable functions of Tensors, so a gradient can be differentiated again. The rule of an argument that needs no
+gradient is never called.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from typing import Any, ParamSpec, Protocol, overload
 
 import numpy as np
 
-from ..backend import asarray, is_array
+from ..backend import asarray
 from . import tape
 from .engine import grad
+from .promotion import promote, to_common_device
 from .tape import Node, enable_grad, mode
 from .tensor import Tensor
 
 _FLOAT32 = np.dtype(np.float32)
-_KIND = {"b": 0, "i": 1, "u": 1, "f": 2}
-_SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
 
 P = ParamSpec("P")
 
@@ -152,7 +151,7 @@ def primitive(
         try:
             out = forward(*arrays, **metadata)
         except TypeError:
-            moved = together(forward.__name__, args)
+            moved = to_common_device(forward.__name__, args)
             if moved is None:
                 raise
             return op(*moved, **metadata)
@@ -192,7 +191,7 @@ def primitive(
     def pair(a, b):
         """`op` for two arguments and nothing else, unrolled: on small arrays its loops cost more than the numbers.
 
-        float32 only, which is what networks compute in; anything else goes the general way.
+        It serves float32, which is what networks compute in; other dtypes take the general path.
         """
         x, p = (a.data, a.node) if isinstance(a, Tensor) else (a, None)
         y, q = (b.data, b.node) if isinstance(b, Tensor) else (b, None)
@@ -236,52 +235,13 @@ def primitive(
     return op
 
 
-def promote(args: Sequence[Any], floating: bool = False) -> list[Any]:
-    """Cast the tensors (and arrays) among `args` to PyTorch's common dtype.
-
-    Tensors with axes decide, then 0-d tensors, then Python numbers, the latter two only if of a higher kind
-    (bool < integer < floating). What is of the common dtype, and Python numbers, come back as they were.
-    """
-    args = [Tensor(a) if is_array(a) else a.item() if isinstance(a, np.generic) else a for a in args]
-    tensors = [a for a in args if isinstance(a, Tensor)]
-    groups = (
-        [a.dtype for a in tensors if a.ndim],
-        [a.dtype for a in tensors if not a.ndim],
-        [_SCALAR[type(a)] for a in args if type(a) in _SCALAR],
-    )
-    common = np.dtype(bool)
-    for dtypes in groups:
-        dtypes = [d for d in dtypes if d.kind == "f"] or dtypes
-        dtype = np.result_type(*dtypes) if dtypes else common
-        if _KIND[dtype.kind] > _KIND[common.kind]:
-            common = dtype
-    if floating and common.kind != "f":
-        common = _FLOAT32
-    return [a.to(common) if isinstance(a, Tensor) else a for a in args]
-
-
-def together(function: str, args: Sequence[Any]) -> list[Any] | None:
-    """The arguments with 0-d NumPy arrays moved to the GPU that others are on; None where nothing has to move.
-
-    A RuntimeError names the devices where larger arrays lie apart.
-    """
-    tensors = [Tensor(a) if is_array(a) else a for a in args]
-    devices = {a.device for a in tensors if isinstance(a, Tensor)}
-    if len(devices) < 2:
-        return None
-    far = [a.device for a in tensors if isinstance(a, Tensor) and (a.ndim or a.device != "cpu")]
-    if len(set(far)) > 1:
-        raise RuntimeError(
-            f"{function}: its tensors lie on {' and '.join(sorted(set(far)))}; bring them together with to()"
-        )
-    return [a.to(far[0]) if isinstance(a, Tensor) else a for a in tensors]
-
-
-def through(definition: Callable[..., Any], inputs: Sequence[Tensor | None], g: Tensor) -> tuple[Tensor | None, ...]:
+def differentiate_through(
+    definition: Callable[..., Any], inputs: Sequence[Tensor | None], g: Tensor
+) -> tuple[Tensor | None, ...]:
     """Derivatives of `definition(*inputs)` times `g`, recorded: how a fused operation is differentiated more than once.
 
-    A rule whose kernel works on arrays hands over to the plain definition of its operation when the derivative itself is
-    to be recorded. Inputs that are None, or need no gradient, get None.
+    When the derivative itself is to be recorded, a rule whose kernel works on arrays calls this with the definition of
+    its operation in differentiable functions. The result is None for inputs that are None or need no gradient.
     """
     with enable_grad():
         copies = [x if x is None else _alias(x) for x in inputs]

@@ -1,7 +1,7 @@
 """What is recorded: the nodes of the tape, whether operations are recorded at all, and writes in place.
 
-Every node carries a creation number. Outputs are younger than their inputs, which is all the order that the walk back
-(`engine`) needs. How an operation comes onto the tape is in `primitive`.
+Every node carries a creation number. The numbers of outputs are larger than those of their inputs, and this order is all
+that the backward pass (`engine`) needs. `primitive` says how an operation is recorded.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ writes = _Writes()
 
 
 def touch(array: Array) -> None:
-    """Note an in-place write to `array`, so that a backward pass which needs the old values can refuse."""
+    """Note an in-place write to `array`, so that a backward pass that needs the old values raises an error."""
     array = owner(array)
     if id(array) not in writes.times:
         weakref.finalize(array, writes.times.pop, id(array), None)

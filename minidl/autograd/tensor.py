@@ -25,7 +25,7 @@ _DEFAULTS = {"f": np.float32, "i": np.int64}
 
 
 class Tensor(TensorMethods):
-    """An N-dimensional array that remembers how it was made.
+    """An N-dimensional array with its gradient and its place on the tape.
 
     `data` is the array, `grad` the accumulated derivative (a Tensor or None), `node` its place on the tape: the operation
     that made it, a Leaf if it was not computed but requires a gradient, else None. Operators broadcast and promote
@@ -107,7 +107,7 @@ class Tensor(TensorMethods):
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
-        """The NumPy array itself (not a copy); an error if a gradient is required, since writing to it would go unseen."""
+        """The NumPy array itself (not a copy); an error if a gradient is required, since writes to it are not noticed."""
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires grad; call detach().numpy()")
         if self.device != "cpu":
@@ -198,7 +198,7 @@ class Tensor(TensorMethods):
         return remove
 
     def retain_grad(self) -> None:
-        """Add the gradients of this non-leaf up in `.grad` as well, after its hooks, in an array of its own."""
+        """Accumulate the gradients of this non-leaf in `.grad` as well, after its hooks, in an array of its own."""
         if not self.requires_grad:
             raise RuntimeError("retain_grad: the tensor does not require grad")
         if not self.is_leaf and not any(isinstance(h, _Keep) for h in self.node.hooks or ()):
@@ -292,7 +292,7 @@ def _rebuild(data, requires_grad):
 def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
     """A Tensor with a copy of `data` (a number, nested lists, an array or a Tensor).
 
-    It lies on `device`, or, without one, where `data` does. Without `dtype`, Python floats become float32, integers int64,
+    It is on `device`, by default on that of `data`. Without `dtype`, Python floats become float32, integers int64,
     and arrays keep their dtype, as in PyTorch.
     """
     if isinstance(data, Tensor):

@@ -1,7 +1,7 @@
-"""Where arrays live and which kernels serve them.
+"""Devices of arrays, and which kernels compute on them.
 
-`columns` chooses a column of the kernel table by the type of an array; `cuda` moves arrays to a GPU and back; `threads` and
-`random` hold the one number of threads and the one random generator; `convolution` says which algorithm a convolution uses.
+`columns` chooses a column of the kernel table by the type of an array; `cuda` moves arrays to a GPU and back; `threads` sets
+the number of threads, `random` holds the random generator, and `convolution` says which algorithm a convolution uses.
 """
 
 from .columns import COLUMNS, asarray, is_array, kernels, like, use, xp

@@ -1,4 +1,4 @@
-"""Which column of the kernel table serves an array: its type decides, `use` overrides."""
+"""Which column of the kernel table computes on an array: the type of the array decides, `use` overrides it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def asarray(x: Any, dtype: DTypeLike | None = None) -> Any:
 
 
 def like(x: Any, array: Any, dtype: DTypeLike | None = None) -> Any:
-    """`x`, an array or what NumPy can make one of, where `array` is: on the same GPU, or in NumPy's memory."""
+    """`x`, an array or what NumPy can make one of, on the device of `array`."""
     x, module = asarray(x, dtype), xp(array)
     if xp(x) is module:
         return x

@@ -1,4 +1,4 @@
-"""Which algorithm computes a convolution on the CPU: ask for one, or ask why one was chosen."""
+"""Which algorithm computes a convolution on the CPU: choose one, or print why one was chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The GPU through CuPy: is there one, arrays to it and back, and what to install where it is missing."""
+"""The GPU through CuPy: whether there is one, copies to it and back, and what to install where it is missing."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def kernel(source: str, name: str | None = None, options: tuple[str, ...] = ()) 
 def watch() -> Iterator[None]:
     """Inside the `with` block the simulator checks every load and store of kernels on NumPy arrays.
 
-    Outside an array? Written before it is read? A race? A KernelError names kernel, block, thread and line. Some 15 times
-    slower; with the environment variable MINIDL_CUDASIM=address a whole program is watched.
+    A KernelError names kernel, block, thread and line of an access outside of an array, a read before any write, or a race.
+    About 15x slower; with the environment variable MINIDL_CUDASIM=address a whole program is watched.
     """
     from ..kernels.cuda.simulator import run
 
@@ -118,7 +118,7 @@ def watch() -> Iterator[None]:
 
 
 def synchronize() -> None:
-    """Wait until the GPU has done all that it was given; nothing where CuPy was never used, or found no GPU."""
+    """Wait until the GPU has finished all its work; does nothing where CuPy was never used or found no GPU."""
     cupy = sys.modules.get("cupy")
     if cupy is not None and cupy.cuda.is_available():
         cupy.cuda.get_current_stream().synchronize()
@@ -173,7 +173,7 @@ class Uploader:
     """Copies nested batches to the GPU on a stream of its own, through page-locked memory, while the GPU computes.
 
     `start(batch)` begins the copies and returns at once; `finish(ticket)` gives the arrays, ordered before what the
-    current stream does next. Lists, tuples and dictionaries are walked; what is no NumPy array of numbers stays.
+    current stream does next. Lists, tuples and dictionaries are searched; what is no NumPy array of numbers stays as it is.
     """
 
     def __init__(self, device: str = "cuda") -> None:

@@ -1,4 +1,4 @@
-"""The one knob for threads; Numba is loaded when it is first turned."""
+"""The number of threads of CPU kernels; Numba is loaded at the first call."""
 
 from __future__ import annotations
 

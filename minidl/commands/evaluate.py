@@ -1,4 +1,4 @@
-"""`minidl evaluate`: a trained network's scores, class by class."""
+"""`minidl evaluate`: a trained network's scores, class by class, and where it errs most."""
 
 import argparse
 import json
@@ -8,7 +8,8 @@ from . import building, printable
 EXAMPLES = """examples:
   minidl evaluate runs/camvid
   minidl evaluate runs/camvid/last.safetensors --root CamVid --json scores.json
-  minidl evaluate runs/camvid --split train
+  minidl evaluate runs/camvid --split test --confusion matrix.csv --confusion-picture matrix.png
+  minidl evaluate runs/camvid --page worst.html        the images on one page, worst first
 """
 
 
@@ -17,52 +18,117 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "evaluate",
         help="score a trained network on its data set",
-        description="IoU and accuracy of a trained network, class by class and in the mean.",
+        description="IoU, Dice and accuracy of a trained network, class by class and in the mean; of a detector, its AP.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run_folder", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint")
     parser.add_argument("--root", metavar="DIR", help="where the data lies now")
-    parser.add_argument("--split", choices=("train", "val"), default="val", help="on which part of the data (val)")
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="val", help="on which part of the data (val)"
+    )
     building.add_device(parser)
     parser.add_argument("--json", metavar="FILE", help="also write the scores there")
+    parser.add_argument("--confusion", metavar="CSV", help="the confusion matrix: a row for each true class, in pixels")
+    parser.add_argument("--confusion-picture", metavar="PNG", help="the same as a picture, in shares of the true class")
+    parser.add_argument("--page", metavar="HTML", help="a page with the images, worst first")
+    parser.add_argument("--worst", type=int, default=20, metavar="N", help="images on the page (20)")
+    parser.add_argument(
+        "--boundary", type=int, default=3, metavar="PIXELS", help="width of the band of the boundary IoU (3)"
+    )
+    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
+    parser.add_argument(
+        "--skip-broken", action="store_true", help="leave out images that cannot be decoded, with a warning"
+    )
 
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
-    from ..data import DataLoader
     from ..kernels.files import check_writable, write
-    from ..train import loop as training
+    from .setup import checks
+    from .setup.datasets import build_dataset
 
-    if args.json:
-        check_writable(args.json)
+    checks.number("--worst", args.worst, least=1)
+    checks.number("--boundary", args.boundary, least=1)
+    if args.tile is not None:
+        checks.number("--tile", args.tile, least=32)
     model, config, path = building.open_run(args.run_folder)
+    for name in ("json", "confusion", "confusion_picture", "page"):
+        if getattr(args, name):
+            check_writable(getattr(args, name))
     config = config | ({"root": args.root} if args.root else {})
-    dataset = building.build_dataset(config, int(args.split == "val"))
+    if config["task"] == "detection":
+        for name in ("confusion", "confusion_picture", "page", "tile"):
+            if getattr(args, name):
+                raise ValueError(f"--{name.replace('_', '-')} has no effect: {config['model']} is a detector")
+    dataset = build_dataset(config, ("train", "val", "test").index(args.split))
     if list(dataset.classes) != config["classes"]:
         raise ValueError(
             f"the data has classes {list(dataset.classes)}, the network was trained on {config['classes']}"
         )
     model.to(args.device)
-    loader = DataLoader(dataset, 1, transform=building.build_transform(config, False), device=args.device)
-    loss, matrix = training.evaluate(model, loader, progress=True)
+    if config["task"] == "detection":
+        scores = _detector(model, config, dataset, args, path)
+    else:
+        scores = _segmentation(model, config, dataset, args, path)
+    if args.json:
+        write(args.json, json.dumps(scores, indent=2) + "\n")
+
+
+def _detector(model, config, dataset, args, path):
+    from ..data import DataLoader
+    from ..train import loop as training
+    from ..train.tasks import Detection
+    from .setup.loaders import build_transform
+
+    loader = DataLoader(dataset, 1, transform=build_transform(config, False), device=args.device)
+    scores = training.evaluate(model, loader, task=Detection(masks="mask" in config["model"]), progress=True)
     print(f"{path} on {len(dataset)} images ({args.split})\n")
+    for name, value in scores.items():
+        print(f"{name.upper():6} {value:7.4f}")
+    return scores
+
+
+def _segmentation(model, config, dataset, args, path):
+    from ..kernels.files import write
+    from .setup.scoring import confusion_csv, score_images
+
+    total, band, loss, rows = score_images(model, config, dataset, args)
+    if not rows:
+        raise ValueError(f"none of the {len(dataset)} images could be read")
+    print(f"{path} on {len(rows)} images ({args.split})\n")
+    iou, dice, accuracy, edge = total.iou(), total.dice(), total.accuracy(), band.iou()
+    share = total.counts.sum(axis=1) / max(total.counts.sum(), 1)
     names = [printable(name) for name in config["classes"]]
     width = max(map(len, [*names, "frequency-weighted IoU"]))
-    print(f"{'class':{width}}      IoU  accuracy     share")
-    share = matrix.counts.sum(axis=1) / max(matrix.counts.sum(), 1)
-    for name, iou, accuracy, part in zip(names, matrix.iou(), matrix.accuracy(), share):
-        print(f"{name:{width}}  {iou:7.4f}   {accuracy:7.4f}   {part:7.1%}")
+    print(f"{'class':{width}}      IoU     Dice  boundary  accuracy     share")
+    for name, *values, part in zip(names, iou, dice, edge, accuracy, share):
+        print(f"{name:{width}}  {values[0]:7.4f}  {values[1]:7.4f}   {values[2]:7.4f}   {values[3]:7.4f}   {part:7.1%}")
     scores = {
-        "mean IoU": matrix.mean_iou(),
-        "mean accuracy": matrix.mean_accuracy(),
-        "pixel accuracy": matrix.pixel_accuracy(),
-        "frequency-weighted IoU": matrix.frequency_weighted_iou(),
+        "mean IoU": total.mean_iou(),
+        "mean Dice": total.mean_dice(),
+        "boundary IoU": band.mean_iou(),
+        "mean accuracy": total.mean_accuracy(),
+        "pixel accuracy": total.pixel_accuracy(),
+        "frequency-weighted IoU": total.frequency_weighted_iou(),
         "loss": loss,
     }
     print()
     for name, value in scores.items():
         print(f"{name:{width}}  {value:7.4f}")
-    if args.json:
-        per_class = {name: None if iou != iou else iou for name, iou in zip(config["classes"], matrix.iou().tolist())}
-        write(args.json, json.dumps(scores | {"IoU": per_class}, indent=2) + "\n")
+    if args.confusion:
+        write(args.confusion, confusion_csv(total.counts, config["classes"]))
+    if args.confusion_picture:
+        from .. import plot
+        from ..plot.masks import confusion
+
+        plot.save(confusion(total.counts, config["classes"]), args.confusion_picture)
+    if args.page:
+        from .setup.worst_page import worst_page
+
+        write(args.page, worst_page(model, config, dataset, rows, args))
+    per_class = {name: None if v != v else v for name, v in zip(config["classes"], iou.tolist())}
+    return scores | {
+        "IoU": per_class,
+        "Dice": {n: None if v != v else v for n, v in zip(config["classes"], dice.tolist())},
+    }

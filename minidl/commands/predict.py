@@ -1,115 +1,205 @@
-"""`minidl predict`: masks painted over images of any size."""
+"""`minidl predict`: masks painted over images of any size, labels, probabilities; objects of detectors."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from . import building, printable
+from . import building
 
 EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
-  minidl predict runs/camvid street.jpg -o out.png --mask labels.png --figure figure.png
-  minidl predict runs/camvid photos/ -o painted/          a folder of images; painted/ is made
+  minidl predict runs/camvid street.jpg -o out.png --mask labels.png --prob probabilities.npy --figure figure.png
+  minidl predict runs/camvid photos/ -o painted/ --mask labels/      every image in photos/ and its sub-folders
+  minidl predict runs/camvid a.jpg b.jpg scans/*.tif --mask labels/  several files: a folder each for what is written
   minidl predict runs/camvid huge.png -o out.png --tile 512
+  minidl predict runs/objects street.jpg -o out.png --json objects.json --objects cut/
   minidl predict --weights deeplabv3.safetensors --arch deeplabv3_resnet50 photo.jpg -o out.png
+
+For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made; a.jpg
+becomes a.png there, page 2 of b.tif b_page2.png. Pictures are written upright, as the EXIF orientation says. A file that
+cannot be read is reported and the others go on; the exit code is then 1.
 """
+PLACES = ("output", "mask", "figure", "prob")
 
 
 def register(subparsers):
     """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "predict",
-        help="segment an image or a folder of images with a trained network",
-        description="Segment an image, or every image of a folder, and write it with its classes painted over it.",
+        help="segment images or folders of images with a trained network",
+        description="Segment images, or every image of folders, and write them with their classes painted over them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="minidl predict RUN IMAGE ... -o OUT [options], or --weights FILE --arch NAME in place of RUN",
     )
+    parser.set_defaults(wrong_usage=parser.error)
     parser.add_argument(
-        "run_folder", nargs="?", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint"
+        "paths",
+        nargs="+",
+        metavar="RUN IMAGE",
+        help="a run folder or a checkpoint of one; then images or folders of images",
     )
-    parser.add_argument("image", metavar="IMAGE", help="an image, or a folder of images")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="the picture, or for a folder the folder")
-    parser.add_argument("--mask", metavar="PNG", help="also the labels, as a palette PNG (for a folder: a folder)")
-    parser.add_argument("--figure", metavar="PNG", help="also a figure with names and legend (for a folder: a folder)")
+    parser.add_argument("-o", "--output", "--overlay", metavar="OUT", help="the image with its classes painted over it")
+    parser.add_argument("--mask", metavar="PNG", help="the labels, as a palette PNG (16-bit grey beyond 256 classes)")
+    parser.add_argument(
+        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page a class"
+    )
+    parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
     parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
     parser.add_argument("--weights", metavar="FILE", help="instead of RUN: published weights, as safetensors")
     parser.add_argument("--arch", metavar="NAME", help="the network of --weights, such as deeplabv3_resnet50")
     building.add_device(parser)
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
+    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles (images above 4 megapixels are: 512)")
+    objects = parser.add_argument_group("detectors")
+    objects.add_argument(
+        "--score", type=float, default=0.5, metavar="S", help="show objects of at least this score (0.5)"
+    )
+    objects.add_argument("--json", metavar="FILE", help="all objects of all images, in COCO's format of results")
+    objects.add_argument(
+        "--objects", metavar="DIR", help="a PNG for each object, cut out, transparent outside its mask"
+    )
 
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
-    if not 0 <= args.alpha <= 1:
-        raise ValueError(f"--alpha {args.alpha}; needed 0 to 1")
-    if (args.run_folder is None) == (args.weights is None) or (args.weights is None) != (args.arch is None):
-        raise ValueError("needed either RUN, or --weights FILE with --arch NAME")
+    from .setup.sources import find_sources
+
+    paths = list(args.paths)
+    _check(args, paths)
     if args.weights is None:
-        model, config, _ = building.open_run(args.run_folder)
+        model, config, _ = building.open_run(paths.pop(0))
     else:
         from ..models.weights import open_published
+        from .setup.options import complete
 
         model, config = open_published(args.arch, args.weights)
+        config = complete({"model": args.arch, "model_options": {}} | config)
+    _check_fit(args, config)
+    sources, several = find_sources(paths)
+    places = {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in PLACES}
+    outputs = _outputs(sources, places, several)
+    if args.objects is not None:
+        Path(args.objects).mkdir(parents=True, exist_ok=True)
     model.to(args.device)
-    source = Path(args.image)
-    if not source.is_dir():
-        _one(model, config, args, source, Path(args.output), _path(args.mask), _path(args.figure))
-        return 0
-    from ..data.folder import IMAGE_SUFFIXES
-    from ..data.image import BrokenImageError
-
-    images = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != ".")
-    if not images:
-        raise FileNotFoundError(f"{source} holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    folders = [_path(name) for name in (args.output, args.mask, args.figure)]
-    for folder in folders:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-    broken = 0
-    for image in images:
+    answers, broken = [], 0
+    for source, targets in zip(sources, outputs):
         try:
-            _one(model, config, args, image, *(None if f is None else f / f"{image.name}.png" for f in folders))
-        except BrokenImageError as error:
-            print(f"minidl predict: {error}", file=sys.stderr)
+            answers += _one(model, config, args, source, targets)
+        except (ValueError, OSError) as error:
+            if not several:
+                raise
+            print(f"minidl predict: {_text(error)}", file=sys.stderr)
             broken += 1
+    if args.json is not None:
+        import json
+
+        from ..kernels.files import write
+
+        write(args.json, json.dumps(answers) + "\n")
     if broken:
-        raise ValueError(f"{broken} of {len(images)} images could not be read; the others are in {args.output}")
+        rest = (
+            f"; the others are in {args.output or args.mask or args.prob or args.figure}"
+            if broken < len(sources)
+            else ""
+        )
+        raise ValueError(f"{broken} of {len(sources)} images could not be read{rest}")
     return 0
 
 
-def _path(name):
-    return None if name is None else Path(name)
+def _check(args, paths):
+    from .setup import checks
+
+    if not 0 <= args.alpha <= 1:
+        raise ValueError(f"--alpha {args.alpha}; needed 0 to 1")
+    checks.number("--score", args.score, least=0, most=1)
+    if args.tile is not None:
+        checks.number("--tile", args.tile, least=32)
+    if (args.weights is None) != (args.arch is None):
+        raise ValueError("needed either RUN, or --weights FILE with --arch NAME")
+    if args.weights is None and len(paths) < 2:
+        args.wrong_usage(f"needed RUN and IMAGE, got {paths[0]} alone")
+    if not any(getattr(args, name) for name in (*PLACES, "json", "objects")):
+        args.wrong_usage("nothing would be written; needed -o OUT, --mask, --prob, --figure, --json or --objects")
 
 
-def _one(model, config, args, source, output, mask_path, figure_path):
-    import numpy as np
+def _check_fit(args, config):
+    """Refuse options that do not fit what the network finds."""
+    detector = config["task"] == "detection"
+    for name in ("mask", "prob", "figure", "tile", "classes") if detector else ("json", "objects"):
+        if getattr(args, name) is not None:
+            kind = "a detector" if detector else "not a detector"
+            raise ValueError(f"--{name} has no effect: {config['model']} is {kind}")
+    strange = [name for name in args.classes or () if name not in config["classes"]]
+    if strange:
+        raise ValueError(f"--classes {strange[0]}; the network knows {', '.join(config['classes'])}")
 
-    from ..data.image import picture_format, read_image, write_image, write_mask
-    from ..data.overlay import paint
+
+def _outputs(sources, places, several):
+    """For each source {place: path or None}; folders are made, and no input is written over."""
+    from ..data.image import picture_format
     from ..kernels.files import check_writable
+    from .setup.sources import names_of, refuse_inputs
 
-    for path in (output, mask_path, figure_path):
-        if path is not None:
-            check_writable(path)
-    picture_format(output)
-    image = read_image(source)
-    mask = predict(model, config, image, args.tile)
-    classes, colors = config["classes"], np.array(config["colors"], np.uint8)
-    background = 0 if classes[0] == "background" else None
-    write_image(output, paint(image, mask, colors, args.alpha, background))
-    if mask_path is not None:
-        write_mask(mask_path, mask, colors)
-    if figure_path is not None:
-        from .. import plot
+    if not several:
+        for place, path in places.items():
+            if path is not None:
+                if place == "prob":
+                    _check_prob(path)
+                else:
+                    picture_format(path)
+                check_writable(path)
+        outputs = [dict(places)]
+    else:
+        outputs = [
+            {place: None if folder is None else folder / f"{name}{'.npy' if place == 'prob' else '.png'}"
+             for place, folder in places.items()}
+            for name in names_of(sources)
+        ]  # fmt: skip
+    refuse_inputs(sources, outputs)
+    for targets in outputs if several else []:
+        for path in targets.values():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+    return outputs
 
-        plot.save(plot.overlay(image, mask, classes, colors, source.name, background), figure_path)
-    labels, counts = np.unique(mask, return_counts=True)
-    shares = sorted(zip(counts / mask.size, labels), reverse=True)
-    print(f"{output}: " + ", ".join(f"{printable(classes[k])} {share:.1%}" for share, k in shares))
+
+def _check_prob(path):
+    if path.suffix.lower() not in (".npy", ".tif", ".tiff"):
+        raise ValueError(f"--prob {path}: needed .npy or .tif")
 
 
-def predict(model, config, image, tile=None):
-    """The most likely label of every pixel of `image` (H x W x 3 uint8): H x W uint8.
+def _text(error):
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def _one(model, config, args, source, targets):
+    """Predict one image and write what is asked for; the objects found, as COCO's results."""
+    from ..data.image import read_image
+    from .setup.outputs import write_objects, write_segmentation
+
+    form = config["image_format"] or {}
+    image = read_image(
+        source.path,
+        form.get("channels", 3),
+        high_depth=form.get("high_depth", False),
+        exif=form.get("exif", True),
+        page=source.page,
+    )
+    if config["task"] == "detection":
+        return write_objects(model, config, args, source, image, targets["output"])
+    scores = predict_scores(model, config, image, args.tile)
+    write_segmentation(config, args, source, image, scores, targets)
+    return []
+
+
+LARGE = 4_000_000  # pixels beyond which an image is predicted in tiles without being asked
+
+
+def predict_scores(model, config, image, tile=None):
+    """The scores of every pixel of `image` (H x W x C), at its own size: (classes, H, W) float32.
 
     The image is resized and normalised as in training, and the scores are brought back to its own size.
     """
@@ -121,18 +211,32 @@ def predict(model, config, image, tile=None):
     from ..data.loader import to_chw
     from ..models import predict_tiled
     from ..train.tasks import scores_of
+    from .setup.loaders import build_transform
 
     size = image.shape[:2]
     if "shorter_side" in config:
         config = config | {"size": [max(1, round(n * config["shorter_side"] / min(size))) for n in size]}
-    ready, _ = building.build_transform(config, False)(image, np.zeros(size, np.uint8), None)
+    ready, _ = build_transform(config, False)(image, np.zeros(size, np.uint8), None)
     x = to_chw(ready)[None]
+    if tile is None and x.shape[2] * x.shape[3] > LARGE:
+        tile = 512
     with no_grad():
+        if tile is None and not getattr(model, "valid", False):
+            try:
+                scores = scores_of(model(Tensor(x).to(model.device)))
+            except MemoryError:
+                tile = 256
         if tile is not None or getattr(model, "valid", False):
             margin = None if getattr(model, "margin", 0) else 64
             scores = Tensor(predict_tiled(model, x, tile or 256, margin))
-        else:
-            scores = scores_of(model(Tensor(x).to(model.device)))
         if scores.shape[2:] != size:
             scores = F.interpolate(scores, size=size, mode="bilinear")
-    return scores.cpu().data[0].argmax(axis=0).astype(np.uint8)
+    return scores.cpu().data[0]
+
+
+def predict(model, config, image, tile=None):
+    """The most likely label of every pixel of `image` (H x W x C): H x W, uint8 for up to 256 classes, else uint16."""
+    import numpy as np
+
+    scores = predict_scores(model, config, image, tile)
+    return scores.argmax(axis=0).astype(np.uint8 if len(scores) <= 256 else np.uint16)

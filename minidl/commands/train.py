@@ -3,66 +3,34 @@
 import argparse
 import contextlib
 import math
-import time
+import sys
 from pathlib import Path
 
 from . import building
+from .setup import options
+from .setup.options import OPTIONS, flag
 
 EXAMPLES = """examples:
   minidl train --model unet_small --data digits --out runs/digits
   minidl train --model unet --model-options base=32 batch_norm=true --data camvid --root CamVid --download \\
       --crop 180 240 --epochs 60 --out runs/camvid
   minidl train --model fcn8s_small --data folder --root my_data --folder-classes background leaf --out runs/leaves
+  minidl train --data folder --root cells --images image --masks label --mask-values 0,255 --augment medical \\
+      --crop 256 256 --loss cross_entropy+dice --out runs/cells
+  minidl train --model mask_rcnn_small --data coco --root coco --batch-size 2 --out runs/objects
+  minidl train --config runs/leaves/config.json --lr 0.0003 --out runs/leaves2
   minidl train --resume --out runs/camvid
 
-my_data holds images/ and masks/ (PNGs of labels with the same stems), or train/ and val/ with these two in each.
+my_data holds images/ and masks/ with the same names, or train/ and val/ with these two in each. `minidl inspect my_data`
+shows what is there before; train looks too, and refuses what cannot be learnt from before it writes anything.
 The run folder gets config.json, log.csv, curves.png, last.safetensors and best.safetensors. Ctrl-C saves and stops;
---resume continues, bit for bit, as if nothing had happened, and takes every setting from config.json.
+--resume continues, bit for bit, as if nothing had happened, and takes every setting from config.json. Only --epochs may
+grow then.
 """
 CONFIG, CURVES = "config.json", "curves.png"
-MAY_CHANGE = {
-    "out",
-    "resume",
-    "workers",
-    "device",
-    "save_every",
-    "root",
-    "skip_broken",
-    "debug",
-    "command",
-}  # of no effect on results
-
-# name: (default, help, further arguments of add_argument)
-OPTIONS = {
-    "model": ("unet_small", "the network; `--model help` lists them", {"metavar": "NAME"}),
-    "model_options": ({}, "options of the model, such as base=32 up=resize", {"nargs": "+", "metavar": "NAME=VALUE"}),
-    "data": ("digits", "the data set", {"choices": building.DATA}),
-    "root": (None, "the folder that holds the data", {"metavar": "DIR"}),
-    "download": (False, "fetch what is missing of the data into --root", {"action": "store_true"}),
-    "folder_classes": (None, "for --data folder: names of labels 0, 1, ..., or how many", {"nargs": "+", "metavar": "NAME"}),
-    "folder_ignore": (255, "for --data folder: the label that does not count", {"type": int}),
-    "length": (1000, "for --data digits: scenes per epoch", {"type": int}),
-    "digit_classes": (5, "for --data digits: how many digits there are to tell apart", {"type": int}),
-    "digit_size": (96, "for --data digits: pixels a side", {"type": int}),
-    "epochs": (20, "passes over the data", {"type": int}),
-    "batch_size": (8, "images per step", {"type": int}),
-    "optimizer": ("adamw", "how weights move", {"choices": building.OPTIMIZERS}),
-    "lr": (1e-3, "learning rate at its highest", {"type": float}),
-    "weight_decay": (1e-4, "pull of the weights towards 0", {"type": float}),
-    "schedule": ("poly", "how the learning rate falls", {"choices": building.SCHEDULES}),
-    "warmup": (0, "steps over which it first rises", {"type": int, "metavar": "STEPS"}),
-    "clip": (None, "largest norm of all gradients together", {"type": float, "metavar": "NORM"}),
-    "size": (None, "resize every image", {"type": int, "nargs": 2, "metavar": ("H", "W")}),
-    "crop": (None, "train on random windows", {"type": int, "nargs": 2, "metavar": ("H", "W")}),
-    "scale": (None, "enlarge by a random factor first", {"type": float, "nargs": 2, "metavar": ("LEAST", "MOST")}),
-    "flip": (None, "mirror half of the images (not digits)", {"action": argparse.BooleanOptionalAction}),
-    "jitter": (0.0, "random brightness, contrast and saturation", {"type": float, "metavar": "AMOUNT"}),
-    "seed": (0, "of weights, order and augmentation", {"type": int}),
-    "device": ("cpu", '"cpu", or "cuda" for an NVIDIA GPU, "cuda:1"', {"type": building.device, "metavar": "NAME"}),
-    "workers": (0, "processes that prepare batches", {"type": int}),
-    "skip_broken": (False, "leave out images that cannot be decoded, with a warning", {"action": "store_true"}),
-    "save_every": (300.0, "seconds between checkpoints within an epoch", {"type": float, "metavar": "SECONDS"}),
-}  # fmt: skip
+# Of no effect on results, or, as more epochs, of an effect that is meant.
+MAY_CHANGE = {"out", "resume", "workers", "device", "save_every", "root", "skip_broken", "debug", "command", "epochs"}
+MAY_CHANGE |= {"val_root", "tensorboard", "config"}
 
 
 def register(subparsers):
@@ -70,17 +38,21 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "train",
         help="train a network on a data set",
-        description="Train a segmentation network; without options, a small U-Net on generated scenes.",
+        description="Train a segmentation network or a detector; without options, a small U-Net on generated scenes.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="the run folder, which must not hold a run yet")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
-    for name, (default, text, options) in OPTIONS.items():
-        shown = (
-            "" if default in (None, False, {}) else f" ({default:g})" if isinstance(default, float) else f" ({default})"
-        )
-        parser.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS, help=text + shown, **options)
+    parser.add_argument(
+        "--config", metavar="FILE", help="settings of another run's config.json; options given count more"
+    )
+    parser.add_argument("--find-lr", action="store_true", help="only try learning rates: lr.csv and lr.png in --out")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="also write event files into --out (needs tensorboard)"
+    )
+    for title, group in options.GROUPS.items():
+        options.add(parser.add_argument_group(title), group)
 
 
 def run(args):
@@ -95,17 +67,35 @@ def run(args):
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
     made = not folder.exists()
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"--out {folder} is a file; needed a folder")
     if not args.resume:
         folder.mkdir(parents=True, exist_ok=True)
     try:
         with sole_user(folder) if folder.is_dir() else contextlib.nullcontext():
-            config = _resumed(folder, given) if args.resume else _fresh(folder, given)
-            history = _train(folder, config, given)
+            parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
+            if args.find_lr:
+                from .setup.find_lr import find_lr
+
+                return find_lr(folder, parts)
+            if not args.resume:
+                building.write_config(folder / CONFIG, parts.config)
+            history = _train(folder, parts, args.tensorboard)
+    except Exception as error:
+        _undo(folder, made, error)
+        raise
     finally:
         if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()  # a wrong option: nothing was begun
-    best = max(history, key=lambda row: row["val_iou"])
-    print(f"best mean IoU {best['val_iou']:.4f} after epoch {best['epoch']}; everything is in {folder}")
+            folder.rmdir()  # nothing was begun
+    score = parts.task.best
+    judged = [row for row in history if f"val_{score}" in row]
+    best = max(judged, key=lambda row: -math.inf if math.isnan(row[f"val_{score}"]) else row[f"val_{score}"])
+    name = {"iou": "mean IoU", "ap": "mean AP"}[score]
+    if history[-1]["epoch"] < parts.config["epochs"]:
+        print(
+            f"stopped early after epoch {history[-1]['epoch']}: no better for {parts.config['early_stopping']} epochs"
+        )
+    print(f"best {name} {best[f'val_{score}']:.4f} after epoch {best['epoch']}; everything is in {folder}")
     print(f"next: minidl evaluate {folder}, or minidl predict {folder} IMAGE -o out.png")
 
 
@@ -122,56 +112,123 @@ def _option(text):
         return name, value
 
 
+class _Parts:
+    """All that a run needs: settings, model, loaders, task."""
+
+    def __init__(self, config, datasets, found):
+        from ..backend import random
+        from .setup import learning
+        from .setup.loaders import build_loaders
+
+        self.config = config
+        random.manual_seed(config["seed"])
+        self.model = building.build_model(config)
+        if config["freeze_epochs"] and not hasattr(self.model, "backbone"):
+            raise ValueError(f"--freeze-epochs {config['freeze_epochs']}: --model {config['model']} has no backbone")
+        self.started = learning.start_from(self.model, config["weights"]) if config["weights"] else None
+        self.train, self.val = build_loaders(config, config["workers"], config["skip_broken"], datasets, self.model)
+        self.task = learning.tiled_judge(learning.build_task(config, datasets[0], found), config["val_tile"])
+
+
 def _fresh(folder, given):
     from ..train.run import LAST
+    from .setup import checks, learning
+    from .setup.prepare import prepare
 
     if (folder / LAST).exists() or (folder / CONFIG).exists():
         raise FileExistsError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
-    config = {name: given.get(name, default) for name, (default, _, _) in OPTIONS.items()}
-    for name in ("length", "epochs", "batch_size", "digit_classes"):
-        if config[name] < 1:
-            raise ValueError(f"--{name.replace('_', '-')} {config[name]}; needed at least 1")
+    config = {name: default for name, (default, _, _) in OPTIONS.items()}
+    if given["config"] is not None:
+        config |= {k: v for k, v in building.read_config(given["config"]).items() if k in OPTIONS}
+    config |= {name: given[name] for name in OPTIONS if name in given}
+    config["task"] = building.task_of(config["model"])
+    checks.check(config, given)
+    learning.check_learning(config)
     if config["flip"] is None:
         config["flip"] = config["data"] != "digits"  # a mirrored digit is none
-    dataset = building.build_dataset(config | {"ignore_index": None}, 0)
-    config |= {
-        "classes": list(dataset.classes),
-        "colors": dataset.colors.tolist(),
-        "ignore_index": dataset.ignore_index,
-    }
-    building.build_model(config)  # a wrong option shows before anything is written
-    building.write_config(folder / CONFIG, config)
-    return config
+    config |= {"image_format": None, "normalization": None, "left_out": [], "class_weight_values": None}
+    building.constructor(config["model"])
+    config, datasets, found = prepare(config)
+    config["class_weight_values"] = learning.class_weights(config, datasets[0], found)
+    parts = _Parts(config, datasets, found)
+    _check_batch(parts)
+    return parts
+
+
+def _check_batch(parts):
+    """A batch of one image cannot be normalised over where a network pools it globally: say so now, not in the first step."""
+    config = parts.config
+    if min(config["batch_size"], len(parts.train.dataset)) > 1 or config["task"] == "detection":
+        return
+    from ..autograd.tape import no_grad
+    from ..autograd.tensor import Tensor
+    from ..data.loader import to_chw
+
+    image, _ = parts.train._make.transform(*parts.train.dataset[0], _generator())
+    probe = building.build_model(config).train()
+    try:
+        with no_grad():
+            probe(Tensor(to_chw(image)[None]))
+    except ValueError as error:
+        if "batch of one" in str(error):
+            raise ValueError(
+                f"--batch-size {config['batch_size']} with {len(parts.train.dataset)} training images: {config['model']} "
+                "pools globally and normalises over the batch; needed --batch-size 2 or more, and two images"
+            ) from error
+        raise
+
+
+def _generator():
+    import numpy as np
+
+    return np.random.default_rng(0)
 
 
 def _resumed(folder, given):
+    from .setup import checks
+    from .setup.prepare import parts_of
+
     if not (folder / CONFIG).is_file():
         raise FileNotFoundError(f"{folder / CONFIG} is missing: there is no run to resume")
-    config = building.read_config(folder / CONFIG)
+    stored = building.read_config(folder / CONFIG)
+    config = options.complete(stored)
     for name in given.keys() & config.keys() - MAY_CHANGE:
         if given[name] != config[name]:
             raise ValueError(
-                f"--{name.replace('_', '-')} {given[name]} is not what the run began with ({config[name]}); "
+                f"{flag(name)} {given[name]} is not what the run began with ({config[name]}); "
                 "--resume continues a run as it was: leave the option out, or start another run"
             )
-    return config | {
-        name: given[name] for name in ("root", "workers", "device", "save_every", "skip_broken") if name in given
-    }
+    more = ("root", "val_root", "workers", "device", "save_every", "skip_broken", "epochs")
+    changed = {name: given[name] for name in more if name in given}
+    if changed.get("epochs", config["epochs"]) < config["epochs"]:
+        raise ValueError(f"--epochs {changed['epochs']} is fewer than the run began with ({config['epochs']})")
+    config |= changed
+    checks.check(config)
+    if changed.get("epochs", 0) > stored["epochs"]:
+        building.write_config(folder / CONFIG, config)
+    return _Parts(config | {"weights": None}, parts_of(config), None)
 
 
-def _train(folder, config, given):
-    from ..backend import random
+def _train(folder, parts, tensorboard):
     from ..train import loop as training
     from ..train.run import LAST
+    from .setup.learning import build_plan
+    from .setup.report import Report
 
-    random.manual_seed(config["seed"])
-    model = building.build_model(config).to(config.get("device", "cpu"))
-    train, val = building.build_loaders(config, config["workers"], config["skip_broken"])
-    optimizer, schedule = building.build_optimizer(config, model, config["epochs"] * len(train))
+    config, model, train, val = parts.config, parts.model.to(parts.config.get("device", "cpu")), parts.train, parts.val
+    steps = config["epochs"] * -(-len(train) // config["accumulate"])
+    optimizer, schedule = building.build_optimizer(config, model, steps)
     count = sum(p.numel() for p in model.parameters())
     print(
         f"{config['model']}, {count:,} parameters, {len(train.dataset)} images to learn from, {len(val.dataset)} to judge by"
     )
+    if parts.started:
+        print(parts.started)
+    if config["class_weight_values"]:
+        print(
+            "class weights: "
+            + ", ".join(f"{n} {w:.3g}" for n, w in zip(config["classes"], config["class_weight_values"]))
+        )
     return training.fit(
         model,
         train,
@@ -184,26 +241,25 @@ def _train(folder, config, given):
         resume=(folder / LAST).exists(),
         save_every=config["save_every"],
         config=config,
-        on_epoch=_Report(folder, config["epochs"]),
+        task=parts.task,
+        plan=build_plan(config),
+        on_epoch=Report(folder, config, parts.task.best, tensorboard),
+        progress=sys.stderr.isatty(),  # a log file gets the lines of Report and no bar
     )
 
 
-class _Report:
-    """After each epoch one line, and the curves, which take a moment to draw: at most every ten seconds, and at the end."""
+def _undo(folder, made, error):
+    """A start that failed before the first step leaves no run folder, so that correcting the command is enough."""
+    from ..train import checkpoint
+    from ..train.run import BEST, LAST, Diverged
 
-    def __init__(self, folder, epochs):
-        self.folder, self.epochs, self.drawn = folder, epochs, -math.inf
-
-    def __call__(self, history):
-        from tqdm import tqdm
-
-        from .. import plot
-
-        row = history[-1]
-        tqdm.write(
-            f"epoch {row['epoch']:3d}  loss {row['train_loss']:.4f}  IoU {row['train_iou']:.4f}  "
-            f"val loss {row['val_loss']:.4f}  val IoU {row['val_iou']:.4f}  {row['images_per_second']:.1f} images/s"
-        )
-        if row["epoch"] == self.epochs or time.monotonic() - self.drawn > 10:
-            plot.save(plot.curves(history), self.folder / CURVES)
-            self.drawn = time.monotonic()
+    if not folder.is_dir() or isinstance(error, (Diverged, FileExistsError)) or (folder / BEST).exists():
+        return
+    if (folder / LAST).is_file():
+        with contextlib.suppress(Exception):
+            if checkpoint.load(folder / LAST)[1]["run"]["step"] > 0:
+                return
+    elif not made:
+        return
+    for name in (LAST, CONFIG, "log.csv", CURVES):
+        (folder / name).unlink(missing_ok=True)

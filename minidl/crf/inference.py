@@ -1,4 +1,4 @@
-"""Mean-field inference: find independent beliefs Q_i that come closest to the CRF's joint distribution."""
+"""Mean-field inference: the independent beliefs Q_i that are closest to the CRF's joint distribution."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class DenseCRF:
     def filters(
         self, size: Sequence[int], dtype: DTypeLike = np.float32, b: int | None = None, beside: Array = NOWHERE
     ) -> list[Kernel]:
-        """The Kernel of every term for (the b-th) image, where the array `beside` lies; built at the first call."""
+        """The Kernel of every term for (the b-th) image, on the device of the array `beside`; built at the first call."""
         kind: Any = np.dtype(dtype).type
         key = (tuple(size), kind, b, kernels(beside), xp(beside))
         if key not in self._filters:

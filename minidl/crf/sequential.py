@@ -1,4 +1,4 @@
-"""Coordinate descent on the free energy: one pixel's belief at a time, each hearing the newest beliefs of all others."""
+"""Coordinate descent on the free energy: one pixel's belief at a time, from the newest beliefs of all others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sequential_sweep(unary: Array, beliefs: Array, terms: Sequence[tuple[Kernel,
     """One update of every pixel in turn: (scores, beliefs), both (C, N). terms: (exact Kernel, compat, normalization).
 
     The new belief softmax(-dF/dQ_i) minimises F with the pixel's own quadratic term k_ii Q_i M Q_i / 2 taken as linear.
-    Where that term is concave, as with every attraction, this bounds F from above and the full step lowers it; otherwise the
+    Where that term is concave, as with attraction, this bounds F from above and the full step lowers it; otherwise the
     step is halved until F does not rise.
     """
     for _, _, normalization in terms:

@@ -1,4 +1,4 @@
-"""Pairwise terms: which pixels are alike, and what it costs them to differ."""
+"""Pairwise terms: how similar two pixels are, and the energy of giving them different labels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Gaussian:
 
 @dataclass(frozen=True, eq=False)
 class Bilateral:
-    """Appearance: exp(-|p_i - p_j|^2 / 2 sxy^2 - |I_i - I_j|^2 / 2 srgb^2): near pixels of like colour get like labels.
+    """Appearance: exp(-|p_i - p_j|^2 / 2 sxy^2 - |I_i - I_j|^2 / 2 srgb^2): near pixels of similar colour get one label.
 
     srgb is in units of the image (0..255 for 8 bits), a number or one per channel; the image may have 1 to 6 channels.
     """

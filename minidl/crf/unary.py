@@ -22,7 +22,7 @@ def _floating(function, name, x):
 
 
 def from_probabilities(probabilities: Array, clip: float = 1e-5) -> Array:
-    """U = -log max(P, clip). Zeros are clipped, because one classifier's certainty must not overrule every neighbour.
+    """U = -log max(P, clip). Zeros are clipped, because an infinite energy could not be changed by any pairwise term.
 
     Probabilities must be at least 0 and sum to 1 over the labels, to 1e-3: anything else is an error.
     """
@@ -53,7 +53,7 @@ def from_logits(logits: Array) -> Array:
 def from_labels(labels: Array, num_classes: int, confidence: float = 0.7, ignore_index: int = 255) -> Array:
     """U = -log P from integer labels (H, W) or (B, H, W): P is `confidence` for the label, the rest is shared evenly.
 
-    Pixels of `ignore_index` know nothing: P = 1 / num_classes.
+    At pixels of `ignore_index` all labels are equally probable: P = 1 / num_classes.
     """
     labels = np.asarray(labels)
     if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3) or not labels.size:

@@ -58,6 +58,7 @@ def unpack(archive: PathLike, folder: PathLike, member: str) -> Path:
         try:
             with tarfile.open(archive, tarinfo=_Member) as tar:
                 _extract(tar, Path(scratch))
+                _finish(tar)
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RecursionError, ValueError) as error:
             raise DownloadError(f"{archive} cannot be unpacked: {error or type(error).__name__}") from error
         except OSError as error:  # a bad checksum inside gzip has no number; a full disk has one
@@ -71,6 +72,14 @@ def unpack(archive: PathLike, folder: PathLike, member: str) -> Path:
         else:
             os.replace(came, target)
     return target
+
+
+def _finish(tar):
+    """Read on to the end of the compressed file: only there its checksum is compared."""
+    for _ in range(64):
+        if not tar.fileobj.read(1 << 20):
+            return
+    raise tarfile.ReadError("more than 64 MiB follow its end marker")
 
 
 def _extract(tar, scratch):

@@ -1,4 +1,4 @@
-"""Real handwriting: scikit-learn's 8 x 8 digits, enlarged smoothly, turned and slanted."""
+"""Real handwriting: scikit-learn's 8 x 8 digits, enlarged smoothly, rotated and sheared."""
 
 from __future__ import annotations
 

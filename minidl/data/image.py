@@ -42,18 +42,21 @@ class ImageFormat:
         return read_image(path, self.channels, high_depth=self.high_depth, exif=self.exif)
 
 
-def read_image(path: PathLike, channels: int = 3, *, high_depth: bool = False, exif: bool = True) -> Array:
+def read_image(
+    path: PathLike, channels: int = 3, *, high_depth: bool = False, exif: bool = True, page: int = 0
+) -> Array:
     """The picture in a file, H x W x channels: uint8, or with `high_depth` the stored values as float64.
 
     channels: 3 (grey is repeated, alpha dropped), 1 (colour becomes luminance), or the number of bands of a
         multispectral TIFF.
     high_depth: accept 16-bit and floating-point pictures; their values are not scaled.
     exif: turn the picture upright as its EXIF orientation says.
+    page: which picture of a file of several.
 
     Raises BrokenImageError for a file that cannot be decoded, PixelModeError, which is one, for a picture of more than
     8 bits without `high_depth` or of another number of channels.
     """
-    image = read_pixels(path, exif)
+    image = read_pixels(path, exif, page)
     if image.dtype != np.uint8 and not high_depth:
         mode = "I;16" if image.dtype == np.uint16 else image.dtype
         raise PixelModeError(f"{os.fspath(path)} has pixel mode {mode}; an 8-bit image is needed")
@@ -61,10 +64,12 @@ def read_image(path: PathLike, channels: int = 3, *, high_depth: bool = False, e
     return image.astype(np.float64) if high_depth else image
 
 
-def read_pixels(path: PathLike, exif: bool = True) -> Array:
+def read_pixels(path: PathLike, exif: bool = True, page: int = 0) -> Array:
     """The picture as it is stored, H x W x C: uint8, uint16 or float32; palettes and other colour spaces become RGB."""
 
     def to_array(picture):
+        if page:
+            picture.seek(page)
         if has_high_depth(picture):
             return None  # Pillow would cut 16-bit colour to 8 bits
         if picture.mode not in EIGHT_BIT + HIGH_DEPTH:

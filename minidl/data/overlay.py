@@ -1,4 +1,4 @@
-"""Masks painted over images, as arrays: no matplotlib, one pixel in, one pixel out."""
+"""Masks painted over images, as arrays of the image's size, without matplotlib."""
 
 from __future__ import annotations
 

@@ -130,8 +130,9 @@ def from_polygon(points: ArrayLike, size: Sequence[int]) -> RunLengths:
     """The run-length code, of size (H, W), of the inside of a polygon: points M x 2 (x, y), pixel edges at whole numbers.
 
     COCO's rule, to the pixel: vertices are rounded to fifths of a pixel and joined by lines of such steps; where a line
-    crosses the middle of a column, the column turns from outside to inside or back, below the middle of a fifth. Even
-    and odd decide, and what lies outside the image is cut off. ValueError for fewer than 3 points, or none finite.
+    crosses the middle of a column, the column changes between outside and inside there, below the middle of a fifth. A
+    pixel is inside after an odd number of changes; parts outside of the image are cut off.
+    ValueError for fewer than 3 points, or none finite.
     """
     points = np.asarray(points, np.float64)
     H, W = size

@@ -1,4 +1,4 @@
-"""What lies in a data set: sizes, kinds of pixels, labels with their share, and every fault, found by reading it once."""
+"""The contents of a data set: sizes, kinds of pixels, labels with their share, and every fault, found by reading it once."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Targets that go with an image: a mask (H x W), or a dictionary of instances as torchvision's detectors take it.
 
 The dictionary: boxes (K x 4 float32: x1, y1, x2, y2 at pixel edges), labels (K int64), masks (K x H x W uint8), iscrowd
-(K int64), area (K float64: pixels), image_id; each optional but one of boxes and masks, and anything else. The datasets
-here give them all. Where there are masks, boxes follow them through every change of geometry; areas change as the
-masks' do, or the boxes'.
+(K int64), area (K float64: pixels), image_id; boxes or masks are required, the rest is optional. The datasets here
+have all of them. Where there are masks, every change of geometry recomputes the boxes from them; areas change in
+proportion to the masks, or to the boxes.
 """
 
 from __future__ import annotations

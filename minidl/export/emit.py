@@ -62,7 +62,7 @@ def batch_norm(g: Graph, out: Any, args: Any) -> Any:
 
 
 def max_pool2d(g: Graph, out: Any, args: Any) -> Any:
-    """MaxPool, with a second output for the indices where they are asked for."""
+    """MaxPool, with a second output for the indices where they are wanted."""
     window = _window(args.kernel_size, args.stride, args.padding, args.dilation)
     return g.node("MaxPool", args.input, outputs=1 + args.return_indices, ceil_mode=int(args.ceil_mode), **window)
 

@@ -1,4 +1,4 @@
-"""The calculus: differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
+"""Differentiable functions of Tensors, with PyTorch's names, arguments and defaults."""
 
 from . import operators
 from .activation import elu, gelu, hardswish, leaky_relu, prelu, relu, relu6
@@ -67,5 +67,5 @@ from .regions import (
     roi_pool,
 )
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
-from .segmentation_loss import dice_loss, focal_loss
+from .segmentation_loss import dice_loss, focal_loss, lovasz_softmax, tversky_loss
 from .shape import expand, flatten, permute, reshape, roll, squeeze, transpose, unsqueeze

@@ -2,7 +2,7 @@
 
 B(x, w, y) = <conv2d(x, w), y> = <x, conv_transpose2d(y, w)> = <w, conv2d_weight(x, y)>.
 
-Differentiate any of the three in any argument and another of the three comes out, so derivatives of every order follow.
+The derivative of each of the three in each argument is another of the three, so derivatives of every order follow.
 In particular a transposed convolution swaps the forward and backward passes of a convolution (Dumoulin and Visin 2016,
 "A guide to convolution arithmetic for deep learning", section 4).
 """
@@ -172,8 +172,8 @@ def conv_transpose2d(
     """The adjoint of `conv2d` in its input, used as a layer: each input pixel adds a weighted kernel to the output.
 
     input (N, C, H, W), weight (C, O / groups, kh, kw), bias (O,) -> (N, O, Ho, Wo) with
-    Ho = (H - 1) s - 2 p + d (kh - 1) + output_padding + 1. `output_padding` says how many of the rows that a strided
-    convolution's floor would lose belong to the output.
+    Ho = (H - 1) s - 2 p + d (kh - 1) + output_padding + 1. A strided convolution ignores up to s - 1 rows
+    of its input; `output_padding` says how many of them the output has.
     """
     check_images("conv_transpose2d", input=input, weight=weight)
     C, O, *kernel = weight.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
@@ -30,7 +31,7 @@ def _power_slope(a, b):
 
 
 def _exponent_slope(out, a, b):
-    """out log a, and 0 where a = 0 and b >= 0; the logarithm is taken of 1 there, so that no derivative meets 0 / 0."""
+    """out log a, and 0 where a = 0 and b >= 0; the logarithm is taken of 1 there, so that no derivative contains 0 / 0."""
     base, exponent = (x.data if isinstance(x, Tensor) else x for x in (a, b))
     constant = (base == 0) & (exponent >= 0)
     if not isinstance(a, Tensor):
@@ -54,7 +55,7 @@ exp.rules(x=lambda g, out: g * out)
 @primitive(floating=True)
 @quiet
 def expm1(x: Operand) -> Array:
-    """e to the x, minus 1, with all digits where x is near 0."""
+    """e to the x, minus 1, accurate where x is near 0."""
     return np.expm1(x)
 
 
@@ -74,7 +75,7 @@ log.rules(x=lambda g, x: g / x)
 @primitive(floating=True)
 @quiet
 def log1p(x: Operand) -> Array:
-    """Natural logarithm of 1 + x, with all digits where x is near 0."""
+    """Natural logarithm of 1 + x, accurate where x is near 0."""
     return np.log1p(x)
 
 
@@ -122,8 +123,4 @@ erf.rules(x=lambda g, x: g * (2 / math.sqrt(math.pi)) * exp(-x * x))
 
 def special(x: Any) -> Any:
     """The module of special functions for the array `x`: SciPy's or CuPy's."""
-    if xp(x) is np:
-        import scipy.special as module
-    else:
-        import cupyx.scipy.special as module
-    return module
+    return importlib.import_module("scipy.special" if xp(x) is np else "cupyx.scipy.special")

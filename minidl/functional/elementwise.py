@@ -109,7 +109,7 @@ _select.rules(
 
 @primitive(broadcasts=True)
 def maximum(a: Operand, b: Operand) -> Array:
-    """The larger of a and b; NaN wins. At a tie each gets half of the gradient."""
+    """The larger of a and b; NaN if either is NaN. Where both are equal, each gets half of the gradient."""
     return np.maximum(a, b)
 
 
@@ -121,7 +121,7 @@ maximum.rules(
 
 @primitive(broadcasts=True)
 def minimum(a: Operand, b: Operand) -> Array:
-    """The smaller of a and b; NaN wins. At a tie each gets half of the gradient."""
+    """The smaller of a and b; NaN if either is NaN. Where both are equal, each gets half of the gradient."""
     return np.minimum(a, b)
 
 

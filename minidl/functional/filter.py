@@ -24,7 +24,7 @@ NORMALIZATIONS = ("none", "mean", "before", "after", "symmetric")
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Kernel:
-    """The filter matrix of one image, never formed: after * K(before * v), where K is a lattice or an exact sum.
+    """The filter matrix of one image, which is never stored: after * K(before * v), where K is a lattice or an exact sum.
 
     With `column`, the sums K1 over each row, "symmetric" puts 1/sqrt(K1) on both sides, "after" 1/K1 on the left (weighted
     means), "before" 1/K1 on the right, "mean" one number, N / sum(K1), so that the mean of the row sums is 1 (Krähenbühl &
@@ -51,7 +51,7 @@ def _sum(lattice, features, values, transpose):
 def make_kernel(
     features: Array, normalization: str = "symmetric", exact: bool = False, dtype: type[np.floating] = np.float32
 ) -> Kernel:
-    """The Kernel of (d, N) features, whose norms have the dtype of the values to come."""
+    """The Kernel of (d, N) features, whose normalisation has the dtype of the values that it will filter."""
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"filter: normalization must be one of {NORMALIZATIONS}, not {normalization!r}")
     if exact and not np.isfinite(features).all():
@@ -115,7 +115,7 @@ def position_kernel(
     dtype: DTypeLike = np.float32,
     beside: Array = NOWHERE,
 ) -> Kernel:
-    """The Kernel of pixel positions, for values that lie where the array `beside` does.
+    """The Kernel of pixel positions, for values on the device of the array `beside`.
 
     It is the same for every image of one size, so the last four are kept.
     """
@@ -126,7 +126,7 @@ def position_kernel(
 
 @primitive
 def image_filter(x: Any, *, filters: Sequence[Kernel], transpose: bool) -> Array:
-    """Image n of `x` (N, C, H, W) through the Kernel `filters[n]`, or its transpose."""
+    """Image n of `x` (N, C, H, W) filtered by the Kernel `filters[n]`, or by its transpose."""
     return np.stack([f(v.reshape(len(v), -1), transpose).reshape(v.shape) for v, f in zip(x, filters)])
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.primitive import primitive, through
+from ..autograd.primitive import differentiate_through, primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels, like
 from .conv import check_images
@@ -44,7 +44,7 @@ _sample_adjoint.rules(
     y=lambda g, points: _sample(g, points),
     points=lambda g, y, points: _sample_slope(y, g, points),
 )
-_sample_slope.joint_rule(lambda g, y, x, points: through(_slope, (y, x, points), g))
+_sample_slope.joint_rule(lambda g, y, x, points: differentiate_through(_slope, (y, x, points), g))
 
 
 def _neighbours(x, points):
@@ -78,7 +78,7 @@ def _slope(y, x, points):
 
 @primitive(aux=("slope",))
 def _fold(points, *, size, mode, align_corners):
-    """Points brought into the image, at its border or by reflection, and the slope of doing so (-1, 0 or 1)."""
+    """Points moved into the image, to its border or by reflection, and the derivative of that (-1, 0 or 1)."""
     most = like(np.array(size[::-1], points.dtype), points) - 1  # (W - 1, H - 1)
     slope = np.ones_like(points)
     if mode == "reflection":
@@ -133,7 +133,7 @@ def grid_sample(
 
 
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
-    """The grid for `grid_sample` that puts image n through the matrix theta[n] (2, 3): (N, H, W, 2).
+    """The grid for `grid_sample` that transforms image n by the matrix theta[n] (2, 3): (N, H, W, 2).
 
     Point (x, y) of the output, from -1 to 1, is looked up at theta (x, y, 1). size is (N, C, H, W) of the output.
     """
@@ -148,6 +148,6 @@ def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False)
 
 
 def _centres(n, align_corners, dtype):
-    """Where the n pixels of an axis lie between -1 and 1."""
+    """The positions of the n pixel centres of an axis, from -1 to 1."""
     at = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
     return (at if align_corners else at * (n - 1) / n).astype(dtype)

@@ -1,4 +1,4 @@
-"""Elements by their index: each function is linear, and its rule adds what comes back at the same places."""
+"""Elements by their index: each function is linear, and its rule adds the gradient at the same indices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def array_index(key: Index) -> Index:
 
 
 def _near(key, x):
-    """An index whose arrays lie where x does."""
+    """An index with its arrays on the device of x."""
     if isinstance(key, tuple):
         return tuple(_near(k, x) for k in key)
     return like(key, x) if isinstance(key, np.ndarray | list) or is_array(key) else key
@@ -56,7 +56,7 @@ def _is_basic(key):
 
 
 def _distinct(key, shape):
-    """Whether a mask, or integer arrays, name no place twice: then assigning serves, for rows many times faster."""
+    """Whether a mask, or integer arrays, contain no index twice: then assignment, which is faster than addition, is enough."""
     keys = key if isinstance(key, tuple) else (key,)
     if len(keys) == 1 and is_array(keys[0]) and keys[0].dtype.kind == "b":
         return True

@@ -1,4 +1,4 @@
-"""Tensors joined along an axis and taken apart again."""
+"""Concatenation along an axis, and its inverse, splitting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..autograd.axes import axis
-from ..autograd.primitive import primitive, promote
+from ..autograd.primitive import primitive
+from ..autograd.promotion import promote
 from ..autograd.tensor import Tensor
 from ..typing import Dims
 from .indexing import _getitem

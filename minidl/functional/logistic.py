@@ -1,7 +1,7 @@
-"""The logistic function and its relatives, with all digits over their whole range.
+"""The logistic function and its relatives, accurate over their whole range.
 
-Each is written with e = exp(-|x|), which neither overflows nor is lost beside 1: where 1 - sigmoid(x) would cancel, the
-other tail, sigmoid(-x), stands instead. So values, first and second derivatives are accurate in relative terms.
+Each is written with e = exp(-|x|), which does not overflow; sigmoid(-x) is used instead of 1 - sigmoid(x), which would
+cancel. So values, first and second derivatives are accurate in relative terms.
 """
 
 from __future__ import annotations

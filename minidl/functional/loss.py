@@ -1,6 +1,6 @@
-"""Losses, and the softmax that they rest on. `reduction` is "mean", "sum" or "none", as in PyTorch.
+"""Losses, and the softmax that they use. `reduction` is "mean", "sum" or "none", as in PyTorch.
 
-PyTorch's deprecated `size_average` and `reduce` are left out; what stands behind them is keyword-only here.
+PyTorch's deprecated `size_average` and `reduce` are left out; the parameters after them are keyword-only here.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _divisor(total, labels, dtype):
 
 
 def _counted(x, kept, dim):
-    """x with 0 where a label is ignored: what stands there, be it NaN, reaches no value and no derivative of any order."""
+    """x with 0 where a label is ignored: its value there, even NaN, has no effect on any value or derivative."""
     if xp(kept) is np and kept.all():
         return x
     return where(np.expand_dims(kept, dim), x, 0.0)

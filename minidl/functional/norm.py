@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ..autograd.primitive import primitive, through
+from ..autograd.primitive import differentiate_through, primitive
 from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import kernels, xp
@@ -40,7 +40,7 @@ def _normalize(x, weight, bias, *, eps, ceiling):
 
 def _normalize_rule(g, x, weight, bias, mean, var, eps, ceiling):
     if is_grad_enabled():
-        return through(lambda *args: _definition(*args, eps=eps, ceiling=ceiling), (x, weight, bias), g)
+        return differentiate_through(lambda *args: _definition(*args, eps=eps, ceiling=ceiling), (x, weight, bias), g)
     arrays = (None if t is None else t.data for t in (weight, bias))
     invstd = 1 / np.sqrt(var.data + eps)
     results = kernels(x.data).normalize_backward(g.data, x.data, mean.data, invstd, *arrays, ceiling)
@@ -83,7 +83,7 @@ def batch_norm(
     """y = (x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, ...) (Ioffe and Szegedy 2015, algorithm 1).
 
     In training, mean and biased variance are those of the batch, and the running statistics (Tensors, or None) move
-    towards them, in place, by `momentum` (with the unbiased variance); otherwise the running statistics serve. `relu`
+    towards them, in place, by `momentum` (with the unbiased variance); otherwise the running statistics are used. `relu`
     fuses min(max(y, 0), ceiling) into the same pass: ReLU, or ReLU6 with a ceiling of 6.
     """
     C = input.shape[1] if input.ndim > 1 else 0

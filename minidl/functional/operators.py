@@ -1,7 +1,7 @@
 """Operators and methods of Tensor that are functions of `functional`.
 
-Importing this file makes Tensor whole; `functional` does so itself. Where a method and its function take the same arguments,
-the method is the very same object, so no call is added.
+Importing this file attaches them, and `functional` imports it. Where a method and its function take the same arguments,
+the method is the very same object, without another call between.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 
 def _in_place(operator):
-    """`a += b` writes into a, unless either is recorded: then it is `a = a + b`; a leaf that requires grad refuses."""
+    """`a += b` writes into a, unless either is recorded: then it is `a = a + b`, or an error for a leaf that requires grad."""
 
     def update(self, other):
         recorded = self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
@@ -132,7 +132,7 @@ def to(self: Tensor, *target: Target) -> Tensor:
 
 
 def sum_to(self: Tensor, size: Sequence[int]) -> Tensor:
-    """The adjoint of broadcasting: sum over the axes that the shape `size` has not, or has with size 1."""
+    """The adjoint of broadcasting: sum over the axes that the shape `size` lacks, or has with size 1."""
     extra = self.ndim - len(size)
     dims = [*range(extra), *(extra + d for d, n in enumerate(size) if n == 1 != self.shape[extra + d])]
     return shape.reshape(reduce.sum(self, dims) if dims else self, size)

@@ -41,7 +41,7 @@ _plane_gather.rules(x=lambda g, index, x_shape: _plane_scatter(g, index=index, s
 
 
 def _pooling(function, x, kernel_size, stride, padding, dilation, ceil_mode):
-    """The geometry and output size of a pooling window; with `ceil_mode` a last window may hang over the edge."""
+    """The geometry and output size of a pooling window; with `ceil_mode` the last window may extend beyond the padding."""
     check_images(function, input=x)
     geometry = window(function, kernel_size, kernel_size if stride is None else stride, padding, dilation)
     if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel)):
@@ -66,7 +66,7 @@ def max_pool2d(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """The maximum of each window of (N, C, H, W); the padding never wins, the first maximum gets the gradient.
+    """The maximum of each window of (N, C, H, W); padding does not count, and the first of equal maxima gets the gradient.
 
     With `return_indices`, also the flat position of each maximum in its H x W plane (int64), as `max_unpool2d` needs it.
     """
@@ -85,7 +85,7 @@ def max_unpool2d(
 ) -> Tensor:
     """Zeros, with each element of `input` written at its index: the partial inverse of `max_pool2d`.
 
-    Where overlapping windows share an index the last one is what stands there, and what gets the gradient (PyTorch hands
+    Where overlapping windows share an index the last one is stored, and it gets the gradient (PyTorch gives
     it to all of them, which is not the derivative).
     `output_size` says which of the sizes that pool to the same result is meant; the default is (H - 1) s - 2 p + k.
     """

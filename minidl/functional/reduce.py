@@ -11,6 +11,7 @@ import numpy as np
 from ..autograd.axes import axes, axis
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
+from ..backend import xp
 from ..typing import Array, Dims
 from .elementary import exp
 from .elementwise import clone, quiet, where
@@ -133,14 +134,14 @@ _extremum.rules(x=_extremum_rule)
 
 
 def amax(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
-    """Maximum over `dim`; ties share the gradient evenly, NaN wins."""
+    """Maximum over `dim`; equal elements share the gradient evenly; NaN if any element is NaN."""
     axes = _axes(x, dim, "amax")
     result = _extremum(x, axes=axes, function=np.max)
     return reshape(result, _kept(x.shape, axes)) if keepdim else result
 
 
 def amin(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
-    """Minimum over `dim`; ties share the gradient evenly, NaN wins."""
+    """Minimum over `dim`; equal elements share the gradient evenly; NaN if any element is NaN."""
     axes = _axes(x, dim, "amin")
     result = _extremum(x, axes=axes, function=np.min)
     return reshape(result, _kept(x.shape, axes)) if keepdim else result
@@ -178,12 +179,12 @@ def _along(function, x, index, dim, keepdim):
 @primitive(floating=True)
 @quiet
 def _logsumexp(x, *, axes):
-    """log1p of the sum of all terms but the largest, so that it keeps its digits where that term is nearly everything."""
+    """log1p of the sum of all terms but the largest, so that it is accurate where that term dominates."""
     rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*(n for d, n in enumerate(x.shape) if d not in axes), -1)
     top = rows.max(-1, initial=-np.inf)
     if not x.size:
         return top
-    others = np.arange(rows.shape[-1]) != rows.argmax(-1)[..., None]
+    others = xp(x).arange(rows.shape[-1]) != rows.argmax(-1)[..., None]
     finite = np.isfinite(top)
     rest = np.where(others, np.exp(rows - np.where(finite, top, 0)[..., None]), 0).sum(-1)
     return np.where(finite, np.log1p(rest) + top, top)

@@ -1,4 +1,4 @@
-"""Activation layers. None has PyTorch's `inplace`: the tape keeps values as they were, so the flag could only lie."""
+"""Activation layers. None has PyTorch's `inplace`: the tape keeps the values of both sides, so the flag would save nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .module import Module, Parameter
 
 
 class ReLU(Module):
-    """max(x, 0). Straight after a BatchNorm2d in a Sequential it costs nothing: the two run in one pass."""
+    """max(x, 0). Directly after a BatchNorm2d in a Sequential, both run in one pass over the data."""
 
     ceiling = math.inf
 

@@ -78,7 +78,7 @@ class Sequential(_Indexed):
     """Modules called one after another, each on what the one before it returned.
 
     Takes modules, or one OrderedDict of them. A BatchNorm2d directly followed by a ReLU or ReLU6 runs as one pass over the
-    data (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook that wants to see it.
+    data (`F.batch_norm(relu=True)`), with the same result, unless one of the two has a hook.
     """
 
     def __init__(self, *modules: Module | OrderedDict[str, Module]) -> None:
@@ -108,7 +108,7 @@ def _fusible(layer, following):
 
 
 class ModuleList(_Indexed):
-    """A list of modules whose parameters are found; what is done with them is up to the owner's `forward`."""
+    """A list of modules whose parameters are found; the owner's `forward` says how they are called."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()

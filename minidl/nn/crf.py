@@ -1,4 +1,4 @@
-"""A dense CRF as a layer: mean field unrolled, trained with the network in front of it."""
+"""A dense CRF as a layer: mean field unrolled, trained with the network before it."""
 
 from __future__ import annotations
 

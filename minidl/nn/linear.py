@@ -1,4 +1,4 @@
-"""The fully connected layer, and the step from maps to vectors."""
+"""The fully connected layer, and flattening of maps to vectors."""
 
 from __future__ import annotations
 

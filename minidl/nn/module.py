@@ -34,7 +34,7 @@ class Parameter(Tensor):
 
 
 class Hook:
-    """What `register_forward_hook` returns: `remove()`, or the end of a `with` block, takes the hook away."""
+    """What `register_forward_hook` returns: `remove()`, or the end of a `with` block, removes the hook."""
 
     _count = itertools.count()
 
@@ -43,7 +43,7 @@ class Hook:
         hooks[self.key] = function
 
     def remove(self) -> None:
-        """Take the hook away; nothing happens the second time."""
+        """Remove the hook; does nothing the second time."""
         self.hooks.pop(self.key, None)
 
     def __enter__(self) -> Hook:
@@ -330,7 +330,7 @@ class Module:
     # -- printing ----------------------------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses."""
+        """The text between the parentheses of `repr`."""
         return ""
 
     def __repr__(self) -> str:
@@ -342,5 +342,5 @@ class Module:
 
 
 def _same_kind(came, own):
-    """Whether numbers of one array can stand for those of the other: floats for floats, whole numbers for whole numbers."""
+    """Whether numbers of one array can replace those of the other: floats for floats, whole numbers for whole numbers."""
     return came.dtype.kind in ("f" if own.dtype.kind == "f" else "biu")

@@ -73,8 +73,8 @@ class _RunningNorm(_Norm):
 class BatchNorm2d(_RunningNorm):
     """`F.batch_norm` per channel of (N, C, H, W).
 
-    In training the batch's statistics serve, and the running ones move towards them by `momentum` (None: they are the
-    mean over all batches so far); in evaluation the running ones serve, if `track_running_stats`.
+    In training the batch's statistics are used, and the running ones move towards them by `momentum` (None: they are the
+    mean over all batches so far); in evaluation the running ones are used, if `track_running_stats`.
     """
 
     def __init__(

@@ -41,7 +41,7 @@ class MaxPool2d(Module):
 
 
 class MaxUnpool2d(Module):
-    """`F.max_unpool2d`: maxima back to where MaxPool2d(return_indices=True) found them, zeros elsewhere."""
+    """`F.max_unpool2d`: maxima at the positions where MaxPool2d(return_indices=True) found them, zeros elsewhere."""
 
     def __init__(self, kernel_size: Size2, stride: Size2 | None = None, padding: Size2 = 0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A convolution in two cheaper factors."""
+"""The depthwise separable convolution: a convolution as two cheaper factors."""
 
 from __future__ import annotations
 

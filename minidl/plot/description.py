@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def describe(figure: Figure) -> str:
+def describe(figure: Any) -> str:
     """The text that a plot function was given as `alt`, else the title, panels, axes and values that the figure shows."""
     alternative = getattr(figure, "alternative", None)
     if alternative:

@@ -128,3 +128,22 @@ def comparison(
     present = np.unique(np.concatenate([np.ravel(masks) for masks in columns.values()]))
     _legend(figure, present, classes, colors, background)
     return figure
+
+
+@styled
+def confusion(counts: ArrayLike, classes: Sequence[str], title: str | None = None) -> Figure:
+    """The confusion matrix K x K of pixels as shares of each true class, a row for each."""
+    counts = np.asarray(counts, float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    K = len(classes)
+    side = min(2.5 + 0.35 * K, 14)
+    figure = new_figure(side + 1, side, title or "Share of each true class that is taken for each class")
+    ax = figure.subplots()
+    ax.imshow(shares, cmap="Greys", vmin=0, vmax=1)
+    ax.set_xticks(range(K), classes, rotation=90)
+    ax.set_yticks(range(K), classes)
+    ax.set(xlabel="predicted", ylabel="true")
+    for i, j in zip(*np.nonzero(shares >= 0.005)) if K <= 30 else ():
+        color = "white" if shares[i, j] > 0.5 else INK
+        ax.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=7, color=color)
+    return figure

@@ -23,7 +23,7 @@ def curves(history: Sequence[Mapping[str, Any]], title: str | None = None) -> Fi
     if not known:
         raise ValueError(f"curves: the rows hold {list(history[-1])}; needed a score, train_iou, val_iou or val_ap")
     part, judged = known[0].split("_")
-    best = max(history, key=lambda row: row[known[0]])
+    best = max((row for row in history if known[0] in row), key=lambda row: row[known[0]])
     score = best[known[0]]
     kind, named = {"val": "validation", "train": "training"}[part], SCORES[judged]
     sentence = f"{named[0].upper()}{named[1:]} on {kind} data is best after epoch {best['epoch']}: {score:.3f}"
@@ -59,4 +59,15 @@ def scores(histories: Mapping[str, Sequence[Mapping[str, Any]]], title: str | No
     ax.set(xlabel="epoch", ylabel="mean IoU (validation)", ylim=(0, 1))
     ax.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     ax.margins(x=0.12)
+    return figure
+
+
+@styled
+def learning_rates(rates: Sequence[float], losses: Sequence[float], chosen: float, title: str | None = None) -> Figure:
+    """The loss of each step of a range test over its learning rate, with the rate that was chosen."""
+    figure = new_figure(6, 3.2, title or f"The loss falls fastest at a learning rate of {chosen:.1e}")
+    ax = figure.subplots()
+    ax.plot(rates, losses, "-o", color=INK, ms=3)
+    ax.axvline(chosen, color=ACCENT, ls="--")
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss")
     return figure

@@ -17,14 +17,14 @@ AREAS = {"": (0, 1e10), "s": (0, 32**2), "m": (32**2, 96**2), "l": (96**2, 1e10)
 class AveragePrecision:
     """Precision of ranked detections, averaged over recalls, IoU thresholds and classes.
 
-    Of each image and class the `max_detections[-1]` best are kept and, from the highest score down, each takes the
+    Of each image and class the `max_detections[-1]` best are kept and, from the highest score down, each is matched to the
     free object with the largest IoU at or above the threshold. Detections of all images are ranked by score; with TP and
-    FP of the first k, precision is TP / (TP + FP) and recall TP / objects; precision is made to fall (to the largest
-    that any higher recall has) and read at recalls 0, 0.01, ..., 1; their mean is the AP of a class at a threshold.
+    FP of the first k, precision is TP / (TP + FP) and recall TP / objects; each precision is replaced by the
+    largest at any higher recall, and read at recalls 0, 0.01, ..., 1; their mean is the AP of a class at a threshold.
 
-    Crowds (iscrowd) and objects outside an area range are neither found nor missed, and what takes them does not count;
-    a crowd can be taken again and again, and the union of its IoU is the detection alone. Detections that take nothing
-    and whose own area is outside the range do not count either.
+    Crowds (iscrowd) and objects outside an area range are neither found nor missed, and detections matched to them do not
+    count; a crowd can be matched any number of times, and the union in its IoU is the detection alone. Detections without
+    a match whose own area is outside the range do not count either.
 
     iou_type: "box", or "mask" for the masks' IoU. iou_thresholds: 0.5, 0.55, ..., 0.95.
     """

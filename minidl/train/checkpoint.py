@@ -2,7 +2,7 @@
 
 The model's arrays keep their own names, so any other reader of safetensors finds plain weights. Everything else that
 a run needs (optimiser, schedule, place in the data, random state) is a tree of dictionaries, lists, numbers and arrays:
-each branch becomes a JSON string in the file's metadata, its arrays lie beside the weights as "@branch/number".
+each branch becomes a JSON string in the file's metadata, its arrays are stored with the weights as "@branch/number".
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def save(path: PathLike, weights: Mapping[str, TensorLike], **branches: Any) -> 
     """Write the arrays `weights` ({name: array or Tensor}) and any trees of state to `path`, atomically.
 
     Raises OSError where the file cannot be written (no such folder, no permission, disk full); the file that was at
-    `path` is then still there, unharmed.
+    `path` is then unchanged.
     """
     from safetensors.numpy import save as to_bytes
 

@@ -21,6 +21,7 @@ from ..kernels.files import sole_user
 from ..nn.module import Module
 from ..typing import PathLike, TensorLike
 from .optim import Optimizer, Schedule
+from .plan import Plan
 from .run import BEST, Diverged, Run, interruptible
 from .tasks import Detection, Segmentation, fitted
 
@@ -49,7 +50,7 @@ def segmentation_loss(
 
 
 def _labelled(labels, ignore_index, weight, dtype):
-    """What the labelled pixels count together, 1 where there are none; on a GPU a Tensor, which nobody waits for."""
+    """The sum of the labelled pixels' weights, 1 where there are none; on a GPU a Tensor, so that the CPU need not wait."""
     kept = labels != ignore_index
     if xp(labels) is np:
         return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
@@ -127,6 +128,7 @@ def fit(
     save_every: float = 300.0,
     config: Any = None,
     on_epoch: Callable[[list[dict[str, Any]]], Any] | None = None,
+    plan: Plan = Plan(),  # noqa: B008
     progress: bool = True,
 ) -> list[dict[str, Any]]:
     """Train `model` for `epochs` passes over the DataLoader `train`, evaluating on `val` after each; returns the history.
@@ -138,7 +140,7 @@ def fit(
         dataset where not given.
     task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
         val_ap, val_ap50, val_ap75.
-    schedule.step() is called after every step of the optimiser. clip: the largest norm of all gradients together.
+    schedule.step() is called after every step of the optimiser. clip: the largest joint norm of all gradients.
     folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
         best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
         or not at all; `config` (anything JSON can hold) is kept in both.
@@ -146,6 +148,8 @@ def fit(
         order of the data and random numbers go on bit for bit, also in the middle of an epoch, given the same number
         of threads.
     on_epoch(history): called after each epoch.
+    plan: gradient accumulation, validation every k epochs, early stopping, a frozen backbone; see `plan.Plan`. Epochs
+        without validation have no val_ columns and are not kept as best.
 
     Ctrl-C, SIGTERM and SIGHUP end the step in hand, save, and raise KeyboardInterrupt; a second one stops at once. A folder in
     which another process trains is a RuntimeError. A loss or weight that is not finite raises
@@ -159,58 +163,60 @@ def fit(
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.nullcontext() if folder is None else sole_user(folder):
+    with interruptible() as interrupted, contextlib.nullcontext() if folder is None else sole_user(folder):
         run.begin(resume)
-        _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress)
+        _epochs(run, val, (epochs, plan), clip, save_every, on_epoch, progress, interrupted)
     return run.history
 
 
-def _epochs(run, train, val, epochs, clip, save_every, on_epoch, progress):
-    """All epochs that are left, with a progress bar."""
+def _epochs(run, val, until, clip, save_every, on_epoch, progress, interrupted):
+    """All epochs that are left, with a progress bar; `until` is their number and the plan."""
     from tqdm import tqdm
 
-    per_epoch = _images(train)
+    epochs, plan = until
+
+    per_epoch = _images(run.train)
     done = run.epoch * per_epoch + run.tally.images
     rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
     bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
-    with bar, interruptible() as interrupted:
-        while run.epoch < epochs:
+    with bar:
+        while run.epoch < epochs and not plan.exhausted(run.history, run.tally.best):
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
-            _learn(run, clip, save_every, bar, interrupted)
-            row = _close_epoch(run, val, progress, interrupted)
+            plan.begin_epoch(run.model, run.epoch)
+            _learn(run, clip, save_every, bar, interrupted, plan.accumulate)
+            judged = val is not None and plan.judges(run.epoch, epochs)
+            row = _close_epoch(run, val, judged, progress, interrupted)
             bar.set_postfix_str(_summary(row))
             if on_epoch is not None:
                 on_epoch(run.history)
 
 
-def _learn(run, clip, save_every, bar, interrupted):
-    """The rest of the epoch's batches."""
-    from .optim import clip_grad_norm_
-
+def _learn(run, clip, save_every, bar, interrupted, accumulate):
+    """The rest of the epoch's batches; a step after every `accumulate` of them and after the last."""
     model, tally = run.model, run.tally
     model.train()
     saved = clock = time.perf_counter()
-    parameters = list(model.parameters())
+    remaining, waiting = len(run.train) - run.place["batch"], 0
     with contextlib.closing(iter(run.train)) as batches:
         for images, target in batches:
-            run.optimizer.zero_grad()
+            if not waiting:
+                run.optimizer.zero_grad()
+                count = min(accumulate, max(remaining, 1))
             value = tally.learn(model, images, target)
             if not math.isfinite(float(value)):
                 where = f"step {run.step + 1} (epoch {run.epoch + 1})"
                 raise Diverged(
                     f"fit: the loss is {float(value)} at {where}; {run.kept()}. A lower learning rate may help"
                 )
-            value.backward()
-            if clip is not None:
-                clip_grad_norm_(parameters, clip)
-            run.optimizer.step()
-            if run.schedule is not None:
-                run.schedule.step()
-            run.step += 1
-            run.place = run.train.state_dict()
+            (value if count == 1 else value / count).backward()
+            waiting, remaining = waiting + 1, remaining - 1
+            bar.update(len(images))
+            if waiting < count:
+                continue
+            _step(run, clip)
+            waiting = 0
             now = time.perf_counter()
             tally.seconds, clock = tally.seconds + now - clock, now
-            bar.update(len(images))
             scores = _named("train", tally.report())
             bar.set_postfix_str(_summary((run.history[-1] if run.history else {}) | scores), refresh=False)
             if interrupted() or now - saved > save_every:
@@ -218,14 +224,29 @@ def _learn(run, clip, save_every, bar, interrupted):
                 saved = now
             if interrupted():
                 raise KeyboardInterrupt(run.stopped())
+    if waiting:  # batches were left out as broken
+        _step(run, clip)
 
 
-def _close_epoch(run, val, progress, interrupted):
-    """Evaluate, log and save; the epoch counts as finished only when all of that is done."""
+def _step(run, clip):
+    """Move the weights along the gradients that are there."""
+    from .optim import clip_grad_norm_
+
+    if clip is not None:
+        clip_grad_norm_(list(run.model.parameters()), clip)
+    run.optimizer.step()
+    if run.schedule is not None:
+        run.schedule.step()
+    run.step += 1
+    run.place = run.train.state_dict()
+
+
+def _close_epoch(run, val, judged, progress, interrupted):
+    """Evaluate where the epoch is `judged`, log and save; it counts as finished only when all of that is done."""
     seen = run.tally
     row = {"epoch": run.epoch + 1, "step": run.step, "lr": run.optimizer.param_groups[0]["lr"]}
     row |= _named("train", seen.report())
-    if val is not None:
+    if judged:
         tally = seen.fresh()
         _evaluate(run.model, val, tally, progress, interrupted)
         if interrupted():
@@ -235,7 +256,7 @@ def _close_epoch(run, val, progress, interrupted):
     row |= {"seconds": round(seen.seconds, 3), "images_per_second": round(seen.images / max(seen.seconds, 1e-9), 2)}
     run.log(row)
     score = row.get(f"val_{seen.best}", row.get(f"train_{seen.best}", -row["train_loss"]))
-    if score > run.best:
+    if score > run.best and (judged or val is None):
         run.best = score
         run.save(BEST)
     run.epoch += 1

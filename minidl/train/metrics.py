@@ -116,6 +116,15 @@ class ConfusionMatrix:
         """Mean over the classes present in targets or predictions."""
         return _mean(self.iou())
 
+    def dice(self) -> Array:
+        """Per class, 2 n_ii / (t_i + sum_j n_ji), the Dice coefficient or F1: K, nan as in `iou`."""
+        n = self.counts
+        return _ratio(2 * np.diag(n), n.sum(axis=1) + n.sum(axis=0))
+
+    def mean_dice(self) -> float:
+        """Mean over the classes present in targets or predictions."""
+        return _mean(self.dice())
+
     def frequency_weighted_iou(self) -> float:
         """IoU weighted by each class's share of the targets."""
         share = _ratio(self.counts.sum(axis=1), np.full(self.num_classes, self.counts.sum()))

@@ -1,6 +1,6 @@
 """What a training step computes and what an epoch is judged by: the part of the loop that knows what is being learnt.
 
-A task has `learn(model, images, target)`, which returns the loss to walk back from, and `judge(model, images, target)`;
+A task has `learn(model, images, target)`, which returns the loss to differentiate, and `judge(model, images, target)`;
 both count what they saw. `report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
 `restore(state)` go to disk and back; `best` names the score that decides which weights were best.
 """
@@ -31,30 +31,42 @@ def fitted(target: Array, size: Sequence[int]) -> Array:
 
 
 class Segmentation:
-    """A class for every pixel: loss(output, target, ignore_index), judged by the confusion matrix."""
+    """A class for every pixel: loss(output, target, ignore_index), judged by the confusion matrix.
+
+    classes: names of the classes, each of which then has a score of its own in the report.
+    """
 
     best = "iou"
 
-    def __init__(self, loss: Callable[..., Tensor], num_classes: int, ignore_index: int | None = None) -> None:
-        self.function, self.ignore = loss, -100 if ignore_index is None else ignore_index
+    def __init__(
+        self,
+        loss: Callable[..., Tensor],
+        num_classes: int,
+        ignore_index: int | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
+        self.function, self.ignore, self.classes = loss, -100 if ignore_index is None else ignore_index, classes
         self.matrix = ConfusionMatrix(num_classes, self.ignore)
         self.total, self.images, self.seconds = 0.0, 0, 0.0
 
     def fresh(self) -> Segmentation:
         """The same task, nothing counted."""
-        return Segmentation(self.function, self.matrix.num_classes, self.ignore)
+        return type(self)(self.function, self.matrix.num_classes, self.ignore, self.classes)
 
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
         """The loss of a batch."""
         output = model(Tensor(images).to(getattr(model, "device", "cpu")))
         loss = self.function(output, target, self.ignore)
-        scores = scores_of(output)
-        self.total += float(loss) * len(target)
-        self.images += len(target)
-        self.matrix.update(scores.data.argmax(axis=1), fitted(target, scores.shape[2:]))
+        self.count(loss, scores_of(output), target)
         return loss
 
     judge = learn
+
+    def count(self, loss: Tensor, scores: Tensor, target: Any) -> None:
+        """Add a batch's loss and labels to the tally."""
+        self.total += float(loss) * len(target)
+        self.images += len(target)
+        self.matrix.update(scores.data.argmax(axis=1), fitted(target, scores.shape[2:]))
 
     def loss(self) -> float:
         """The mean over images."""
@@ -63,7 +75,10 @@ class Segmentation:
     def report(self, final: bool = False) -> dict[str, float]:
         """loss, iou and, at the end, accuracy."""
         scores = {"loss": self.loss(), "iou": self.matrix.mean_iou()}
-        return scores | ({"accuracy": self.matrix.pixel_accuracy()} if final else {})
+        if not final:
+            return scores
+        names = zip(self.classes, self.matrix.iou().tolist()) if self.classes is not None else ()
+        return scores | {"accuracy": self.matrix.pixel_accuracy()} | {f"iou_{name}": iou for name, iou in names}
 
     def state(self) -> dict[str, Any]:
         """What has been counted, for a checkpoint."""

@@ -29,7 +29,8 @@ def cupy(monkeypatch):
 
     module = fake_cupy.module()
     special = types.ModuleType("cupyx.scipy.special")
-    special.erf = lambda x: fake_cupy.call(importlib.import_module("scipy.special").erf, x)
+    for function in (importlib.import_module("scipy.special").erf, importlib.import_module("scipy.special").ndtr):
+        setattr(special, function.__name__, functools.partial(fake_cupy.call, function))
     for name, value in {"cupy": module, "cupyx": special, "cupyx.scipy": special, special.__name__: special}.items():
         monkeypatch.setitem(sys.modules, name, value)
     yield module
@@ -128,7 +129,7 @@ def test_tensors_move_and_say_where_they_are(cupy):
     assert x.to("cuda", np.float64).dtype == np.float64
     with pytest.raises(TypeError, match=r"on cuda:0; call cpu\(\).numpy\(\)"):
         y.detach().numpy()
-    with pytest.raises(RuntimeError, match=r"mul: its tensors lie on cpu and cuda:0; bring them together with to\(\)"):
+    with pytest.raises(RuntimeError, match=r"mul: its tensors are on cpu and cuda:0; move them with to\(\)"):
         x * y
     assert (y * minidl.tensor(2.0)).device == "cuda:0"  # a 0-d tensor goes where the others are
     with pytest.raises(RuntimeError, match="GPUs are numbered from 0, and there are 1"):

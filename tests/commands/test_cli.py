@@ -100,8 +100,11 @@ def test_info(capsys, monkeypatch):
     assert cli.main(["info"]) == 0
     text = capsys.readouterr().out
     rows = {line[:13].strip(): line[13:].strip() for line in text.splitlines()}
-    assert list(rows) == ["minidl", "python", "packages", "kernels", "threads", "gpu", "c++ compiler"]
+    assert list(rows) == ["minidl", "python", "packages", "kernels", "threads", "instructions", "gpu", "c++ compiler"]
     assert f"numpy {np.__version__}" in rows["packages"] and "of" in rows["threads"] and rows["gpu"]
+    import llvmlite.binding
+
+    assert llvmlite.binding.get_host_cpu_name() in rows["instructions"]
     monkeypatch.setenv("CXX", "no-such-compiler")
     cli.main(["info"])
     assert "none (no-such-compiler not found)" in capsys.readouterr().out
@@ -158,7 +161,7 @@ def test_predict_a_folder_reports_broken_images_and_goes_on(trained, folder, tmp
     assert cli.main(["predict", str(trained), str(source), "-o", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     assert "b.png cannot be decoded" in said and "1 of 3 images could not be read" in said
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png.png", "c.png.png"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
 
 
 def test_resume_takes_its_settings_from_the_run(folder, tmp_path, capsys):
@@ -316,4 +319,4 @@ def test_compile_leaves_kernels_on_disk(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(cases, "CASES", [cases.Case("light", "small", "sgd", cases.FORWARD, {"shapes": [(50,)]})])
     assert cli.main(["compile", "--processes", "2"]) == 0
-    assert any("sgd" in file.name or "plain" in file.name for file in tmp_path.rglob("*.nbi"))
+    assert any("sgd" in file.name or "plain" in file.name for file in tmp_path.rglob("*.nbc"))

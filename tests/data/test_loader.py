@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minidl.data import BrokenImageError, DataLoader, SegmentationFolder, write_mask
+from minidl.data import BrokenImageError, DataLoader, SegmentationFolder, workers, write_mask
 from minidl.data import transforms as T
 
 
@@ -371,3 +371,23 @@ def test_a_script_without_main_guard_is_told_what_to_do(tmp_path):
     process = start(tmp_path, guard="if True:")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and 'put a script\'s code under `if __name__ == "__main__":`' in errors
+
+
+class Stopping:
+    """A data set whose worker stops itself, as a debugger or Ctrl-Z would."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return np.zeros((2, 2, 3), np.uint8), np.zeros((2, 2), np.uint8)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGSTOP of POSIX systems")
+def test_a_stopped_worker_is_named_and_given_up(monkeypatch, capsys):
+    monkeypatch.setattr(workers, "PATIENCE", 0.5)
+    monkeypatch.setattr(workers, "MOST_WAITS", 4)
+    with pytest.raises(RuntimeError, match="worker process 0 has not answered for 2 s"):
+        list(DataLoader(Stopping(), num_workers=1))
+    assert "worker process 0 has not answered for 0.5 s" in capsys.readouterr().err

@@ -21,7 +21,7 @@ LIVE_MULTIPLY_RATIO = {
 }  # the same over the live products of a dilated convolution
 MAX_LIVE = 0.9  # of the products of a dilated convolution: with more, too little padding is left out
 SHORT_REDUCTION = 72  # steps: transposing a result that is so short a sum costs as much as the sum
-FEW_ROWS = 4  # channels of the result, of a group: so few fill less than half of a vector
+MAX_ROWS = 4  # output channels of a group that direct_pixels is chosen for: so few fill less than half of a vector
 MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
 
 
@@ -152,8 +152,8 @@ def _winograd(layer):
 def _pixels_few_rows(layer):
     if layer.direction == "weight":
         return False, "direct_pixels has no weight gradient"
-    if layer.rows > FEW_ROWS:
-        return False, f"more than {FEW_ROWS} output channels"
+    if layer.rows > MAX_ROWS:
+        return False, f"more than {MAX_ROWS} output channels"
     return True, f"pixels in the vectors, as there are only {layer.rows} output channels"
 
 

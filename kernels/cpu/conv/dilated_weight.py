@@ -22,6 +22,7 @@ from ..runtime.jit import inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, Operand, micro_kernel_6x1, micro_kernel_6x2, panel_width
 from ..simd.prefetch import empty
+from ..simd.table import from_entry
 from ..simd.vector import Rows, clear_run, copy_run, lanes_of
 from .dilated import MIN_CHANNELS, shifts_of, zones
 from .direct_channels_weight import add_parts, load_panel
@@ -77,8 +78,8 @@ def _add_taps(copy, tables, some, zones, z, w, narrow):
     for r in range(zones.runs.shape[0]):
         tap, p, count = zones.runs[r, 0], zones.runs[r, 1], zones.runs[r, 2] - zones.runs[r, 1]
         for c in range(0, some, MR):
-            a = Operand(copy, zones.shifts[tap], channels[c:], zones.pixels)
-            out = Rows(w.data, w.start + tap * columns, places[c:])
+            a = Operand(copy, zones.shifts[tap], from_entry(channels, c), zones.pixels)
+            out = Rows(w.data, w.start + tap * columns, from_entry(places, c))
             if narrow:
                 micro_kernel_6x1(a, z, out, out, p, count)
             else:

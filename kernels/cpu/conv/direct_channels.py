@@ -23,6 +23,7 @@ from ..runtime.jit import inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, Operand, micro_kernel_6x1, micro_kernel_6x2, panel_width
 from ..simd.prefetch import empty
+from ..simd.table import from_entry
 from ..simd.transpose import nchwc_to_nchw
 from ..simd.vector import Rows, lanes_of
 from .packing import (
@@ -89,7 +90,10 @@ def macro_kernel(a, b, c, bias, span, channels, fresh):
         k = first + block * K // blocks
         n = first + (block + 1) * K // blocks - k
         for p in range(p0, p1, MR):
-            rows, out = Operand(data, start, pixels[p:], offsets), Rows(c.data, c.start, c.stride[p:])
+            rows, out = (
+                Operand(data, start, from_entry(pixels, p), offsets),
+                Rows(c.data, c.start, from_entry(c.stride, p)),
+            )
             if fresh and block == 0 and narrow:
                 micro_kernel_6x1(rows, b, out, bias, k, n)
             elif fresh and block == 0:

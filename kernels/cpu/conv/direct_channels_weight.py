@@ -24,6 +24,7 @@ from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, Operand, micro_kernel_6x1, micro_kernel_6x2, panel_width
 from ..simd.prefetch import empty
+from ..simd.table import from_entry
 from ..simd.transpose import nchw_to_nchwc
 from ..simd.vector import Rows, clear_run, lanes_of, load, store
 from .direct_channels import store_panel
@@ -77,7 +78,7 @@ def add_taps(a, taps, b, w, K, narrow):
     """w[t, o] += sum_p a[t, p] b[p, o] for `taps` rows t of one panel; a is (data, start, offsets of taps, pixels)."""
     data, start, offsets, pixels = a
     for t in range(0, taps, MR):
-        rows, out = Operand(data, start, offsets[t:], pixels), Rows(w.data, w.start, w.stride[t:])
+        rows, out = Operand(data, start, from_entry(offsets, t), pixels), Rows(w.data, w.start, from_entry(w.stride, t))
         if narrow:
             micro_kernel_6x1(rows, b, out, out, 0, K)
         else:

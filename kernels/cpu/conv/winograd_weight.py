@@ -36,8 +36,8 @@ from .winograd_transforms import (
     read_strip,
 )
 
-PARTS_BYTES = 4 << 20  # of u of all parts
-SHARE_CHANNELS = 64  # output channels of a share, at least: with fewer, transforming x for each share costs too much
+PARTS_BYTES = 2 << 20  # of u of all parts
+SHARE_CHANNELS = 32  # output channels of a share, at least: with fewer, transforming x for each share costs too much
 
 
 class Work(NamedTuple):

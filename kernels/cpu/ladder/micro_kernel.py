@@ -27,7 +27,8 @@ def _multiply(A, B, C):
             steps = min(KC, K - k0)
             for n in range(0, cols, NR):  # pack B
                 for k in range(steps):
-                    b[n * steps + k * NR : n * steps + (k + 1) * NR] = B[k0 + k, n0 + n : n0 + n + NR]
+                    for q in range(NR):
+                        b[n * steps + k * NR + q] = B[k0 + k, n0 + n + q]
             for m in range(0, M, MR):
                 for k in range(steps):  # pack A
                     for r in range(MR):

@@ -11,6 +11,7 @@ from .color import ColorJitter, GaussianBlur, GaussianNoise
 from .erase import RandomErasing
 from .flip import RandomHorizontalFlip, RandomQuarterTurn, RandomVerticalFlip
 from .geometry import CenterCrop, RandomCrop, RandomScale, Resize, crop, resize
+from .mirror import MirrorPad
 from .normalize import Normalize, ToFloat
 from .presets import PRESETS, SINGLE, augmentations, preset
 from .warp import ElasticGrid, ElasticTransform, RandomAffine, RandomRotation
@@ -27,6 +28,7 @@ __all__ = [
     "ElasticTransform",
     "GaussianBlur",
     "GaussianNoise",
+    "MirrorPad",
     "Normalize",
     "RandomAffine",
     "RandomCrop",

@@ -79,7 +79,7 @@ def _centred(boxes):
 def encode_boxes(
     reference_boxes: TensorLike, proposals: TensorLike, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
 ) -> Tensor:
-    """What takes each proposal to its reference box: (dx, dy) in units of its size, (dw, dh) as logarithms; (L, 4).
+    """The deltas from each proposal to its reference box: (dx, dy) in units of its size, (dw, dh) as logarithms; (L, 4).
 
     Girshick et al. 2014, "Rich feature hierarchies", appendix C; times `weights`.
     """
@@ -94,7 +94,7 @@ def encode_boxes(
 def decode_boxes(deltas: TensorLike, boxes: TensorLike, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Tensor:
     """The inverse of `encode_boxes`: deltas (L, 4 K), K for each of the boxes (L, 4), give boxes (L, 4 K).
 
-    dw and dh are cut at log(1000 / 16) before the exponential.
+    dw and dh are clamped to at most log(1000 / 16) before the exponential.
     """
     boxes = as_boxes("decode_boxes", boxes)
     deltas = deltas if isinstance(deltas, Tensor) else Tensor(asarray(deltas))
@@ -169,8 +169,8 @@ def masks_to_boxes(masks: TensorLike) -> Tensor:
 def nms(boxes: TensorLike, scores: TensorLike, iou_threshold: float) -> Tensor:
     """Indices (int64) of the boxes that greedy non-maximum suppression keeps, by decreasing score.
 
-    A box goes if one with a higher score (of equal ones, an earlier one) that stays overlaps it by more than
-    `iou_threshold`. Takes memory for the boxes only, never for pairs. A ValueError for NaN.
+    A box is removed if one with a higher score (of equal ones, an earlier one) that stays overlaps it by more than
+    `iou_threshold`. Memory grows with the number of boxes, not of pairs. A ValueError for NaN.
     """
     return _suppress("nms", boxes, scores, None, iou_threshold)
 

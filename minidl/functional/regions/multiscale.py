@@ -1,4 +1,4 @@
-"""ROI Align on a feature pyramid: a box looks at the level whose cells suit its size."""
+"""ROI Align on a feature pyramid: each box is pooled from the level that fits its size."""
 
 from __future__ import annotations
 

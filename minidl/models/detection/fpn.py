@@ -1,4 +1,4 @@
-"""Feature pyramid network: every level as fine as its stage and as wise as the deepest (Lin et al. 2017, figure 3)."""
+"""Feature pyramid network: fine levels get the features of deep ones (Lin et al. 2017, figure 3)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class FrozenBatchNorm2d(nn.Module):
     """weight (x - running_mean) / sqrt(running_var + eps) + bias per channel; all four are buffers, none is learned.
 
     Detectors see two or so images at a time, too few to estimate statistics from (Ren et al. 2017, section 4). The names
-    are torchvision's. eps: torchvision's published COCO weights ask for 0.
+    are torchvision's. eps: torchvision's published COCO weights need 0.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:

@@ -1,0 +1,30 @@
+"""Choices that options offer: devices, optimisers, schedules."""
+
+import argparse
+
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("poly", "cosine", "step", "constant")
+
+
+def add_device(parser):
+    """The option --device of a command that computes."""
+    parser.add_argument(
+        "--device",
+        type=device,
+        default="cpu",
+        metavar="NAME",
+        help='"cpu", or "cuda" for an NVIDIA GPU, "cuda:1" (cpu)',
+    )
+
+
+def device(name):
+    """The name of a device that can be used; an error where there is no GPU says what is missing."""
+    from ...backend import cuda
+
+    try:
+        if cuda.parse(name)[0] == "cuda":
+            cuda.require(f"--device {name}")
+            cuda.make_current(name)
+    except (ValueError, RuntimeError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return name

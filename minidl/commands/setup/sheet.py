@@ -1,0 +1,95 @@
+"""Pictures of samples: image, mask and overlay side by side, and the same samples augmented."""
+
+import numpy as np
+
+SIDE, GAP, TITLE = 160, 6, 14
+
+
+def contact_sheet(found, count, path):
+    """Write image, mask and overlay of samples spread over the training part; whether there was anything to show."""
+    if "train" not in found.parts:
+        return False
+    dataset = found.parts["train"][0]
+    rows = []
+    for index in _spread(len(dataset), count):
+        image, mask = _sample(dataset, index, found.config)
+        if image is not None:
+            rows.append((dataset.name(index), _panels(image, mask, dataset)))
+    return _write(rows, path)
+
+
+def augmented_sheet(found, config, count, path):
+    """Write, for some samples, the overlay as it is and four times augmented by the settings."""
+    from ...data import transforms as T
+    from ...data.overlay import paint
+    from .loaders import augmentation
+
+    if "train" not in found.parts:
+        return False
+    dataset = found.parts["train"][0]
+    config = config | {"ignore_index": dataset.ignore_index, "flip": bool(config["flip"])}
+    transform, rows = T.Compose(augmentation(config)), []
+    for index in _spread(len(dataset), min(count, 4)):
+        image, mask = _sample(dataset, index, config)
+        if image is None:
+            continue
+        panels = [paint(image, mask, dataset.colors, 0.4, 0)]
+        for k in range(4):
+            changed, labels = transform(image, mask, np.random.default_rng([config["seed"], index, k]))
+            panels.append(paint(changed, labels, dataset.colors, 0.4, 0))
+        rows.append((dataset.name(index), panels))
+    return _write(rows, path)
+
+
+def _spread(length, count):
+    return sorted({int(k) for k in np.linspace(0, length - 1, min(count, length))}) if length else []
+
+
+def _sample(dataset, index, config):
+    """(image, label map) of a sample, as far as it can be read; (None, None) otherwise."""
+    from ...data.image import read_pixels, to_rgb
+
+    try:
+        if hasattr(dataset, "labels"):
+            mask = np.asarray(dataset.labels(index))
+        else:
+            target = dataset[index][1]
+            mask = np.zeros(target["masks"].shape[1:], np.int64)
+            for one, label in zip(target["masks"], target["labels"]):
+                mask[one > 0] = label
+        image = read_pixels(dataset.name(index), config["exif"] == "apply")
+    except (ValueError, OSError):
+        return None, None
+    image = to_rgb(image)
+    return (image, mask) if image.shape[:2] == mask.shape else (None, None)
+
+
+def _panels(image, mask, dataset):
+    from ...data.overlay import paint
+
+    colors = np.asarray(dataset.colors)
+    known = (mask >= 0) & (mask < len(colors))
+    painted = np.where(known[..., None], colors[np.where(known, mask, 0)], 160).astype(np.uint8)
+    return [image, painted, paint(image, mask, colors, 0.5, 0)]
+
+
+def _write(rows, path):
+    from PIL import Image, ImageDraw
+
+    from ...data.image import write_image
+
+    if not rows:
+        return False
+    columns = max(len(panels) for _, panels in rows)
+    sheet = Image.new("RGB", (columns * (SIDE + GAP), len(rows) * (SIDE + TITLE + GAP)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for r, (name, panels) in enumerate(rows):
+        top = r * (SIDE + TITLE + GAP)
+        text = name.encode("latin-1", "replace").decode("latin-1")
+        draw.text((2, top + 1), text[-80:], fill="black")
+        for c, panel in enumerate(panels):
+            picture = Image.fromarray(panel)
+            picture.thumbnail((SIDE, SIDE))
+            sheet.paste(picture, (c * (SIDE + GAP), top + TITLE))
+    write_image(path, sheet, "PNG")
+    return True

@@ -1,0 +1,71 @@
+"""The images that a command is given: files, folders with sub-folders, pages of files; and names for what comes of them."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """A page of an image file; `inside` is its path from the folder that was named, without ending."""
+
+    path: Path
+    inside: str
+    page: int = 0
+    pages: int = 1
+
+
+def find_sources(paths):
+    """([Source], whether there are several, so that outputs are folders) of files and folders, in order."""
+    from ...data.pairing import IMAGE_SUFFIXES, picture_files
+
+    sources = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found, _ = picture_files(path)
+            if not found:
+                raise FileNotFoundError(f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+            sources += [Source(p, p.relative_to(path).with_suffix("").as_posix()) for p in found]
+        elif not path.exists():
+            raise FileNotFoundError(f"{path}: No such file or folder")
+        else:
+            sources.append(Source(path, path.stem))
+    expanded = [page for source in sources for page in _pages(source)]
+    return expanded, len(expanded) > 1 or Path(paths[0]).is_dir()
+
+
+def _pages(source):
+    from PIL import Image
+
+    count = 1
+    if source.path.suffix.lower() in (".tif", ".tiff"):
+        try:
+            with Image.open(source.path) as picture:
+                count = getattr(picture, "n_frames", 1)
+        except Exception:  # broken, or one that only tifffile reads: reported when it is read
+            count = 1
+    return [Source(source.path, source.inside, page, count) for page in range(count)]
+
+
+def names_of(sources):
+    """A name without ending for each source; where two would be the same, the ending of the file becomes part of it."""
+    plain = [s.inside + (f"_page{s.page + 1}" if s.pages > 1 else "") for s in sources]
+    times = Counter(name.casefold() for name in plain)
+    names = [
+        name if times[name.casefold()] == 1 else f"{name}_{source.path.suffix[1:]}"
+        for name, source in zip(plain, sources)
+    ]
+    twice = [name for name, count in Counter(name.casefold() for name in names).items() if count > 1]
+    if twice:
+        raise ValueError(f"two images would both be written as {twice[0]}; predict their folders one at a time")
+    return names
+
+
+def refuse_inputs(sources, outputs):
+    """ValueError where something would be written over an input."""
+    inputs = {os.path.realpath(source.path) for source in sources}
+    for targets in outputs:
+        for path in targets.values():
+            if path is not None and os.path.realpath(path) in inputs:
+                raise ValueError(f"{path} is one of the images: it would be written over; needed another place")

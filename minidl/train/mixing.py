@@ -1,0 +1,61 @@
+"""Images of a batch mixed with each other: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019), for labels of pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd.tensor import Tensor
+from ..backend import random
+from ..nn.module import Module
+from .tasks import Segmentation, scores_of
+
+
+class Mixed(Segmentation):
+    """`Segmentation` that learns from mixtures: each image of a batch with the one before it, by one random share.
+
+    kind: "mixup" blends images and adds the losses of both masks by the same shares, drawn from Beta(0.4, 0.4); "cutmix"
+    pastes a rectangle of the other image and of its mask. A batch of one is learnt from as it is.
+    """
+
+    kind = "mixup"
+
+    def learn(self, model: Module, images: Any, target: Any) -> Tensor:
+        """The loss of a batch, mixed."""
+        if len(images) < 2:
+            return super().learn(model, images, target)
+        rng = random.generator()
+        others, theirs = np.roll(images, 1, axis=0), np.roll(target, 1, axis=0)
+        if self.kind == "cutmix":
+            images, target = images.copy(), target.copy()
+            there = _rectangle(target.shape[1:], rng)
+            images[..., *there], target[..., *there] = others[..., *there], theirs[..., *there]
+            return super().learn(model, images, target)
+        share = np.float32(rng.beta(0.4, 0.4))
+        output = model(Tensor(share * images + (1 - share) * others).to(getattr(model, "device", "cpu")))
+        mine, other = (self.function(output, y, self.ignore) for y in (target, theirs))
+        loss = float(share) * mine + float(1 - share) * other
+        self.count(loss, scores_of(output), target if share >= 0.5 else theirs)
+        return loss
+
+    def judge(self, model: Module, images: Any, target: Any) -> Tensor:
+        """Count a batch as it is."""
+        return super().learn(model, images, target)
+
+
+class CutMixed(Mixed):
+    """`Mixed` by rectangles."""
+
+    kind = "cutmix"
+
+
+def _rectangle(size: Any, rng: np.random.Generator) -> tuple[slice, slice]:
+    """A window that covers a uniform share of the image, its sides in the image's ratio."""
+    side = np.sqrt(rng.uniform())
+    window = []
+    for n in size:
+        length = max(round(n * side), 1)
+        start = int(rng.integers(n - length + 1))
+        window.append(slice(start, start + length))
+    return tuple(window)
