@@ -21,5 +21,5 @@ def column(request):
 
 def pytest_addoption(parser):
     group = parser.getgroup("fuzz", "random calls (tests/fuzz)")
-    group.addoption("--seconds", type=float, default=10, help="how long to draw calls (10)")
+    group.addoption("--seconds", type=float, help="how long to draw calls (without: the first 600 calls)")
     group.addoption("--fuzz-seed", type=int, default=0, help="the first number of every call's seed (0)")

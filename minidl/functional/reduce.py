@@ -51,7 +51,8 @@ def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
     axes = _axes(x, dim, "mean")
-    return sum(x, axes, keepdim) / math.prod(x.shape[d] for d in axes)
+    count = math.prod(x.shape[d] for d in axes)
+    return sum(x, axes, keepdim) / count if count else sum(x, axes, keepdim) + math.nan
 
 
 @primitive

@@ -17,8 +17,8 @@ from fuzz_operations import OPERATIONS
 @pytest.mark.fuzz
 def test_random_calls(request, capsys):
     seconds, seed = (request.config.getoption(name) for name in ("--seconds", "--fuzz-seed"))
-    end, names, calls, faults = time.monotonic() + seconds, sorted(OPERATIONS), 0, {}
-    for k in itertools.count():
+    end, names, calls, faults = time.monotonic() + (seconds or 20), sorted(OPERATIONS), 0, {}
+    for k in itertools.count() if seconds else range(600):
         if time.monotonic() > end:
             break
         name = names[k % len(names)]
