@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from ..functional.filter import NORMALIZATIONS
-from . import building
+from . import building, report
 
 EXAMPLES = """PREDICTION is what a network says, in one of two forms:
   a .npy array (classes, H, W) of probabilities, or with --logits of scores before the softmax
@@ -94,13 +94,14 @@ def run(args):
     from ..backend import cuda
     from ..crf import Bilateral, DenseCRF, Gaussian
     from ..data.image import read_image, voc_palette, write_image, write_mask
-    from ..kernels.files import check_writable, write
+    from ..kernels.files import check_writable, is_stream, write
 
     output = Path(args.output)
-    if output.suffix.lower() not in (".png", ".npy"):
+    if output.suffix.lower() not in (".png", ".npy") and not is_stream(output):
         raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
     picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
-    for path in (output, picture):
+    drawn = bool(args.picture) or not (args.no_picture or is_stream(output))  # a device has no neighbours
+    for path in (output, picture) if drawn else (output,):
         check_writable(path)
     image = read_image(args.image)
     unary = read_unary(args.prediction, args, image.shape[:2])
@@ -117,10 +118,10 @@ def run(args):
         write(output, buffer.getvalue())
     else:
         write_mask(output, after, voc_palette(256))
-    if not args.no_picture:
+    if drawn:
         write_image(picture, _comparison(image, before, after))
-    where = "" if args.no_picture else f"; before, after and difference in {picture}"
-    print(f"{output}: {(before != after).mean():.2%} of {before.size} pixels changed their label{where}")
+    where = "" if not drawn else f"; before, after and difference in {picture}"
+    report(f"{output}: {(before != after).mean():.2%} of {before.size} pixels changed their label{where}", output)
 
 
 def _comparison(image, before, after):

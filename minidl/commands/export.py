@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from . import report
+
 EXAMPLES = """examples:
   minidl export model.onnx --run runs/camvid
   minidl export model.onnx --arch deeplabv3_resnet50 --weights deeplabv3.safetensors
@@ -48,7 +50,7 @@ def run(args):
         raise ValueError("needed either --run RUN or --arch NAME")
     model = _open(args)
     export_onnx(model, output, tuple(args.size))
-    print(f"{output}: {output.stat().st_size / 2**20:.1f} MiB, input image (N, 3, H, W)")
+    report(f"{output}: {output.stat().st_size / 2**20:.1f} MiB, input image (N, 3, H, W)", output)
 
 
 def _open(args):

@@ -192,6 +192,7 @@ def _resumed(folder, given):
         raise FileNotFoundError(f"{folder / CONFIG} is missing: there is no run to resume")
     stored = building.read_config(folder / CONFIG)
     config = options.complete(stored)
+    _check(config, folder / CONFIG)
     for name in given.keys() & config.keys() - MAY_CHANGE:
         if given[name] != config[name]:
             raise ValueError(
@@ -207,6 +208,19 @@ def _resumed(folder, given):
     if changed.get("epochs", 0) > stored["epochs"]:
         building.write_config(folder / CONFIG, config)
     return _Parts(config | {"weights": None}, parts_of(config), None)
+
+
+def _check(config, path):
+    """ValueError, naming the file, for a setting that no `minidl train` wrote."""
+    for name, (default, _, extra) in OPTIONS.items():
+        value, kind = config[name], type(default)
+        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
+        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
+        wrong |= "choices" in extra and value not in extra["choices"]
+        if wrong and value is not None:
+            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
+    if not isinstance(config.get("classes"), list) or not all(isinstance(name, str) for name in config["classes"]):
+        raise ValueError(f"{path}: classes is {config.get('classes')!r}; needed a list of names")
 
 
 def _train(folder, parts, tensorboard):

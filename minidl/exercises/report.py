@@ -199,7 +199,7 @@ def _cause_lines(exercise, name, cause):
 def _repeated(exercise, function, results, seconds, report):
     """A line where the answer to the first case changes from call to call, which explains what else is unknown."""
     first = results[0]
-    if first.values is None or exercise.prepare or "unknown" not in report.certainty.values():
+    if first.values is None or exercise.prepare or set(report.certainty.values()) <= {SURE}:
         return []
     again = call(exercise, function, first.arguments, first.expected, seconds)
     if again.values is not None and all(agree(a, b) for a, b in zip(again.values, first.values)):
@@ -207,7 +207,7 @@ def _repeated(exercise, function, results, seconds, report):
     text = (
         "the same arguments give another answer at the second call: np.empty, random numbers, or a variable outside it"
     )
-    unknown = [name for name, certainty in report.certainty.items() if certainty == "unknown"]
+    unknown = [name for name, certainty in report.certainty.items() if certainty != SURE]
     report.causes |= dict.fromkeys(unknown, text)
     report.certainty |= dict.fromkeys(unknown, SURE)
     return [f"cause (sure): {text}"]

@@ -13,6 +13,7 @@ from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import xp
 from ..typing import Array, Dims
+from .blocked_sum import blocked_sum
 from .elementary import exp
 from .elementwise import clone, quiet, where
 from .indexing import gather
@@ -31,7 +32,7 @@ def _kept(shape, axes):
 
 @primitive
 def _sum(x, *, axes):
-    return x.sum(axes, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
+    return blocked_sum(x, axes) if x.dtype.kind == "f" else x.sum(axes, dtype=np.int64)
 
 
 _sum.rules(x=lambda g, x_shape, axes: expand(reshape(g, _kept(x_shape, axes)), x_shape))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import printable
+from .. import printable, report
 
 
 def write_segmentation(config, args, source, image, scores, targets):
@@ -37,7 +37,7 @@ def write_segmentation(config, args, source, image, scores, targets):
         written.append(targets["figure"])
     labels, counts = np.unique(mask, return_counts=True)
     shares = sorted(zip(counts / mask.size, labels), reverse=True)
-    print(f"{written[0]}: " + ", ".join(f"{printable(classes[k])} {share:.1%}" for share, k in shares))
+    report(f"{written[0]}: " + ", ".join(f"{printable(classes[k])} {share:.1%}" for share, k in shares), written[0])
 
 
 def softmax(scores):

@@ -25,7 +25,7 @@ def watched(exercise, function):
     finally:
         sys.setprofile(before)
         _opened.reset(token)
-        seen += _compiled_in(exercise, function)
+        seen += _itself(function) + _compiled_in(exercise, function)
         seen[:] = dict.fromkeys(seen)
 
 
@@ -50,6 +50,16 @@ def _hook(exercise, home, seen):
 
 def _allowed(exercise, code):
     return bool(exercise.library) and (code.co_qualname.startswith("Tensor.") or code.co_name in exercise.library)
+
+
+def _itself(function):
+    """The name of a function that is a library's own."""
+    module = str(getattr(function, "__module__", None) or "")
+    return (
+        [f"{module}.{getattr(function, '__qualname__', '')}"]
+        if module.partition(".")[0] in ANSWERING and module
+        else []
+    )
 
 
 def _compiled_in(exercise, function):
