@@ -63,7 +63,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     chosen = next((word for word in argv if not word.startswith("-")), None)
     parser, commands = build_parser(chosen)
     at = argv.index(chosen) if chosen in commands else 0
-    if chosen not in commands or set(argv[:at]) - {"--debug"}:
+    if chosen not in commands or "--" in argv or set(argv[:at]) - {"--debug"}:
         return parser.parse_args(argv)
     known = argparse.Namespace(command=chosen, debug="--debug" in argv[:at])
     try:
