@@ -25,3 +25,31 @@ class Geometry:
     def output_size(self, size):
         """(H, W) of the input -> (Ho, Wo) of the output; values below 1 mean that the kernel does not fit."""
         return tuple((n + 2 * p - e) // s + 1 for n, p, e, s in zip(size, self.padding, self.extent, self.stride))
+
+    def reduced(self, output_size):
+        """The same windows with stride 1 along an axis of one window, and dilation 1 along an axis of one tap.
+
+        Such numbers have no effect, and may be far larger than the image.
+        """
+        stride = tuple(1 if n == 1 else s for n, s in zip(output_size, self.stride))
+        dilation = tuple(1 if k == 1 else d for k, d in zip(self.kernel, self.dilation))
+        if (stride, dilation) == (self.stride, self.dilation):
+            return self
+        return Geometry(self.kernel, stride, self.padding, dilation, self.groups)
+
+
+def check_boxes(name, images, N, size=(1, 1)):
+    """ValueError where boxes would be read from planes of (H, W) without a pixel, IndexError where one names no image of N."""
+    if len(images) and 0 in size:
+        raise ValueError(f"{name}: boxes cannot be read from planes of {size[0]} x {size[1]} pixels")
+    wrong = images[~((images >= 0) & (images < N))]
+    if wrong.size:
+        raise IndexError(f"{name}: a box names image {wrong[0]:g}; there are {N}")
+
+
+def check_plane(name, size, output_size):
+    """ValueError where every output of (Ho, Wo) has to come from a plane of (H, W) that holds no pixel."""
+    if 0 in size and 0 not in output_size:
+        raise ValueError(
+            f"{name}: planes of {size[0]} x {size[1]} pixels have no value for an output of {tuple(output_size)}"
+        )

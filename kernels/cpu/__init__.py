@@ -43,9 +43,11 @@ from .regions.nms import nms
 from .regions.roi_align import roi_align, roi_align_adjoint
 from .regions.roi_align_max import roi_align_max
 from .regions.roi_pool import roi_gather, roi_pool, roi_scatter
+from .runtime.arguments import with_dense_arrays
 from .runtime.compile_notice import announce_compilation
 from .runtime.threads import keep_memory, protect
 
 announce_compilation()
 keep_memory()
+globals().update({name: with_dense_arrays(globals()[name], row) for name, row in ROWS.items()})
 protect(globals(), ROWS)

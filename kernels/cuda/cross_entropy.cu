@@ -26,7 +26,7 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, co
         return;
     }
     const Exponentials e(x + first, C, L);
-    loss[pixel] = w * ((e.top - x[first + t * L]) + log(e.sum));
+    loss[pixel] = w * ((e.top - x[first + t * L]) + log(T(e.sum)));
 }
 
 // dx[c] = g weight[t] (softmax(x)[c] - [c = t]), and 0 where g or the weight is 0, whatever x holds
@@ -42,7 +42,7 @@ extern "C" __global__ void cross_entropy_backward(const T *g, const T *x, const 
         return;
     }
     const Exponentials e(x + first, C, L);
-    const T scale = up / e.sum;
+    const T scale = T(up / e.sum);
     for (int c = 0; c < C; c++)
         dx[first + (long long)c * L] = exp(x[first + (long long)c * L] - e.top) * scale - (c == t ? up : T(0));
 }

@@ -20,6 +20,7 @@ gaussian_sum(const T *values, const T *features, T *out, int C, int N, int d) {
         for (int c = 0; c < CHANNELS; c++)
             value[c * TILE + tid] = j < N && c < channels ? values[(long long)(first + c) * N + j] : T(0);
         __syncthreads();
+        T part[CHANNELS] = {}; // sums are blocked: over a tile, then over the tiles
         for (int t = 0; t < TILE; t++) {
             T distance = 0;
             for (int k = 0; k < d; k++) {
@@ -28,8 +29,10 @@ gaussian_sum(const T *values, const T *features, T *out, int C, int N, int d) {
             }
             const T weight = exp(T(-0.5) * distance);
 #pragma unroll
-            for (int c = 0; c < CHANNELS; c++) sum[c] += weight * value[c * TILE + t];
+            for (int c = 0; c < CHANNELS; c++) part[c] += weight * value[c * TILE + t];
         }
+#pragma unroll
+        for (int c = 0; c < CHANNELS; c++) sum[c] += part[c];
         __syncthreads();
     }
     if (i < N)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..geometry import check_plane
 from .loader import Kernel, array_module, contiguous, i32
 from .planes import over_planes
 from .tables import table
@@ -30,6 +31,7 @@ def _inverse(xp, taps, size, dtype):
 
 def resize2d(x, rows, cols):
     """y[n,c,i,j] = (1 - f) x[lo] + f x[hi] along rows and columns: one thread a pixel."""
+    check_plane("resize2d", x.shape[2:], (len(rows[0]), len(cols[0])))
     x = contiguous(x)
     (N, C, H, W), xp, Ho, Wo = x.shape, array_module(x), len(rows[0]), len(cols[0])
     y = xp.empty((N, C, Ho, Wo), x.dtype)
@@ -42,6 +44,7 @@ def resize2d(x, rows, cols):
 
 def resize2d_adjoint(y, rows, cols, size):
     """Adds every y[n,c,i,j] to the pixels it was interpolated from, as gathers along rows and then along columns."""
+    check_plane("resize2d_adjoint", size, y.shape[2:])
     y = contiguous(y)
     (N, C, Ho, Wo), xp, (H, W) = y.shape, array_module(y), size
     tall, x = xp.empty((N, C, H, Wo), y.dtype), xp.empty((N, C, H, W), y.dtype)

@@ -11,7 +11,7 @@ extern "C" __global__ void softmax(const T *x, T *y, Scores size) {
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
     const Exponentials e(x + first, C, L);
-    const T scale = 1 / e.sum;
+    const T scale = T(1 / e.sum);
     for (int c = 0; c < C; c++) y[first + (long long)c * L] = exp(x[first + (long long)c * L] - e.top) * scale;
 }
 
@@ -21,7 +21,7 @@ extern "C" __global__ void log_softmax(const T *x, T *y, Scores size) {
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
     const Exponentials e(x + first, C, L);
-    const T log_sum = log(e.sum);
+    const T log_sum = log(T(e.sum));
     for (int c = 0; c < C; c++) y[first + (long long)c * L] = x[first + (long long)c * L] - e.top - log_sum;
 }
 
@@ -31,10 +31,10 @@ extern "C" __global__ void softmax_backward(const T *g, const T *y, T *dx, Score
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
-    T sum = 0;
+    double sum = 0;
     for (int c = 0; c < C; c++) sum += g[first + (long long)c * L] * y[first + (long long)c * L];
     for (int c = 0; c < C; c++)
-        dx[first + (long long)c * L] = y[first + (long long)c * L] * (g[first + (long long)c * L] - sum);
+        dx[first + (long long)c * L] = y[first + (long long)c * L] * (g[first + (long long)c * L] - T(sum));
 }
 
 // dx = g - exp(y) sum_c g
@@ -43,8 +43,8 @@ extern "C" __global__ void log_softmax_backward(const T *g, const T *y, T *dx, S
     const int pixel = thread_number();
     if (pixel >= N * L) return;
     const long long first = first_class(pixel, C, L);
-    T sum = 0;
+    double sum = 0;
     for (int c = 0; c < C; c++) sum += g[first + (long long)c * L];
     for (int c = 0; c < C; c++)
-        dx[first + (long long)c * L] = g[first + (long long)c * L] - exp(y[first + (long long)c * L]) * sum;
+        dx[first + (long long)c * L] = g[first + (long long)c * L] - exp(y[first + (long long)c * L]) * T(sum);
 }

@@ -11,7 +11,7 @@ def limits(ceiling, dtype):
 
 def relu(x, ceiling=np.inf):
     """min(max(x, 0), ceiling), the ceiling infinity for ReLU and 6 for ReLU6; NaN stays NaN."""
-    return np.clip(x, x.dtype.type(0), x.dtype.type(ceiling))
+    return np.asarray(np.clip(x, x.dtype.type(0), x.dtype.type(ceiling)))
 
 
 def relu_backward(g, y, ceiling=np.inf):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..geometry import check_plane
+
 
 def _pad(x, geometry, output_size, fill):
     """Pads the plane by the geometry's padding, and further below and to the right where windows hang over the edge."""
@@ -26,7 +28,7 @@ def max_pool2d(x, geometry, output_size):
     The first maximum wins; a NaN wins over every number, the last NaN over all. Taps outside the image do not take
     part; a window that lies wholly outside gives -inf at index -1.
     """
-    H, W = x.shape[2:]
+    (H, W), geometry = x.shape[2:], geometry.reduced(output_size)
     place = _pad(np.arange(H * W, dtype=np.int32).reshape(H, W), geometry, output_size, -1)
     y = np.full((*x.shape[:2], *output_size), -np.inf, x.dtype)
     index = np.full(y.shape, -1, np.int32)
@@ -46,6 +48,7 @@ def _spans(size, count):
 def adaptive_max_pool2d(x, output_size):
     """(y, index) over windows floor(i H / Ho) .. ceil((i + 1) H / Ho); ties and NaN as in max_pool2d."""
     H, W = x.shape[2:]
+    check_plane("adaptive_max_pool2d", (H, W), output_size)
     y = np.full((*x.shape[:2], *output_size), -np.inf, x.dtype)
     index = np.full(y.shape, -1, np.int32)
     for i, (top, bottom) in enumerate(_spans(H, output_size[0])):
@@ -60,12 +63,14 @@ def adaptive_max_pool2d(x, output_size):
 
 def avg_pool2d(x, geometry, scale):
     """y[n,c,i,j] = scale[i,j] * sum over taps of x[n, c, i s + k d - p, j s + l d - p], zero outside the image."""
+    geometry = geometry.reduced(scale.shape)
     padded = _pad(x, geometry, scale.shape, 0)
     return sum(_taps(padded, geometry, scale.shape)) * scale.astype(x.dtype)
 
 
 def avg_pool2d_adjoint(y, geometry, scale, size):
     """Adds scale[i,j] y[n,c,i,j] to every tap of window (i, j) of a plane of the given size."""
+    geometry = geometry.reduced(scale.shape)
     padded = _pad(np.zeros((*y.shape[:2], *size), y.dtype), geometry, scale.shape, 0)
     y = y * scale.astype(y.dtype)
     for v in _taps(padded, geometry, scale.shape):
@@ -76,14 +81,19 @@ def avg_pool2d_adjoint(y, geometry, scale, size):
 
 def adaptive_avg_pool2d(x, output_size):
     """Mean over windows floor(i H / Ho) .. ceil((i + 1) H / Ho): first along rows, then along columns."""
+    check_plane("adaptive_avg_pool2d", x.shape[2:], output_size)
+    if 0 in output_size:
+        return np.empty((*x.shape[:2], *output_size), x.dtype)
+    dtype = x.dtype
     rows, cols = _spans(x.shape[2], output_size[0]), _spans(x.shape[3], output_size[1])
-    x = np.stack([x[:, :, a:b].mean(2) for a, b in rows], 2)
-    return np.stack([x[..., a:b].mean(3) for a, b in cols], 3)
+    x = np.stack([x[:, :, a:b].mean(2, dtype=np.float64) for a, b in rows], 2)
+    return np.stack([x[..., a:b].mean(3) for a, b in cols], 3).astype(dtype)
 
 
 def adaptive_avg_pool2d_adjoint(y, size):
     """Spreads every y[n,c,i,j] evenly over its window of a plane of the given size."""
     (N, C, Ho, Wo), (H, W) = y.shape, size
+    check_plane("adaptive_avg_pool2d_adjoint", size, (Ho, Wo))
     wide = np.zeros((N, C, Ho, W), y.dtype)
     for j, (a, b) in enumerate(_spans(W, Wo)):
         wide[..., a:b] += y[..., j, None] / (b - a)

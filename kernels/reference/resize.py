@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..geometry import check_plane
+
 
 def _interpolate(x, taps, axis):
     lo, hi, f = taps
@@ -28,10 +30,12 @@ def resize2d(x, rows, cols):
     rows and cols are (lo, hi, f): int32, int32 and floating arrays of the output's height and width. Nearest
     neighbour is f = 0; bilinear takes lo = floor and f the fraction of the half-pixel (or aligned) coordinate.
     """
+    check_plane("resize2d", x.shape[2:], (len(rows[0]), len(cols[0])))
     return np.ascontiguousarray(_interpolate(_interpolate(x, cols, 3), rows, 2))
 
 
 def resize2d_adjoint(y, rows, cols, size):
     """Adds every y[n,c,i,j] to the up to four pixels of the (H, W) plane that it was interpolated from."""
+    check_plane("resize2d_adjoint", size, y.shape[2:])
     x = _interpolate_adjoint(_interpolate_adjoint(y, rows, 2, size[0]), cols, 3, size[1])
     return np.ascontiguousarray(x)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..geometry import check_boxes
+
 
 def roi_pool(x, boxes, output_size, scale):
     """(y, index): the largest pixel of each bin of a box whose corners and bins are rounded to pixels, and where it is.
@@ -10,6 +12,7 @@ def roi_pool(x, boxes, output_size, scale):
     floor(i size / bins) ... ceil((i + 1) size / bins) - 1 of the box that lie in the image. An empty bin gives 0 at index
     -1; the first of equal pixels wins, a NaN over every number. index is int32, flat in the H x W plane.
     """
+    check_boxes("roi_pool", boxes[:, 0], len(x))
     (K, _), (C, H, W), (ph, pw) = boxes.shape, x.shape[1:], output_size
     y, index = np.zeros((K, C, ph, pw), x.dtype), np.full((K, C, ph, pw), -1, np.int32)
     for k, (n, *box) in enumerate(boxes):
@@ -48,6 +51,7 @@ def _check(name, index, size):
 def roi_gather(x, batch, index):
     """y[k,c,...] = x[batch[k],c].flat[index[k,c,...]]; index -1 gives 0; IndexError outside the plane."""
     N, C, H, W = x.shape
+    check_boxes("roi_gather", batch, N)
     _check("roi_gather", index, H * W)
     image, channel = batch.reshape(-1, 1, 1), np.arange(C)[:, None]
     flat = index.reshape(len(batch), C, -1) if index.size else index.reshape(len(batch), C, 0)
@@ -59,6 +63,7 @@ def roi_scatter(y, batch, index, size):
     """x[batch[k],c].flat[index[k,c,...]] += y[k,c,...]; index -1 adds nothing; size is (N, H, W)."""
     N, H, W = size
     K, C = y.shape[:2]
+    check_boxes("roi_scatter", batch, N)
     _check("roi_scatter", index, H * W)
     x = np.zeros((N, C, H * W), y.dtype)
     flat = index.reshape(K, C, -1) if index.size else index.reshape(K, C, 0)

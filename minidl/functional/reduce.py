@@ -13,6 +13,7 @@ from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import xp
 from ..typing import Array, Dims
+from .blocked_sum import blocked_sum
 from .elementary import exp
 from .elementwise import clone, quiet, where
 from .indexing import gather
@@ -21,7 +22,7 @@ from .shape import expand, reshape
 
 def _axes(x, dim, function):
     """`dim` as a tuple of axes from 0 on; an empty one means all of them, as in PyTorch."""
-    return axes(function, None if dim == () or dim == [] else dim, x.ndim)
+    return axes(function, None if isinstance(dim, tuple | list) and not dim else dim, x.ndim)
 
 
 def _kept(shape, axes):
@@ -31,7 +32,7 @@ def _kept(shape, axes):
 
 @primitive
 def _sum(x, *, axes):
-    return x.sum(axes, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
+    return blocked_sum(x, axes) if x.dtype.kind == "f" else x.sum(axes, dtype=np.int64)
 
 
 _sum.rules(x=lambda g, x_shape, axes: expand(reshape(g, _kept(x_shape, axes)), x_shape))
@@ -50,7 +51,9 @@ def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Mean over `dim`."""
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
-    return sum(x, dim, keepdim) / math.prod(x.shape[d] for d in _axes(x, dim, "mean"))
+    axes = _axes(x, dim, "mean")
+    count = math.prod(x.shape[d] for d in axes)
+    return sum(x, axes, keepdim) / count if count else sum(x, axes, keepdim) + math.nan
 
 
 @primitive

@@ -10,6 +10,8 @@ from .style import ACCENT, INK, new_figure, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PAPER = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.85}  # behind text that lies on an arrow
+
 
 @styled
 def architecture(
@@ -43,7 +45,7 @@ def _box(ax, name, x, y, channels, size, largest):
     patch = ax.add_patch(Rectangle((x - w / 2, y - h / 2), w, h, fc="0.88" if channels else "white", ec=INK, zorder=2))
     if channels:
         text = f"{name}\n{channels} x {size}²" if size else f"{name}\n{channels}"
-        ax.text(x, y - h / 2 - 0.03, text, ha="center", va="top", fontsize=7)
+        ax.text(x, y - h / 2 - 0.03, text, ha="center", va="top", fontsize=7, zorder=4, bbox=PAPER)
     else:
         ax.text(x, y, name, ha="center", va="center", fontsize=7, zorder=3)
     return patch
@@ -61,5 +63,5 @@ def _arrow(ax, start, end, layer):
         ax.text(
             (x0 + x1) / 2 + (0 if across else 0.05), (y0 + y1) / 2 + (0.05 if across else 0), layer,
             ha="center" if across else "left", va="bottom" if across else "center", fontsize=6.5, zorder=4,
-            bbox={"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8},
+            bbox=PAPER,
         )  # fmt: skip

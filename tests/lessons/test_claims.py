@@ -71,3 +71,49 @@ def test_10_both_definitions_give_the_same_labels_and_two_iterations_do_most():
     assert after == sorted(after) and after[2] - after[0] > 0.9 * (after[4] - after[0])
     border, elsewhere = found(r"at the border (\S+), elsewhere (\S+)", text)
     assert border > 10 * elsewhere
+
+
+def test_11_orders_of_a_sum_differ_and_the_ladder_rises():
+    text = printed("11")
+    left, lanes, halves = (float(e) for e in re.findall(r"relative error (\S+)", text))
+    assert left > lanes > halves
+    assert "(a + b) + c = 1.0   a + (b + c) = 0.0" in text
+    times = {
+        name.strip(): float(factor)
+        for name, factor in re.findall(
+            r"^(loops|rows|tiled, 1 thread|winograd, 1 thread) +[\d.]+ +([\d.]+)$", text, re.M
+        )
+    }
+    assert list(times.values()) == sorted(times.values()) and times["rows"] > 8
+
+
+def test_20_each_stream_helps_and_the_finest_is_missed_most():
+    text = printed("20")
+    here, library, error = found(
+        r"parameters: (\d+) here, (\d+) in models.FCN; largest difference of scores (\S+)", text
+    )
+    assert here == library and error < 1e-5
+    ious = {n.strip(): float(v) for n, v in re.findall(r"^(FCN-\S+(?: fixed)?) +mean IoU (\d\.\d+)", text, re.M)}
+    assert ious["FCN-32s fixed"] < ious["FCN-32s"] < ious["FCN-16s"] - 0.05 < ious["FCN-8s"] - 0.1
+    without = {int(s): float(v) for s, v in re.findall(r"stream at stride (\d+): mean IoU (\S+)", text)}
+    assert without[8] < without[16] - 0.05 and without[16] < without[32]
+
+
+def test_22_the_copies_draw_borders():
+    text = printed("22")
+    here, library, error = found(r"parameters: (\d+) here, (\d+) in models.unet_small; .* (\S+)$", text)
+    assert here == library and error == 0
+    ((_, with_copies), (_, without)) = re.findall(r"^(with|without) copies +IoU of 'any digit' (\S+)", text, re.M)
+    assert float(with_copies) > float(without) + 0.05
+
+
+def test_23_the_networks_written_out_are_the_librarys_and_the_orders_hold():
+    text = printed("23")
+    here, library, error = found(r"parameters: (\d+) here, (\d+) in the library; .* (\S+)$", text)
+    assert here == library and error < 1e-5 and found(r"difference of scores: (\S+)", text) == [0]
+    rows = re.findall(r"^(\S.*?) +([\d.]+) +near borders +([\d.]+)$", text, re.M)
+    ious, borders = {name: float(iou) for name, iou, _ in rows}, {name: float(near) for name, _, near in rows}
+    assert ious["v3, output stride 32"] < ious["v3, output stride 16"] - 10 < ious["v3, output stride 8"] - 20
+    crf, v1 = "v1, LargeFOV, CRF", "v1, rate 4 (LargeFOV)"
+    assert borders[crf] - borders[v1] > ious[crf] - ious[v1] > 10  # more near borders
+    assert ious[crf] > ious["MobileNetV2, v3+"] > ious["MobileNetV2, no decoder"] + 10

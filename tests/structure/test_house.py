@@ -24,8 +24,9 @@ TORCH = {"fit", "DataLoader", "DigitScenes"} | {
     *("FasterRCNN", "RegionProposalNetwork", "RoIHeads"),
 }
 # Counts that are still too high; they may fall, never rise.
-TOO_MANY_PARAMETERS = {"minidl": 8, "kernels": 80}
+TOO_MANY_PARAMETERS = {"minidl": 8, "kernels": 0}
 TOO_MANY_FILES = {
+    "minidl/functional": 21,
     "kernels/cuda": 57,
     "minidl/data": 22,
     "minidl/exercises/tasks": 22,

@@ -261,7 +261,9 @@ def test_sixty_kills(tmp_path):
         steps = step(broken)
     epochs = checkpoint.load(broken / LAST)[1]["run"]["epoch"] + 1
     for folder in (whole, broken):
-        assert start(tmp_path, folder, epochs).wait() == 0
+        process = start(tmp_path, folder, epochs)
+        said = process.communicate()[1].decode()
+        assert process.returncode == 0, said
     (weights, state), (others, other) = (checkpoint.load(folder / LAST) for folder in (whole, broken))
     assert state["run"]["step"] == other["run"]["step"] and weights.keys() == others.keys()
     assert all(w.tobytes() == others[name].tobytes() for name, w in weights.items())

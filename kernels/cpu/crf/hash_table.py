@@ -1,7 +1,7 @@
 """Which vertices of the permutohedral lattice are occupied: a hash table from a vertex's 64-bit code to its number.
 
-Every thread numbers the corners of its own band of points, then the bands are merged, in their order: the numbers are those
-that one thread would have given, by first appearance.
+Every thread numbers the corners of its own band of points, then the bands are merged in order: vertices are numbered by first
+appearance, whatever the number of threads.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..runtime.jit import allocating, inner, kernel, njit
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing (Knuth, volume 3, section 6.4)
 MIX = np.int64(0x2545F4914F6CDD1D)  # spreads the few bits of an order over 64
-RECENT = 11  # bits: how many simplices the shortcut remembers
+RECENT = 11  # bits: the simplices that a small cache keeps
 
 
 @njit(inline="always")
@@ -50,7 +50,7 @@ def _number_band(code, order, stride, vertex, codes):
         c = code[i]
         s = _slot(c ^ (order[i] * MIX), len(recent))
         twin = recent[s]
-        if twin >= 0 and code[twin] == c and order[twin] == order[i]:  # a simplex that was met just before
+        if twin >= 0 and code[twin] == c and order[twin] == order[i]:  # a simplex that came just before
             for r in range(D):
                 vertex[i, r] = vertex[twin, r]
             continue
@@ -98,7 +98,7 @@ def _merge(codes, counts, vertex):
 
 @kernel
 def _finish(codes, table, stride, counts, renumber, vertex):
-    """The vertices' common numbers in every band but the first, and everybody's neighbours."""
+    """The vertices' final numbers in every band but the first, and the neighbours of all vertices."""
     (N, D), bands, M = vertex.shape, len(counts), len(codes)
     neighbour = np.full((D, M, 2), M, np.int32)
     diagonal = stride.sum()
@@ -110,7 +110,7 @@ def _finish(codes, table, stride, counts, renumber, vertex):
         for m in range(band * M // bands, (band + 1) * M // bands):
             for j in range(D):
                 n = table[_find(codes[m] - diagonal + D * stride[j], codes, table)]
-                if n >= 0:  # my first neighbour: I am its second
+                if n >= 0:  # the first neighbour of m, whose second neighbour is m
                     neighbour[j, m, 0] = n
                     neighbour[j, n, 1] = m
     return neighbour

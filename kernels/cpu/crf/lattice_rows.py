@@ -1,5 +1,8 @@
-"""What the permutohedral lattice does with rows of channels: scatter a point's to its corners, gather, blur, collect."""
+"""What the permutohedral lattice does with rows of channels: scatter to a point's corners, gather, blur, add up parts."""
 
+from typing import NamedTuple
+
+import numpy as np
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -7,8 +10,15 @@ from numba.extending import intrinsic
 from .rows import Matrix, multiply_add
 
 
+class Corners(NamedTuple):
+    """The vertices around every point (N, d + 1), and its barycentric weights."""
+
+    vertex: np.ndarray
+    weight: np.ndarray
+
+
 def _corners(builder, vertex, weight, point, body):
-    """body(row, weight) for every corner of a point: straight code for 3 and 6 corners, those of positions and of colours."""
+    """body(row, weight) for every corner of a point: unrolled for 3 and 6 corners, those of positions and of colours."""
 
     def corner(k):
         body(builder.sext(vertex.number(point, k), k.type), weight.number(point, k))
@@ -23,47 +33,71 @@ def _corners(builder, vertex, weight, point, body):
         corner(loop.index)
 
 
-@intrinsic
-def _scatter(typing, out, vertex, weight, point, values, i, scale, column, lane):
-    """out[vertex[point, k], column:] += weight[point, k] * scale * values[i, column:] for every k, in the type of out."""
+def _columns(builder, matrix, lane, body):
+    """body(column) for the first column of every vector of the matrix's rows."""
+    index = matrix.columns.type
+    with cgutils.for_range_slice(builder, index(0), matrix.columns, index(lane.count), index) as (column, _):
+        body(column)
 
-    def generate(context, builder, signature, args):
-        kinds = signature.args
-        out, vertex, weight, values = (Matrix(context, builder, kinds[k], args[k], lane) for k in (0, 1, 2, 4))
-        point, i, scale, column = (args[k] for k in (3, 5, 6, 7))
-        row = out.widened(builder.fmul(values.spread(scale, kinds[6]), values.load(i, column)))
 
-        def add(j, w):
-            out.store(multiply_add(builder, out.spread(w, weight.kind), row, out.load(j, column)), j, column)
-
-        _corners(builder, vertex, weight, point, add)
-        return context.get_dummy_value()
-
-    n = types.intp
-    return types.void(out, vertex, weight, n, values, n, scale, n, lane), generate
+def _tables(context, builder, kind, corners, lane):
+    """The matrices vertex and weight of a `Corners`."""
+    arrays = ((kind.types[k], builder.extract_value(corners, k)) for k in (0, 1))
+    return (Matrix(context, builder, array_kind, array, lane) for array_kind, array in arrays)
 
 
 @intrinsic
-def _gather(typing, out, i, table, vertex, weight, point, scale, column, lane):
-    """out[i, column:] += scale * sum_k weight[point, k] * table[vertex[point, k], column:]; the sum stays in a register."""
+def scatter_row(typing, out, corners, point, values, i, scale, lane):
+    """out[vertex[point, k]] += weight[point, k] * scale * values[i] for every k, in the type of out, which may be wider."""
 
     def generate(context, builder, signature, args):
         kinds = signature.args
-        out, table, vertex, weight = (Matrix(context, builder, kinds[k], args[k], lane) for k in (0, 2, 3, 4))
-        i, point, scale, column = (args[k] for k in (1, 5, 6, 7))
-        total = cgutils.alloca_once_value(builder, out.vector([0.0] * lane.count))
+        out, values = (Matrix(context, builder, kinds[k], args[k], lane) for k in (0, 3))
+        vertex, weight = _tables(context, builder, kinds[1], args[1], lane)
+        point, i, scale = args[2], args[4], args[5]
 
-        def add(j, w):
-            w = out.spread(w, weight.kind)
-            builder.store(multiply_add(builder, w, table.load(j, column), builder.load(total)), total)
+        def body(column):
+            row = out.widened(builder.fmul(values.broadcast(scale, kinds[5]), values.load(i, column)))
 
-        _corners(builder, vertex, weight, point, add)
-        scale = out.spread(scale, kinds[6])
-        out.store(multiply_add(builder, scale, builder.load(total), out.load(i, column)), i, column)
+            def add(j, w):
+                out.store(multiply_add(builder, out.broadcast(w, weight.kind), row, out.load(j, column)), j, column)
+
+            _corners(builder, vertex, weight, point, add)
+
+        _columns(builder, out, lane, body)
         return context.get_dummy_value()
 
     n = types.intp
-    return types.void(out, n, table, vertex, weight, n, scale, n, lane), generate
+    return types.void(out, corners, n, values, n, scale, lane), generate
+
+
+@intrinsic
+def gather_row(typing, out, i, table, corners, point, scale, lane):
+    """out[i] += scale * sum_k weight[point, k] * table[vertex[point, k]]; the sum stays in a register."""
+
+    def generate(context, builder, signature, args):
+        kinds = signature.args
+        out, table = (Matrix(context, builder, kinds[k], args[k], lane) for k in (0, 2))
+        vertex, weight = _tables(context, builder, kinds[3], args[3], lane)
+        i, point, scale = args[1], args[4], args[5]
+        total = cgutils.alloca_once(builder, out.vector)
+
+        def body(column):
+            builder.store(out.vector([0.0] * lane.count), total)
+
+            def add(j, w):
+                w = out.broadcast(w, weight.kind)
+                builder.store(multiply_add(builder, w, table.load(j, column), builder.load(total)), total)
+
+            _corners(builder, vertex, weight, point, add)
+            factor = out.broadcast(scale, kinds[5])
+            out.store(multiply_add(builder, factor, builder.load(total), out.load(i, column)), i, column)
+
+        _columns(builder, out, lane, body)
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(out, n, table, corners, n, scale, lane), generate
 
 
 @intrinsic
@@ -83,7 +117,7 @@ def _blur(typing, new, i, old, n1, n2, column, lane):
 
 @intrinsic
 def _collect(typing, table, m, sums, factor, column, lane):
-    """table[m, column:] = factor[0, column:] * sum_b sums[m + b (M + 1), column:], one vector, summed in the type of sums."""
+    """table[m, column:] = factor[0, column:] * sum_p sums[m + p (M + 1), column:], one vector, summed in the type of sums."""
 
     def generate(context, builder, signature, args):
         table, sums, factor = (Matrix(context, builder, signature.args[k], args[k], lane) for k in (0, 2, 3))
@@ -102,23 +136,9 @@ def _collect(typing, table, m, sums, factor, column, lane):
 
 @njit(inline="always")
 def collect_row(table, m, sums, factor, lane):
-    """table[m] = factor * sum_b sums[b, m], with factor (1, W) and the bands of sums in one matrix (bands (M + 1), W)."""
+    """table[m] = factor * sum_p sums[p, m], with factor (1, W) and the parts of sums in one matrix (parts (M + 1), W)."""
     for column in range(0, table.shape[1], len(lane)):
         _collect(table, m, sums, factor, column, lane)
-
-
-@njit(inline="always")
-def gather_row(out, i, table, vertex, weight, point, scale, lane):
-    """out[i] += scale * sum_k weight[point, k] * table[vertex[point, k]]."""
-    for column in range(0, out.shape[1], len(lane)):
-        _gather(out, i, table, vertex, weight, point, scale, column, lane)
-
-
-@njit(inline="always")
-def scatter_row(out, vertex, weight, point, values, i, scale, lane):
-    """out[vertex[point, k]] += weight[point, k] * scale * values[i] for every k; out may have the wider type."""
-    for column in range(0, out.shape[1], len(lane)):
-        _scatter(out, vertex, weight, point, values, i, scale, column, lane)
 
 
 @njit(inline="always")

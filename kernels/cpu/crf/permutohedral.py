@@ -1,4 +1,4 @@
-"""The permutohedral lattice in Numba: embedding in vector lanes; vertices see vertex_table.py.
+"""The permutohedral lattice in Numba: embedding in vector lanes; vertices see hash_table.py.
 
 A vertex is known by one 64-bit code that is linear in its key: the next corner of a simplex and the neighbours along an
 axis are then one addition away. Results equal the reference column to the last bit.
@@ -9,6 +9,7 @@ from numba import get_num_threads, prange
 
 from ...lattice import Lattice
 from ...reference.permutohedral import check_features, elevation, key_strides
+from ..runtime.arguments import dense
 from ..runtime.jit import kernel
 from .hash_table import number_vertices
 
@@ -77,7 +78,7 @@ def _embed(features, scale, stride, code, order, weight, bands):
 
 def permutohedral_lattice(features):
     """Embed (d, N) points; see the reference column."""
-    features = check_features(features)
+    features = dense(check_features(features))
     d, N = features.shape
     stride = key_strides(features)
     code, order = np.empty(N, np.int64), np.empty(N, np.int64)

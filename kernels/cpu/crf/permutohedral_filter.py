@@ -3,43 +3,45 @@
 import numpy as np
 from numba import get_num_threads, prange
 
+from ..runtime.arguments import dense
 from ..runtime.jit import inner, kernel
 from ..simd.transpose import channels_first, channels_last
-from .lattice_rows import blur_row, collect_row, gather_row, scatter_row
+from .lattice_rows import Corners, blur_row, collect_row, gather_row, scatter_row
 from .rows import add_row, lanes, padded
 
-ALONE = 2**20  # elements times axes
+PARALLEL = 2**20  # elements times axes from which on all threads blur one lattice
+PARTS = 8  # at most so many parts of the points are splatted into tables of their own
 
 
 @inner
-def splat(start, end, values, first, vertex, weight, scale, table, lane):
+def splat(start, end, values, first, corners, scale, table, lane):
     """table[v] += weight * scale[i] * values[i - first] for the points start..end.
 
-    The table is float64: a vertex sums thousands of points, and in float32 that cost beliefs their fifth decimal.
+    The table is float64: a vertex sums thousands of points, and float32 sums change the fifth decimal of beliefs.
     """
     for i in range(start, end):
-        scatter_row(table, vertex, weight, i, values, i - first, scale[i], lane)
+        scatter_row(table, corners, i, values, i - first, scale[i], lane)
 
 
 @inner
-def slice_(start, end, out, first, vertex, weight, scale, table, lane):
+def slice_(start, end, out, first, corners, scale, table, lane):
     """out[i - first] += weight * scale[i] * table[v] for the points start..end."""
     for i in range(start, end):
-        gather_row(out, i - first, table, vertex, weight, i, scale[i], lane)
+        gather_row(out, i - first, table, corners, i, scale[i], lane)
 
 
 @inner
 def _collect_rows(start, stop, sums, table, spare, mix, lane):
-    """table[m] = mix applied to the bands' sum; mix is (W, W), or (1, W) where it is diagonal."""
+    """table[m] = mix applied to the sum of the parts; mix is (W, W), or (1, W) where it is diagonal."""
     flat = sums.reshape(-1, sums.shape[2])
     for m in range(start, stop):
         if len(mix) == 1:
             collect_row(table, m, flat, mix, lane)
         else:
             spare[m] = table[m] = 0
-            for b in range(len(sums)):
+            for part in range(len(sums)):
                 for c in range(sums.shape[2]):
-                    spare[m, c] += sums[b, m, c]
+                    spare[m, c] += sums[part, m, c]
             for c in range(len(mix)):
                 add_row(table, m, mix, c, spare[m, c], lane)
 
@@ -51,7 +53,7 @@ def _blur_rows(start, stop, table, spare, neighbour, lane):
 
 
 @inner
-def _blur_alone(sums, result, spare, neighbour, mix, lane):
+def _blur_serial(sums, result, spare, neighbour, mix, lane):
     D, M, _ = neighbour.shape
     table, other = (spare, result) if D % 2 else (result, spare)
     _collect_rows(0, M, sums, table, other, mix, lane)
@@ -64,11 +66,11 @@ def _blur_alone(sums, result, spare, neighbour, mix, lane):
 @kernel
 def _blur_each(sums, results, spares, neighbours, mixes, lane):
     for t in prange(len(sums)):
-        _blur_alone(sums[t], results[t], spares[t], neighbours[t], mixes[t], lane)
+        _blur_serial(sums[t], results[t], spares[t], neighbours[t], mixes[t], lane)
 
 
 @kernel
-def _blur_together(sums, result, spare, neighbour, mix, lane, bands):
+def _blur_parallel(sums, result, spare, neighbour, mix, lane, bands):
     D, M, _ = neighbour.shape
     table, other = (spare, result) if D % 2 else (result, spare)
     for band in prange(bands):
@@ -81,54 +83,59 @@ def _blur_together(sums, result, spare, neighbour, mix, lane, bands):
 
 
 def blur(sums, results, spares, neighbours, mixes, lane):
-    """For each of some lattices: add up the bands' sums (bands, M + 1, W), apply mix, blur along the axes in their order.
+    """For each of some lattices: add up the parts' sums (parts, M + 1, W), apply mix, blur along the axes in their order.
 
-    result and spare are (M + 1, W). A thread takes a lattice, unless one of them is large: dividing every axis among the
-    threads, and waking them for each, took longer than the work.
+    result and spare are (M + 1, W). A thread takes a lattice, unless one of them is large: for small ones, starting the
+    threads once for every axis takes longer than the work. The order of additions is the same either way.
     """
     T = get_num_threads()
-    if T == 1 or max(r.size * len(n) for r, n in zip(results, neighbours)) < ALONE:
+    if T == 1 or max(r.size * len(n) for r, n in zip(results, neighbours)) < PARALLEL:
         _blur_each(sums, results, spares, neighbours, mixes, lane)
     else:
         for each in zip(sums, results, spares, neighbours, mixes):
-            _blur_together(*each, lane, T)
+            _blur_parallel(*each, lane, T)
 
 
 @kernel
-def _splat_bands(values, vertex, weight, scale, sums, lane):
-    bands, N = len(sums), len(values)
-    for band in prange(bands):
-        sums[band] = 0
-        splat(band * N // bands, (band + 1) * N // bands, values, 0, vertex, weight, scale, sums[band], lane)
+def _splat_parts(values, corners, scale, sums, lane):
+    parts, N = len(sums), len(values)
+    for part in prange(parts):
+        sums[part] = 0
+        splat(part * N // parts, (part + 1) * N // parts, values, 0, corners, scale, sums[part], lane)
 
 
 @kernel
-def _slice_bands(out, vertex, weight, scale, table, lane, bands):
+def _slice_bands(out, corners, scale, table, lane, bands):
     N = len(out)
     for band in prange(bands):
-        slice_(band * N // bands, (band + 1) * N // bands, out, 0, vertex, weight, scale, table, lane)
+        slice_(band * N // bands, (band + 1) * N // bands, out, 0, corners, scale, table, lane)
 
 
-def table_bands(lattice):
-    """How many threads splat into tables of their own: together they take at most four times the values' memory."""
-    return max(1, min(get_num_threads(), 2 * lattice.points // (lattice.vertices + 1)))
+def parts_of(lattice):
+    """In how many parts points are splatted: together their tables take at most four times the values' memory.
+
+    The number depends on the lattice alone, so sums are added in the same order whatever the number of threads.
+    """
+    return max(1, min(PARTS, 2 * lattice.points // (lattice.vertices + 1)))
+
+
+def corners_of(lattice):
+    """The `Corners` of a lattice."""
+    return Corners(dense(lattice.vertex), dense(lattice.weight))
 
 
 def permutohedral_filter(values, lattice, reverse):
-    """Values (C, N) -> slice(blur(splat(values))); see the reference column.
-
-    The order of summation depends on the number of threads, so results agree to rounding, not always to the bit.
-    """
-    values = np.ascontiguousarray(values)
+    """Values (C, N) -> slice(blur(splat(values))); see the reference column."""
     C, N = values.shape
     W, lane, dtype = padded(C), lanes(C), values.dtype.type
     rows = channels_last(values, dtype(0), W)
-    sums = np.empty((table_bands(lattice), lattice.vertices + 1, W))
-    _splat_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), sums, lane)
+    corners, ones = corners_of(lattice), np.ones(N, dtype)
+    sums = np.empty((parts_of(lattice), lattice.vertices + 1, W))
+    _splat_parts(rows, corners, ones, sums, lane)
     result, spare = (np.empty(sums.shape[1:], dtype) for _ in range(2))
-    neighbour = np.ascontiguousarray(lattice.neighbour[::-1]) if reverse else lattice.neighbour
+    neighbour = dense(lattice.neighbour[::-1] if reverse else lattice.neighbour)
     mix = np.full((1, W), 1 / (1 + 2.0**-lattice.dimension), dtype)
     blur((sums,), (result,), (spare,), (neighbour,), (mix,), lane)
     rows[:] = 0
-    _slice_bands(rows, lattice.vertex, lattice.weight, np.ones(N, dtype), result, lane, get_num_threads())
+    _slice_bands(rows, corners, ones, result, lane, get_num_threads())
     return channels_first(rows, C)

@@ -1,6 +1,6 @@
 """Rows of channels as explicit vectors: out[i] += w * table[j] in a few instructions.
 
-Left to itself LLVM guards such a loop against overlapping arrays, which cost five times the loop (measured at 24 channels).
+In a plain loop LLVM tests for overlapping arrays, and for short rows the test takes longer than the loop.
 
 A row is padded to whole vectors of 2, 4 or 8 numbers. Kernels get that length as `lane`, a tuple of so many zeros: the length
 of a tuple belongs to its type, so it is known when a kernel is compiled.
@@ -48,7 +48,7 @@ class Matrix:
     def number(self, row, column):
         return self.builder.load(self._pointer(row, column))
 
-    def spread(self, scalar, kind):
+    def broadcast(self, scalar, kind):
         """A number of the given type in all lanes."""
         scalar = self.context.cast(self.builder, scalar, kind, self.kind)
         undefined, zeros = (
@@ -75,7 +75,7 @@ def _add(typing, out, i, table, j, w, column, lane):
     def generate(context, builder, signature, args):
         out, table = (Matrix(context, builder, signature.args[k], args[k], lane) for k in (0, 2))
         _, i, _, j, w, column, _ = args
-        term = out.spread(w, signature.args[4])
+        term = out.broadcast(w, signature.args[4])
         out.store(multiply_add(builder, term, table.load(j, column), out.load(i, column)), i, column)
         return context.get_dummy_value()
 
@@ -109,7 +109,7 @@ def _row_operation(start, combine, finish):
                 n //= 2
                 halves = (ir.VectorType(ir.IntType(32), n)(list(range(k, k + n))) for k in (0, n))
                 all = combine(builder, *(builder.shuffle_vector(all, all, half) for half in halves))
-            all = score.spread(builder.extract_element(all, ir.IntType(32)(0)), score.kind)
+            all = score.broadcast(builder.extract_element(all, ir.IntType(32)(0)), score.kind)
             with cgutils.for_range_slice(builder, *columns) as (column, _):
                 score.store(finish(builder, score.load(i, column), all), i, column)
             return context.get_dummy_value()

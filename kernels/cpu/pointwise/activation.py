@@ -1,6 +1,6 @@
-"""The rectifier in Numba: one sweep, all threads.
+"""The rectifier in Numba: one pass, all threads.
 
-Zeros are written with their type: beside an integer 0, Numba computes a float32 expression in float64.
+Zeros have the type of the array: with an integer 0, Numba computes a float32 expression in float64.
 """
 
 import numpy as np
@@ -23,14 +23,13 @@ def _relu(x, y, ceiling):
 def _relu_backward(g, y, dx, ceiling):
     zero = y.dtype.type(0)
     for j in prange(g.size):
-        v, at = g[j], y[j]  # read before the choice: a load that may not happen does not vectorise well
+        v, at = g[j], y[j]  # loaded before the selection: conditional loads prevent vectors
         v = zero if at <= zero else v
         dx[j] = zero if at >= ceiling else v
 
 
 def relu(x, ceiling=np.inf):
     """min(max(x, 0), ceiling); NaN stays NaN."""
-    x = np.ascontiguousarray(x)
     y = np.empty_like(x)
     _relu(x.reshape(-1), y.reshape(-1), limits(ceiling, x.dtype)[1])
     return y
@@ -38,7 +37,6 @@ def relu(x, ceiling=np.inf):
 
 def relu_backward(g, y, ceiling=np.inf):
     """g where 0 < y < ceiling, else 0; y is the input or the output of relu."""
-    g, y = np.ascontiguousarray(g), np.ascontiguousarray(y)
     dx = np.empty_like(g)
     _relu_backward(g.reshape(-1), y.reshape(-1), dx.reshape(-1), limits(ceiling, y.dtype)[1])
     return dx

@@ -1,8 +1,11 @@
 """Softmax and cross-entropy along axis 1 of (N, C, L) in Numba.
 
-Pixels are taken in tiles of TILE neighbours: classes outside, pixels inside, so the inner loops are contiguous and a
-tile of 21 classes (21 KB) stays in the first-level cache while it is read for the maximum, the sum and the result.
+Pixels are processed in tiles of TILE neighbours, classes in the outer loop and pixels in the inner one, so the inner loops are
+contiguous and a tile of 21 classes stays in the first-level cache while it is read for the maximum, the sum and the result.
+Sums over classes are blocked: BLOCK classes in the array's dtype, the blocks in float64.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -12,12 +15,28 @@ from ..runtime.threads import threads_for
 from ..simd.exp_log import exp_below_zero, log_above_one
 from ..simd.vector import copy_run
 
-TILE = 1024
+TILE, BLOCK = 1024, 128
+
+
+class Labels(NamedTuple):
+    """Labels (N, L), the weight of every class, and the label that does not count."""
+
+    target: np.ndarray
+    weight: np.ndarray
+    ignore_index: int
+
+
+class Scratch(NamedTuple):
+    """Per pixel of a tile: the maximum or the result, the sum of a block of classes, and the sum of the blocks before."""
+
+    m: np.ndarray
+    s: np.ndarray
+    blocks: np.ndarray
 
 
 @inner
 def _maximum(x, a, m):
-    """m = largest class of every pixel of the tile x[:, a : a + m.size]; a NaN is left to the sum that follows."""
+    """m = largest class of every pixel of the tile x[:, a : a + m.size]; a NaN is found by the sum that follows."""
     copy_run(x[0], a, m, 0, m.size)
     for c in range(1, x.shape[0]):
         row = x[c, a : a + m.size]
@@ -26,49 +45,76 @@ def _maximum(x, a, m):
 
 
 @inner
-def _log_sum(x, a, m, s):
+def _start_block(c, s, blocks):
+    """At the first class of a block of classes: adds the last block's sums s to `blocks` and sets s to zero."""
+    if c == 0:
+        blocks[:] = 0
+        s[:] = 0
+    elif c % BLOCK == 0:
+        for j in range(s.size):
+            blocks[j] += s[j]
+        s[:] = 0
+
+
+@inner
+def _end_blocks(C, s, blocks):
+    """s = the sum over all classes."""
+    if C > BLOCK:
+        for j in range(s.size):
+            s[j] = s.dtype.type(blocks[j] + s[j])
+
+
+@inner
+def _log_sum(x, a, scratch):
     """m = max_c x and s = log sum_c exp(x - m) of every pixel of the tile; apart, since in m + s a large m rounds s off."""
+    m, s, blocks = scratch
     _maximum(x, a, m)
-    s[:] = 0
     for c in range(x.shape[0]):
+        _start_block(c, s, blocks)
         row = x[c, a : a + m.size]
         for j in range(m.size):
             s[j] += exp_below_zero(row[j] - m[j])
+    _end_blocks(x.shape[0], s, blocks)
     for j in range(m.size):
         s[j] = log_above_one(s[j])
 
 
 @inner
-def _exponentials(x, a, y, m, s):
+def _exponentials(x, a, y, scratch):
     """y = exp(x - max), s = sum_c y, for every pixel of the tile."""
+    m, s, blocks = scratch
     _maximum(x, a, m)
-    s[:] = 0
     for c in range(x.shape[0]):
+        _start_block(c, s, blocks)
         row, out = x[c, a : a + m.size], y[c, a : a + m.size]
         for j in range(m.size):
             e = exp_below_zero(row[j] - m[j])
             out[j] = e
             s[j] += e
+    _end_blocks(x.shape[0], s, blocks)
 
 
 @inner
 def _scale(y, a, s):
+    """Multiplies every class by s; 0 where s is 0, whatever y holds."""
+    zero = s.dtype.type(0)
     for c in range(y.shape[0]):
         row = y[c, a : a + s.size]
         for j in range(s.size):
-            row[j] *= s[j]
+            row[j] = zero if s[j] == zero else row[j] * s[j]
 
 
 @inner
-def _softmax_tile(x, a, y, log, m, s):
+def _softmax_tile(x, a, y, log, scratch):
+    m, s, _ = scratch
     if log:
-        _log_sum(x, a, m, s)
+        _log_sum(x, a, scratch)
         for c in range(x.shape[0]):
             row, out = x[c, a : a + m.size], y[c, a : a + m.size]
             for j in range(m.size):
                 out[j] = (row[j] - m[j]) - s[j]
     else:
-        _exponentials(x, a, y, m, s)
+        _exponentials(x, a, y, scratch)
         one = x.dtype.type(1)
         for j in range(s.size):
             s[j] = one / s[j]
@@ -76,12 +122,14 @@ def _softmax_tile(x, a, y, log, m, s):
 
 
 @inner
-def _softmax_backward_tile(g, y, a, dx, log, s):
-    s[:] = 0
+def _softmax_backward_tile(g, y, a, dx, log, scratch):
+    _, s, blocks = scratch
     for c in range(g.shape[0]):
+        _start_block(c, s, blocks)
         up, out = g[c, a : a + s.size], y[c, a : a + s.size]
         for j in range(s.size):
             s[j] += up[j] if log else up[j] * out[j]
+    _end_blocks(g.shape[0], s, blocks)
     for c in range(g.shape[0]):
         up, out, down = g[c, a : a + s.size], y[c, a : a + s.size], dx[c, a : a + s.size]
         if log:
@@ -93,12 +141,14 @@ def _softmax_backward_tile(g, y, a, dx, log, s):
 
 
 @inner
-def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
+def _loss_tile(x, n, a, labels, loss, scratch):
     """Returns whether a label is out of range; such a pixel counts as ignored until the caller raises."""
-    _log_sum(x, a, m, s)
+    _log_sum(x, a, scratch)
+    m, s, _ = scratch
     bad, zero = False, x.dtype.type(0)
-    for j in range(target.size):
-        t = target[j]
+    target, weight, ignore_index = labels
+    for j in range(m.size):
+        t = target[n, a + j]
         inside = 0 <= t < x.shape[0]
         bad |= t != ignore_index and not inside
         w = weight[t] if inside and t != ignore_index else zero
@@ -107,22 +157,21 @@ def _loss_tile(x, a, target, weight, ignore_index, loss, m, s):
 
 
 @inner
-def _loss_backward_tile(g, x, a, target, weight, ignore_index, dx, m, s):
-    _exponentials(x, a, dx, m, s)
+def _loss_backward_tile(g, x, n, a, labels, dx, scratch):
+    _exponentials(x, a, dx, scratch)
+    m, s, _ = scratch
     bad, zero = False, x.dtype.type(0)
-    for j in range(target.size):
-        t = target[j]
+    target, weight, ignore_index = labels
+    for j in range(m.size):
+        t = target[n, a + j]
         inside = 0 <= t < x.shape[0]
         bad |= t != ignore_index and not inside
         m[j] = g[j] * weight[t] if inside and t != ignore_index else zero
-        s[j] = m[j] / s[j]
+        s[j] = m[j] / s[j] if m[j] != zero else zero
     _scale(dx, a, s)
-    for j in range(target.size):
+    for j in range(m.size):
         if m[j] != zero:
-            dx[target[j], a + j] -= m[j]
-        elif s[j] != zero:  # 0 / NaN: a pixel that does not count, with logits that are not finite
-            for c in range(x.shape[0]):
-                dx[c, a + j] = zero
+            dx[target[n, a + j], a + j] -= m[j]
     return bad
 
 
@@ -131,11 +180,11 @@ def _softmax(T, x, y, log):
     N, _, L = x.shape
     S = (L + TILE - 1) // TILE
     for t in prange(T):
-        scratch = np.empty((2, TILE), x.dtype)
+        rows, blocks = np.empty((2, TILE), x.dtype), np.empty(TILE)
         for k in range(t * N * S // T, (t + 1) * N * S // T):
             n, a = k // S, k % S * TILE
             size = min(TILE, L - a)
-            _softmax_tile(x[n], a, y[n], log, scratch[0, :size], scratch[1, :size])
+            _softmax_tile(x[n], a, y[n], log, Scratch(rows[0, :size], rows[1, :size], blocks[:size]))
 
 
 @kernel
@@ -143,27 +192,29 @@ def _softmax_backward(T, g, y, dx, log):
     N, _, L = g.shape
     S = (L + TILE - 1) // TILE
     for t in prange(T):
-        scratch = np.empty(TILE, g.dtype)
+        rows, blocks = np.empty((2, TILE), g.dtype), np.empty(TILE)
         for k in range(t * N * S // T, (t + 1) * N * S // T):
             n, a = k // S, k % S * TILE
-            _softmax_backward_tile(g[n], y[n], a, dx[n], log, scratch[: min(TILE, L - a)])
+            size = min(TILE, L - a)
+            scratch = Scratch(rows[0, :size], rows[1, :size], blocks[:size])
+            _softmax_backward_tile(g[n], y[n], a, dx[n], log, scratch)
 
 
 @kernel
-def _cross_entropy(T, g, x, target, weight, ignore_index, out, bad, backward):
+def _cross_entropy(T, g, x, labels, out, bad, backward):
     """out is the loss as (N, 1, L), or dx as (N, C, L) if backward; bad gets a flag per thread."""
     N, _, L = x.shape
     S = (L + TILE - 1) // TILE
     for t in prange(T):
-        scratch = np.empty((2, TILE), x.dtype)
+        rows, blocks = np.empty((2, TILE), x.dtype), np.empty(TILE)
         for k in range(t * N * S // T, (t + 1) * N * S // T):
             n, a = k // S, k % S * TILE
             b = min(a + TILE, L)
-            m, s, label = scratch[0, : b - a], scratch[1, : b - a], target[n, a:b]
+            scratch = Scratch(rows[0, : b - a], rows[1, : b - a], blocks[: b - a])
             if backward:
-                bad[t] |= _loss_backward_tile(g[n, a:b], x[n], a, label, weight, ignore_index, out[n], m, s)
+                bad[t] |= _loss_backward_tile(g[n, a:b], x[n], n, a, labels, out[n], scratch)
             else:
-                bad[t] |= _loss_tile(x[n], a, label, weight, ignore_index, out[n, 0, a:b], m, s)
+                bad[t] |= _loss_tile(x[n], n, a, labels, out[n, 0, a:b], scratch)
 
 
 def _wide(x):
@@ -185,14 +236,16 @@ def _narrow(y, shape):
 def _run_softmax(x, log):
     wide = _wide(x)
     y = np.empty_like(wide)
-    _softmax(threads_for(x.size), wide, y, log)
+    if x.size:
+        _softmax(threads_for(x.size), wide, y, log)
     return _narrow(y, x.shape)
 
 
 def _run_softmax_backward(g, y, log):
     wide = _wide(g)
     dx = np.empty_like(wide)
-    _softmax_backward(threads_for(g.size), wide, _wide(y), dx, log)
+    if g.size:
+        _softmax_backward(threads_for(g.size), wide, _wide(y), dx, log)
     return _narrow(dx, g.shape)
 
 
@@ -220,15 +273,16 @@ def _run_cross_entropy(g, x, target, weight, ignore_index, backward):
     N, C, L = x.shape
     wide = _wide(x)
     flat = (wide.shape[0], wide.shape[2])
-    labels = np.ascontiguousarray(target, np.int64).reshape(flat)
+    target = np.ascontiguousarray(target, np.int64).reshape(flat)
     g = np.ascontiguousarray(g, x.dtype).reshape(flat)
     weight = np.ones(C, x.dtype) if weight is None else np.ascontiguousarray(weight, x.dtype)
-    out = np.empty((flat[0], C if backward else 1, flat[1]), x.dtype)
+    out = (np.empty if C else np.zeros)((flat[0], C if backward else 1, flat[1]), x.dtype)
     T = threads_for(x.size)
     bad = np.zeros(T, np.bool_)
-    _cross_entropy(T, g, wide, labels, weight, ignore_index, out, bad, backward)
-    if bad.any():
-        wrong = labels[(labels != ignore_index) & ((labels < 0) | (labels >= C))][0]
+    if C:
+        _cross_entropy(T, g, wide, Labels(target, weight, ignore_index), out, bad, backward)
+    if bad.any() or (C == 0 and (target != ignore_index).any()):
+        wrong = target[(target != ignore_index) & ((target < 0) | (target >= C))][0]
         raise IndexError(f"cross_entropy: target has label {wrong}; x has {C} classes (ignore_index {ignore_index})")
     return _narrow(out, x.shape) if backward else out.reshape(N, L)
 

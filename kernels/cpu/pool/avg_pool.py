@@ -3,12 +3,13 @@
 import numpy as np
 from numba import prange
 
-from ...geometry import Geometry
+from ...geometry import Geometry, check_plane
 from ..runtime.jit import allocating, inner, kernel
 from ..runtime.threads import threads_for
 from .resample_2x import OVERLAP, PAIRS, double, halve, twice
+from .window import window_of
 
-# Windows with vector loops of their own, for planes that they halve.
+# Windows with vector loops of their own, for planes whose size they halve.
 BY_TWO = {Geometry((2, 2), (2, 2)): PAIRS, Geometry((3, 3), (2, 2), (1, 1)): OVERLAP}
 
 
@@ -26,57 +27,59 @@ def _add_tap(out, line, start, step):
 
 
 @allocating
-def _avg_rows(begin, end, x, y, scale, kernel, stride, padding, dilation):
+def _avg_rows(begin, end, x, y, scale, window):
     """Output rows begin .. end: a window's rows are summed into one line with zeros at its ends, then the line's taps."""
     (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
-    left = padding[1]
-    reach = (Wo - 1) * stride[1] + (kernel[1] - 1) * dilation[1] + 1
+    kh, kw, sh, sw, ph, pw, dh, dw = window
+    left = pw
+    reach = (Wo - 1) * sw + (kw - 1) * dw + 1
     line, out = np.zeros(max(left + W, reach), x.dtype), np.empty(Wo, x.dtype)
     middle = line[left : left + W]
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
         middle[:] = 0
-        for k in range(kernel[0]):
-            h = i * stride[0] + k * dilation[0] - padding[0]
+        for k in range(kh):
+            h = i * sh + k * dh - ph
             if 0 <= h < H:
                 for j in range(W):
                     middle[j] += x[p, h, j]
         out[:] = 0
-        for l in range(kernel[1]):
-            if stride[1] == 1:
-                _add_tap(out, line, l * dilation[1], 1)
-            elif stride[1] == 2:
-                _add_tap(out, line, l * dilation[1], 2)
+        for l in range(kw):
+            if sw == 1:
+                _add_tap(out, line, l * dw, 1)
+            elif sw == 2:
+                _add_tap(out, line, l * dw, 2)
             else:
-                _add_tap(out, line, l * dilation[1], stride[1])
+                _add_tap(out, line, l * dw, sw)
         for j in range(Wo):
             y[p, i, j] = scale[i, j] * out[j]
 
 
 @allocating
-def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation):
-    """Input rows begin .. end: scale * y summed over the output rows that hold one, then spread along its columns.
+def _avg_adjoint_rows(begin, end, y, x, scale, window):
+    """Input rows begin .. end: scale * y summed over the output rows that hold one, then distributed along its columns.
 
     Column s u + q takes part in window j = u + (q + padding - l dilation) / s wherever that is whole: for each of the s
     phases q the taps are contiguous in u.
     """
-    (H, W), (Ho, Wo), (sh, sw) = x.shape[1:], y.shape[1:], stride
-    U, left = (W + sw - 1) // sw, (kernel[1] - 1) * dilation[1]
-    line = np.zeros(left + max(Wo, U + (sw - 1 + padding[1]) // sw), y.dtype)
+    kh, kw, sh, sw, ph, pw, dh, dw = window
+    (H, W), (Ho, Wo) = x.shape[1:], y.shape[1:]
+    U, left = (W + sw - 1) // sw, (kw - 1) * dw
+    line = np.zeros(left + max(Wo, U + (sw - 1 + pw) // sw), y.dtype)
     middle, phase = line[left : left + Wo], np.empty((sw, U), y.dtype)
     for r in range(begin, end):
         p, h = r // H, r % H
         middle[:] = 0
-        for k in range(kernel[0]):
-            top = h + padding[0] - k * dilation[0]
+        for k in range(kh):
+            top = h + ph - k * dh
             i = top // sh
             if top == i * sh and 0 <= i < Ho:
                 for j in range(Wo):
                     middle[j] += scale[i, j] * y[p, i, j]
         for q in range(sw):
             phase[q] = 0
-            for l in range(kernel[1]):
-                shift = q + padding[1] - l * dilation[1]
+            for l in range(kw):
+                shift = q + pw - l * dw
                 if shift % sw == 0:
                     _add_tap(phase[q], line, left + shift // sw, 1)
         if sw == 2:
@@ -92,48 +95,44 @@ def _avg_adjoint_rows(begin, end, y, x, scale, kernel, stride, padding, dilation
 
 
 @kernel
-def _avg_pool(T, x, y, scale, kernel, stride, padding, dilation, adjoint):
+def _avg_pool(T, x, y, scale, window, adjoint):
     R = x.shape[0] * (x.shape[1] if adjoint else y.shape[1])
     for t in prange(T):
         if adjoint:
-            _avg_adjoint_rows(t * R // T, (t + 1) * R // T, y, x, scale, kernel, stride, padding, dilation)
+            _avg_adjoint_rows(t * R // T, (t + 1) * R // T, y, x, scale, window)
         else:
-            _avg_rows(t * R // T, (t + 1) * R // T, x, y, scale, kernel, stride, padding, dilation)
+            _avg_rows(t * R // T, (t + 1) * R // T, x, y, scale, window)
 
 
 def avg_pool2d(x, geometry, scale):
     """Sums the window's rows into one line, then the line's taps: kh + kw additions a pixel instead of kh kw."""
-    x, g = np.ascontiguousarray(x), geometry
+    g = geometry.reduced(scale.shape)
     N, C, H, W = x.shape
     y, scale = np.empty((N, C, *scale.shape), x.dtype), np.ascontiguousarray(scale, x.dtype)
     if g in BY_TWO and twice((H, W), y):
         halve(x, y, scale, BY_TWO[g])
         return y
     planes = y.reshape(N * C, *scale.shape)
-    _avg_pool(
-        threads_for(x.size), x.reshape(N * C, H, W), planes, scale, g.kernel, g.stride, g.padding, g.dilation, False
-    )
+    _avg_pool(threads_for(x.size), x.reshape(N * C, H, W), planes, scale, window_of(g), False)
     return y
 
 
 def avg_pool2d_adjoint(y, geometry, scale, size):
-    """Every input row gathers the output rows that hold it, then spreads the sum along the row: no two rows meet."""
-    y, g = np.ascontiguousarray(y), geometry
+    """Every input row gathers the output rows that hold it, then distributes the sum along itself: no row is written twice."""
+    g = geometry.reduced(scale.shape)
     N, C, Ho, Wo = y.shape
     x, scale = np.empty((N, C, *size), y.dtype), np.ascontiguousarray(scale, y.dtype)
     if g in BY_TWO and twice(size, y):
         double(y, x, scale, BY_TWO[g])
         return x
     planes = x.reshape(N * C, *size)
-    _avg_pool(
-        threads_for(x.size), planes, y.reshape(N * C, Ho, Wo), scale, g.kernel, g.stride, g.padding, g.dilation, True
-    )
+    _avg_pool(threads_for(x.size), planes, y.reshape(N * C, Ho, Wo), scale, window_of(g), True)
     return x
 
 
 @allocating
 def _window_rows(begin, end, x, y, rows, cols):
-    line, Ho = np.empty(x.shape[2], x.dtype), y.shape[1]
+    line, Ho = np.empty(x.shape[2]), y.shape[1]  # sums in float64: a window may be a whole plane
     for r in range(begin, end):
         p, i = r // Ho, r % Ho
         if r > begin and i > 0 and rows[i, 0] == rows[i - 1, 0] and rows[i, 1] == rows[i - 1, 1]:
@@ -145,7 +144,7 @@ def _window_rows(begin, end, x, y, rows, cols):
             for j in range(line.size):
                 line[j] += x[p, h, j]
         for j in range(y.shape[2]):
-            total = x.dtype.type(0)
+            total = 0.0
             for w in range(cols[j, 0], cols[j, 1]):
                 total += line[w]
             y[p, i, j] = total
@@ -163,7 +162,6 @@ def _adaptive_sums(x, size):
 
     Pixel h lies in windows floor(h Ho / H) .. ceil((h + 1) Ho / H): the adjoint is this function with sizes swapped.
     """
-    x = np.ascontiguousarray(x)
     N, C, H, W = x.shape
     y = np.empty((N, C, *size), x.dtype)
     rows, cols = edges(H, size[0]), edges(W, size[1])
@@ -178,10 +176,12 @@ def _areas(size, count, dtype):
 
 
 def adaptive_avg_pool2d(x, output_size):
-    """Window sums divided by their areas."""
+    """Window sums divided by their areas; ValueError if planes hold no pixel."""
+    check_plane("adaptive_avg_pool2d", x.shape[2:], output_size)
     return _adaptive_sums(x, output_size) / _areas(x.shape[2:], output_size, x.dtype)
 
 
 def adaptive_avg_pool2d_adjoint(y, size):
-    """Window sums of y over areas, with the two sizes swapped."""
+    """Window sums of y over areas, with the two sizes swapped; ValueError if planes hold no pixel."""
+    check_plane("adaptive_avg_pool2d_adjoint", size, y.shape[2:])
     return _adaptive_sums(y / _areas(size, y.shape[2:], y.dtype), size)

@@ -1,30 +1,54 @@
-"""Max-pooling in Numba. Work is cut by rows of the result; the inner loop runs along a row, at a constant stride.
+"""Max-pooling in Numba. Work is divided by rows of the result; the inner loop runs along a row, at a constant stride.
 
-A window is taken apart into taps: tap (k, l) of all windows of an output row is one strided row of the input, so the
-loops over taps are outside and the loop that LLVM turns into vector instructions is inside. Whole arrays and positions
-are passed down, not rows: cutting a row out of an array counts references, which costs more than pooling a short one.
+Tap (k, l) of all windows of an output row is one strided row of the input, so the loops over taps are outside and the loop
+that LLVM turns into vector instructions is inside. Functions take whole arrays and positions, not rows: a slice of an array
+counts references, which costs more than the pooling of a short row.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
-from ...geometry import Geometry
+from ...geometry import Geometry, check_plane
 from ..runtime.jit import allocating, inner, kernel
 from ..runtime.threads import threads_for
 from .avg_pool import edges
 from .max_pool_2x2 import halves, largest_by_halves, overlapping
+from .window import Axis, window_of
 
-# Windows with vector loops of their own, and the question whether a plane suits them.
+# Windows with vector loops of their own, and the function that says whether a plane suits them.
 BY_HALVES = {Geometry((2, 2), (2, 2)): halves, Geometry((3, 3), (2, 2), (1, 1)): overlapping}
 
 
-@inner
-def _larger_tap(line, start, step, ramp, shift, best, place, source, target):
-    """Row target of (best, place) = row source or the tap line[start::step] at ramp + shift, whichever is larger.
+class Columns(NamedTuple):
+    """Where windows lie along a row of `planes` planes side by side.
 
-    source is not target: LLVM would turn "keep what is there" into masked stores, which are slow.
+    ramp[j] is stride times the number of window j in its plane, first[j] the column of its first tap in the image, or -1;
+    `outside` says whether a window of the result has no such tap.
     """
-    start, step = np.uintp(start), np.uintp(step)  # a signed index would be tested for being negative: no vectors
+
+    ramp: np.ndarray
+    first: np.ndarray
+    planes: int
+    outside: bool
+
+
+class Maxima(NamedTuple):
+    """Rows of maxima of windows, and of their flat positions in the plane."""
+
+    best: np.ndarray
+    place: np.ndarray
+
+
+@inner
+def _larger_tap(line, start, step, ramp, shift, maxima, source, target):
+    """Row target of the maxima = row source or the tap line[start::step] at ramp + shift, whichever is larger.
+
+    source is not target: LLVM would turn a conditional store to the same place into masked stores, which are slow.
+    """
+    best, place = maxima
+    start, step = np.uintp(start), np.uintp(step)  # a test for a negative signed index prevents vectors
     for j in range(np.uintp(ramp.size)):
         v, m, k, at = line[start + j * step], best[source, j], place[source, j], np.int32(ramp[j] + shift)
         better = (v > m) | (v != v)
@@ -33,8 +57,9 @@ def _larger_tap(line, start, step, ramp, shift, best, place, source, target):
 
 
 @inner
-def _larger_row(best, place, a, b, target):
+def _larger_row(maxima, a, b, target):
     """Row target = row a, or row b where that is larger."""
+    best, place = maxima
     for j in range(best.shape[1]):
         m, k, v, at = best[a, j], place[a, j], best[b, j], place[b, j]
         better = (v > m) | (v != v)
@@ -43,10 +68,12 @@ def _larger_row(best, place, a, b, target):
 
 
 @inner
-def _row_maxima(x, group, h, line, ramp, first, best, place, slot, kernel, stride, padding, dilation):
-    """Row slot of (best, place) = the maximum of row h of some planes under every window, and its flat position."""
+def _row_maxima(x, group, h, line, columns, maxima, slot, axis):
+    """Row slot of the maxima = the maximum of row h of some planes under every window, and its flat position."""
     begin, end, pitch = group
-    W, spare = x.shape[2], best.shape[0] - 3
+    kernel, stride, padding, dilation = axis
+    ramp, first, place = columns.ramp, columns.first, maxima.place
+    W, spare = x.shape[2], place.shape[0] - 3
     for p in range(begin, end):
         at = np.uintp((p - begin) * pitch * stride + padding)
         for j in range(np.uintp(min(W, pitch * stride - padding))):
@@ -58,84 +85,87 @@ def _row_maxima(x, group, h, line, ramp, first, best, place, slot, kernel, strid
         start, target = l * dilation, slot if l == kernel - 1 else spare + l % 2
         shift = h * W + start - padding
         if stride == 1:  # a constant step lets each of the three calls vectorise on its own
-            _larger_tap(line, start, 1, ramp, shift, best, place, source, target)
+            _larger_tap(line, start, 1, ramp, shift, maxima, source, target)
         elif stride == 2:
-            _larger_tap(line, start, 2, ramp, shift, best, place, source, target)
+            _larger_tap(line, start, 2, ramp, shift, maxima, source, target)
         else:
-            _larger_tap(line, start, stride, ramp, shift, best, place, source, target)
+            _larger_tap(line, start, stride, ramp, shift, maxima, source, target)
         source = target
 
 
 @allocating
-def _max_rows(begin, end, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
-    """Rows begin .. end of groups of G planes: maxima along rows, held while windows need them, then down the columns.
+def _max_rows(begin, end, x, y, index, columns, window):
+    """Rows begin .. end of groups of planes: maxima along rows, kept while windows need them, then down the columns.
 
     In this order a tie keeps the upper row, and within it the left column: the first maximum. `line` is a row of x with
-    -inf where windows hang over its ends. Narrow planes lie side by side in it, so that vectors are filled.
+    -inf where windows extend beyond its ends. Narrow planes lie side by side in it, so that vectors are filled.
     """
     (P, H, _), (Ho, Wo) = x.shape, y.shape[1:]
-    ring, pitch = (kernel[0] - 1) * dilation[0] + 1, ramp.size // G
-    line = np.full(ramp.size * stride[1] + (kernel[1] - 1) * dilation[1], -np.inf, x.dtype)
-    best, place = np.full((ring + 3, ramp.size), -np.inf, x.dtype), np.empty((ring + 3, ramp.size), np.int32)
+    kh, kw, sh, sw, ph, pw, dh, dw = window
+    across = Axis(kw, sw, pw, dw)
+    first, G, width = columns.first, columns.planes, columns.ramp.size
+    ring, pitch = (kh - 1) * dh + 1, width // G
+    line = np.full(width * sw + (kw - 1) * dw, -np.inf, x.dtype)
+    best, place = np.full((ring + 3, width), -np.inf, x.dtype), np.empty((ring + 3, width), np.int32)
+    maxima = Maxima(best, place)
     held = np.full(ring, -1)  # the row, counted over all groups, that each slot holds
     for r in range(begin, end):
         q, i = r // Ho, r % Ho
         group = q * G, min(q * G + G, P), pitch
-        top = i * stride[0] - padding[0]
-        for h in range(top, top + ring, dilation[0]):
+        top = i * sh - ph
+        for h in range(top, top + ring, dh):
             if 0 <= h < H and held[h % ring] != q * H + h:
-                args = kernel[1], stride[1], padding[1], dilation[1]
-                _row_maxima(x, group, h, line, ramp, first, best, place, h % ring, *args)
+                _row_maxima(x, group, h, line, columns, maxima, h % ring, across)
                 held[h % ring] = q * H + h
         source, spare = -1, ring
-        for h in range(top, top + ring, dilation[0]):
+        for h in range(top, top + ring, dh):
             if 0 <= h < H and source < 0:
                 source = h % ring
             elif 0 <= h < H:
-                _larger_row(best, place, source, h % ring, spare)
+                _larger_row(maxima, source, h % ring, spare)
                 source, spare = spare, 2 * ring + 1 - spare
         for p in range(group[0], group[1]):
             at = np.uintp((p - group[0]) * pitch)
             for j in range(np.uintp(Wo)):
                 y[p, i, j], index[p, i, j] = best[source, at + j], place[source, at + j]
-            if source < 0 or dilation[1] > 1:  # only dilation steps over an image
+            if source < 0 or columns.outside:
                 for j in range(Wo):
                     if source < 0 or first[j] < 0:
                         y[p, i, j], index[p, i, j] = -np.inf, -1
 
 
 @kernel
-def _max_pool(T, x, y, index, ramp, first, G, kernel, stride, padding, dilation):
+def _max_pool(T, x, y, index, columns, window):
     P, Ho, _ = y.shape
-    R = (P + G - 1) // G * Ho
+    R = (P + columns.planes - 1) // columns.planes * Ho
     for t in prange(T):
-        _max_rows(t * R // T, (t + 1) * R // T, x, y, index, ramp, first, G, kernel, stride, padding, dilation)
+        _max_rows(t * R // T, (t + 1) * R // T, x, y, index, columns, window)
 
 
 def _columns(P, W, Wo, geometry):
-    """(j stride, column of window j's first tap in the image or -1, G): the tables of G planes side by side."""
+    """The tables of planes side by side, about 256 windows in all."""
     stride, step, extent = geometry.stride[1], geometry.dilation[1], geometry.extent[1]
     ramp = np.arange(-(-((Wo - 1) * stride + extent) // stride)) * stride  # so long that no window meets the next plane
     start = ramp - geometry.padding[1]
     first = np.where(start < 0, start + -(start // step) * step, start)
     first = np.where(first < np.minimum(start + extent, W), first, -1)
     G = max(1, min(256 // len(ramp), P))
-    return np.tile(ramp, G).astype(np.int32), np.tile(first, G).astype(np.int32), G
+    outside = bool((first[:Wo] < 0).any())
+    return Columns(np.tile(ramp, G).astype(np.int32), np.tile(first, G).astype(np.int32), G, outside)
 
 
 def max_pool2d(x, geometry, output_size):
-    """(y, index): maxima along rows, then down columns, kh + kw comparisons; stride 2 mostly by halves."""
-    x, g = np.ascontiguousarray(x), geometry
+    """(y, index): maxima along rows, then down columns, kh + kw comparisons; most windows of stride 2 in vectors."""
+    g = geometry.reduced(output_size)
     N, C, _, W = x.shape
     y = np.empty((N, C, *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
     if g in BY_HALVES and BY_HALVES[g](x.shape[2:], y):
         largest_by_halves(x, y, index, BY_HALVES[g] is overlapping)
         return y, index
-    arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
-    _max_pool(
-        threads_for(x.size), *arrays, *_columns(N * C, W, output_size[1], g), g.kernel, g.stride, g.padding, g.dilation
-    )
+    if y.size:
+        arrays = (a.reshape(N * C, *a.shape[2:]) for a in (x, y, index))
+        _max_pool(threads_for(x.size), *arrays, _columns(N * C, W, output_size[1], g), window_of(g))
     return y, index
 
 
@@ -155,9 +185,9 @@ def _adaptive_max(x, y, index, rows, cols):
 
 
 def adaptive_max_pool2d(x, output_size):
-    """(y, index) over windows floor(i H / Ho) .. ceil((i + 1) H / Ho)."""
-    x = np.ascontiguousarray(x)
+    """(y, index) over windows floor(i H / Ho) .. ceil((i + 1) H / Ho); ValueError if planes hold no pixel."""
     N, C, H, W = x.shape
+    check_plane("adaptive_max_pool2d", x.shape[2:], output_size)
     y = np.empty((N, C, *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
     planes = (N * C, *output_size)

@@ -1,10 +1,9 @@
-"""Max-pooling by halves, 2x2 or 3x3 windows at stride 2, in vectors: the largest of their numbers, and 2x2 the way back.
+"""Max-pooling of 2x2 or 3x3 windows at stride 2 in vectors, and for 2x2 windows the gather and the scatter at its index.
 
-Neighbours in a row lie in one register but have to be compared: even and odd columns are taken apart (see weave.py), which
-leaves the windows out of order, and only the two results, maximum and position, are put in order. LLVM, given a plain loop,
-orders the inputs, counts positions in 64 bits and asks in every row whether arrays overlap: 2x2 windows take 0.70 ms for
-128 planes of 128 x 128 on one Zen 3 core, here 0.33 ms. On the way back every window writes its four numbers, three of
-them 0: nothing is zeroed first, and memory is written in order: 0.69 ms with a scatter, here 0.33 ms.
+Neighbours in a row lie in one register but have to be compared: even and odd columns are deinterleaved (interleave.py), which
+permutes the windows, and only the two results, maximum and position, are permuted back. A plain loop is about half as fast:
+LLVM permutes the inputs, counts positions in 64 bits and tests in every row whether arrays overlap. In the scatter every
+window writes its four numbers, three of them 0: nothing is zeroed first, and memory is written in order.
 """
 
 import numpy as np
@@ -16,6 +15,7 @@ from ..runtime.jit import inner, kernel
 from ..runtime.threads import threads_for
 from ..simd.interleave import deinterleave_lanes, index_vector
 from ..simd.vector import VECTOR_BYTES, address, broadcast_ir, lanes_of
+from .window import sizes_of
 
 _i32 = ir.IntType(32)
 
@@ -91,7 +91,7 @@ _largest_2x2, _largest_2x3, _largest_3x3 = (_largest_of(*size) for size in ((2, 
 
 
 @intrinsic
-def _spread(typing, y, index, at, x, upper, W, first):
+def _scatter(typing, y, index, at, x, upper, W, first):
     """x[upper:], x[upper + W:] = y[at:] where index[at:] says, elsewhere 0; True if every index lies in its window."""
 
     def codegen(context, builder, signature, args):
@@ -121,7 +121,7 @@ def _spread(typing, y, index, at, x, upper, W, first):
 
 
 @intrinsic
-def _pick(typing, x, upper, W, index, at, first, y):
+def _gather(typing, x, upper, W, index, at, first, y):
     """y[at:] = x[upper:] or x[upper + W:] where index[at:] says; True if every index lies in its window."""
 
     def codegen(context, builder, signature, args):
@@ -151,7 +151,8 @@ def _pick(typing, x, upper, W, index, at, first, y):
 
 
 @kernel
-def _largest_rows(T, x, y, index, H, W, Ho, Wo):
+def _largest_rows(T, x, y, index, sizes):
+    H, W, Ho, Wo = sizes
     R, lanes = y.size // Wo, lanes_of(x)
     for t in prange(T):
         for r in range(t * R // T, (t + 1) * R // T):
@@ -163,7 +164,7 @@ def _largest_rows(T, x, y, index, H, W, Ho, Wo):
 
 @inner
 def _largest_one(x, plane, rows, left, right, W):
-    """(the largest, its position) of one window that hangs over the end of a row."""
+    """(the largest, its position) of one window that extends beyond the end of a row."""
     first = rows[0] * W + left
     m, at = x[plane + first], first
     for h in range(rows[0], rows[1]):
@@ -175,7 +176,8 @@ def _largest_one(x, plane, rows, left, right, W):
 
 
 @kernel
-def _largest_overlapping(T, x, y, index, H, W, Ho, Wo):
+def _largest_overlapping(T, x, y, index, sizes):
+    H, W, Ho, Wo = sizes
     R, lanes = y.size // Wo, lanes_of(x)
     stop = Wo - W % 2  # windows from 1 on lie between the ends of a row
     for t in prange(T):
@@ -195,7 +197,8 @@ def _largest_overlapping(T, x, y, index, H, W, Ho, Wo):
 
 
 @kernel
-def _pick_rows(T, x, index, y, H, W, Ho, Wo, done):
+def _gather_rows(T, x, index, y, sizes, done):
+    H, W, Ho, Wo = sizes
     R, lanes = y.size // Wo, lanes_of(x)
     for t in prange(T):
         inside = True
@@ -204,12 +207,13 @@ def _pick_rows(T, x, index, y, H, W, Ho, Wo, done):
             for k in range(0, Wo, lanes):
                 j = min(k, Wo - lanes)
                 first = 2 * (i * W + j)
-                inside &= _pick(x, p * H * W + first, W, index, r * Wo + j, first, y)
+                inside &= _gather(x, p * H * W + first, W, index, r * Wo + j, first, y)
         done[t] = inside
 
 
 @kernel
-def _spread_planes(T, y, index, x, H, W, Ho, Wo, done):
+def _scatter_planes(T, y, index, x, sizes, done):
+    H, W, Ho, Wo = sizes
     P, lanes = done.size, lanes_of(y)
     for t in prange(T):
         for p in range(t * P // T, (t + 1) * P // T):
@@ -218,7 +222,7 @@ def _spread_planes(T, y, index, x, H, W, Ho, Wo, done):
                 at = (p * H + 2 * i) * W
                 for k in range(0, Wo, lanes):
                     j = min(k, Wo - lanes)
-                    inside &= _spread(y, index, (p * Ho + i) * Wo + j, x, at + 2 * j, W, 2 * (i * W + j))
+                    inside &= _scatter(y, index, (p * Ho + i) * Wo + j, x, at + 2 * j, W, 2 * (i * W + j))
                 if 2 * Wo < W:
                     x[at + W - 1], x[at + 2 * W - 1] = 0, 0
                 i += 1
@@ -243,20 +247,20 @@ def overlapping(x_size, y):
 def largest_by_halves(x, y, index, overlap):
     """Writes y and index of max-pooling at stride 2, 2x2, or 3x3 with padding 1 where windows overlap."""
     pool = _largest_overlapping if overlap else _largest_rows
-    pool(threads_for(x.size), x.reshape(-1), y.reshape(-1), index.reshape(-1), *x.shape[-2:], *y.shape[-2:])
+    pool(threads_for(x.size), x.reshape(-1), y.reshape(-1), index.reshape(-1), sizes_of(x, y))
 
 
-def pick_by_halves(x, index, y):
-    """y = x at index. False if an index lies outside its 2x2 window: y then holds nothing of use."""
+def gather_by_halves(x, index, y):
+    """y = x at index. False if an index lies outside its 2x2 window: y is then not valid."""
     T = threads_for(x.size)
     done = np.empty(T, np.bool_)
-    _pick_rows(T, x.reshape(-1), index.reshape(-1), y.reshape(-1), *x.shape[-2:], *y.shape[-2:], done)
+    _gather_rows(T, x.reshape(-1), index.reshape(-1), y.reshape(-1), sizes_of(x, y), done)
     return done.all()
 
 
-def spread_by_halves(y, index, x):
-    """x = y at index, elsewhere 0. False if an index lies outside its 2x2 window: x then holds nothing of use."""
+def scatter_by_halves(y, index, x):
+    """x = y at index, elsewhere 0. False if an index lies outside its 2x2 window: x is then not valid."""
     done = np.empty(y.shape[0] * y.shape[1], np.bool_)
     flat = (a.reshape(-1) for a in (y, index, x))
-    _spread_planes(threads_for(x.size), *flat, *x.shape[-2:], *y.shape[-2:], done)
+    _scatter_planes(threads_for(x.size), *flat, sizes_of(x, y), done)
     return done.all()

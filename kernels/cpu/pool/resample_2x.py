@@ -8,7 +8,7 @@ Doubling makes numbers 2u and 2u + 1 of number u, along both axes; halving is it
 
 Rows are mixed first, into a line that stays in the first-level cache, then the line's columns. Beyond the ends lies 0 for
 OVERLAP and the last number again for SMOOTH: the line has one more number at each end, so its loop knows no borders.
-There are two lines, because a number can be read again in a vector with others only some time after it was written.
+There are two lines: a load that spans numbers stored just before, one by one, has to wait for those stores.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..simd.interleave import load_deinterleaved, restore_order, store_interleav
 from ..simd.vector import VECTOR_BYTES, broadcast, lanes_of, load, store
 
 PAIRS, OVERLAP, SMOOTH = 0, 1, 2
-# `smooth` is a constant to the loops it steers.
+# Inlined, so that `smooth` is a constant in the loops.
 inlined = njit(cache=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
@@ -50,7 +50,9 @@ def _add_rows(x, r, i, Ho, W, lines, smooth):
 
 
 @inlined
-def _add_columns(lines, r, i, y, scale, Wo, smooth):
+def _add_columns(lines, r, y, scale, size, smooth):
+    Ho, Wo = size
+    i = r % Ho
     """Row r of y = scale * the numbers of line r % 2 that each is made of."""
     lanes, near, far = lanes_of(y), broadcast(y, 0.75), broadcast(y, 0.25)
     line = r % 2 * (2 * Wo + 2)
@@ -63,16 +65,19 @@ def _add_columns(lines, r, i, y, scale, Wo, smooth):
 
 
 @inlined
-def _halve_rows(begin, end, x, y, scale, Ho, Wo, smooth, lines):
+def _halve_rows(begin, end, x, y, scale, size, smooth, lines):
+    Ho, Wo = size
     for r in range(begin, end + 1):
         if r < end:
             _add_rows(x, r, r % Ho, Ho, 2 * Wo, lines, smooth)
         if r > begin:
-            _add_columns(lines, r - 1, (r - 1) % Ho, y, scale, Wo, smooth)
+            _add_columns(lines, r - 1, y, scale, size, smooth)
 
 
 @inlined
-def _mix_rows(y, r, i, scale, Ho, Wo, lines, smooth):
+def _mix_rows(y, r, scale, size, lines, smooth):
+    Ho, Wo = size
+    i = r % Ho
     """The lines = row r of y with its neighbours, for the upper and the lower one of the two rows that it becomes."""
     lanes, near, far = lanes_of(y), broadcast(y, 0.75), broadcast(y, 0.25)
     up, down = Wo if i > 0 else 0, Wo if i < Ho - 1 else 0
@@ -93,10 +98,11 @@ def _mix_rows(y, r, i, scale, Ho, Wo, lines, smooth):
 
 
 @inlined
-def _double_rows(begin, end, y, x, scale, Ho, Wo, smooth, lines):
+def _double_rows(begin, end, y, x, scale, size, smooth, lines):
+    Wo = size[1]
     lanes, near, far = lanes_of(x), broadcast(x, 0.75), broadcast(x, 0.25)
     for r in range(begin, end):
-        _mix_rows(y, r, r % Ho, scale, Ho, Wo, lines, smooth)
+        _mix_rows(y, r, scale, size, lines, smooth)
         for row in range(2):
             line, to = row * (Wo + 2), (2 * r + row) * 2 * Wo
             for k in range(0, Wo, lanes):
@@ -111,7 +117,8 @@ def _double_rows(begin, end, y, x, scale, Ho, Wo, smooth, lines):
 
 
 @inlined
-def _add_pairs(begin, end, x, y, scale, Ho, Wo):
+def _add_pairs(begin, end, x, y, scale, size):
+    Ho, Wo = size
     lanes = lanes_of(x)
     for r in range(begin, end):
         upper, lower, i = 4 * r * Wo, (4 * r + 2) * Wo, r % Ho
@@ -122,7 +129,8 @@ def _add_pairs(begin, end, x, y, scale, Ho, Wo):
 
 
 @inlined
-def _copy_pairs(begin, end, y, x, scale, Ho, Wo):
+def _copy_pairs(begin, end, y, x, scale, size):
+    Ho, Wo = size
     lanes = lanes_of(x)
     for r in range(begin, end):
         upper, lower, i = 4 * r * Wo, (4 * r + 2) * Wo, r % Ho
@@ -134,39 +142,41 @@ def _copy_pairs(begin, end, y, x, scale, Ho, Wo):
 
 
 @inner
-def _halve_part(begin, end, x, y, scale, Ho, Wo, kind, lines):
+def _halve_part(begin, end, x, y, scale, size, kind, lines):
     if kind == PAIRS:
-        _add_pairs(begin, end, x, y, scale, Ho, Wo)
+        _add_pairs(begin, end, x, y, scale, size)
     elif kind == OVERLAP:
-        _halve_rows(begin, end, x, y, scale, Ho, Wo, False, lines)
+        _halve_rows(begin, end, x, y, scale, size, False, lines)
     else:
-        _halve_rows(begin, end, x, y, scale, Ho, Wo, True, lines)
+        _halve_rows(begin, end, x, y, scale, size, True, lines)
 
 
 @inner
-def _double_part(begin, end, y, x, scale, Ho, Wo, kind, lines):
+def _double_part(begin, end, y, x, scale, size, kind, lines):
     if kind == PAIRS:
-        _copy_pairs(begin, end, y, x, scale, Ho, Wo)
+        _copy_pairs(begin, end, y, x, scale, size)
     elif kind == OVERLAP:
-        _double_rows(begin, end, y, x, scale, Ho, Wo, False, lines)
+        _double_rows(begin, end, y, x, scale, size, False, lines)
     else:
-        _double_rows(begin, end, y, x, scale, Ho, Wo, True, lines)
+        _double_rows(begin, end, y, x, scale, size, True, lines)
 
 
 @kernel
-def _halve(T, x, y, scale, Ho, Wo, kind):
+def _halve(T, x, y, scale, size, kind):
+    Wo = size[1]
     R = y.size // Wo
     for t in prange(T):
         lines = np.empty(2 * (2 * Wo + 2), x.dtype)
-        _halve_part(t * R // T, (t + 1) * R // T, x, y, scale, Ho, Wo, kind, lines)
+        _halve_part(t * R // T, (t + 1) * R // T, x, y, scale, size, kind, lines)
 
 
 @kernel
-def _double(T, y, x, scale, Ho, Wo, kind):
+def _double(T, y, x, scale, size, kind):
+    Wo = size[1]
     R = y.size // Wo
     for t in prange(T):
         lines = np.empty(2 * (Wo + 2), x.dtype)
-        _double_part(t * R // T, (t + 1) * R // T, y, x, scale, Ho, Wo, kind, lines)
+        _double_part(t * R // T, (t + 1) * R // T, y, x, scale, size, kind, lines)
 
 
 def twice(large, small):
@@ -178,9 +188,9 @@ def twice(large, small):
 
 def halve(x, y, scale, kind):
     """y[n,c,i,j] = scale[i,j] times the sum of x around (2i, 2j)."""
-    _halve(threads_for(x.size), x.reshape(-1), y.reshape(-1), scale.reshape(-1), *y.shape[2:], kind)
+    _halve(threads_for(x.size), x.reshape(-1), y.reshape(-1), scale.reshape(-1), scale.shape, kind)
 
 
 def double(y, x, scale, kind):
     """x = the adjoint of `halve` applied to y."""
-    _double(threads_for(x.size), y.reshape(-1), x.reshape(-1), scale.reshape(-1), *y.shape[2:], kind)
+    _double(threads_for(x.size), y.reshape(-1), x.reshape(-1), scale.reshape(-1), scale.shape, kind)

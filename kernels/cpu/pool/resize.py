@@ -1,11 +1,12 @@
 """Separable resizing in Numba: along columns once per input row, then rows are mixed in contiguous loops.
 
-To twice the size, nearest or bilinear, has vector loops of its own: doubling.py.
+Twice the size, nearest or bilinear, has vector loops of its own: resample_2x.py.
 """
 
 import numpy as np
 from numba import prange
 
+from ...geometry import check_plane
 from ..runtime.jit import allocating, inner, kernel, njit
 from ..runtime.threads import threads_for
 from .resample_2x import PAIRS, SMOOTH, double, halve, twice
@@ -15,7 +16,7 @@ from .resample_2x import PAIRS, SMOOTH, double, halve, twice
 def _stretch(x, p, h, cols, out, i, copy):
     """out[i] = row x[p, h] resized along its columns; `copy` where that takes one tap.
 
-    (Whole arrays and positions come in, not rows: cutting a row out costs more than resizing a short one.)
+    (It takes whole arrays and positions, not rows: a slice costs more than the resizing of a short row.)
     """
     lo, hi, near, far = cols
     if copy:
@@ -59,7 +60,7 @@ def _shrink(tall, cols, inverse, x, p, h):
     """x[p, h] = adjoint of `_stretch` applied to tall."""
     (lo, hi, near, far), (start, at, weight) = cols, inverse
     n = x.shape[2]
-    if lo.size > n:  # gather: many outputs used one input, and writes to one place wait in line
+    if lo.size > n:  # gather: many outputs used one input, and additions to one place are serial
         for j in range(n):
             total = x.dtype.type(0)
             for k in range(start[j], start[j + 1]):
@@ -106,7 +107,7 @@ def _adjoint(T, y, x, rows, cols, inverse):
 
 @njit(cache=True)
 def _kind(lo, hi, f, size):
-    """The filter of doubling.py that the table is, or None: output 2u mixes inputs u - 1 and u, the next one u and u + 1."""
+    """The filter of resample_2x.py that the table is, or None: output 2u mixes inputs u - 1 and u, the next one u and u + 1."""
     pairs = smooth = lo.size == 2 * size
     for i in range(lo.size):
         share = 0.0 if i == 0 else 0.25 if i % 2 else 0.75
@@ -125,16 +126,16 @@ def _by_two(rows, cols, large, small):
 
 
 def _table(taps, index, dtype):
-    """(lo, hi, 1 - f, f). An unsigned index spares the test for negative ones in the inner loop."""
+    """(lo, hi, 1 - f, f). An unsigned index saves the test for negative ones in the inner loop."""
     lo, hi, f = taps
     return lo.astype(index), hi.astype(index), (1 - f).astype(dtype), f.astype(dtype)
 
 
 def resize2d(x, rows, cols):
     """Two taps per axis; enlarging, every input row is stretched once and neighbouring stretched rows are mixed."""
-    x = np.ascontiguousarray(x)
     N, C, H, W = x.shape
     y = np.empty((N, C, len(rows[0]), len(cols[0])), x.dtype)
+    check_plane("resize2d", x.shape[2:], y.shape[2:])
     kind = _by_two(rows, cols, y.shape[2:], x)
     if kind is not None:
         double(x, y, np.ones((H, W), x.dtype), kind)
@@ -146,7 +147,7 @@ def resize2d(x, rows, cols):
 
 
 def _inverse(taps, size, dtype):
-    """The table read backwards, in CSR form: which outputs used input k, and with what weight."""
+    """The table transposed, in CSR form: which outputs used input k, and with what weight."""
     lo, hi, f = taps
     source, weight = np.concatenate([lo, hi]), np.concatenate([1 - f, f])
     target = np.tile(np.arange(len(lo)), 2)[weight != 0]
@@ -158,8 +159,8 @@ def _inverse(taps, size, dtype):
 
 def resize2d_adjoint(y, rows, cols, size):
     """Every input row gathers the output rows that used it: no two threads write to one place."""
-    y = np.ascontiguousarray(y)
     N, C, Ho, Wo = y.shape
+    check_plane("resize2d_adjoint", size, y.shape[2:])
     x = np.empty((N, C, *size), y.dtype)
     kind = _by_two(rows, cols, (Ho, Wo), x)
     if kind is not None:

@@ -35,12 +35,12 @@ def _tables(points, n, H, W, place, weight):
 def _sample(T, x, points, size, y):
     N, C, L = y.shape
     for t in prange(T):
-        place, weight, known = np.empty((4, L), np.int64), np.empty((4, L), x.dtype), -1
+        place, weight, image = np.empty((4, L), np.int64), np.empty((4, L), x.dtype), -1
         for r in range(t * N * C // T, (t + 1) * N * C // T):
             n, c = r // C, r % C
-            if n != known:
+            if n != image:
                 _tables(points, n, size[0], size[1], place, weight)
-                known = n
+                image = n
             for p in range(L):
                 total = x.dtype.type(0)
                 for q in range(4):
@@ -53,12 +53,12 @@ def _sample(T, x, points, size, y):
 def _adjoint(T, y, points, size, x):
     N, C, L = y.shape
     for t in prange(T):
-        place, weight, known = np.empty((4, L), np.int64), np.empty((4, L), x.dtype), -1
+        place, weight, image = np.empty((4, L), np.int64), np.empty((4, L), x.dtype), -1
         for r in range(t * N * C // T, (t + 1) * N * C // T):
             n, c = r // C, r % C
-            if n != known:
+            if n != image:
                 _tables(points, n, size[0], size[1], place, weight)
-                known = n
+                image = n
             x[n, c] = 0
             for p in range(L):
                 for q in range(4):
@@ -92,12 +92,12 @@ def _slope(T, y, x, points, size, slope):
 def _flat(a, axes):
     """The array with its last `axes` axes joined."""
     kept = a.shape[: a.ndim - axes]
-    return np.ascontiguousarray(a).reshape(*kept, int(np.prod(a.shape[a.ndim - axes :])))
+    return a.reshape(*kept, int(np.prod(a.shape[a.ndim - axes :])))
 
 
 def _listed(points):
     """(N, Ho, Wo, 2) -> (N, Ho Wo, 2)."""
-    return np.ascontiguousarray(points).reshape(len(points), points.shape[1] * points.shape[2], 2)
+    return points.reshape(len(points), points.shape[1] * points.shape[2], 2)
 
 
 def grid_sample(x, points):
@@ -108,7 +108,7 @@ def grid_sample(x, points):
 
 
 def grid_sample_adjoint(y, points, size):
-    """Adds y at the four neighbours of every point; a plane belongs to one thread, so the order is always the same."""
+    """Adds y at the four neighbours of every point; a plane is written by one thread, so the order is always the same."""
     x = np.empty((*y.shape[:2], *size), y.dtype)
     _adjoint(threads_for(4 * y.size + x.size), _flat(y, 2), _listed(points), (int(size[0]), int(size[1])), _flat(x, 2))
     return x

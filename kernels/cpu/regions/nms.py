@@ -1,7 +1,8 @@
-"""Greedy suppression in Numba: every box that stays strikes out its neighbours, which lie in few tiles.
+"""Greedy non-maximum suppression in Numba: every box that is kept suppresses its neighbours, which lie in few tiles.
 
-Boxes of a group are put into tiles of TILE neighbours. Two boxes can only overlap if their tiles' hulls do, so a box that
-stays looks at hulls, then at all boxes of the tiles that it touches, eight at a time. Memory: a few numbers for each box.
+Boxes of a group are divided into tiles of TILE neighbours. A box can overlap a box of a tile only if it overlaps the tile's
+bounding box, so a box that is kept is compared with the bounding boxes, then in vectors with all boxes of the tiles that it
+overlaps. Memory: a few numbers for each box.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ TILE = 64
 
 
 @inner
-def _strike(boxes, i, begin, end, threshold, dead):
+def _suppress(boxes, i, begin, end, threshold, suppressed):
     """Marks the boxes begin ... end - 1 that overlap box i by more than the threshold (box i among them)."""
     x1, y1, x2, y2, area = boxes[0, i], boxes[1, i], boxes[2, i], boxes[3, i], boxes[4, i]
     zero = boxes.dtype.type(0)
@@ -22,12 +23,12 @@ def _strike(boxes, i, begin, end, threshold, dead):
         right, bottom = x2 if x2 < right else right, y2 if y2 < bottom else bottom
         width, height = right - left, bottom - top
         shared = (width if width > zero else zero) * (height if height > zero else zero)
-        dead[j] |= shared / (area + boxes[4, j] - shared) > threshold
+        suppressed[j] |= shared / (area + boxes[4, j] - shared) > threshold
 
 
 @allocating
 def _tiles(boxes, group):
-    """(begin, hulls (tiles, 4), first tile of each box's group, last + 1): a tile holds boxes of one group."""
+    """(begin, bounding boxes (tiles, 4), first tile of each box's group, last + 1): a tile holds boxes of one group."""
     L = len(group)
     begin, first, last = np.empty(L + 1, np.int64), np.empty(L, np.int64), np.empty(L, np.int64)
     tiles = start = 0
@@ -41,29 +42,29 @@ def _tiles(boxes, group):
     begin[tiles] = L
     for i in range(L - 1, -1, -1):
         last[i] = tiles if i == L - 1 else last[i + 1] if group[i] == group[i + 1] else first[i + 1]
-    hulls = np.empty((tiles, 4), boxes.dtype)
+    bounds = np.empty((tiles, 4), boxes.dtype)
     for m in range(tiles):
         for k in range(4):
             side = boxes[k, begin[m] : begin[m + 1]]
-            hulls[m, k] = side.min() if k < 2 else side.max()
-    return begin[: tiles + 1], hulls, first, last
+            bounds[m, k] = side.min() if k < 2 else side.max()
+    return begin[: tiles + 1], bounds, first, last
 
 
 @njit(cache=True, error_model="numpy")
 def _greedy(boxes, group, place, threshold):
-    """Which boxes stay, from the best: box number r by score is boxes[:, place[r]]."""
-    begin, hulls, first, last = _tiles(boxes, group)
-    dead, stays = np.zeros(len(group), np.int32), np.zeros(len(group), np.bool_)
+    """Which boxes are kept, from the best: box number r by score is boxes[:, place[r]]."""
+    begin, bounds, first, last = _tiles(boxes, group)
+    suppressed, kept = np.zeros(len(group), np.int32), np.zeros(len(group), np.bool_)
     for r in range(len(place)):
         i = place[r]
-        if not dead[i]:
-            stays[r] = True
+        if not suppressed[i]:
+            kept[r] = True
             for m in range(first[i], last[i]):
-                touches = hulls[m, 0] < boxes[2, i] and boxes[0, i] < hulls[m, 2]
-                touches = touches and hulls[m, 1] < boxes[3, i] and boxes[1, i] < hulls[m, 3]
-                if touches or threshold < 0:  # below 0, boxes that do not touch strike each other out, too
-                    _strike(boxes, i, begin[m], begin[m + 1], threshold, dead)
-    return stays
+                overlaps = bounds[m, 0] < boxes[2, i] and boxes[0, i] < bounds[m, 2]
+                overlaps = overlaps and bounds[m, 1] < boxes[3, i] and boxes[1, i] < bounds[m, 3]
+                if overlaps or threshold < 0:  # below 0, boxes that do not overlap suppress each other, too
+                    _suppress(boxes, i, begin[m], begin[m + 1], threshold, suppressed)
+    return kept
 
 
 def _neighbours(boxes, groups):
@@ -77,7 +78,7 @@ def _neighbours(boxes, groups):
 
 
 def nms(boxes, scores, groups, threshold):
-    """Indices (int64) of the boxes that stay, by decreasing score, of equal scores the first one first.
+    """Indices (int64) of the boxes that are kept, by decreasing score, of equal scores the first one first.
 
     overlap > threshold in float64 is overlap > the largest number not above the threshold in the boxes' dtype.
     """

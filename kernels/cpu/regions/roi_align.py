@@ -1,17 +1,28 @@
 """ROI Align in Numba: blocks of channels laid out pixel by pixel, so that every number of the loops is a vector.
 
 A block is two vectors of channels, one cache line for each pixel. Its copy of the plane fits the second-level cache, and
-all boxes of the image are served from there. A thread owns an image and a block: the backward adds in one order, always.
+all boxes of the image read it there. One thread processes an image and a block: the backward pass always adds in one order.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
+from ...geometry import check_boxes
 from ..runtime.jit import allocating, inner, kernel
 from ..runtime.threads import threads_for
 from ..simd.transpose import nchw_to_nchwc, nchwc_to_nchw
 from ..simd.vector import Rows, broadcast, lanes_of, load, store
-from .roi_weights import mixes, numbered, turned
+from .roi_weights import Sampling, bin_weights, csr_transpose, distinct_pixels
+
+
+class Boxes(NamedTuple):
+    """Boxes (K, 5); those of image n are order[begin[n] : begin[n + 1]]."""
+
+    boxes: np.ndarray
+    order: np.ndarray
+    begin: np.ndarray
 
 
 @inner
@@ -34,8 +45,8 @@ def from_pixels(pixels, planes, first, channels, P):
 def _gather(pixels, k, rows, cols, line, out):
     """out[i, j] = sum_h v[i, h] sum_w u[j, w] pixels[h, w] for all channels of a block: rows first, of used columns only.
 
-    Rows, columns and places in `line` come as distances in the flat arrays. All are unsigned: an index that could be
-    negative costs a test, which together took as long as the arithmetic.
+    Rows, columns and places in `line` are offsets in the flat arrays. All are unsigned: each index that could be negative
+    costs a test, and the tests together take as long as the arithmetic.
     """
     (row_begin, row, v), (col_begin, col, u, used_begin, column) = rows, cols
     I, L = np.uintp, np.uintp(lanes_of(pixels))
@@ -61,7 +72,7 @@ def _gather(pixels, k, rows, cols, line, out):
 
 @inner
 def _scatter(out, k, bins, rows, cols, lines, pixels):
-    """The adjoint of `_gather`, added to pixels: each reads what used it, columns first, and is written once."""
+    """The adjoint of `_gather`, added to pixels: each gathers the bins that used it, columns first, and is written once."""
     (row_used, row, row_begin, i, v), (col_used, column, col_begin, j, u) = rows, cols
     I, L = np.uintp, np.uintp(lanes_of(pixels))
     B, one, first, M = L + L, I(1), col_used[k], col_used[k + I(1)] - col_used[k]
@@ -88,20 +99,21 @@ def _scatter(out, k, bins, rows, cols, lines, pixels):
 
 
 @allocating
-def _distances(a, step):
-    """Indices as unsigned distances in a flat array."""
+def _offsets(a, step):
+    """Indices as unsigned offsets in a flat array."""
     return (a * step).astype(np.uintp)
 
 
 @kernel
-def _forward(T, x, y, boxes, order, begin, shape, bins, scale, ratio, aligned):
-    """x and y flat; the boxes of image n are order[begin[n] : begin[n + 1]]."""
-    (N, C, H, W), Q, B = shape, bins[0] * bins[1], 2 * lanes_of(x)
-    row_begin, row, v = mixes(boxes, 0, bins[0], H, scale, ratio, aligned)
-    col_begin, col, u = mixes(boxes, 1, bins[1], W, scale, ratio, aligned)
-    numbers, used_begin, used = numbered(col_begin, col, W)
-    rows = _distances(row_begin, 1), _distances(row, W * B), v
-    cols = _distances(col_begin, 1), _distances(numbers, B), u, _distances(used_begin, 1), _distances(used, B)
+def _forward(T, x, y, boxes, shape, sampling):
+    """x and y are flat; shape is that of the images."""
+    (N, C, H, W), bins, B = shape, sampling.bins, 2 * lanes_of(x)
+    order, begin, Q = boxes.order, boxes.begin, bins[0] * bins[1]
+    row_begin, row, v = bin_weights(boxes.boxes, 0, H, sampling)
+    col_begin, col, u = bin_weights(boxes.boxes, 1, W, sampling)
+    numbers, used_begin, used = distinct_pixels(col_begin, col, W)
+    rows = _offsets(row_begin, 1), _offsets(row, W * B), v
+    cols = _offsets(col_begin, 1), _offsets(numbers, B), u, _offsets(used_begin, 1), _offsets(used, B)
     R = -(-C // B) * N
     for t in prange(T):
         pixels, out, line = np.empty(H * W * B, x.dtype), np.empty(Q * B, x.dtype), np.empty(W * B, x.dtype)
@@ -116,14 +128,15 @@ def _forward(T, x, y, boxes, order, begin, shape, bins, scale, ratio, aligned):
 
 
 @kernel
-def _backward(T, y, x, boxes, order, begin, shape, bins, scale, ratio, aligned):
-    (N, C, H, W), Q, B = shape, bins[0] * bins[1], 2 * lanes_of(x)
-    row_begin, row, v = mixes(boxes, 0, bins[0], H, scale, ratio, aligned)
-    col_begin, col, u = mixes(boxes, 1, bins[1], W, scale, ratio, aligned)
-    row_used, row, row_begin, i, v = turned(row_begin, row, v, H)
-    col_used, col, col_begin, j, u = turned(col_begin, col, u, W)
-    rows = _distances(row_used, 1), _distances(row, W * B), _distances(row_begin, 1), _distances(i, 1), v
-    cols = _distances(col_used, 1), _distances(col, B), _distances(col_begin, 1), _distances(j, B), u
+def _backward(T, y, x, boxes, shape, sampling):
+    (N, C, H, W), bins, B = shape, sampling.bins, 2 * lanes_of(x)
+    order, begin, Q = boxes.order, boxes.begin, bins[0] * bins[1]
+    row_begin, row, v = bin_weights(boxes.boxes, 0, H, sampling)
+    col_begin, col, u = bin_weights(boxes.boxes, 1, W, sampling)
+    row_used, row, row_begin, i, v = csr_transpose(row_begin, row, v, H)
+    col_used, col, col_begin, j, u = csr_transpose(col_begin, col, u, W)
+    rows = _offsets(row_used, 1), _offsets(row, W * B), _offsets(row_begin, 1), _offsets(i, 1), v
+    cols = _offsets(col_used, 1), _offsets(col, B), _offsets(col_begin, 1), _offsets(j, B), u
     R = -(-C // B) * N
     for t in prange(T):
         pixels, out = np.empty(H * W * B, x.dtype), np.empty(Q * B, x.dtype)
@@ -138,31 +151,38 @@ def _backward(T, y, x, boxes, order, begin, shape, bins, scale, ratio, aligned):
             from_pixels(pixels, x, (n * C + c) * H * W, channels, H * W)
 
 
-def by_image(boxes, N):
+def by_image(images, N):
     """(order, begin): box numbers, image by image, and where each image's begin."""
-    images = boxes[:, 0].astype(np.int64)
+    images = images.astype(np.int64)
     order = np.argsort(images, kind="stable")
     return order, np.searchsorted(images[order], np.arange(N + 1))
 
 
-def _arguments(boxes, shape, bins, scale, ratio, aligned, dtype):
-    boxes, bins = np.ascontiguousarray(boxes), (int(bins[0]), int(bins[1]))
-    return boxes, *by_image(boxes, shape[0]), shape, bins, dtype.type(scale), ratio, aligned
+def _boxes(name, boxes, size):
+    """The boxes in the order of images; size is (N, H, W)."""
+    check_boxes(name, boxes[:, 0], *size[:1], size[1:])
+    return Boxes(boxes, *by_image(boxes[:, 0], size[0]))
+
+
+def _sampling(bins, scale, ratio, aligned, dtype):
+    return Sampling((int(bins[0]), int(bins[1])), dtype.type(scale), int(ratio), bool(aligned))
 
 
 def roi_align(x, boxes, output_size, scale, ratio, aligned):
-    """y[k,c,i,j] = the mean of the samples in bin (i, j) of box k: rows of the image are mixed, then columns."""
-    x = np.ascontiguousarray(x)
+    """y[k,c,i,j] = the mean of the samples in bin (i, j) of box k: weighted sums of rows, then of columns."""
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
-    arguments = _arguments(boxes, x.shape, output_size, scale, ratio, aligned, x.dtype)
-    _forward(threads_for(x.size + y.size), x.reshape(-1), y.reshape(-1), *arguments)
+    boxes = _boxes("roi_align", boxes, (len(x), *x.shape[2:]))
+    sampling = _sampling(output_size, scale, ratio, aligned, x.dtype)
+    if y.size:
+        _forward(threads_for(x.size + y.size), x.reshape(-1), y.reshape(-1), boxes, x.shape, sampling)
     return y
 
 
 def roi_align_adjoint(y, boxes, size, scale, ratio, aligned):
-    """Every pixel gathers the bins that used it; an image and a block of channels belong to one thread."""
-    y = np.ascontiguousarray(y)
-    x = np.empty((size[0], y.shape[1], *size[1:]), y.dtype)
-    arguments = _arguments(boxes, x.shape, y.shape[2:], scale, ratio, aligned, y.dtype)
-    _backward(threads_for(x.size + y.size), y.reshape(-1), x.reshape(-1), *arguments)
+    """Every pixel gathers the bins that used it; one thread processes an image and a block of channels."""
+    x = (np.empty if y.size else np.zeros)((size[0], y.shape[1], *size[1:]), y.dtype)
+    boxes = _boxes("roi_align_adjoint", boxes, size)
+    sampling = _sampling(y.shape[2:], scale, ratio, aligned, y.dtype)
+    if y.size:
+        _backward(threads_for(x.size + y.size), y.reshape(-1), x.reshape(-1), boxes, x.shape, sampling)
     return x

@@ -3,9 +3,10 @@
 import numpy as np
 from numba import prange
 
+from ...geometry import check_boxes
 from ..runtime.jit import inner, kernel
 from ..runtime.threads import threads_for
-from .roi_weights import bin_step, sample
+from .roi_weights import Sampling, bin_step, sample
 
 
 @inner
@@ -38,8 +39,9 @@ def _largest(x, n, c, i, j, rows, cols):
 
 
 @kernel
-def _align_max(T, x, boxes, scale, ratio, aligned, y, index, weight):
-    (C, H, W), (K, ph, pw), one = x.shape[1:], (len(boxes), y.shape[2], y.shape[3]), x.dtype.type(1)
+def _align_max(T, x, boxes, sampling, y, index, weight):
+    (C, H, W), K, one = x.shape[1:], len(boxes), x.dtype.type(1)
+    (ph, pw), scale, ratio, aligned = sampling
     offset = x.dtype.type(0.5) if aligned else x.dtype.type(0)
     for t in prange(T):
         for k in range(t * K // T, (t + 1) * K // T):
@@ -69,8 +71,9 @@ def _align_max(T, x, boxes, scale, ratio, aligned, y, index, weight):
 
 def roi_align_max(x, boxes, output_size, scale, ratio, aligned):
     """(y, index, weight): the largest sample of each bin, and the places and weights of its four neighbours."""
-    x, boxes = np.ascontiguousarray(x), np.ascontiguousarray(boxes)
+    check_boxes("roi_align_max", boxes[:, 0], len(x), x.shape[2:])
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     index, weight = np.empty((*y.shape, 4), np.int32), np.empty((*y.shape, 4), x.dtype)
-    _align_max(threads_for(4 * y.size), x, boxes, x.dtype.type(scale), ratio, aligned, y, index, weight)
+    sampling = Sampling(y.shape[2:], x.dtype.type(scale), int(ratio), bool(aligned))
+    _align_max(threads_for(4 * y.size), x, boxes, sampling, y, index, weight)
     return y, index, weight

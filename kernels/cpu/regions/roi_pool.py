@@ -1,8 +1,9 @@
-"""ROI Pool in Numba, and gather and scatter between boxes and planes: one plane of one image belongs to one thread."""
+"""ROI Pool in Numba, and gather and scatter between boxes and planes: a plane of an image is processed by one thread."""
 
 import numpy as np
 from numba import prange
 
+from ...geometry import check_boxes
 from ..runtime.jit import inner, kernel
 from ..runtime.threads import threads_for
 from .roi_align import by_image
@@ -52,10 +53,10 @@ def _pool(T, x, boxes, scale, order, begin, y, index):
 
 def roi_pool(x, boxes, output_size, scale):
     """(y, index): bins of rounded boxes; edges once per box, then plane by plane."""
-    x, boxes = np.ascontiguousarray(x), np.ascontiguousarray(boxes)
+    check_boxes("roi_pool", boxes[:, 0], len(x))
     y = np.empty((len(boxes), x.shape[1], *output_size), x.dtype)
     index = np.empty(y.shape, np.int32)
-    _pool(threads_for(x.size + y.size), x, boxes, x.dtype.type(scale), *by_image(boxes, len(x)), y, index)
+    _pool(threads_for(x.size + y.size), x, boxes, x.dtype.type(scale), *by_image(boxes[:, 0], len(x)), y, index)
     return y, index
 
 
@@ -98,12 +99,13 @@ def _check(name, bad, index, size):
 
 def _flat(a):
     """(K, C, ...) as (K, C, L)."""
-    return np.ascontiguousarray(a).reshape(*a.shape[:2], int(np.prod(a.shape[2:])))
+    return a.reshape(*a.shape[:2], int(np.prod(a.shape[2:])))
 
 
 def roi_gather(x, batch, index):
     """y[k,c,...] = x[batch[k],c].flat[index[k,c,...]]; index -1 gives 0; IndexError outside the plane."""
     y, T = np.empty(index.shape, x.dtype), threads_for(index.size)
+    check_boxes("roi_gather", batch, len(x))
     bad = np.zeros(T, np.bool_)
     _gather(T, _flat(x), batch, _flat(index), _flat(y), bad)
     _check("roi_gather", bad, index, x.shape[2] * x.shape[3])
@@ -112,11 +114,12 @@ def roi_gather(x, batch, index):
 
 def roi_scatter(y, batch, index, size):
     """x[batch[k],c].flat[index[k,c,...]] += y[k,c,...], box after box in every plane; size is (N, H, W)."""
+    check_boxes("roi_scatter", batch, size[0])
     x, T = (
         np.empty((size[0], y.shape[1], *size[1:]), y.dtype),
         threads_for(index.size + y.shape[1] * int(np.prod(size))),
     )
     bad = np.zeros(T, np.bool_)
-    _scatter(T, _flat(y), _flat(index), *by_image(batch[:, None], size[0]), _flat(x), bad)
+    _scatter(T, _flat(y), _flat(index), *by_image(batch, size[0]), _flat(x), bad)
     _check("roi_scatter", bad, index, size[1] * size[2])
     return x

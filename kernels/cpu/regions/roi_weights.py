@@ -1,12 +1,23 @@
-"""What every box of an ROI Align reads, worked out once for all channels: pixels and weights along its rows and columns.
+"""The pixels and weights that every box of an ROI Align reads along its rows and columns, computed once for all channels.
 
-A sample is inside if its row and its column are, and its four weights are products, so the mean over a bin is a mix of
-rows, then a mix of columns: y[i, j] = sum_h v[i, h] sum_w u[j, w] x[h, w]. Samples of a bin that share a pixel are merged.
+A sample is inside if its row and its column are, and its four weights are products, so the mean over a bin is a weighted sum
+of rows, then one of columns: y[i, j] = sum_h v[i, h] sum_w u[j, w] x[h, w]. Samples of a bin that share a pixel are merged.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
 from ..runtime.jit import allocating, inner
+
+
+class Sampling(NamedTuple):
+    """Bins of a box along its height and width, scale from boxes to pixels (in the dtype of the image), samples in a bin."""
+
+    bins: tuple[int, int]
+    scale: float
+    ratio: int
+    aligned: bool
 
 
 @inner
@@ -35,7 +46,7 @@ def sample(start, step, i, k, g, n):
 @inner
 def _add(pixels, weights, first, at, pixel, weight):
     """Adds a pixel to the list of a bin, which starts at `first` and ends before `at`; returns the new end."""
-    for t in range(at - 1, max(first, at - 4) - 1, -1):  # samples go one way, so an equal pixel is among the last
+    for t in range(at - 1, max(first, at - 4) - 1, -1):  # samples are in order, so an equal pixel is among the last
         if pixels[t] == pixel:
             weights[t] += weight
             return at
@@ -44,10 +55,13 @@ def _add(pixels, weights, first, at, pixel, weight):
 
 
 @inner
-def _mixes(start, end, bins, n, ratio, aligned, scale, begin, pixels, weights, at):
-    """Pixels and weights of each bin along one axis: those of bin i lie in begin[i] ... begin[i + 1] - 1."""
-    T = type(start)
-    step, g = bin_step(start, end, bins, ratio, aligned)
+def _box_weights(start, grid, n, begin, pixels, weights, at):
+    """Pixels and weights of a box along one axis, written from `at` on: those of bin i lie in begin[i] ... begin[i + 1] - 1.
+
+    grid is what `bin_step` says. The weights hold the division by the number of samples of a bin along this axis.
+    """
+    T, (step, g), bins = type(start), grid, len(begin) - 1
+    scale = T(1) / T(max(g, 1))
     for i in range(bins):
         begin[i] = first = at
         for k in range(g):
@@ -60,11 +74,9 @@ def _mixes(start, end, bins, n, ratio, aligned, scale, begin, pixels, weights, a
 
 
 @allocating
-def mixes(boxes, axis, bins, n, scale, ratio, aligned):
-    """(begin (K, bins + 1), pixels, weights) of all boxes along axis 0 (rows) or 1 (columns), n pixels long.
-
-    The weights hold the division by the number of samples of a bin along this axis.
-    """
+def bin_weights(boxes, axis, n, sampling):
+    """(begin (K, bins + 1), pixels, weights) of all boxes along axis 0 (rows) or 1 (columns), n pixels long."""
+    (_, scale, ratio, aligned), bins = sampling, sampling.bins[axis]
     T, K, room = type(scale), len(boxes), 0
     offset = T(0.5) if aligned else T(0)
     for k in range(K):
@@ -74,14 +86,13 @@ def mixes(boxes, axis, bins, n, scale, ratio, aligned):
     at = 0
     for k in range(K):
         start, end = boxes[k, 2 - axis] * scale - offset, boxes[k, 4 - axis] * scale - offset
-        g = bin_step(start, end, bins, ratio, aligned)[1]
-        at = _mixes(start, end, bins, n, ratio, aligned, T(1) / T(max(g, 1)), begin[k], pixels, weights, at)
+        at = _box_weights(start, bin_step(start, end, bins, ratio, aligned), n, begin[k], pixels, weights, at)
     return begin, pixels[:at], weights[:at]
 
 
 @allocating
-def numbered(begin, pixels, n):
-    """(numbers, used_begin (K + 1,), used): the pixels of each box without repetition, and every pixel's place there."""
+def distinct_pixels(begin, pixels, n):
+    """(numbers, used_begin (K + 1,), used): the distinct pixels of each box, and the place of every pixel among them."""
     K, number = len(begin), np.full(n, -1)
     numbers, used_begin, used = (
         np.empty(pixels.size, np.int64),
@@ -102,24 +113,24 @@ def numbered(begin, pixels, n):
 
 
 @allocating
-def turned(begin, pixels, weights, n):
-    """The mixes read backwards: (used_begin (K + 1,), used, turned_begin, bins, weights), which bins use each pixel.
+def csr_transpose(begin, pixels, weights, n):
+    """The transposed table: (used_begin (K + 1,), used, bin_begin, bins, weights), which bins use each pixel.
 
-    Pixels of box k are used[used_begin[k] : used_begin[k + 1]]; those that use used[s] are bins[turned_begin[s] : ... s + 1].
+    Pixels of box k are used[used_begin[k] : used_begin[k + 1]]; those that use used[s] are bins[bin_begin[s] : ... s + 1].
     """
-    numbers, used_begin, used = numbered(begin, pixels, n)
-    turned_begin, place = np.zeros(used.size + 1, np.int64), np.empty(used.size, np.int64)
+    numbers, used_begin, used = distinct_pixels(begin, pixels, n)
+    bin_begin, place = np.zeros(used.size + 1, np.int64), np.empty(used.size, np.int64)
     bins, shares = np.empty(pixels.size, np.int64), np.empty(pixels.size, weights.dtype)
     for k in range(len(begin)):
         for t in range(begin[k, 0], begin[k, -1]):
-            turned_begin[used_begin[k] + numbers[t] + 1] += 1
+            bin_begin[used_begin[k] + numbers[t] + 1] += 1
     for s in range(used.size):
-        turned_begin[s + 1] += turned_begin[s]
-        place[s] = turned_begin[s]
+        bin_begin[s + 1] += bin_begin[s]
+        place[s] = bin_begin[s]
     for k in range(len(begin)):
         for i in range(begin.shape[1] - 1):
             for t in range(begin[k, i], begin[k, i + 1]):
                 s = used_begin[k] + numbers[t]
                 bins[place[s]], shares[place[s]] = i, weights[t]
                 place[s] += 1
-    return used_begin, used, turned_begin, bins, shares
+    return used_begin, used, bin_begin, bins, shares
