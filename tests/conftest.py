@@ -17,3 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's ba
 def column(request):
     """The kernel table as one column holds it: `minidl.kernels.reference`, then `minidl.kernels.cpu`."""
     return importlib.import_module(f"minidl.kernels.{request.param}")
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("fuzz", "random calls (tests/fuzz)")
+    group.addoption("--seconds", type=float, help="how long to draw calls (without: the first 600 calls)")
+    group.addoption("--fuzz-seed", type=int, default=0, help="the first number of every call's seed (0)")

@@ -4,6 +4,7 @@ import argparse
 import io
 from pathlib import Path
 
+from ..functional.filter import NORMALIZATIONS
 from . import building, report
 
 EXAMPLES = """PREDICTION is what a network says, in one of two forms:
@@ -47,9 +48,7 @@ def add_parameters(parser):
     parser.add_argument("--iterations", type=int, default=10, help="mean-field iterations (10)")
     parser.add_argument("--w2", type=float, default=3, help="weight of the smoothness term (3)")
     parser.add_argument("--sigma", type=float, default=3, help="its reach in pixels (3)")
-    parser.add_argument(
-        "--normalization", choices=("none", "before", "after", "symmetric"), default="symmetric", help="(symmetric)"
-    )
+    parser.add_argument("--normalization", choices=NORMALIZATIONS, default="symmetric", help="(symmetric)")
 
 
 def add_prediction_options(parser):

@@ -19,9 +19,9 @@ def sequential_sweep(unary: Array, beliefs: Array, terms: Sequence[tuple[Kernel,
     step is halved until F does not rise.
     """
     for _, _, normalization in terms:
-        if normalization not in ("none", "symmetric"):
+        if normalization not in ("none", "mean", "symmetric"):
             raise ValueError(
-                'inference: sequential updates need a symmetric kernel, normalization "none" or "symmetric", '
+                'inference: sequential updates need a symmetric kernel, normalization "none", "mean" or "symmetric", '
                 f"not {normalization!r}"
             )
     q, scores = beliefs.copy(), np.empty_like(unary)

@@ -20,14 +20,14 @@ from .logistic import sigmoid
 def rectify(x: Any, *, ceiling: float) -> Array:
     """min(max(x, 0), ceiling)."""
     if x.dtype.kind == "f":
-        return kernels(x).relu(x, ceiling)
+        return kernels(x).relu(x, ceiling).reshape(x.shape)
     return np.clip(x, 0, None if ceiling == math.inf else ceiling)
 
 
 @primitive
 def cut(g: Any, y: Any, *, ceiling: float) -> Array:
     """g where 0 < y < ceiling, else 0: linear in g, so its own adjoint."""
-    return kernels(g).relu_backward(g, y, ceiling)
+    return kernels(g).relu_backward(g, y, ceiling).reshape(g.shape)
 
 
 rectify.rules(x=lambda g, out, ceiling: cut(g, out, ceiling=ceiling))
@@ -55,7 +55,7 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return _elu(x, alpha=alpha)
 
 
-_elu.rules(x=lambda g, x, alpha: where(x > 0, g, g * alpha * exp(where(x > 0, 0.0, x))))
+_elu.rules(x=lambda g, x, alpha: where(x > 0, g, g * alpha * exp(where(x >= 0, 0.0, x))))
 
 
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:

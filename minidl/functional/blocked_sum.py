@@ -4,12 +4,16 @@ NumPy adds pairwise along a contiguous last axis only; along other axes it adds 
 of a million rows loses whole percents. Here long axes are summed in blocks, then the blocks, and so on.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 BLOCK = 128
 
 
-def blocked_sum(x, axes):
+def blocked_sum(x: Any, axes: tuple[int, ...]) -> Any:
     """x.sum(axes), with at most BLOCK additions in a row; an array of another library than NumPy is left to its own sum."""
     if not isinstance(x, np.ndarray):
         return x.sum(axes)

@@ -9,13 +9,15 @@ In particular a transposed convolution swaps the forward and backward passes of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from numbers import Integral
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels
 from ..kernels.geometry import Geometry
-from ..typing import Size2
+from ..typing import Shape, Size2
 from .pad import pad
 from .reduce import sum
 
@@ -53,7 +55,8 @@ _conv_weight.rules(
 
 def pair(value: Size2, function: str, name: str, least: int) -> tuple[int, int]:
     """An int or a pair of ints, as a (vertical, horizontal) pair of at least `least`."""
-    values = (value, value) if isinstance(value, int) else tuple(value)
+    values = tuple(value) if isinstance(value, Iterable) else (value, value)
+    values = tuple(int(v) if isinstance(v, Integral) else v for v in values)
     if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
         raise ValueError(
             f"{function}: {name} must be an integer or a pair of integers of at least {least}, not {value!r}"
@@ -65,15 +68,25 @@ def window(
     function: str, kernel_size: Size2, stride: Size2 = 1, padding: Size2 = 0, dilation: Size2 = 1, groups: int = 1
 ) -> Geometry:
     """The checked Geometry of a sliding window."""
-    if not isinstance(groups, int) or groups < 1:
+    if not isinstance(groups, Integral) or groups < 1:
         raise ValueError(f"{function}: groups must be a positive integer, not {groups!r}")
     return Geometry(
         kernel=pair(kernel_size, function, "kernel_size", 1),
         stride=pair(stride, function, "stride", 1),
         padding=pair(padding, function, "padding", 0),
         dilation=pair(dilation, function, "dilation", 1),
-        groups=groups,
+        groups=int(groups),
     )
+
+
+def within(geometry: Geometry, size: Shape) -> Geometry:
+    """The same windows on an image of `size`, with no stride longer than the padded image and no idle dilation.
+
+    A longer stride, like the dilation of a kernel of one pixel, changes nothing but the numbers that kernels compute with.
+    """
+    stride = tuple(min(s, n + 2 * p + 1) for s, n, p in zip(geometry.stride, size, geometry.padding))
+    dilation = tuple(d if k > 1 else 1 for d, k in zip(geometry.dilation, geometry.kernel))
+    return replace(geometry, stride=stride, dilation=dilation)
 
 
 def check_images(function: str, **tensors: Tensor) -> None:
@@ -134,7 +147,7 @@ def conv2d(
         )
     _check_bias("conv2d", bias, O, input.dtype)
     output_size("conv2d", geometry, input.shape[2:])
-    return _conv(input, weight, bias, geometry=geometry)
+    return _conv(input, weight, bias, geometry=within(geometry, input.shape[2:]))
 
 
 def _pad_same(x, kernel, stride, dilation):
@@ -183,7 +196,7 @@ def conv_transpose2d(
     rows, cols = (m - n for m, n in zip(geometry.output_size(size), input.shape[2:]))
     if rows or cols:  # output_padding of a stride or more: conv2d would see windows that the input has no pixel for
         input = pad(input, (0, cols, 0, rows))
-    return _conv_transpose(input, weight, bias, size=size, geometry=geometry)
+    return _conv_transpose(input, weight, bias, size=size, geometry=within(geometry, size))
 
 
 def conv2d_weight(
@@ -208,7 +221,7 @@ def conv2d_weight(
         )
     if input.shape[1] % groups or output.shape[1] % groups:
         raise ValueError(f"conv2d_weight: groups={groups} must divide the channels of {input.shape} and {output.shape}")
-    return _conv_weight(input, output, geometry=geometry)
+    return _conv_weight(input, output, geometry=within(geometry, input.shape[2:]))
 
 
 @primitive
@@ -230,7 +243,7 @@ def unfold(input: Tensor, kernel_size: Size2, dilation: Size2 = 1, padding: Size
     check_images("unfold", input=input)
     geometry = window("unfold", kernel_size, stride, padding, dilation)
     output_size("unfold", geometry, input.shape[2:])
-    return _im2col(input, geometry=geometry)
+    return _im2col(input, geometry=within(geometry, input.shape[2:]))
 
 
 def fold(
@@ -245,4 +258,4 @@ def fold(
         raise ValueError(
             f"fold: input has shape {input.shape}; needed (N, C * {taps}, {rows} * {columns}) for output_size {size}"
         )
-    return _col2im(input, size=size, geometry=geometry)
+    return _col2im(input, size=size, geometry=within(geometry, size))

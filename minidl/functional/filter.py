@@ -19,7 +19,7 @@ from ..backend import asarray, kernels, like, xp
 from ..typing import Array, DTypeLike, TensorLike
 
 NOWHERE = np.zeros(0)  # an array in NumPy's memory
-NORMALIZATIONS = ("none", "before", "after", "symmetric")
+NORMALIZATIONS = ("none", "mean", "before", "after", "symmetric")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,7 +27,8 @@ class Kernel:
     """The filter matrix of one image, which is never stored: after * K(before * v), where K is a lattice or an exact sum.
 
     With `column`, the sums K1 over each row, "symmetric" puts 1/sqrt(K1) on both sides, "after" 1/K1 on the left (weighted
-    means), "before" 1/K1 on the right, and "none" one number, N / sum(K1) (Krähenbühl & Koltun 2013, section 4.2).
+    means), "before" 1/K1 on the right, "mean" one number, N / sum(K1), so that the mean of the row sums is 1 (Krähenbühl &
+    Koltun 2013, section 4.2), and "none" nothing, as in their C++ and pydensecrf.
     """
 
     lattice: Any  # a Lattice, or None for the exact sum over `features`
@@ -57,9 +58,11 @@ def make_kernel(
         raise ValueError("filter: features must be finite; got NaN or infinity")
     lattice = None if exact else kernels(features).permutohedral_lattice(features)
     ones = xp(features).ones((1, features.shape[1]), dtype)
+    if normalization == "none":
+        return Kernel(lattice, features, ones[0], ones[0])
     weight = _sum(lattice, features, ones, False)[0]
     ones = ones[0]
-    if normalization == "none":
+    if normalization == "mean":
         return Kernel(lattice, features, ones, np.full_like(ones, len(ones) / weight.sum(dtype=np.float64)))
     inverse = 1 / (np.sqrt(weight + dtype(1e-20)) if normalization == "symmetric" else weight + dtype(1e-20))
     return Kernel(
@@ -166,7 +169,7 @@ def permutohedral_filter(
     """sum_j exp(-|f_i - f_j|^2 / 2) v_j over all pixels j of an image, normalised, by the permutohedral lattice.
 
     values (N, C, H, W); features (N or 1, d, H, W), d = 1..8, already divided by their standard deviations. `normalization`:
-    "after" gives weighted means, "symmetric" what the CRF uses, "before" the transpose of "after", "none" one common
+    "after" gives weighted means, "symmetric" what the CRF uses, "before" the transpose of "after", "mean" one common
     factor. `exact=True` sums over all pairs instead: O((H W)^2). The embedding is float32; the filter has the dtype of the
     values. Differentiable in the values, to every order. Adams, Baek, Davis 2010, "Fast high-dimensional filtering using the
     permutohedral lattice".

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..autograd.primitive import primitive
@@ -28,7 +30,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     if not a.ndim or not b.ndim or a.shape[-1] != b.shape[max(b.ndim - 2, 0)]:
         raise ValueError(f"matmul: shapes {a.shape} and {b.shape} do not match; needed (..., n, k) and (..., k, m)")
     rows, columns = a.ndim > 1, b.ndim > 1
-    y = _matmul(a if rows else reshape(a, (1, -1)), b if columns else reshape(b, (-1, 1)))
+    y = _matmul(a if rows else reshape(a, (1, a.shape[0])), b if columns else reshape(b, (b.shape[0], 1)))
     shape = y.shape[:-2] + y.shape[-2:-1] * rows + y.shape[-1:] * columns
     return reshape(y, shape)
 
@@ -39,6 +41,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ValueError(
             f"linear: input {x.shape} does not end in the {weight.shape[1:]} columns of weight {weight.shape}"
         )
-    y = _matmul(reshape(x, (-1, x.shape[-1])), transpose(weight, 0, 1))
+    y = _matmul(reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), transpose(weight, 0, 1))
     y = y if bias is None else y + bias
     return reshape(y, (*x.shape[:-1], weight.shape[0]))

@@ -16,14 +16,15 @@ from ..autograd.tensor import Tensor
 from ..backend import kernels, xp
 from ..typing import Dims
 from .activation import cut, rectify
-from .reduce import mean
+from .elementwise import clone
+from .reduce import centre, mean
 from .reduce import sum as total
-from .shape import reshape
+from .shape import reshape, sizes_of
 
 
 def _definition(x, weight, bias, *, eps, ceiling):
     """(x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, L), in operations that can be differentiated again."""
-    centred = x - mean(x, (0, 2), keepdim=True)
+    centred = centre(x, axes=(0, 2))
     y = centred / (mean(centred * centred, (0, 2), keepdim=True) + eps) ** 0.5
     y = y if weight is None else y * reshape(weight, (1, -1, 1))
     y = y if bias is None else y + reshape(bias, (1, -1, 1))
@@ -62,6 +63,11 @@ def _check_affine(function, channels, x, **vectors):
             raise ValueError(f"{function}: {name} has shape {v.shape}; needed ({channels},)")
 
 
+def _like_input(x, *vectors):
+    """Vectors in the dtype of x; their gradients go back in their own."""
+    return (v if v is None else v.to(x.dtype) for v in vectors)
+
+
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -85,6 +91,7 @@ def batch_norm(
     if not training and (running_mean is None or running_var is None):
         raise ValueError("batch_norm: without training, running_mean and running_var are needed")
     ceiling = ceiling if relu else None
+    weight, bias = _like_input(input, weight, bias)
     if not training:
         return _with_statistics(input, running_mean, running_var, weight, bias, eps, ceiling)
     count = input.numel() // C if C else 0
@@ -98,7 +105,7 @@ def batch_norm(
         (running_mean, batch_mean, 1),
         (running_var, batch_var, count / max(count - 1, 1)),
     ):
-        if running is not None:
+        if running is not None and count:
             running.copy_((1 - momentum) * running.data + momentum * correction * batch.data)
     return reshape(y, input.shape)
 
@@ -129,11 +136,14 @@ def _with_statistics(x, running_mean, running_var, weight, bias, eps, ceiling):
 
 def _standardize(x, rows, eps):
     """Each of `rows` equal runs of elements to mean 0 and variance 1."""
+    if not x.numel():
+        return clone(x)
     y = _normalize(reshape(x, (1, rows, -1)), None, None, eps=eps, ceiling=None)[0]
     return reshape(y, x.shape)
 
 
 def _scale_channels(y, weight, bias):
+    weight, bias = _like_input(y, weight, bias)
     shape = (1, -1, *[1] * (y.ndim - 2))
     y = y if weight is None else y * reshape(weight, shape)
     return y if bias is None else y + reshape(bias, shape)
@@ -167,12 +177,12 @@ def instance_norm(
     )
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    L = input.numel() // max(N * C, 1)
+    L = math.prod(input.shape[2:])
     if L < 2:
         raise ValueError(f"instance_norm: more than one value per channel is needed, input is {input.shape}")
-    y, batch_mean, batch_var = _normalize(reshape(input, (1, N * C, -1)), None, None, eps=eps, ceiling=None)
+    y, batch_mean, batch_var = _normalize(reshape(input, (1, N * C, L)), None, None, eps=eps, ceiling=None)
     for running, batch, correction in ((running_mean, batch_mean, 1), (running_var, batch_var, L / (L - 1))):
-        if running is not None:
+        if running is not None and N:
             average = batch.data.reshape(N, C).mean(0)
             running.copy_((1 - momentum) * running.data + momentum * correction * average)
     return _scale_channels(reshape(y, input.shape), weight, bias)
@@ -182,13 +192,14 @@ def layer_norm(
     input: Tensor, normalized_shape: Dims, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Statistics over the last axes, whose sizes are `normalized_shape` (Ba et al. 2016)."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = sizes_of("layer_norm", normalized_shape)
+    weight, bias = _like_input(input, weight, bias)
     for name, v in (
         ("the end of input", input.shape[-len(shape) :]),
         *((n, v.shape) for n, v in (("weight", weight), ("bias", bias)) if v is not None),
     ):
         if v != shape:
             raise ValueError(f"layer_norm: {name} has shape {v}; needed {shape}")
-    y = _standardize(input, input.numel() // math.prod(shape), eps)
+    y = _standardize(input, input.numel() // max(math.prod(shape), 1), eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import kernels, like, xp
 from ..typing import Size2, TensorLike
-from .conv import check_images, pair, window
+from .conv import check_images, pair, window, within
 
 
 @primitive(aux=("index",))
@@ -54,7 +54,7 @@ def _pooling(function, x, kernel_size, stride, padding, dilation, ceil_mode):
         size.append(count)
     if min(size) < 1:
         raise ValueError(f"{function}: a window of {geometry.extent} does not fit into {x.shape[2:]}")
-    return geometry, tuple(size)
+    return within(geometry, x.shape[2:]), tuple(size)
 
 
 def max_pool2d(
@@ -182,7 +182,7 @@ _adaptive_avg_pool_adjoint.rules(y=lambda g, y_shape: _adaptive_avg_pool(g, size
 
 def _adaptive_size(function, x, size):
     check_images(function, input=x)
-    given = (size, size) if size is None or isinstance(size, int) else tuple(size)
+    given = tuple(size) if isinstance(size, Iterable) else (size, size)
     return pair(tuple(n if s is None else s for s, n in zip(given, x.shape[2:])), function, "output_size", 1)
 
 

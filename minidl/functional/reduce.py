@@ -22,7 +22,7 @@ from .shape import expand, reshape
 
 def _axes(x, dim, function):
     """`dim` as a tuple of axes from 0 on; an empty one means all of them, as in PyTorch."""
-    return axes(function, None if dim == () or dim == [] else dim, x.ndim)
+    return axes(function, None if isinstance(dim, tuple | list) and not dim else dim, x.ndim)
 
 
 def _kept(shape, axes):
@@ -42,7 +42,7 @@ def sum(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Sum over `dim`."""
     axes = _axes(x, dim, "sum")
     if not axes:
-        return clone(x)
+        return clone(x) if x.dtype.kind == "f" else x.to(np.int64)
     total = _sum(x, axes=axes)
     return reshape(total, _kept(x.shape, axes)) if keepdim else total
 
@@ -51,7 +51,9 @@ def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Mean over `dim`."""
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
-    return sum(x, dim, keepdim) / math.prod(x.shape[d] for d in _axes(x, dim, "mean"))
+    axes = _axes(x, dim, "mean")
+    count = math.prod(x.shape[d] for d in axes)
+    return sum(x, axes, keepdim) / count if count else sum(x, axes, keepdim) + math.nan
 
 
 @primitive
@@ -180,7 +182,8 @@ def _along(function, x, index, dim, keepdim):
 @quiet
 def _logsumexp(x, *, axes):
     """log1p of the sum of all terms but the largest, so that it is accurate where that term dominates."""
-    rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*(n for d, n in enumerate(x.shape) if d not in axes), -1)
+    kept = [n for d, n in enumerate(x.shape) if d not in axes]
+    rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*kept, math.prod(x.shape[d] for d in axes))
     top = rows.max(-1, initial=-np.inf)
     if not x.size:
         return top

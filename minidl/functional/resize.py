@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,9 @@ def _taps(n, m, scale_factor, mode, align_corners, dtype):
     """
     i = np.arange(m, dtype=dtype)
     scale = dtype.type(n / m if scale_factor is None else 1 / scale_factor)
-    if mode == "nearest":
+    if mode == "nearest" and m in (n, 2 * n):  # PyTorch looks at the sizes here, whatever the factor was
+        at = i // (m // n)
+    elif mode == "nearest":
         at = np.floor(i * scale)
     elif mode == "nearest-exact":
         at = np.floor((i + dtype.type(0.5)) * scale)
@@ -73,10 +75,12 @@ def interpolate(
         raise ValueError("interpolate: give either size or scale_factor")
     factors: Any = (None, None)
     if scale_factor is not None:
-        factors = (scale_factor,) * 2 if isinstance(scale_factor, int | float) else tuple(scale_factor)
+        factors = tuple(scale_factor) if isinstance(scale_factor, Iterable) else (scale_factor,) * 2
         size = tuple(int(n * f) for n, f in zip(input.shape[2:], factors))
     assert size is not None  # one of the two was given
     size = pair(size, "interpolate", "size", 1)
+    if 0 in input.shape[2:]:
+        raise ValueError(f"interpolate: input of shape {input.shape} has no pixels")
     tables = (_taps(n, m, f, mode, align_corners, input.dtype) for n, m, f in zip(input.shape[2:], size, factors))
     rows, cols = tables
     return _resize(input, rows=rows, cols=cols)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 from .. import functional as F
 from ..autograd.tensor import Tensor
@@ -21,7 +22,7 @@ class Upsample(Module):
         align_corners: bool | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(scale_factor, int):
+        if isinstance(scale_factor, Integral):
             scale_factor = float(scale_factor)
         elif isinstance(scale_factor, tuple | list):
             scale_factor = tuple(map(float, scale_factor))
@@ -70,7 +71,7 @@ class _Pad2d(Module):
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__()
-        self.padding = (padding,) * 4 if isinstance(padding, int) else tuple(padding)
+        self.padding = (padding,) * 4 if isinstance(padding, Integral) else tuple(padding)
         if len(self.padding) != 4:
             raise ValueError(f"{type(self).__name__}: padding is {padding}; needed (left, right, top, bottom)")
 

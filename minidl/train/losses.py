@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class SegmentationLoss:
 
     def __call__(self, output: Tensor | Mapping[str, Tensor], target: TensorLike, ignore_index: int = -100) -> Tensor:
         target = target.data if isinstance(target, Tensor) else target
-        total = 0.0
+        total: Any = 0.0
         for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
             labels = like(fitted(target, scores.shape[2:]), scores.data)
             share = 1.0 if name == "out" else self.aux_weight

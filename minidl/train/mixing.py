@@ -50,7 +50,7 @@ class CutMixed(Mixed):
     kind = "cutmix"
 
 
-def _rectangle(size: Any, rng: np.random.Generator) -> tuple[slice, slice]:
+def _rectangle(size: Any, rng: np.random.Generator) -> tuple[slice, ...]:
     """A window that covers a uniform share of the image, its sides in the image's ratio."""
     side = np.sqrt(rng.uniform())
     window = []

@@ -90,8 +90,16 @@ class Optimizer:
                     state = self.state.setdefault(p, {})
                     for name in state.keys() & self.buffers:  # the model may have moved to another device
                         state[name].data = like(state[name].data, p.data)
-                    self._update(p.data, p.grad.data, state, group)
+                    self._step(p.data, p.grad.data, state, group)
                     touch(p.data)
+
+    def _step(self, p, g, state, group):
+        """`_update` of an array in C order, which kernels write to; any other is copied there and back."""
+        if p.flags.c_contiguous:
+            return self._update(p, g, state, group)
+        flat = p.copy(order="C")
+        self._update(flat, g, state, group)
+        p[...] = flat
 
     def _update(self, p, g, state, group):
         raise NotImplementedError(f"{type(self).__name__}: _update is not defined")
@@ -238,12 +246,13 @@ def clip_grad_norm_(
     Returns the norm before, as a 0-d Tensor (Pascanu et al. 2013, algorithm 1). `norm_type` may be math.inf.
     """
     arrays = _gradients(parameters)
-    norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays]
-    norms = [float(n) for n in (xp(arrays[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
+    norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays if g.size]
+    norms = [float(n) for n in (xp(norms[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
-    factor = min(1.0, max_norm / (total + 1e-6))
+    factor = max_norm / (total + 1e-6)
+    factor = 1.0 if factor > 1 else factor  # NaN stays, so that it is seen, as in PyTorch
     for g in arrays:
         g *= g.dtype.type(factor)
         touch(g)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class Schedule:
     """The learning rate as a closed formula of the number of steps t; call `step()` after each `optimizer.step()`.
 
-    Subclasses define `lr(base, t)`, `base` being the rate that the group began with.
+    Subclasses define `lr(base, t)`, `base` being the rate that the group began with; it is affine in `base`. A group that is
+    added later keeps its own rate at that step and goes on by the same formula.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -21,12 +22,20 @@ class Schedule:
         self.base_lrs = [group.setdefault("initial_lr", group["lr"]) for group in optimizer.param_groups]
         self._apply()
 
+    def _join(self):
+        """Give the groups that were added since a base, so that the formula yields their present rate now."""
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            zero, one = (self.lr(base, self.last_epoch) for base in (0.0, 1.0))
+            base = (group["lr"] - zero) / (one - zero) if one != zero else group["lr"]
+            self.base_lrs.append(group.setdefault("initial_lr", base))
+
     def _apply(self):
         for group, base in zip(self.optimizer.param_groups, self.base_lrs):
             group["lr"] = self.lr(base, self.last_epoch)
 
     def step(self) -> None:
         """Count one step (or epoch: the unit is the caller's) and set the rates."""
+        self._join()
         self.last_epoch += 1
         self._apply()
 
@@ -40,10 +49,12 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """What `load_state_dict` needs to continue."""
+        self._join()
         return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue from a `state_dict`, and set the rates."""
+        self._join()
         if len(state_dict["base_lrs"]) != len(self.base_lrs):
             raise ValueError(
                 f"{type(self).__name__}: rates of {len(state_dict['base_lrs'])} groups came; needed {len(self.base_lrs)}"

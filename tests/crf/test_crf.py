@@ -108,7 +108,7 @@ def test_exact_inference_is_the_definition(compat):
 
 
 @pytest.mark.parametrize("C", [2, 21])
-@pytest.mark.parametrize("normalization", ["none", "before", "after", "symmetric"])
+@pytest.mark.parametrize("normalization", ["mean", "before", "after", "symmetric"])
 def test_float32_kernels_agree_with_the_float64_reference(C, normalization):
     image, unary = scene(60, 80, C)
     terms = (Gaussian(3, 3, normalization), Bilateral(30, 13, 5, normalization))
@@ -181,7 +181,7 @@ def test_history_starts_at_the_unary_and_ends_at_the_answer():
 def test_sequential_updates_never_raise_the_free_energy(H, W, C, scale, symmetric, seed):
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (3, H, W), np.uint8)
-    normalization = "symmetric" if symmetric else "none"
+    normalization = "symmetric" if symmetric else "mean"
     compat = scale * rng.normal(size=(C, C))  # attraction, repulsion and anything between
     terms = (Gaussian(1.5, 2, normalization), Bilateral(3, 60, compat, normalization))
     crf = DenseCRF(image, terms, exact=True)
@@ -314,3 +314,27 @@ def test_tune_refuses_a_strange_grid(grid):
 def test_tune_needs_samples():
     with pytest.raises(ValueError, match="sample"):
         tune([], 2)
+
+
+def test_no_normalisation_is_what_the_reference_program_calls_so():
+    """One update written as the sums of Krähenbühl & Koltun's C++ without a factor: parameters carry over."""
+    rng = np.random.default_rng(4)
+    unary = rng.normal(size=(3, 4, 5))
+    q = np.exp(-unary) / np.exp(-unary).sum(0)
+    message = np.zeros_like(q)
+    for i in np.ndindex(4, 5):
+        for j in np.ndindex(4, 5):
+            message[:, *i] += np.exp(-((i[0] - j[0]) ** 2 + (i[1] - j[1]) ** 2) / (2 * 1.5**2)) * q[:, *j]
+    wanted = np.exp(-unary + 0.2 * message)
+    got = DenseCRF(terms=[Gaussian(1.5, 0.2, "none")], exact=True).inference(unary, 1)
+    np.testing.assert_allclose(got, wanted / wanted.sum(0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scale", [1e29, 3e37, -1e38])
+def test_energies_of_any_size_give_beliefs(scale, dtype):
+    image, unary = scene(8, 9, 3)
+    unary = (unary / abs(unary).max() * scale).astype(dtype)
+    q = DenseCRF(image).inference(unary, 2)
+    np.testing.assert_allclose(q.sum(axis=0), 1, atol=1e-5)
+    assert (q.argmax(axis=0) == unary.argmin(axis=0)).all()

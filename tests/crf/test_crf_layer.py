@@ -32,7 +32,7 @@ def test_an_untrained_layer_is_the_dense_crf():
     np.testing.assert_allclose(F.softmax(score, 1).data, DenseCRF(terms=terms).inference(-logits, 3), atol=2e-6)
 
 
-@pytest.mark.parametrize("normalization", ["none", "before", "after", "symmetric"])
+@pytest.mark.parametrize("normalization", ["none", "mean", "before", "after", "symmetric"])
 def test_gradients_to_logits_weights_and_compatibility(normalization):
     terms = (Gaussian(1.5, 2, normalization), Bilateral(3, 60, 3, normalization))
     crf = layer(3, 3, terms)

@@ -271,3 +271,14 @@ def test_paste_masks_by_hand_and_its_gradient():
     ):
         with pytest.raises(ValueError, match=f"paste_masks: .*{words}"):
             F.paste_masks(masks, places, (8, 8))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int32])
+def test_boxes_of_narrow_integers_do_not_wrap_around(dtype):
+    side = min(np.iinfo(dtype).max, 100_000)
+    boxes = np.array([[1, 0, side, side], [side, side, 1, 0]], dtype)
+    assert F.box_area(boxes).tolist() == [(side - 1) * side] * 2
+    assert F.box_convert(boxes, "xyxy", "xywh").tolist()[1] == [side, side, 1 - side, -side]
+    assert F.box_convert(boxes, "xywh", "xyxy").tolist()[0] == [1, 0, side + 1, side]
+    assert F.clip_boxes_to_image(boxes, (10, 300)).tolist()[0] == [1, 0, min(side, 300), 10]
+    assert F.remove_small_boxes(boxes, 1).tolist() == [0]

@@ -53,7 +53,12 @@ def test_normalisations_are_what_they_say():
     ones, mean = np.ones((1, 1, 7, 6)), lambda y: y.data.mean()
     f = {name: F.bilateral_filter(ones, IMAGE[:1], 3, 60, name) for name in NORMALIZATIONS}
     np.testing.assert_allclose(f["after"].data, 1, rtol=1e-12)  # weighted means
-    assert abs(mean(f["none"]) - 1) < 1e-12  # one factor that keeps the mean
+    assert abs(mean(f["mean"]) - 1) < 1e-12  # one factor that keeps the mean
+    exact = F.bilateral_filter(ones, IMAGE[:1], 3, 60, "none", exact=True).data.ravel()
+    y, x = np.indices((7, 6)).reshape(2, 1, -1) / 3
+    colour = np.asarray(IMAGE[0], np.float64).reshape(len(IMAGE[0]), 1, -1) / 60
+    square = sum((v - v.transpose(0, 2, 1)) ** 2 for v in (x[None], y[None], *colour[:, None]))[0]
+    np.testing.assert_allclose(exact, np.exp(-square / 2).sum(1), rtol=1e-5)  # nothing applied
     x = tensor(rng.normal(size=ones.shape))
     np.testing.assert_allclose(
         F.bilateral_filter(x, IMAGE[:1], 3, 60, "before", exact=True).sum().data, x.sum().data, rtol=1e-6

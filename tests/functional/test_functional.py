@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cases import CASES, inputs
+from torch_functions import TorchFunctions
 
 import minidl
 from minidl import backend, grad
@@ -60,15 +61,6 @@ def test_float32(name, function, shapes):
             np.testing.assert_allclose(b.data, a.data, rtol=2e-3, atol=2e-4)
 
 
-class _Torch:
-    """torch.nn.functional, then torch itself."""
-
-    def __getattr__(self, name):
-        import torch
-
-        return getattr(torch.nn.functional, name, None) or getattr(torch, name)
-
-
 @cases
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 def test_equals_pytorch(name, function, shapes):
@@ -77,7 +69,7 @@ def test_equals_pytorch(name, function, shapes):
     theirs = _run(
         function,
         arrays,
-        _Torch(),
+        TorchFunctions(),
         lambda data: torch.tensor(data),
         lambda ys, xs, u: torch.autograd.grad(ys, xs, u, create_graph=True, allow_unused=True),
         lambda a: torch.tensor(a, requires_grad=True),
@@ -116,7 +108,7 @@ def test_kinks_and_ties_follow_pytorch(name, function):
     x = minidl.tensor(values, requires_grad=True)
     function(F, x).sum().backward()
     t = torch.tensor(values, requires_grad=True)
-    function(_Torch(), t).sum().backward()
+    function(TorchFunctions(), t).sum().backward()
     np.testing.assert_allclose(x.grad.data, t.grad.numpy())
 
 

@@ -152,3 +152,23 @@ def test_dice_and_focal_by_their_formulas():
 def test_one_hot():
     assert F.one_hot(tensor([2, 0])).tolist() == [[0, 0, 1], [1, 0, 0]]
     assert F.one_hot(tensor([1]), 4).dtype == np.int64
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 5, 7, 10])
+@pytest.mark.parametrize("factor", [0.7, 1.0, 1.05, 1.19, 1.5, 1.9, 2, 2.05, 2.19, 2.3, 3])
+def test_nearest_by_factor_is_pytorchs(size, factor):
+    """Where the output is as large as the input, or twice as large, PyTorch looks at the sizes and not at the factor."""
+    x = np.arange(size, dtype=np.float32).reshape(1, 1, 1, size)
+    if int(size * factor) < 1:
+        return
+    got = F.interpolate(tensor(x), scale_factor=(1.0, factor)).data.ravel()
+    out = int(size * factor)
+    rule = {size: 1, 2 * size: 2}.get(out)
+    wanted = np.arange(out) // rule if rule else np.floor(np.arange(out, dtype=np.float32) * np.float32(1 / factor))
+    np.testing.assert_array_equal(got, np.minimum(wanted, size - 1))
+    try:
+        import torch
+    except ImportError:
+        return
+    theirs = torch.nn.functional.interpolate(torch.tensor(x), scale_factor=(1.0, factor)).numpy().ravel()
+    np.testing.assert_array_equal(got, theirs)

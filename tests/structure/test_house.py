@@ -26,6 +26,7 @@ TORCH = {"fit", "DataLoader", "DigitScenes"} | {
 # Counts that are still too high; they may fall, never rise.
 TOO_MANY_PARAMETERS = {"minidl": 8, "kernels": 0}
 TOO_MANY_FILES = {
+    "minidl/functional": 21,
     "kernels/cuda": 57,
     "minidl/data": 22,
     "minidl/exercises/tasks": 22,

@@ -308,3 +308,72 @@ def test_schedule_state():
     assert other.get_last_lr() == schedule.get_last_lr() and other.last_epoch == 3
     with pytest.raises(ValueError, match="CosineAnnealingLR: rates of 2 groups came; needed 1"):
         other.load_state_dict({"last_epoch": 0, "base_lrs": [1, 2]})
+
+
+# -- edges ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, math.inf])
+def test_clipping_shows_a_nan_as_pytorch_does(norm_type):
+    ps = [nn.Parameter(np.zeros(2)), nn.Parameter(np.zeros((0, 3)))]
+    for p, g in zip(ps, ([math.nan, 1.0], np.zeros((0, 3)))):
+        p.grad = minidl.tensor(np.array(g))
+    assert math.isnan(optim.clip_grad_norm_(ps, 1.0, norm_type).item())
+    assert np.isnan(ps[0].grad.data).all()
+
+
+@pytest.mark.parametrize(
+    "make", [lambda p: optim.SGD(p, 0.1, momentum=0.9), lambda p: optim.Adam(p, 0.1), lambda p: optim.AdamW(p, 0.1)]
+)
+def test_parameters_of_any_layout(make):
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    layouts = [
+        values,
+        np.asfortranarray(values),
+        values[::-1, ::-1].copy()[::-1, ::-1],
+        np.repeat(values, 2, 1)[:, ::2],
+    ]
+    ends = []
+    for array in layouts:
+        p = minidl.Tensor(array.copy() if array is values else array).requires_grad_()
+        optimizer = make([p])
+        for _ in range(3):
+            p.grad = minidl.Tensor(np.asfortranarray(np.sin(values)))
+            optimizer.step()
+        assert p.data is array or array is values
+        ends.append(p.data.copy())
+    for end in ends[1:]:
+        np.testing.assert_array_equal(end, ends[0])
+
+
+def test_adam_without_a_mean_forgets_a_large_gradient(column):
+    with minidl.backend.use(column.__name__.rsplit(".", 1)[1]):
+        p = minidl.Tensor(np.zeros(1, np.float32)).requires_grad_()
+        adam = optim.Adam([p], 1e-3, betas=(0.0, 0.9))
+        for g in (1e8, 1.0):
+            p.grad = minidl.Tensor(np.full(1, g, np.float32))
+            adam.step()
+    assert adam.state[p]["exp_avg"].tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    "ours, theirs",
+    [
+        (lambda o: optim.StepLR(o, 3, 0.3), lambda s, o: s.StepLR(o, 3, 0.3)),
+        (lambda o: optim.PolyLR(o, 12, 0.9), lambda s, o: s.PolynomialLR(o, 12, 0.9)),
+        (lambda o: optim.CosineAnnealingLR(o, 12, 0.01), lambda s, o: s.CosineAnnealingLR(o, 12, 0.01)),
+    ],
+)
+def test_a_group_added_later_follows_the_schedule_as_in_pytorch(ours, theirs):
+    torch = pytest.importorskip("torch")
+    other = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.2)
+    mine = optim.SGD([nn.Parameter(np.zeros(1))], 0.2)
+    expected, schedule = theirs(torch.optim.lr_scheduler, other), ours(mine)
+    for step in range(10):
+        if step == 4:
+            other.add_param_group({"params": [torch.nn.Parameter(torch.zeros(1))], "lr": 0.5})
+            mine.add_param_group({"params": [nn.Parameter(np.zeros(1))], "lr": 0.5})
+        other.step()
+        expected.step()
+        schedule.step()
+        assert schedule.get_last_lr() == pytest.approx([g["lr"] for g in other.param_groups], rel=1e-9)

@@ -91,7 +91,7 @@ def mean_field(unary, terms, iterations, history):
         return reference(unary, terms, iterations, history)
     C, N = unary.shape
     W, lane, dtype = padded(C), lanes(C), unary.dtype.type
-    rows = channels_last(unary, dtype(1e30), W)
+    rows = channels_last(unary, dtype(np.inf), W)  # labels that pad a row to whole vectors are never believed
     lattices, before, after, compats = zip(*terms)
     before, after = (tuple(dense(np.asarray(s, dtype)) for s in scale) for scale in (before, after))
     neighbours = tuple(dense(l.neighbour) for l in lattices)

@@ -77,7 +77,7 @@ def _properties(arguments):
 
 
 def _signs(pairs, masks):
-    if sum(int(m.sum()) for m in masks) <= 3:
+    if sum(int(m.sum()) for m in masks) <= 3 or any(m.ndim == 0 for m in masks):
         return None
     for words, test in (("negative", np.less), ("positive", np.greater)):
         if all((m == (test(e, 0) & m)).all() for (_, e), m in zip(pairs, masks)):

@@ -23,11 +23,13 @@ LARGEST_GROWTH = math.log(1000 / 16)  # of a decoded box's logarithmic size, so 
 
 
 def as_boxes(function: str, boxes: TensorLike, name: str = "boxes", floating: bool = True) -> Tensor:
-    """A Tensor (L, 4); integers become float32."""
+    """A Tensor (L, 4); integers become float32, or int64 where they stay integers."""
     boxes = boxes if isinstance(boxes, Tensor) else Tensor(asarray(boxes))
     if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
         raise ValueError(f"{function}: {name} must be numbers in (L, 4), not {boxes.dtype} of {boxes.shape}")
-    return boxes.float() if floating and boxes.dtype.kind != "f" else boxes
+    if boxes.dtype.kind != "f":
+        return boxes.float() if floating else boxes.long()  # in 8 or 16 bits an area, or x + w, would wrap around
+    return boxes.float() if boxes.dtype.itemsize < 4 else boxes
 
 
 def _sides(boxes):

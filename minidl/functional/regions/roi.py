@@ -11,6 +11,7 @@ Measured on one Zen 3 core for features 2 x 256 x 50 x 68, 512 boxes, 7 x 7 bins
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -153,9 +154,9 @@ def roi_align(
     boxes, output_size, scale = _check("roi_align", input, boxes, output_size, spatial_scale)
     if mode not in ("avg", "max"):
         raise ValueError(f"roi_align: mode must be 'avg' or 'max', not {mode!r}")
-    if not isinstance(sampling_ratio, int):
+    if not isinstance(sampling_ratio, Integral):
         raise TypeError(f"roi_align: sampling_ratio must be an integer, not {sampling_ratio!r}")
-    options = {"scale": scale, "ratio": sampling_ratio, "aligned": bool(aligned)}
+    options = {"scale": scale, "ratio": int(sampling_ratio), "aligned": bool(aligned)}
     if mode == "max":
         return _roi_align_max(input, boxes=boxes, output_size=output_size, **options)[0]
     return _roi_align(input, boxes=boxes, output_size=output_size, **options)
