@@ -12,7 +12,7 @@ def gaussian_sum(values, features):
     features = np.asarray(features, values.dtype)
     out = np.empty_like(values)
     N = features.shape[1]
-    block = max(1, 2**20 // N)
+    block = max(1, 2**20 // max(N, 1))
     for i in range(0, N, block):
         difference = features[:, i : i + block, None] - features[:, None]  # (d, block, N)
         out[:, i : i + block] = values @ np.exp(-0.5 * np.einsum("dij,dij->ji", difference, difference))

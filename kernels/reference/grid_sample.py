@@ -36,6 +36,8 @@ def _listed(at):
 def grid_sample(x, points):
     """y[n,c,i,j] = x[n,c] at points[n,i,j] = (x, y), in pixels, bilinear in the four neighbours; outside x is 0."""
     y = np.zeros((*x.shape[:2], *points.shape[1:3]), x.dtype)
+    if not x.size:
+        return y
     for at, weight, _, _ in _corners(points, x.shape[2:]):
         y += weight[:, None].astype(x.dtype) * _take(x, at)
     return y
@@ -45,6 +47,8 @@ def grid_sample_adjoint(y, points, size):
     """Adds y at the four neighbours of every point, with their weights."""
     N, C = y.shape[:2]
     x = np.zeros((N, C, size[0] * size[1]), y.dtype)
+    if not x.size:
+        return x.reshape(N, C, *size)
     image, channel = np.arange(N)[:, None, None], np.arange(C)[:, None]
     for at, weight, _, _ in _corners(points, size):
         part = weight[:, None].astype(y.dtype) * y
@@ -55,6 +59,8 @@ def grid_sample_adjoint(y, points, size):
 def grid_sample_slope(y, x, points):
     """The derivative of <y, grid_sample(x, points)> in points, (N, Ho, Wo, 2); at whole pixels, that on the far side."""
     slope = np.zeros_like(points)
+    if not x.size:
+        return slope
     for at, _, in_x, in_y in _corners(points, x.shape[2:]):
         value = (y * _take(x, at)).sum(1)
         slope += np.stack([in_x * value, in_y * value], -1)

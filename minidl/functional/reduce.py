@@ -42,7 +42,7 @@ def sum(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
     """Sum over `dim`."""
     axes = _axes(x, dim, "sum")
     if not axes:
-        return clone(x)
+        return clone(x) if x.dtype.kind == "f" else x.to(np.int64)
     total = _sum(x, axes=axes)
     return reshape(total, _kept(x.shape, axes)) if keepdim else total
 
@@ -182,7 +182,8 @@ def _along(function, x, index, dim, keepdim):
 @quiet
 def _logsumexp(x, *, axes):
     """log1p of the sum of all terms but the largest, so that it is accurate where that term dominates."""
-    rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*(n for d, n in enumerate(x.shape) if d not in axes), -1)
+    kept = [n for d, n in enumerate(x.shape) if d not in axes]
+    rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*kept, math.prod(x.shape[d] for d in axes))
     top = rows.max(-1, initial=-np.inf)
     if not x.size:
         return top

@@ -78,7 +78,7 @@ def choose_format(config, images, image_format_of, train):
                 f"{option}, and --model {config['model']} takes 3; needed --model unet, or --channels 3 for the first three"
             )
     if chosen.channels == 1 and channels is None and config["weights"] is not None:
-        chosen = image_format_of(images, 3, exif)
+        chosen = image_format_of(images, _channels_of(config["weights"]), exif)
     config = config | {"image_format": asdict(chosen)}
     if chosen.high_depth or chosen.channels != 3:
         config["normalization"] = measure(train, chosen)
@@ -97,3 +97,13 @@ def _without(dataset, root, names):
 def _inside(path, root):
     """The path from `root`, which stays what it is where the whole data moves."""
     return Path(os.path.relpath(path, root)).as_posix()
+
+
+def _channels_of(weights):
+    """The channels of the images that a run of `minidl train` saw; 3 for other weights."""
+    settings = Path(weights) / "config.json"
+    if not settings.is_file():
+        return 3
+    from ..building import read_config
+
+    return (read_config(settings).get("image_format") or {}).get("channels", 3)
