@@ -116,7 +116,7 @@ def array_module(x):
 
 def contiguous(*arrays):
     """Each array C-contiguous, copied if it was not; None stays None; one array comes back alone."""
-    done = [a if a is None else array_module(a).ascontiguousarray(a) for a in arrays]
+    done = [a if a is None else array_module(a).ascontiguousarray(a).reshape(a.shape) for a in arrays]
     return done[0] if len(done) == 1 else done
 
 

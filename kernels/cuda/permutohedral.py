@@ -85,7 +85,7 @@ def splat_and_blur(rows, scale, lattice, reverse=False):
     arrays = rows, scale, _order(lattice), *contiguous(lattice.vertex, lattice.weight), table
     _splat(*arrays, (entries, D, C, width), grid=grid)
     for axis in reversed(range(D)) if reverse else range(D):
-        _blur(table, spare, lattice.neighbour[axis], *i32(M, C), threads=M * C)
+        _blur(table, spare, contiguous(lattice.neighbour[axis]), *i32(M, C), threads=M * C)
         table, spare = spare, table
     return table
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cpu, reference
+from minidl.kernels.cpu.runtime import threads
 
 ref = importlib.import_module("minidl.kernels.reference.permutohedral")
 lattice_cpu = importlib.import_module("minidl.kernels.cpu.crf.permutohedral")
@@ -34,13 +35,13 @@ def test_codes_that_do_not_fit_a_mixed_radix_still_give_the_same_lattice():
 
 
 def with_every_number_of_threads(run):
-    most = cpu.threads.get_num_threads()
+    most = threads.get_num_threads()
     for n in range(1, most + 1):
-        cpu.threads.set_num_threads(n)
+        threads.set_num_threads(n)
         try:
             yield run()
         finally:
-            cpu.threads.set_num_threads(most)
+            threads.set_num_threads(most)
 
 
 def test_bands_of_points_are_numbered_as_one_and_tables_grow():
