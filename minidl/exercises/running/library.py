@@ -39,13 +39,22 @@ def _hook(exercise, home, seen):
         if module.startswith(HERE):
             return
         if module.partition(".")[0] in ANSWERING:
-            caller = frame.f_back.f_globals.get("__name__") or ""
-            if caller.partition(".")[0] not in (*ANSWERING, "importlib") and not _allowed(exercise, frame.f_code):
+            if _from_reader(frame.f_back, home) and not _allowed(exercise, frame.f_code):
                 seen.append(f"{module}.{frame.f_code.co_qualname}")
         elif _is_solution(frame.f_code.co_filename) and frame.f_code.co_filename != home:
             seen.append(f"the worked solution {Path(frame.f_code.co_filename).name}")
 
     return note
+
+
+def _from_reader(frame, home):
+    """Whether the reader's code stands behind a call, and not a library that calls itself (by way of `dataclasses`, say)."""
+    while frame is not None and frame.f_code.co_filename != home:
+        module = frame.f_globals.get("__name__") or ""
+        if module.partition(".")[0] in (*ANSWERING, "importlib"):
+            return module.startswith(HERE)
+        frame = frame.f_back
+    return True
 
 
 def _allowed(exercise, code):
