@@ -111,7 +111,7 @@ def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+            arrays = _arrays(file, path)
         if not _whole(path, arrays, metadata):
             raise CheckpointError(f"{path} is damaged: its digest is that of another content")
         if metadata.get("format") != "minidl":
