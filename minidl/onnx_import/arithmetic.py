@@ -45,7 +45,8 @@ def _divide_tensors(a, b):
 def _modulo(node, a, b):
     """The remainder, with the sign of b or, where `fmod` is set, of a."""
     remainder = np.fmod if node.get("fmod", 0) else np.mod
-    return Tensor(remainder(tensor(a).data, tensor(b).data)) if is_tensor(a, b) else remainder(a, b)
+    with np.errstate(invalid="ignore", divide="ignore"):  # of infinities and by 0 it is NaN, without a word
+        return Tensor(remainder(tensor(a).data, tensor(b).data)) if is_tensor(a, b) else remainder(a, b)
 
 
 def _several(pairwise):
