@@ -113,9 +113,12 @@ def test_a_kernel_is_compiled_again_when_a_file_that_it_calls_changes(tmp_path):
     (package / "outer.py").write_text(f"{head}from .inner import number{kernel}def twice():\n    return 2 * number()\n")
     inner = f"{head}{kernel}def number():\n    return {{}}\n"
     code = "from pack import outer\nprint(outer.twice(), sum(outer.twice.stats.cache_hits.values()))"
+    own = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     printed = []
     for number in (1, 1, 2):
         (package / "inner.py").write_text(inner.format(number))
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=own
+        )
         printed.append(done.stdout.split())
     assert printed == [["2", "0"], ["2", "1"], ["4", "0"]]
