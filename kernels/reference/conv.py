@@ -4,6 +4,8 @@ B(x, w, y) = <conv2d(x, w), y> = <x, conv_transpose2d(y, w)> = <w, conv2d_weight
 as the columns of a matrix, the three are  W X,  W' Y  and  Y X', one product for every group of channels.
 """
 
+import math
+
 import numpy as np
 
 from .im2col import col2im, im2col
@@ -15,9 +17,9 @@ def conv2d(x, w, bias, geometry):
     x (N, C, H, W), w (O, C/groups, kh, kw), bias (O,) or None; the result is (N, O, Ho, Wo).
     """
     (N, _, H, W), O, G = x.shape, w.shape[0], geometry.groups
-    Ho, Wo = geometry.output_size((H, W))
-    cols = im2col(x, geometry).reshape(N, G, w[0].size, Ho * Wo)
-    y = (w.reshape(G, O // G, w[0].size) @ cols).reshape(N, O, Ho, Wo)
+    (Ho, Wo), K = geometry.output_size((H, W)), math.prod(w.shape[1:])
+    cols = im2col(x, geometry).reshape(N, G, K, Ho * Wo)
+    y = (w.reshape(G, O // G, K) @ cols).reshape(N, O, Ho, Wo)
     return y if bias is None else y + bias[:, None, None]
 
 
@@ -27,7 +29,7 @@ def conv_transpose2d(y, w, bias, size, geometry):
     y (N, O, Ho, Wo), w (O, C/groups, kh, kw), bias (C,) or None; the result is (N, C, *size).
     """
     (N, O, Ho, Wo), G = y.shape, geometry.groups
-    w = w.reshape(G, O // G, w[0].size)
+    w = w.reshape(G, O // G, math.prod(w.shape[1:]))
     cols = w.transpose(0, 2, 1) @ y.reshape(N, G, O // G, Ho * Wo)  # (N, G, C/G kh kw, Ho Wo)
     x = col2im(cols.reshape(N, G * w.shape[2], Ho * Wo), size, geometry)
     return x if bias is None else x + bias[:, None, None]

@@ -361,6 +361,7 @@ def batch_norm(d):
 @operation
 def group_norm(d):
     groups, (N, C, H, W) = d.integer(1, 3), d.image()
+    d.alone = 0 in (H, W)  # the weight's derivative is a sum over nothing, which PyTorch makes NaN
     x = d.floats((N, C * groups, H, W))
     w, b = (d.floats((C * groups,)), d.floats((C * groups,))) if d.flag() else (None, None)
     return f"F.group_norm({x}, {groups}, {w}, {b}, 1e-3)"
