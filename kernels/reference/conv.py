@@ -17,9 +17,9 @@ def conv2d(x, w, bias, geometry):
     x (N, C, H, W), w (O, C/groups, kh, kw), bias (O,) or None; the result is (N, O, Ho, Wo).
     """
     (N, _, H, W), O, G = x.shape, w.shape[0], geometry.groups
-    Ho, Wo = geometry.output_size((H, W))
-    cols = im2col(x, geometry).reshape(N, G, math.prod(w.shape[1:]), Ho * Wo)
-    y = (w.reshape(G, O // G, math.prod(w.shape[1:])) @ cols).reshape(N, O, Ho, Wo)
+    (Ho, Wo), K = geometry.output_size((H, W)), math.prod(w.shape[1:])
+    cols = im2col(x, geometry).reshape(N, G, K, Ho * Wo)
+    y = (w.reshape(G, O // G, K) @ cols).reshape(N, O, Ho, Wo)
     return y if bias is None else y + bias[:, None, None]
 
 

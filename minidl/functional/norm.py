@@ -178,11 +178,11 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     L = math.prod(input.shape[2:])
-    if L < 2:
+    if L == 1:
         raise ValueError(f"instance_norm: more than one value per channel is needed, input is {input.shape}")
     y, batch_mean, batch_var = _normalize(reshape(input, (1, N * C, L)), None, None, eps=eps, ceiling=None)
     for running, batch, correction in ((running_mean, batch_mean, 1), (running_var, batch_var, L / (L - 1))):
-        if running is not None and N:
+        if running is not None and N and L:
             average = batch.data.reshape(N, C).mean(0)
             running.copy_((1 - momentum) * running.data + momentum * correction * average)
     return _scale_channels(reshape(y, input.shape), weight, bias)

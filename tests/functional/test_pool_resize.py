@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import minidl
+from minidl import backend, tensor
 from minidl import functional as F
-from minidl import tensor
 
 rng = np.random.default_rng(0)
 few = settings(deadline=None, max_examples=60)
@@ -99,6 +99,23 @@ def test_running_statistics_follow_pytorch():
             torch.nn.functional.instance_norm(torch.tensor(x), t_mean, t_var)
         np.testing.assert_allclose(mean.data, t_mean.numpy(), rtol=1e-5)
         np.testing.assert_allclose(var.data, t_var.numpy(), rtol=1e-4)
+
+
+def test_instance_norm_of_empty_planes_is_empty_and_leaves_the_statistics():
+    x, mean, var = tensor(np.zeros((2, 3, 0, 4))).requires_grad_(), tensor(np.zeros(3)), tensor(np.ones(3))
+    y = F.instance_norm(x, mean, var, tensor(np.ones(3)), tensor(np.ones(3)))
+    y.sum().backward()
+    assert y.shape == x.grad.shape == (2, 3, 0, 4)
+    assert mean.data.tolist() == [0, 0, 0] and var.data.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("column", ["cpu", "reference"])
+def test_a_window_between_whose_taps_the_image_lies_has_no_gradient(column):
+    with backend.use(column):
+        x = tensor(np.ones((1, 2, 1, 6))).requires_grad_()
+        y, index = F.max_pool2d(x, 2, 2, 1, 2, return_indices=True)  # rows -1 and 1 of an image that has row 0 alone
+        y.backward(np.ones(y.shape))
+    assert np.isneginf(y.data).all() and (index.data == -1).all() and not x.grad.data.any()
 
 
 def test_fused_relu_equals_two_steps():

@@ -41,11 +41,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Call:
-    """`source` is an expression of F, T (a constant from an array) and the inputs a, b, ..."""
+    """`source` is an expression of F, T (a constant from an array) and the inputs a, b, ...
+
+    A call marked `alone` is not compared with PyTorch, which lacks it or is wrong about it, only between the columns.
+    """
 
     operation: str
     source: str
     inputs: tuple[Input, ...]
+    alone: bool = False
 
     def size(self):
         return sum(i.values.size + 1 for i in self.inputs) + len(self.source) / 100
@@ -71,7 +75,7 @@ class Draw:
         self.rng, self.largest, self.inputs = rng, largest, []
         self.dtype = np.float64 if rng.random() < 0.6 else np.float32
         self.scale = float(rng.choice([1, 1, 1, 0.01, 10]))
-        self.mixed = False
+        self.mixed = self.alone = False
 
     def one(self, *choices):
         return choices[self.rng.integers(len(choices))]
@@ -103,10 +107,12 @@ class Draw:
         self.inputs.append(Input(np.asarray(values), layout))
         return NAMES[len(self.inputs) - 1]
 
-    def floats(self, shape, positive=False, dtype=None):
+    def floats(self, shape, positive=False, dtype=None, nonzero=False):
         x = self.rng.standard_normal(shape) * self.scale
         if self.flag(0.05):
             x = np.rint(x)
+        if nonzero:
+            x = np.where(x == 0, 1, x)
         dtype = dtype or self.dtype
         if self.mixed and self.flag(0.3):
             dtype = self.one(np.float32, np.float64)

@@ -21,11 +21,11 @@ for name in ["add", "sub", "mul", "maximum", "minimum", "eq", "lt", "ge"]:
     OPERATIONS[name] = lambda d, name=name: f"F.{name}({', '.join(_broadcast(d))})"
 
 
-def _broadcast(d, positive=()):
+def _broadcast(d, positive=(), nonzero=()):
     shape = d.shape()
     d.mixed = True
     order = [shape, d.within(shape)][:: d.one(1, -1)]
-    return [d.floats(s, k in positive) for k, s in enumerate(order)]
+    return [d.floats(s, k in positive, nonzero=k in nonzero) for k, s in enumerate(order)]
 
 
 @operation
@@ -50,7 +50,8 @@ def integers(d):
 def power(d):
     if d.flag():
         return f"{d.floats(d.shape())} ** {d.one(0, 1, 2, 3)}"
-    a, b = _broadcast(d, positive=(0,))
+    # PyTorch sets the derivative b a^(b - 1) to 0 where b = 0, and so loses its derivative in b, which is 1 / a there
+    a, b = _broadcast(d, positive=(0,), nonzero=(1,))
     return f"F.pow({a}, {b})"
 
 
@@ -71,7 +72,8 @@ def where(d):
 @operation
 def prelu(d):
     shape = d.shape(d.integer(2, 4), 1)
-    return f"F.prelu({d.floats(shape)}, {d.floats((d.one(1, shape[1]),))})"
+    x = d.floats(shape, nonzero=True)  # 0 is the kink: each order of derivative takes a side of its own there
+    return f"F.prelu({x}, {d.floats((d.one(1, shape[1]),))})"
 
 
 @operation
@@ -277,8 +279,13 @@ def unfold(d):
 
 @operation
 def max_pool2d(d):
-    x, kernel = d.floats(d.image()), d.integer(1, 4)
-    options = f"{d.integer(1, 3)}, {d.integer(0, kernel // 2)}, {d.integer(1, 2)}, {d.flag()}"
+    shape = d.image()
+    x, kernel = d.floats(shape), d.integer(1, 4)
+    padding, dilation = d.integer(0, kernel // 2), d.integer(1, 2)
+    # The taps of a window can then miss a single row or column: PyTorch gives it an index outside of the plane, at which its
+    # derivative writes into memory that is not its own. Here that index is -1, and the derivative 0.
+    d.alone = padding > 0 and dilation > 1 and 1 in shape[2:]
+    options = f"{d.integer(1, 3)}, {padding}, {dilation}, {d.flag()}"
     return f"F.max_pool2d({x}, {kernel}, {options})"
 
 
@@ -304,12 +311,15 @@ def unpool(d):
 
 @operation
 def interpolate(d):
-    x, mode = d.floats(d.image()), d.one("nearest", "nearest-exact", "bilinear")
-    how = (
-        f"size={(d.integer(1, 9), d.integer(1, 9))}"
-        if d.flag()
-        else f"scale_factor={d.one(0.4, 1.2, 1.9, 2, 2.0, 2.3, 3)}"
-    )
+    shape = d.image()
+    x, mode = d.floats(shape), d.one("nearest", "nearest-exact", "bilinear")
+    if d.flag():
+        how = f"size={(d.integer(1, 9), d.integer(1, 9))}"
+    else:
+        factor = d.one(0.4, 1.2, 1.9, 2, 2.0, 2.3, 3)
+        how = f"scale_factor={factor}"
+        # 4 * 1.2 makes 4: PyTorch then copies, although its documentation has the factor given decide where pixels lie
+        d.alone = mode == "bilinear" and any(n == int(n * factor) for n in shape[2:])
     corners = f", align_corners={d.flag()}" if mode == "bilinear" else ""
     return f"F.interpolate({x}, {how}, mode='{mode}'{corners})"
 
@@ -351,6 +361,7 @@ def batch_norm(d):
 @operation
 def group_norm(d):
     groups, (N, C, H, W) = d.integer(1, 3), d.image()
+    d.alone = 0 in (H, W)  # the weight's derivative is a sum over nothing, which PyTorch makes NaN
     x = d.floats((N, C * groups, H, W))
     w, b = (d.floats((C * groups,)), d.floats((C * groups,))) if d.flag() else (None, None)
     return f"F.group_norm({x}, {groups}, {w}, {b}, 1e-3)"
@@ -426,7 +437,7 @@ def regression(d):
 
 @operation
 def segmentation(d):
-    """No PyTorch function: the columns are compared with each other."""
+    d.alone = True  # no PyTorch function
     _, x, t = _logits(d)
     gamma = d.one(0.0, 0.5, 1.0, 2.0)
     return d.one(f"F.focal_loss({x}, {t}, {gamma}, ignore_index=-7)", f"F.dice_loss({x}, {t}, ignore_index=-7)")
@@ -434,7 +445,7 @@ def segmentation(d):
 
 @operation
 def roi(d):
-    """No PyTorch function: the columns are compared with each other."""
+    d.alone = True  # no PyTorch function
     N, C, H, W = d.image(1)
     K = d.size()
     corner = d.rng.random((K, 2)) * 8

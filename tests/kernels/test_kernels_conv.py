@@ -639,6 +639,21 @@ def near_or_equal(came, needed):
         near(came[finite], needed[finite], 1e-4)
 
 
+@pytest.mark.parametrize("N, O, C, groups", [(3, 7, 0, 1), (3, 0, 4, 1), (1, 6, 0, 3), (0, 3, 3, 1), (0, 0, 0, 1)])
+@pytest.mark.parametrize("kernel, stride", [((1, 1), (1, 1)), ((3, 3), (1, 1)), ((3, 2), (1, 2)), ((5, 5), (2, 3))])
+@pytest.mark.parametrize("dilation", [(1, 1), (1, 3), (3, 3)])
+def test_no_image_no_channel_no_filter(N, O, C, groups, kernel, stride, dilation):
+    g, size = Geometry(kernel, stride, (2, 2), dilation, groups), (16, 15)
+    x, w, y = np.ones((N, C, *size)), np.ones((O, C // groups, *kernel)), np.ones((N, O, *g.output_size(size)))
+    of_filters, of_channels = np.arange(O, dtype=np.float64), np.arange(C, dtype=np.float64)
+    for column in (cpu, reference):
+        np.testing.assert_array_equal(column.conv2d(x, w, None, g), 0 * y)
+        np.testing.assert_array_equal(column.conv2d(x, w, of_filters, g), 0 * y + of_filters[:, None, None])
+        needed = 0 * x + of_channels[:, None, None]
+        np.testing.assert_array_equal(column.conv_transpose2d(y, w, of_channels, size, g), needed)
+        np.testing.assert_array_equal(column.conv2d_weight(x, y, g), 0 * w)
+
+
 def test_two_python_threads_at_once():
     g = Geometry((3, 3), padding=(1, 1))
     x, w = rand(0, 1, 20, 30, 30, dtype=np.float32), rand(1, 20, 20, 3, 3, dtype=np.float32)
