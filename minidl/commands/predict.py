@@ -13,7 +13,7 @@ EXAMPLES = """examples:
   minidl predict runs/camvid a.jpg b.jpg scans/*.tif --mask labels/  several files: a folder each for what is written
   minidl predict runs/camvid huge.png -o out.png --tile 512
   minidl predict runs/objects street.jpg -o out.png --json objects.json --objects cut/
-  minidl predict --weights deeplabv3.safetensors --arch deeplabv3_resnet50 photo.jpg -o out.png
+  minidl predict --weights deeplabv3.pth --arch deeplabv3_resnet50 photo.jpg -o out.png
 
 For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made; a.jpg
 becomes a.png there, page 2 of b.tif b_page2.png. Pictures are written upright, as the EXIF orientation says. A file that
@@ -47,7 +47,9 @@ def register(subparsers):
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
     parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
-    parser.add_argument("--weights", metavar="FILE", help="instead of RUN: published weights, as safetensors")
+    parser.add_argument(
+        "--weights", metavar="FILE", help="instead of RUN: published weights, a .pth or a safetensors file"
+    )
     parser.add_argument("--arch", metavar="NAME", help="the network of --weights, such as deeplabv3_resnet50")
     building.add_device(parser)
     parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles (images above 4 megapixels are: 512)")
