@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
+
+import numpy as np
 
 from .. import functional as F
 from ..autograd.tensor import Tensor
@@ -22,7 +23,7 @@ class Upsample(Module):
         align_corners: bool | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(scale_factor, Integral):
+        if isinstance(scale_factor, int | np.integer):
             scale_factor = float(scale_factor)
         elif isinstance(scale_factor, tuple | list):
             scale_factor = tuple(map(float, scale_factor))
@@ -71,7 +72,7 @@ class _Pad2d(Module):
 
     def __init__(self, padding: int | Sequence[int]) -> None:
         super().__init__()
-        self.padding = (padding,) * 4 if isinstance(padding, Integral) else tuple(padding)
+        self.padding = (padding,) * 4 if isinstance(padding, int | np.integer) else tuple(padding)
         if len(self.padding) != 4:
             raise ValueError(f"{type(self).__name__}: padding is {padding}; needed (left, right, top, bottom)")
 
