@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from ..typing import PathLike
 
-MOST_BYTES, MOST_MEMBERS = 1 << 35, 1_000_000  # 32 GiB: PASCAL VOC and Oxford-IIIT Pet hold less than 4
+MAX_BYTES, MAX_MEMBERS = 1 << 35, 1_000_000  # 32 GiB: PASCAL VOC and Oxford-IIIT Pet hold less than 4
 LONG_HEADER = 1 << 20  # bytes of a name or of pax attributes, which tarfile holds in memory
 _HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
@@ -83,7 +83,7 @@ def _finish(tar):
 
 
 def _extract(tar, scratch):
-    room = min(MOST_BYTES, shutil.disk_usage(scratch).free)
+    room = min(MAX_BYTES, shutil.disk_usage(scratch).free)
     for number, member in enumerate(tar):
         parts = [
             part for part in PurePosixPath(member.name).parts if part.strip("/")
@@ -93,10 +93,8 @@ def _extract(tar, scratch):
         if not (member.isdir() or member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)) or member.issparse():
             raise tarfile.ReadError(f"member {member.name!r} is no regular file and no folder")
         room -= member.size
-        if room < 0 or number >= MOST_MEMBERS:
-            raise tarfile.ReadError(
-                f"it holds more than {MOST_BYTES >> 30} GiB, {MOST_MEMBERS} files, or the free space"
-            )
+        if room < 0 or number >= MAX_MEMBERS:
+            raise tarfile.ReadError(f"it holds more than {MAX_BYTES >> 30} GiB, {MAX_MEMBERS} files, or the free space")
         path = scratch.joinpath(*parts)
         if member.isdir():
             path.mkdir(parents=True, exist_ok=True)

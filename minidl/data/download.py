@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..kernels.files import sync_folder
 from ..typing import PathLike
-from .archive import MOST_BYTES, DownloadError
+from .archive import MAX_BYTES, DownloadError
 
-PATIENCE, LEAST_RATE = 60.0, 1000.0  # seconds over which a server must send so many bytes a second
+PATIENCE, MIN_RATE = 60.0, 1000.0  # seconds over which a server must send so many bytes a second
 
 
 def _transfer(url, part, quiet):
@@ -36,9 +36,9 @@ def _transfer(url, part, quiet):
                 for block in _blocks(answer.raw, url):
                     out.write(block)
                     bar.update(len(block))
-                    if out.tell() > MOST_BYTES:
+                    if out.tell() > MAX_BYTES:
                         raise DownloadError(
-                            f"{url} sends more than {MOST_BYTES >> 30} GiB: this is no file that is known here"
+                            f"{url} sends more than {MAX_BYTES >> 30} GiB: this is no file that is known here"
                         )
                 out.flush()
                 os.fsync(out.fileno())
@@ -58,7 +58,7 @@ def _blocks(raw, url):
         came += len(block)
         waited = time.monotonic() - since
         if waited > PATIENCE:
-            if came < LEAST_RATE * waited:
+            if came < MIN_RATE * waited:
                 raise DownloadError(f"{url} sent {came} bytes in {waited:.0f} s; call again to resume")
             came, since = 0, time.monotonic()
 

@@ -15,7 +15,7 @@ from ..typing import Array, ArrayLike
 from .types import RunLengths
 
 STEPS = 5  # polygon vertices are rounded to fifths of a pixel, as COCO's own rasteriser does
-MOST_STEPS = 50_000_000  # of a polygon's outline: 10 million pixels
+MAX_STEPS = 50_000_000  # of a polygon's outline: 10 million pixels
 
 
 def encode(mask: ArrayLike) -> RunLengths:
@@ -163,9 +163,9 @@ def _outline(vertices):
     backwards = start[edge, along] > end[edge, along]
     low, high = np.where(backwards[:, None], end, start), np.where(backwards[:, None], start, end)
     steps = extent.max(axis=1)
-    if steps.sum() > MOST_STEPS:
+    if steps.sum() > MAX_STEPS:
         raise ValueError(
-            f"polygon's outline is {steps.sum() / STEPS:.0f} pixels long; needed at most {MOST_STEPS // STEPS}"
+            f"polygon's outline is {steps.sum() / STEPS:.0f} pixels long; needed at most {MAX_STEPS // STEPS}"
         )
     slope = (high - low)[edge, 1 - along] / np.maximum(steps, 1)
     edge = np.repeat(edge, steps + 1)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-PATIENCE, MOST_WAITS = 60.0, 10  # seconds between lines about a worker that is silent; how many before it is given up
+PATIENCE, MAX_WAITS = 60.0, 10  # seconds between lines about a worker that is silent; how many before it is given up
 
 
 def _work(connection, function, number):
@@ -122,13 +122,13 @@ class Workers:
 
     def _receive(self, worker):
         try:
-            for waited in range(MOST_WAITS):
+            for waited in range(MAX_WAITS):
                 if self._connections[worker].poll(PATIENCE):
                     return self._connections[worker].recv()
                 seconds = (waited + 1) * PATIENCE
                 print(f"DataLoader: worker process {worker} has not answered for {seconds:g} s", file=sys.stderr)
             raise RuntimeError(
-                f"DataLoader: worker process {worker} has not answered for {MOST_WAITS * PATIENCE:g} s: it is stopped, or a "
+                f"DataLoader: worker process {worker} has not answered for {MAX_WAITS * PATIENCE:g} s: it is stopped, or a "
                 "sample takes longer than that"
             )
         except (EOFError, OSError) as error:

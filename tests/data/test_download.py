@@ -173,7 +173,7 @@ def test_a_dripping_server_is_given_up_and_resumed(server, tmp_path, monkeypatch
 
 
 def test_an_endless_server_is_given_up(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "MOST_BYTES", 500_000)
+    monkeypatch.setattr(download, "MAX_BYTES", 500_000)
     with pytest.raises(DownloadError, match="sends more than"):
         fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST)
 
@@ -276,7 +276,7 @@ def test_an_archive_without_its_end_is_refused(tmp_path, mode, blocks):
 
 
 def test_sizes_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "MOST_BYTES", 1000)
+    monkeypatch.setattr(archive, "MAX_BYTES", 1000)
     with pytest.raises(DownloadError, match="holds more than"):
         unpack(tar(tmp_path / "x.tar.gz", {"kit/a": bytes(600), "kit/b": bytes(600)}), tmp_path, "kit")
     huge = tarfile.TarInfo("kit/c")

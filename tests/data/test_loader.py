@@ -387,7 +387,7 @@ class Stopping:
 @pytest.mark.skipif(os.name != "posix", reason="SIGSTOP of POSIX systems")
 def test_a_stopped_worker_is_named_and_given_up(monkeypatch, capsys):
     monkeypatch.setattr(workers, "PATIENCE", 0.5)
-    monkeypatch.setattr(workers, "MOST_WAITS", 4)
+    monkeypatch.setattr(workers, "MAX_WAITS", 4)
     with pytest.raises(RuntimeError, match="worker process 0 has not answered for 2 s"):
         list(DataLoader(Stopping(), num_workers=1))
     assert "worker process 0 has not answered for 0.5 s" in capsys.readouterr().err

@@ -5,7 +5,7 @@ threads in one of three ways, `tbb`, `omp` or `workqueue`; whichever is installe
 
 - `workqueue` aborts the process when two Python threads run kernels at once: there a lock lets them in one by one. A fork waits
   for that lock, so that the child's threads start from an empty queue.
-- GNU `omp` ends a process that was forked after a kernel ran: there every kernel raises an error that names the way out.
+- GNU `omp` ends a process that was forked after a kernel ran: there every kernel raises an error that names the remedy.
 """
 
 import ctypes

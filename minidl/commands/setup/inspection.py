@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .datasets import build_dataset, layout_options
 
-MOST_LINES = 12
+MAX_LINES = 12
 
 
 @dataclass
@@ -172,14 +172,14 @@ def text_of(found):
             lines.append(f"  label {label:>4}  {name:20}  {share:8.2%} of pixels, in {row['images']} images")
     if "class weights" in report:
         weights = list(report["class weights"].items())
-        text = ", ".join(f"{name} {weight:g}" for name, weight in weights[:MOST_LINES])
-        lines.append(f"\nclass weights (--class-weights auto): {text}{', ...' * (len(weights) > MOST_LINES)}")
+        text = ", ".join(f"{name} {weight:g}" for name, weight in weights[:MAX_LINES])
+        lines.append(f"\nclass weights (--class-weights auto): {text}{', ...' * (len(weights) > MAX_LINES)}")
     for title, messages in (("notes", found.notes), ("reasons not to train", found.faults)):
         if messages:
             lines.append(f"\n{title}:")
-            lines += [f"  {message}" for message in messages[:MOST_LINES]]
-            if len(messages) > MOST_LINES:
-                lines.append(f"  ... and {len(messages) - MOST_LINES} more in report.json")
+            lines += [f"  {message}" for message in messages[:MAX_LINES]]
+            if len(messages) > MAX_LINES:
+                lines.append(f"  ... and {len(messages) - MAX_LINES} more in report.json")
     return "\n".join(lines)
 
 
