@@ -13,6 +13,9 @@ import pytest
 from fuzz_compare import check, draw, minimise
 from fuzz_operations import OPERATIONS
 
+from minidl import backend
+from minidl import functional as F
+
 
 @pytest.mark.fuzz
 def test_random_calls(request, capsys):
@@ -42,15 +45,17 @@ def test_every_operation_can_be_drawn_and_repeated():
 
 
 def test_a_wrong_value_is_found_and_made_small(monkeypatch):
-    from minidl import functional as F
+    right, columns = F.flip, []
 
-    right = F.flip
-    monkeypatch.setattr(F, "flip", lambda x, dims: right(x, dims) * (1 if x.ndim < 2 else 2))
-    call = next(
-        c
-        for c in (draw("axes", (0, k)) for k in itertools.count())
-        if "flip" in c.source and c.inputs[0].values.size > 5 and c.inputs[0].values.ndim == 3 and check(c)
-    )
+    def wrong_on_the_cpu(x, dims):
+        columns.append(backend.kernels(x.data).__name__)
+        return right(x, dims) * (2 if x.ndim > 1 and columns[-1].endswith("cpu") else 1)
+
+    monkeypatch.setattr(F, "flip", wrong_on_the_cpu)
+    calls = (draw("axes", (0, k)) for k in range(2000))
+    flips = (c for c in calls if "flip" in c.source and c.inputs[0].values.size > 5 and c.inputs[0].values.ndim == 3)
+    call = next(c for c in flips if check(c))
     small = minimise(call)
     assert "flip" in small.source and small.inputs[0].values.size < call.inputs[0].values.size
     assert "minidl.Tensor(np.array(" in small.snippet() and np.isfinite(small.size())
+    assert len(set(columns)) == 2
