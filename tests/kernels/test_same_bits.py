@@ -25,7 +25,8 @@ for name, arguments in drawn:
         own = mapped(arguments, np.copy)
         result = getattr(cpu, name)(*own)
         seen.append([a.tobytes() for a in arrays((result, own))])
-    print(name, all(bits == seen[0] for bits in seen[1:]), [getattr(a, "shape", a) for a in arguments if name.startswith("conv")])
+    shapes = [getattr(a, "shape", a) for a in arguments] if name.startswith("conv") else ""
+    print(name, all(bits == seen[0] for bits in seen[1:]), shapes)
 """
 
 
