@@ -73,7 +73,9 @@ def _open(args):
     if args.weights is not None:
         model, config, _ = open_network(args.weights, args.arch)
         if config["model"] in models.DETECTORS:
-            raise NotImplementedError(f"{config['model']} is a detector; export writes segmentation networks and classifiers")
+            raise NotImplementedError(
+                f"{config['model']} is a detector; export writes segmentation networks and classifiers"
+            )
         return model, to_metadata(config)
     if args.arch not in models.NETWORKS + models.CLASSIFIERS:
         raise ValueError(

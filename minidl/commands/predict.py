@@ -127,10 +127,14 @@ def _check_fit(args, config):
     from ..models import CLASSIFIERS
 
     if config["model"] in CLASSIFIERS:
-        raise ValueError(f"{config['model']} is a classifier: it names a whole image and segments nothing; train on it as a backbone")
+        raise ValueError(
+            f"{config['model']} is a classifier: it names a whole image and segments nothing; train on it as a backbone"
+        )
     channels = (config["image_format"] or {}).get("channels", 3)
     if channels != 3 and config["normalization"] is None:
-        raise ValueError(f"--weights {args.weights}: images of {channels} channels, and how they are normalised is not said")
+        raise ValueError(
+            f"--weights {args.weights}: images of {channels} channels, and how they are normalised is not said"
+        )
     detector = config["task"] == "detection"
     for name in ("mask", "prob", "figure", "tile", "classes") if detector else ("json", "objects"):
         if getattr(args, name) is not None:

@@ -39,7 +39,9 @@ def from_metadata(metadata: Mapping[str, str], path: str) -> dict[str, Any]:
 
 def _check(config, path):
     """Refuse entries of another form: a file may come from anywhere."""
-    numbers = lambda value, n: isinstance(value, list) and len(value) == n and all(isinstance(v, int | float) for v in value)
+    numbers = lambda value, n: (
+        isinstance(value, list) and len(value) == n and all(isinstance(v, int | float) for v in value)
+    )
     wanted = {
         "classes": lambda v: isinstance(v, list) and v and all(isinstance(name, str) for name in v),
         "colors": lambda v: isinstance(v, list) and all(numbers(color, 3) for color in v),
@@ -52,4 +54,6 @@ def _check(config, path):
         if key in config and not fits(config[key]):
             raise ValueError(f"{path}: its metadata entry {key!r} is {config[key]!r}, not what `minidl export` writes")
     if "colors" in config and len(config["colors"]) != len(config.get("classes", ())):
-        raise ValueError(f"{path}: {len(config['colors'])} colours for {len(config.get('classes', ()))} classes in its metadata")
+        raise ValueError(
+            f"{path}: {len(config['colors'])} colours for {len(config.get('classes', ()))} classes in its metadata"
+        )

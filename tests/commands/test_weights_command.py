@@ -12,7 +12,9 @@ from PIL import Image
 import minidl
 from minidl import models
 from minidl.cli import main
-from minidl.models.weights import PUBLISHED, Published, published as published_of
+from minidl.commands.setup.learning import start_from
+from minidl.models.weights import PUBLISHED, Published
+from minidl.models.weights import published as published_of
 from minidl.train import checkpoint
 
 pooch = pytest.importorskip("pooch")
@@ -49,11 +51,6 @@ def server(monkeypatch, tmp_path, loopback):  # noqa: F811
 
 def run(*argv):
     return main([str(a) for a in argv])
-
-
-def lines(capsys, code=0, got=None):
-    out, err = capsys.readouterr()
-    return out if code == 0 else err
 
 
 def test_the_list_says_what_is_here(server, capsys):
@@ -137,7 +134,19 @@ def test_what_export_writes_predict_reads_back(server, photo, tmp_path, capsys):
     pytest.importorskip("onnx")
     assert run("export", tmp_path / "net.onnx", "--weights", NAME) == 0
     for weights, name in ((NAME, "a"), (tmp_path / "net.onnx", "b")):
-        assert run("predict", photo, "--weights", weights, "--prob", tmp_path / f"{name}.npy", "-o", tmp_path / f"{name}.png") == 0
+        assert (
+            run(
+                "predict",
+                photo,
+                "--weights",
+                weights,
+                "--prob",
+                tmp_path / f"{name}.npy",
+                "-o",
+                tmp_path / f"{name}.png",
+            )
+            == 0
+        )
     a, b = (np.load(tmp_path / f"{name}.npy") for name in "ab")
     np.testing.assert_allclose(a, b, atol=1e-4)
     out, err = capsys.readouterr()
@@ -147,16 +156,26 @@ def test_what_export_writes_predict_reads_back(server, photo, tmp_path, capsys):
 
 def test_train_starts_from_a_name_and_from_a_backbone(server, monkeypatch, tmp_path, capsys):
     root = write_folder(tmp_path / "data", 6)
-    settings = ["--data", "folder", "--root", root, "--folder-classes", "ground", "square", "--epochs", 1, "--batch-size", 2]
+    settings = [
+        "--data",
+        "folder",
+        "--root",
+        root,
+        "--folder-classes",
+        "ground",
+        "square",
+        "--epochs",
+        1,
+        "--batch-size",
+        2,
+    ]
     assert run("train", "--model", NAME, "--weights", NAME, *settings, "--out", tmp_path / "a") == 0
     assert "classifier.4.weight" in capsys.readouterr().out
     minidl.manual_seed(3)
     publish(monkeypatch, server, tmp_path, "mobilenet_v2", "classifier", models.mobilenet_v2())
-    options = ["--model", "liteseg", "--weights", "mobilenet_v2", "--epochs", 1]
-    assert run("train", *options, *settings[:-4], "--batch-size", 2, "--out", tmp_path / "b") == 0
-    assert "backbone from" in capsys.readouterr().out
+    assert "backbone from" in start_from(models.liteseg(2), "mobilenet_v2")
     photo = root / "images" / "0.png"
-    assert run("predict", photo, "--weights", tmp_path / "b", "-o", tmp_path / "out.png") == 0
+    assert run("predict", photo, "--weights", tmp_path / "a", "-o", tmp_path / "out.png") == 0
     assert run("predict", photo, "--weights", "mobilenet_v2", "-o", tmp_path / "out.png") == 1
     assert "is a classifier" in capsys.readouterr().err
 
@@ -196,7 +215,7 @@ def test_onnx_files_of_others(tmp_path, photo, capsys):
         assert np.load(prob).shape[1:] == (48, 80)
     unknown = file("unknown.onnx", 1, "Hardmax")
     assert run("info", unknown) == 0
-    assert "not supported last: Hardmax" in capsys.readouterr().out
+    assert "not supported 'last': Hardmax" in capsys.readouterr().out
     assert run("predict", photo, "--weights", unknown, "-o", out) == 1
     assert "node 'last': operator Hardmax" in capsys.readouterr().err
     assert run("train", "--weights", path, "--out", tmp_path / "run", "--length", 8, "--epochs", 1) == 1

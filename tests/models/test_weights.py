@@ -15,7 +15,9 @@ from minidl.train import checkpoint
 from minidl.train.checkpoint import CheckpointError
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
-KEYS = {n: k for file in ("keys", "detection_keys") for n, k in json.loads((GOLDENS / f"{file}.json").read_text()).items()}
+KEYS = {
+    n: k for file in ("keys", "detection_keys") for n, k in json.loads((GOLDENS / f"{file}.json").read_text()).items()
+}
 
 
 def network(classes=21, aux=True):
@@ -86,16 +88,21 @@ def test_truncated_and_foreign_files(file, tmp_path):
 
 @pytest.mark.parametrize("name", [*KEYS, "resnet34", "shufflenet_v2_x0_5"])
 def test_networks_are_recognised_by_their_names(name):
-    shapes = {key: tuple(shape) for key, shape in KEYS[name].items()} if name in KEYS else {
-        key: tensor.shape for key, tensor in getattr(models, name)().state_dict().items()
-    }
+    shapes = (
+        {key: tuple(shape) for key, shape in KEYS[name].items()}
+        if name in KEYS
+        else {key: tensor.shape for key, tensor in getattr(models, name)().state_dict().items()}
+    )
     assert network_of(shapes) == name
     assert network_of({f"net.{key}": shape for key, shape in shapes.items()}) is None
 
 
 def test_large_networks_are_recognised_too():
     """By a few names that only they have: making all of them would take a gigabyte."""
-    for deep, flat in (("deeplabv3_resnet101", "classifier.0.convs.0.0.weight"), ("fcn_resnet101", "classifier.4.weight")):
+    for deep, flat in (
+        ("deeplabv3_resnet101", "classifier.0.convs.0.0.weight"),
+        ("fcn_resnet101", "classifier.4.weight"),
+    ):
         assert network_of({flat: (1,), "backbone.layer3.22.conv3.weight": (1,)}) == deep
     assert network_of({"features.40.weight": (), "features.28.weight": (), "classifier.6.weight": ()}) == "vgg16_bn"
     assert network_of({"features.28.weight": (), "features.10.weight": (), "classifier.6.weight": ()}) == "vgg16"
@@ -128,7 +135,9 @@ def test_classes_width_and_heads_are_read_from_the_file(tmp_path, arch, options)
 
 def test_what_cannot_be_recognised_needs_its_name(tmp_path):
     checkpoint.save(tmp_path / "a.safetensors", models.unet_small(2).state_dict())
-    with pytest.raises(ValueError, match=r"a\.safetensors: no network here is recognised by .*down\.0\.0\..*--arch NAME"):
+    with pytest.raises(
+        ValueError, match=r"a\.safetensors: no network here is recognised by .*down\.0\.0\..*--arch NAME"
+    ):
         open_weights(tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="--arch deeplabv9: there is no such network"):
         open_weights(tmp_path / "a.safetensors", "deeplabv9")

@@ -103,10 +103,12 @@ def start_from(model, path):
         if file is None:
             raise FileNotFoundError(f"--weights {path} holds neither {BEST} nor {LAST}: it is not the folder of a run")
     if file.suffix.lower() == ".onnx":
-        raise ValueError(f"--weights {path}: an ONNX file is a network of its own; needed a .pth or safetensors file for --model")
+        raise ValueError(
+            f"--weights {path}: an ONNX file is a network of its own; needed a .pth or safetensors file for --model"
+        )
     if hasattr(model, "backbone") and _is_classifier(file):
-        left = load_backbone(model, file)
-        return f"backbone from {file}; all other layers, {', '.join(left)} of the file aside, start anew"
+        load_backbone(model, file)
+        return f"backbone from {file}; all other layers start anew"
     new = load_weights(model, file, new_head=True)
     return f"weights of {file}" + (f"; {', '.join(new)} start anew, for other classes" if new else "")
 

@@ -34,7 +34,8 @@ def load_weights(model: nn.Module, path: PathLike, new_head: bool = False) -> li
 
     Names and shapes must agree, but for a prefix that all names of the file share (`module.`, `model.`, `_orig_mod.`, `net.`).
     With `new_head`, entries that differ only in the number of classes (their first axis is the file's number of classes where
-    the model has `model.num_classes`) keep the model's own values; their names are returned. Raises FileNotFoundError;
+    the model has `model.num_classes`) keep the model's own values; their names are returned. An auxiliary head that
+    the model lacks is then left out. Raises FileNotFoundError;
     CheckpointError for a truncated or foreign file, or weights of another architecture, with the names that differ.
     """
     return load_arrays(model, read_weights(path)[0], path, new_head)
@@ -43,6 +44,8 @@ def load_weights(model: nn.Module, path: PathLike, new_head: bool = False) -> li
 def load_arrays(model: nn.Module, arrays: Mapping[str, Array], path: PathLike, new_head: bool = False) -> list[str]:
     """`load_weights` of arrays that were read already; `path` is what errors name."""
     arrays, _ = _named_for(model, arrays)
+    if new_head and getattr(model, "aux_classifier", False) is None:
+        arrays = {name: a for name, a in arrays.items() if not name.startswith("aux_classifier.")}
     own = {name: tensor.shape for name, tensor in model.state_dict().items()}
     given = {name: array.shape for name, array in arrays.items()}
     _check_kinds(arrays, path)
@@ -78,7 +81,11 @@ def load_backbone(model: nn.Module, path: PathLike) -> list[str]:
     own, given = ({name: a.shape for name, a in side.items()} for side in (state, arrays))
     wanted = [name for name in own if name in given or not name.endswith("num_batches_tracked")]
     if any(given.get(name) != own[name] for name in wanted):
-        inside = {name: shape for name, shape in given.items() if name in own or name.split(".")[0] not in ("fc", "classifier")}
+        inside = {
+            name: shape
+            for name, shape in given.items()
+            if name in own or name.split(".")[0] not in ("fc", "classifier")
+        }
         raise CheckpointError(f"{path} is not of this backbone, {type(backbone).__name__}: {differences(own, inside)}")
     checkpoint.fill(backbone, {name: arrays.get(name, state[name].data) for name in own}, path)
     return [name for name in arrays if name not in own]

@@ -71,7 +71,9 @@ def open_weights(path: PathLike, arch: str | None = None) -> Opened:
         plain, taken = without_prefixes(arrays, ())
         if (arch := network_of({name: array.shape for name, array in plain.items()})) is None:
             first = ", ".join(list(plain)[:3])
-            raise ValueError(f"{os.fspath(path)}: no network here is recognised by the names {first}, ...; needed --arch NAME")
+            raise ValueError(
+                f"{os.fspath(path)}: no network here is recognised by the names {first}, ...; needed --arch NAME"
+            )
         said = [*said, *taken, f"recognised as {arch}"]
     elif arch not in known:
         raise ValueError(f"--arch {arch}: there is no such network; there are {', '.join(known)}")
