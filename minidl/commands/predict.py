@@ -127,9 +127,7 @@ def _check_fit(args, config):
     from ..models import CLASSIFIERS
 
     if config["model"] in CLASSIFIERS:
-        raise ValueError(
-            f"{config['model']} is a classifier: it names a whole image and segments nothing; train on it as a backbone"
-        )
+        raise ValueError(f"{config['model']} is a classifier: it names a whole image; needed a network that segments")
     channels = (config["image_format"] or {}).get("channels", 3)
     if channels != 3 and config["normalization"] is None:
         raise ValueError(

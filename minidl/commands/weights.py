@@ -17,8 +17,8 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "weights",
         help="list or download weights that others published",
-        description="List the published weights of the networks here, or download some into the user's cache. A file counts when "
-        "its SHA-256 begins with the digits in its name; an interrupted download is resumed.",
+        description="List the published weights of the networks here, or download some into the user's cache. A file "
+        "counts when its SHA-256 begins with the digits in its name; an interrupted download is resumed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -27,9 +27,9 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
-    from ..models.weights import fetch_weights, published
+    from ..models.weights import entry_of, fetch_weights
 
-    entries = [published(name) for name in args.names]
+    entries = [entry_of(name) for name in args.names]
     if not entries:
         return _list()
     for entry in entries:

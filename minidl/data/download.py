@@ -66,9 +66,9 @@ def _blocks(raw, url):
 def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
     """Have at `path` the file that `url` serves and `checksum` ("md5:..." or "sha256:...") describes; return the path.
 
-    Of a SHA-256 the first digits are enough. A file already there with that checksum is left alone. Otherwise bytes collect in `path.part`, from where a later
-    call resumes; only a file whose checksum is right is moved to `path`. Raises DownloadError for a refused or
-    interrupted transfer (resumable) and for a wrong checksum (what came is deleted).
+    Of a SHA-256 the first digits are enough. A file already there with that checksum is left alone. Otherwise bytes collect
+    in `path.part`, from where a later call resumes; only a file whose checksum is right is moved to `path`. Raises
+    DownloadError for a refused or interrupted transfer (resumable) and for a wrong checksum (what came is deleted).
     """
     import pooch
     import requests

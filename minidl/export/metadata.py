@@ -24,7 +24,7 @@ def to_metadata(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def from_metadata(metadata: Mapping[str, str], path: str) -> dict[str, Any]:
-    """The settings that `to_metadata` wrote; entries of other programs are left out. ValueError names the file and the entry."""
+    """The settings that `to_metadata` wrote, without entries of other programs. ValueError names file and entry."""
     config: dict[str, Any] = {}
     for key in KEYS:
         if key not in metadata:

@@ -16,8 +16,8 @@ FREE = 32  # images for files of others are a multiple of this: most networks ha
 class OnnxSegmenter(Module):
     """Scores {"out": N x K x h x w} of a network with one input N x C x H x W and an output of four axes.
 
-    The output is the one called "out", else the first of four axes. One channel is the score, or after a sigmoid the probability,
-    of "foreground", and becomes the scores of two classes. Raises ValueError for a network of another form.
+    The output is the one called "out", else the first of four axes. One channel is the score, or after a sigmoid the
+    probability, of "foreground", and becomes the scores of two classes. Raises ValueError for a network of another form.
     """
 
     def __init__(self, network: OnnxNetwork) -> None:

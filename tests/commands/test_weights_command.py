@@ -13,8 +13,7 @@ import minidl
 from minidl import models
 from minidl.cli import main
 from minidl.commands.setup.learning import start_from
-from minidl.models.weights import PUBLISHED, Published
-from minidl.models.weights import published as published_of
+from minidl.models.weights import PUBLISHED, Published, entry_of
 from minidl.train import checkpoint
 
 pooch = pytest.importorskip("pooch")
@@ -92,7 +91,7 @@ def test_a_wrong_file_and_a_wrong_name_are_one_line(server, capsys):
     assert run("weights", "deplabv3_resnet50") == 1
     assert "did you mean deeplabv3_resnet50?" in capsys.readouterr().err
     with pytest.raises(ValueError, match="there are fcn_resnet50"):
-        published_of("zzz")
+        entry_of("zzz")
 
 
 def test_one_command_segments_a_photograph(server, photo, tmp_path, capsys):

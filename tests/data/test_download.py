@@ -34,7 +34,7 @@ DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()
 
 
 @pytest.fixture
-def server(loopback):
+def server(loopback):  # noqa: F811
     loopback.files["/a.bin"] = BODY
     return loopback
 

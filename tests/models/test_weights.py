@@ -10,7 +10,7 @@ import pytest
 import minidl
 from minidl import models
 from minidl.models.segmentation.deeplab_v3 import DilatedNetwork, FCNHead
-from minidl.models.weights import PUBLISHED, load_backbone, load_weights, network_of, open_weights, published
+from minidl.models.weights import PUBLISHED, entry_of, load_backbone, load_weights, network_of, open_weights
 from minidl.train import checkpoint
 from minidl.train.checkpoint import CheckpointError
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_recognised_needs_its_name(tmp_path):
         open_weights(tmp_path / "a.safetensors")
     with pytest.raises(ValueError, match="--arch deeplabv9: there is no such network"):
         open_weights(tmp_path / "a.safetensors", "deeplabv9")
-    with pytest.raises(CheckpointError, match="is not of this ERFNet: .* missing"):
+    with pytest.raises(CheckpointError, match=r"is not of this ERFNet: .* missing"):
         open_weights(tmp_path / "a.safetensors", "erfnet_small")
 
 
@@ -156,7 +156,7 @@ def test_a_classifier_becomes_the_backbone(tmp_path):
     assert all(np.array_equal(got[f"backbone.{n}"], a) for n, a in given.items() if not n.startswith("fc."))
     assert np.array_equal(got["classifier.4.weight"], head)
     checkpoint.save(tmp_path / "b.safetensors", models.backbones.mobilenet_v2(10, width_mult=0.25).state_dict())
-    with pytest.raises(CheckpointError, match="is not of this backbone, ResNet: .* missing"):
+    with pytest.raises(CheckpointError, match=r"is not of this backbone, ResNet: .* missing"):
         load_backbone(model, tmp_path / "b.safetensors")
     assert all(np.array_equal(a, got[n]) for n, a in values(model).items())
 
@@ -167,4 +167,4 @@ def test_the_table_of_published_files():
         assert entry.name == name and callable(getattr(models, name)) and entry.url.startswith("https://")
         assert re.fullmatch("[0-9a-f]{8,10}", entry.digits)
     with pytest.raises(ValueError, match="no published weights 'resnet5' here: did you mean resnet50"):
-        published("resnet5")
+        entry_of("resnet5")

@@ -1,7 +1,5 @@
 """From settings to what is learnt: the task with its loss and class weights, the plan, the weights to start from."""
 
-from pathlib import Path
-
 import numpy as np
 
 
@@ -103,9 +101,7 @@ def start_from(model, path):
         if file is None:
             raise FileNotFoundError(f"--weights {path} holds neither {BEST} nor {LAST}: it is not the folder of a run")
     if file.suffix.lower() == ".onnx":
-        raise ValueError(
-            f"--weights {path}: an ONNX file is a network of its own; needed a .pth or safetensors file for --model"
-        )
+        raise ValueError(f"--weights {path}: an ONNX file is a network of its own; needed a .pth or safetensors file")
     if hasattr(model, "backbone") and _is_classifier(file):
         load_backbone(model, file)
         return f"backbone from {file}; all other layers start anew"

@@ -51,7 +51,7 @@ def build_transform(config, training, model=None):
 
 
 def sized(config, size):
-    """The settings with the size that an image of `size` (H, W) is brought to: its shorter side, and a multiple, may be given."""
+    """The settings with the size that an image of `size` (H, W) is brought to, by its shorter side or to a multiple."""
     if shorter := config.get("shorter_side"):
         config = config | {"size": [max(1, round(n * shorter / min(size))) for n in size]}
     if (multiple := config.get("multiple", 1)) > 1:

@@ -18,14 +18,14 @@ def add_weights(parser, text="instead of RUN"):
 
 def resolve(weights):
     """The file or folder that --weights means; published weights are downloaded where they are not there yet."""
-    from ...models.weights import PUBLISHED, fetch_weights, published, weights_folder
+    from ...models.weights import PUBLISHED, entry_of, fetch_weights, weights_folder
 
     if os.path.exists(weights):
         return Path(weights)
     if weights not in PUBLISHED:
         if os.sep in weights or Path(weights).suffix:
             raise FileNotFoundError(f"--weights {weights}: no such file")
-        published(weights)
+        entry_of(weights)
     entry = PUBLISHED[weights]
     if not (weights_folder() / entry.file).is_file():
         print(f"downloading {weights}, {entry.size:.0f} MiB, {entry.url}", file=sys.stderr)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ... import nn
-from ...train.checkpoint import CheckpointError
 from ...typing import Array, PathLike
 from .loading import load_arrays, read_weights
 from .names import without_prefixes

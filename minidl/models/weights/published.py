@@ -89,7 +89,7 @@ def weights_folder() -> Path:
     return Path(pooch.os_cache("minidl")) / "weights"
 
 
-def published(name: str) -> Published:
+def entry_of(name: str) -> Published:
     """The entry `name` of the table. Raises ValueError with the nearest name."""
     if name not in PUBLISHED:
         import difflib
@@ -103,8 +103,8 @@ def published(name: str) -> Published:
 def fetch_weights(name: str, folder: PathLike | None = None) -> Path:
     """The file of the published weights `name`, downloaded at the first call, with a bar; later calls need no network.
 
-    The file is kept in `folder`, the user's cache by default. An interrupted download is resumed by the next call; a file counts
-    only when its SHA-256 begins with the digits in its name. Raises ValueError for an unknown name, DownloadError.
+    The file is kept in `folder`, the user's cache by default. An interrupted download is resumed by the next call; a file
+    counts only when its SHA-256 begins with the digits in its name. Raises ValueError for an unknown name, DownloadError.
     """
-    entry = published(name)
+    entry = entry_of(name)
     return fetch(entry.url, Path(folder or weights_folder()) / entry.file, f"sha256:{entry.digits}")
