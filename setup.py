@@ -17,6 +17,8 @@ extras = {
 }
 extras["test"] = [
     "pytest",
+    "pytest-timeout",
+    "pytest-xdist",
     "hypothesis",
     "mpmath",
     "nbmake",

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..typing import Array
 from .image import ImageFormat, read_pixels
+from .layouts.subset import innermost
 from .mask import read_stored
 from .picture import FORMATS, BrokenImageError, PixelModeError, orientation
 
@@ -99,14 +101,15 @@ def _sample(dataset: Any, index: int, exif: bool) -> tuple[int, ImageFacts, Any,
     """(index, facts, labels or the error, what the mask file stores or None)."""
     facts = image_facts(dataset.name(index), exif)
     pairs = _mask_file(dataset, index)
+    dataset, inner = innermost(dataset, index)
     stored = None
     try:
         if pairs is not None:
             stored = (_mask_mode(pairs), *_values(read_stored(pairs)))
         if hasattr(dataset, "labels"):
-            labels = dataset.labels(index)
+            labels = dataset.labels(inner)
         elif facts.broken is None:
-            labels = _instance_labels(dataset[index][1], facts.size)
+            labels = instance_labels(dataset[inner][1])
         else:
             labels = None
     except (ValueError, OSError) as error:
@@ -114,16 +117,16 @@ def _sample(dataset: Any, index: int, exif: bool) -> tuple[int, ImageFacts, Any,
     return index, facts, labels, stored
 
 
-def _instance_labels(target: dict[str, Any], size: tuple[int, int]) -> Any:
-    labels = np.zeros(size, np.int64)
+def instance_labels(target: dict[str, Any]) -> Array:
+    """The objects of a target as H x W labels, later ones over earlier ones, 0 where there is none."""
+    labels = np.zeros(target["masks"].shape[1:], np.int64)
     for mask, label in zip(target["masks"], target["labels"]):
         labels[mask > 0] = label
     return labels
 
 
 def _mask_file(dataset: Any, index: int) -> Path | None:
-    while hasattr(dataset, "indices"):
-        dataset, index = dataset.dataset, dataset.indices[index]
+    dataset, index = innermost(dataset, index)
     return dataset.pairs[index][1] if hasattr(dataset, "pairs") else None
 
 

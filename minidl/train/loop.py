@@ -145,8 +145,8 @@ def fit(
         best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
         or not at all; `config` (anything JSON can hold) is kept in both.
     resume: continue from folder/last.safetensors with the same model, data and settings. Weights, optimiser, schedule,
-        order of the data and random numbers go on bit for bit, also in the middle of an epoch, given the same number
-        of threads.
+        order of the data and random numbers go on bit for bit, also in the middle of an epoch, on any
+        number of threads.
     on_epoch(history): called after each epoch.
     plan: gradient accumulation, validation every k epochs, early stopping, a frozen backbone; see `plan.Plan`. Epochs
         without validation have no val_ columns and are not kept as best.

@@ -8,9 +8,7 @@ import io
 import math
 import os
 import signal
-import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,7 +72,7 @@ class Run:
         """The branches of the checkpoint `last.safetensors`: all that a resumed run needs besides the weights."""
         run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
         return {
-            "run": run | {"tally": self.tally.state(), "random": random.get_rng_state(), "threads": threads()},
+            "run": run | {"tally": self.tally.state(), "random": random.get_rng_state()},
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule is not None else None,
             "config": self.config,
@@ -123,11 +121,6 @@ class Run:
         random.set_rng_state(run["random"])
         self.epoch, self.step, self.best, self.history = run["epoch"], run["step"], run["best"], run["history"]
         self.place = run["place"]
-        if None not in (threads(), run["threads"]) and threads() != run["threads"]:
-            warnings.warn(
-                f"fit: this run used {run['threads']} threads and continues with {threads()}: sums may round differently",
-                stacklevel=3,
-            )
 
     def log(self, row: dict[str, Any]) -> None:
         """Add an epoch to the history and write the table anew, so that it always agrees with the checkpoint."""
@@ -139,12 +132,6 @@ class Run:
             table.writeheader()
             table.writerows(self.history)
             write(self.folder / LOG, text.getvalue())
-
-
-def threads() -> int | None:
-    """How many threads Numba's kernels use: the order of their sums depends on it. None where Numba is not loaded."""
-    numba = sys.modules.get("numba")
-    return numba.get_num_threads() if numba else None
 
 
 @contextlib.contextmanager

@@ -35,8 +35,8 @@ def fails(capsys, tmp_path, *argv):
     [
         ("--clip -1", "--clip -1.0; needed above 0"),
         ("--clip 0", "--clip 0.0; needed above 0"),
-        ("--clip nan", "--clip nan; needed above 0"),
-        ("--lr inf", "--lr inf; needed above 0"),
+        ("--clip nan", "--clip nan; needed a finite number, above 0"),
+        ("--lr inf", "--lr inf; needed a finite number, above 0"),
         ("--lr 0", "--lr 0.0; needed above 0"),
         ("--warmup -3", "--warmup -3; needed at least 0"),
         ("--seed -1", "--seed -1; needed at least 0"),

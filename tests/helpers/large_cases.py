@@ -72,3 +72,23 @@ def calls(t=np.float32):
         "sgd_step": (draw(flat), draw(flat), draw(flat), SGD(0.1, 0.9)),
         "adam_step": (draw(flat), draw(flat), draw(flat), draw(flat) ** 2, Adam(3, 0.1)),
     }
+
+
+def convolutions(count):
+    """(row, arguments) of `count` drawn convolutions with their two gradients: every algorithm that they choose."""
+    r = np.random.default_rng(1)
+    for k in range(count):
+        dtype = (np.float32, np.float32, np.float64)[k % 3]
+        kernel, stride, dilation = (int(r.choice(v)) for v in ((1, 2, 3, 3, 5, 7), (1, 1, 2, 4), (1, 1, 2, 6)))
+        c_in, c_out = (int(r.choice((1, 3, 8, 16, 21, 48, 64))) for _ in "io")
+        groups = int(r.choice((1, 1, c_in, 2 if c_in % 2 == 0 else 1)))
+        c_out += -c_out % groups
+        padding = int(r.integers(0, dilation * (kernel - 1) // 2 + 1))
+        geometry = Geometry((kernel, kernel), (stride, stride), (padding, padding), (dilation, dilation), groups)
+        n, (h, w) = int(r.choice((1, 2, 5))), r.integers(dilation * (kernel - 1) + 1, 45, 2)
+        shapes = (n, c_in, h, w), (c_out, c_in // groups, kernel, kernel), (c_out,)
+        x, weight, bias = (r.standard_normal(shape).astype(dtype) for shape in shapes)
+        y = reference.conv2d(x, weight, None, geometry)
+        yield "conv2d", (x, weight, bias, geometry)
+        yield "conv_transpose2d", (y, weight, None, (int(h), int(w)), geometry)
+        yield "conv2d_weight", (x, y, geometry)

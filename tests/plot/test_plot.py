@@ -47,6 +47,8 @@ def test_paint():
     assert np.array_equal(out[8, 8], (0.5 * image[8, 8] + 0.5 * COLORS[1] + 0.5).astype(np.uint8))
     assert (out[8, 15] == 255).all() and (out[3, 8] == 255).all()  # borders
     assert np.array_equal(paint(image, np.full_like(mask, 7), COLORS), image)  # labels without a colour
+    checkerboard = np.indices(mask.shape).sum(axis=0) % 2
+    assert np.array_equal(paint(image, checkerboard, COLORS, 0.0), image)  # single pixels have no borders
     with pytest.raises(ValueError, match=r"paint: image is uint8 \(24, 32, 3\), mask \(4, 4\)"):
         paint(image, mask[:4, :4], COLORS)
     with pytest.raises(ValueError, match="float64"):

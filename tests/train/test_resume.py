@@ -69,7 +69,7 @@ def assert_same_bits(ours, theirs):
         assert all(np.asarray(moments[k]).tobytes() == np.asarray(expected[k]).tobytes() for k in expected)
     clock = ("seconds", "images_per_second")
     for run in (state["run"], other["run"]):
-        run["tally"].pop("seconds"), run.pop("threads")
+        run["tally"].pop("seconds")
         run["history"] = [{k: v for k, v in row.items() if k not in clock} for row in run["history"]]
     assert str(state["run"]) == str(other["run"]) and state["schedule"] == other["schedule"]
     logs = [[row.split(",")[:8] for row in (folder / "log.csv").read_text().splitlines()] for folder in (ours, theirs)]

@@ -212,14 +212,6 @@ def test_a_checkpoint_of_another_kind_is_not_resumed(tmp_path):
         start(folder=tmp_path, resume=True)
 
 
-def test_another_number_of_threads_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("minidl.train.run.threads", lambda: 4)
-    start(1, folder=tmp_path)
-    monkeypatch.setattr("minidl.train.run.threads", lambda: 2)
-    with pytest.warns(UserWarning, match="used 4 threads and continues with 2"):
-        start(2, folder=tmp_path, resume=True)
-
-
 def test_a_longer_run_goes_on_from_a_shorter_one(tmp_path):
     """Epochs may be added when the schedule does not depend on them."""
     start(1, folder=tmp_path / "a")

@@ -49,9 +49,13 @@ def folder(root: Path, part: str | None, options: LayoutOptions) -> Any:
 def pairing(root: Path, options: LayoutOptions) -> tuple[Pairing, Path, Path]:
     """(the Pairing, the folder of images, that of masks) of one root; errors name the option that mends them."""
     images, masks = _inside(root, options.images), _inside(root, options.masks)
-    for path, option, names in ((images, "--images", IMAGE_NAMES), (masks, "--masks", MASK_NAMES)):
-        if not path.is_dir():
-            raise FileNotFoundError(f"{path} is not a folder{_suggestion(root, option, names)}")
+    wanted = ((images, "--images", IMAGE_NAMES), (masks, "--masks", MASK_NAMES))
+    absent = [(path, option, names) for path, option, names in wanted if not path.is_dir()]
+    if absent:
+        paths = " and ".join(str(path) for path, _, _ in absent)
+        verb = "are no folders" if len(absent) == 2 else "is not a folder"
+        options_of = [(option, names) for _, option, names in absent]
+        raise FileNotFoundError(f"{paths} {verb}{_suggestion(root, options_of)}")
     found = find_pairs(images, masks, options.image_suffix, options.mask_suffix)
     if found.images_alone and found.masks_alone and not found.pairs:
         raise FileNotFoundError(
@@ -72,15 +76,17 @@ def _inside(root: Path, name: str) -> Path:
     return Path(os.path.expanduser(name)) if os.path.isabs(os.path.expanduser(name)) else root / name
 
 
-def _suggestion(root: Path, option: str, names: tuple[str, ...]) -> str:
+def _suggestion(root: Path, absent: list[tuple[str, tuple[str, ...]]]) -> str:
+    """What to say of the options that name a folder which is not there: the name of one that is, where one is likely."""
     if not root.is_dir():
         return ""
-    there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    known = [name for name in there if name.lower() in (*names, option[2:])]
-    if known:
-        return f"; {root} has {known[0]}: {option} {known[0]}"
+    there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
     if there:
-        return f"; {root} has {listed(there)}: {option} says which one"
+        words = []
+        for option, names in absent:
+            known = [name for name in there if name.lower() in (*names, option[2:])]
+            words.append(f"{option} {known[0]}" if known else f"{option} NAME")
+        return f"; {root} has {listed(there)}: {' '.join(words)}"
     loose = any(p.suffix.lower() in IMAGE_SUFFIXES for p in root.iterdir())
     return f"; {root} holds pictures but no folders: --images . --masks . --mask-suffix _mask" if loose else ""
 
