@@ -64,7 +64,7 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
-    from .setup.sources import find_sources
+    from .setup.sources import find_sources, output_paths
 
     paths = list(args.paths)
     _check(args, paths)
@@ -77,7 +77,7 @@ def run(args):
     _check_fit(args, config)
     sources, several = find_sources(paths)
     places = {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in PLACES}
-    outputs = _outputs(sources, places, several)
+    outputs = output_paths(sources, places, several)
     if args.objects is not None:
         Path(args.objects).mkdir(parents=True, exist_ok=True)
     model.to(args.device)
@@ -141,40 +141,6 @@ def _check_fit(args, config):
     strange = [name for name in args.classes or () if name not in config["classes"]]
     if strange:
         raise ValueError(f"--classes {strange[0]}; the network knows {', '.join(config['classes'])}")
-
-
-def _outputs(sources, places, several):
-    """For each source {place: path or None}; folders are made, and no input is written over."""
-    from ..data.image import picture_format
-    from ..kernels.files import check_writable
-    from .setup.sources import names_of, refuse_inputs
-
-    if not several:
-        for place, path in places.items():
-            if path is not None:
-                if place == "prob":
-                    _check_prob(path)
-                else:
-                    picture_format(path)
-                check_writable(path)
-        outputs = [dict(places)]
-    else:
-        outputs = [
-            {place: None if folder is None else folder / f"{name}{'.npy' if place == 'prob' else '.png'}"
-             for place, folder in places.items()}
-            for name in names_of(sources)
-        ]  # fmt: skip
-    refuse_inputs(sources, outputs)
-    for targets in outputs if several else []:
-        for path in targets.values():
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-    return outputs
-
-
-def _check_prob(path):
-    if path.suffix.lower() not in (".npy", ".tif", ".tiff"):
-        raise ValueError(f"--prob {path}: needed .npy or .tif")
 
 
 def _text(error):

@@ -364,6 +364,15 @@ def test_names_of_networks_keep_apart(tmp_path):
     drawn(figure, tmp_path)
 
 
+def test_cells_hold_their_values(tmp_path):
+    plane = np.array([[1, 2.5], [30, 4]])
+    assert {"1", "2.5", "30", "4"} <= set(texts(plot.images({"a": plane}, values=True)))
+    assert not set(texts(plot.images({"a": plane}))) & {"2.5", "30"}
+    colours = np.zeros((2, 2, 3), np.uint8)
+    assert "0" not in texts(plot.images({"a": colours}, values=True))  # colours have no one value
+    assert len(np.unique(drawn(plot.images({"a": plane}, values=True), tmp_path))) > 4
+
+
 def test_a_figure_in_words():
     x = [1, 2, 3]
     figure = plot.lines({"loss": (x, [3.0, 2.0, 1.5])}, "step", "value", "It falls")

@@ -31,7 +31,8 @@ def describe(config):
     found = Description(config)
     config = dict(config)
     _leftovers(found, config)
-    if config["data"] == "folder" and config["folder_classes"] is None and not config["mask_values"]:
+    told = config["folder_classes"] or config["mask_values"] or config["color_table"]
+    if config["data"] == "folder" and not told:
         config["folder_classes"] = _classes_there(found, config)
     found.config = config
     for number, part in enumerate(("train", "val")):
@@ -91,8 +92,6 @@ def _classes_there(found, config):
         dataset = build_dataset(config | {"folder_classes": ["256"], "split": 0.5, "val_root": None, "lists": None}, 0)
     except (ValueError, OSError):
         return ["2"]
-    if config["color_table"] is not None:
-        return None
     labels = [v for v in survey(dataset, False).stored if isinstance(v, int) and v != config["folder_ignore"]]
     if 65535 in labels:
         labels.remove(65535)  # what is ignored where there are more than 255 classes
@@ -114,6 +113,12 @@ def _notes(seen, part):
     if pages:
         verb = "has" if len(pages) == 1 else "have"
         notes.append(f"{part}: {_files(len(pages))} {verb} several pages, of which the first is read ({pages[0]})")
+    if seen.mask_pages:
+        verb = "has" if len(seen.mask_pages) == 1 else "have"
+        count = len(seen.mask_pages)
+        notes.append(
+            f"{part}: {count} mask{'s' * (count > 1)} {verb} several pages, of which the first is read ({seen.mask_pages[0]})"
+        )
     if seen.void:
         verb = "mask has" if len(seen.void) == 1 else "masks have"
         notes.append(f"{part}: {len(seen.void)} {verb} no labelled pixel ({seen.void[0]})")

@@ -67,11 +67,14 @@ def one_size(config, dataset):
         return True  # a list of images of any sizes is a batch
     from PIL import Image
 
+    from ...data.picture import orientation
+
     sizes = set()
     for index in range(len(dataset)):
         try:
             with Image.open(dataset.name(index)) as picture:
-                sizes.add(picture.size)
+                turned = config["exif"] == "apply" and orientation(picture) >= 5
+                sizes.add(picture.size[::-1] if turned else picture.size)
         except Exception:  # a broken file, or a TIFF that only tifffile reads: found when it is decoded
             continue
         if len(sizes) > 1:

@@ -33,10 +33,10 @@ def load_weights(model: nn.Module, path: PathLike, new_head: bool = False) -> li
     """Load a safetensors or PyTorch file into `model` by name, all of it or, with an error, nothing; returns the names left.
 
     Names and shapes must agree, but for a prefix that all names of the file share (`module.`, `model.`, `_orig_mod.`, `net.`).
-    With `new_head`, entries that differ only in the number of classes (their first axis is the file's number of classes where
-    the model has `model.num_classes`) keep the model's own values; their names are returned. An auxiliary head that
-    the model lacks is then left out. Raises FileNotFoundError;
-    CheckpointError for a truncated or foreign file, or weights of another architecture, with the names that differ.
+    With `new_head`, entries that differ only in the number of classes (an axis is the file's number of classes, or a multiple,
+    where the model has `model.num_classes`) keep the model's own values; their names are returned. An auxiliary head that the
+    model lacks is then left out. Raises FileNotFoundError; CheckpointError for a truncated or foreign file, or weights of
+    another architecture, with the names that differ.
     """
     return load_arrays(model, read_weights(path)[0], path, new_head)
 
@@ -50,7 +50,7 @@ def load_arrays(model: nn.Module, arrays: Mapping[str, Array], path: PathLike, n
     given = {name: array.shape for name, array in arrays.items()}
     _check_kinds(arrays, path)
     shared = own.keys() & given.keys()
-    heads = [name for name in own if name in shared and _other_classes(model, own[name], given[name])]
+    count, heads = class_axes(model, own, given)
     misshapen = [name for name in shared if own[name] != given[name] and name not in heads]
     strange = [name for name in own.keys() ^ given.keys() if not name.endswith("num_batches_tracked")]
     if strange or misshapen:
@@ -59,7 +59,7 @@ def load_arrays(model: nn.Module, arrays: Mapping[str, Array], path: PathLike, n
     if heads and not new_head:
         name = heads[0]
         raise CheckpointError(
-            f"{path} was trained for {given[name][0]} classes, this {type(model).__name__} has {model.num_classes} "
+            f"{path} was trained for {count} classes, this {type(model).__name__} has {model.num_classes} "
             f"({name} is {given[name]}; needed {own[name]}); pass new_head=True to load the rest"
         )
     state = model.state_dict()
@@ -104,9 +104,23 @@ def _check_kinds(arrays, path):
             raise CheckpointError(f"{path}: {name} holds {array.dtype} numbers; weights are floating")
 
 
-def _other_classes(model, own, given):
-    """Whether two shapes are those of one scoring layer for different numbers of classes."""
-    return len(own) == len(given) > 0 and own[0] == model.num_classes != given[0] and own[1:] == given[1:]
+def class_axes(
+    model: nn.Module, own: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]
+) -> tuple[int | None, list[str]]:
+    """(the file's number of classes, names of the layers of scores whose shapes differ by it alone).
+
+    Such a layer has the number of classes, or a multiple of it (four sides of a box for each class), on any axis.
+    """
+    K = getattr(model, "num_classes", None)
+    differing = [n for n in own if n in given and own[n] != given[n] and len(own[n]) == len(given[n])]
+    count = next((given[n][0] for n in differing if own[n][0] == K and given[n][0] != K), None)
+    if count is None:
+        return None, []
+
+    def fits(a, b):
+        return a == b or (a % K == 0 and b == a // K * count)
+
+    return count, [n for n in differing if all(map(fits, own[n], given[n]))]
 
 
 def _hint_aux(model, arrays, path):

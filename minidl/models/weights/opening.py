@@ -12,7 +12,7 @@ import numpy as np
 
 from ... import nn
 from ...typing import Array, PathLike
-from .loading import load_arrays, read_weights
+from .loading import class_axes, load_arrays, read_weights
 from .names import without_prefixes
 from .published import LICENSE, PUBLISHED, SHORTER_SIDE
 
@@ -111,7 +111,7 @@ def _fitting(build, arrays: Mapping[str, Array]):
     plain, _ = without_prefixes(arrays, own)
     given = {getattr(model, "current_name", str)(name): array.shape for name, array in plain.items()}
     first = next(iter(own))
-    more = {"num_classes": _classes(own, given, int(model.num_classes))}
+    more = {"num_classes": class_axes(model, own, given)[0]}
     if len(given.get(first, ())) == 4:
         more |= {"base": given[first][0], "in_channels": given[first][1], "width_mult": given[first][0] / 32}
     if any(name.endswith("running_mean") for name in given):
@@ -119,14 +119,3 @@ def _fitting(build, arrays: Mapping[str, Array]):
     defaults = {name: p.default for name, p in parameters.items()}
     changed = {n: v for n, v in more.items() if n in parameters and v is not None and v != defaults[n]}
     return (build(**options | changed) if changed else model), options | changed
-
-
-def _classes(own, given, count):
-    """The number of classes in the file: what stands in the place of the network's own number, all other axes being equal."""
-    for name, shape in own.items():
-        other = given.get(name, ())
-        if len(shape) == len(other):
-            found = {b for a, b in zip(shape, other) if a != b}
-            if len(found) == 1 and all(a in (b, count) for a, b in zip(shape, other)):
-                return int(found.pop())
-    return None
