@@ -120,4 +120,4 @@ def _check_names(config):
     if twice:
         raise ValueError(f"--folder-classes names {twice[0]!r} twice; needed different names")
     if len(names) < 2:
-        raise ValueError(f"--folder-classes {names[0]}; needed two or more names, or their number")
+        raise ValueError(f"--folder-classes {names[0]}; needed two or more names with spaces between, or their number")
