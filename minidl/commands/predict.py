@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from . import building
+from .setup.networks import add_weights
 
 EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
@@ -13,7 +14,8 @@ EXAMPLES = """examples:
   minidl predict runs/camvid a.jpg b.jpg scans/*.tif --mask labels/  several files: a folder each for what is written
   minidl predict runs/camvid huge.png -o out.png --tile 512
   minidl predict runs/objects street.jpg -o out.png --json objects.json --objects cut/
-  minidl predict --weights deeplabv3.pth --arch deeplabv3_resnet50 photo.jpg -o out.png
+  minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png   published weights, downloaded once
+  minidl predict photo.jpg --weights network.onnx -o out.png         or a .pth or safetensors file
 
 For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made if they are
 missing; a.jpg becomes a.png there, page 2 of b.tif becomes b_page2.png. Pictures are written upright, as the EXIF orientation
@@ -30,7 +32,7 @@ def register(subparsers):
         description="Segment images, or every image of folders, and write them with their classes painted over them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="minidl predict RUN IMAGE ... -o OUT [options], or --weights FILE --arch NAME in place of RUN",
+        usage="minidl predict RUN IMAGE ... -o OUT [options], or --weights NAME|FILE in place of RUN",
     )
     parser.set_defaults(wrong_usage=parser.error)
     parser.add_argument(
@@ -47,10 +49,7 @@ def register(subparsers):
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
     parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the painted classes, 0 to 1 (0.55)")
-    parser.add_argument(
-        "--weights", metavar="FILE", help="instead of RUN: published weights, a .pth or a safetensors file"
-    )
-    parser.add_argument("--arch", metavar="NAME", help="the network of --weights, such as deeplabv3_resnet50")
+    add_weights(parser)
     building.add_device(parser)
     parser.add_argument(
         "--tile", type=int, metavar="PIXELS", help="predict in tiles of PIXELS x PIXELS (512 above 4 megapixels)"
@@ -74,11 +73,9 @@ def run(args):
     if args.weights is None:
         model, config, _ = building.open_run(paths.pop(0))
     else:
-        from ..models.weights import open_published
-        from .setup.options import complete
+        from .setup.networks import open_network
 
-        model, config = open_published(args.arch, args.weights)
-        config = complete({"model": args.arch, "model_options": {}} | config)
+        model, config, _ = open_network(args.weights, args.arch)
     _check_fit(args, config)
     sources, several = find_sources(paths)
     places = {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in PLACES}
@@ -119,8 +116,8 @@ def _check(args, paths):
     checks.number("--score", args.score, least=0, most=1)
     if args.tile is not None:
         checks.number("--tile", args.tile, least=32)
-    if (args.weights is None) != (args.arch is None):
-        raise ValueError("needed either RUN, or --weights FILE with --arch NAME")
+    if args.weights is None and args.arch is not None:
+        raise ValueError(f"--arch {args.arch} has no effect without --weights")
     if args.weights is None and len(paths) < 2:
         args.wrong_usage(f"needed RUN and IMAGE, got {paths[0]} alone")
     if not any(getattr(args, name) for name in (*PLACES, "json", "objects")):
@@ -128,7 +125,16 @@ def _check(args, paths):
 
 
 def _check_fit(args, config):
-    """Refuse options that do not fit what the network finds."""
+    """Refuse a network that finds nothing in images, and options that do not fit what the network finds."""
+    from ..models import CLASSIFIERS
+
+    if config["model"] in CLASSIFIERS:
+        raise ValueError(f"{config['model']} is a classifier: it names a whole image; needed a network that segments")
+    channels = (config["image_format"] or {}).get("channels", 3)
+    if channels != 3 and config["normalization"] is None:
+        raise ValueError(
+            f"--weights {args.weights}: images of {channels} channels, and how they are normalised is not said"
+        )
     detector = config["task"] == "detection"
     for name in ("mask", "prob", "figure", "tile", "classes") if detector else ("json", "objects"):
         if getattr(args, name) is not None:
@@ -181,12 +187,10 @@ def predict_scores(model, config, image, tile=None):
     from ..data.loader import to_chw
     from ..models import predict_tiled
     from ..train.tasks import scores_of
-    from .setup.loaders import build_transform
+    from .setup.loaders import build_transform, sized
 
     size = image.shape[:2]
-    if "shorter_side" in config:
-        config = config | {"size": [max(1, round(n * config["shorter_side"] / min(size))) for n in size]}
-    ready, _ = build_transform(config, False)(image, np.zeros(size, np.uint8), None)
+    ready, _ = build_transform(sized(config, size), False)(image, np.zeros(size, np.uint8), None)
     x = to_chw(ready)[None]
     if tile is None and x.shape[2] * x.shape[3] > LARGE:
         tile = 512

@@ -63,6 +63,7 @@ from .segmentation.deeplab_v3 import (
     deeplabv3_resnet50,
     deeplabv3_resnet101,
     fcn_resnet50,
+    fcn_resnet101,
     fcn_resnet_small,
 )
 from .segmentation.deeplab_v3plus import (
@@ -94,7 +95,7 @@ NETWORKS = (
     "deeplab_v1", "deeplab_v1_small", "deeplab_v2", "deeplab_v2_vgg16", "deeplab_v2_small",
     "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplab_v3", "deeplab_v3_cascade", "deeplab_v3_small",
     "deeplab_v3plus", "deeplab_v3plus_resnet101", "deeplab_v3plus_mobilenet_v2", "deeplab_v3plus_small",
-    "fcn_resnet50", "fcn_resnet_small", "pspnet", "pspnet_small",
+    "fcn_resnet50", "fcn_resnet101", "fcn_resnet_small", "pspnet", "pspnet_small",
     "liteseg", "liteseg_shufflenet", "liteseg_darknet19", "liteseg_small",
     "erfnet", "erfnet_small", "espnet", "espnet_small", "enet", "enet_small",
     "skipnet_mobilenet", "skipnet_shufflenet", "skipnet_small",

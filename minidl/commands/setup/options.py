@@ -46,8 +46,10 @@ DATA_OPTIONS = {
 NETWORK_OPTIONS = {
     "model": ("unet_small", "the network; `--model help` lists them", {"metavar": "NAME"}),
     "model_options": ({}, "options of the network, such as base=32 up=resize", {"nargs": "+", "metavar": "NAME=VALUE"}),
-    "weights": (None, "start from these weights: a checkpoint of a run, a run folder or a safetensors file; layers for another "
-                      "number of classes start anew", {"metavar": "FILE"}),
+    "weights": (None, "start from these weights: published ones by name (`minidl weights` lists them), a .pth or safetensors "
+                      "file, or a run folder; layers for another number of classes start anew; a classifier becomes the "
+                      "backbone",
+                {"metavar": "NAME|FILE"}),
     "freeze_epochs": (0, "do not train the backbone in the first K epochs", {"type": int, "metavar": "K"}),
 }  # fmt: skip
 
