@@ -29,23 +29,39 @@ def register(subparsers):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "run_folder", nargs="?", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint"
+        "run_folder",
+        nargs="?",
+        metavar="RUN",
+        help="a run folder, whose best checkpoint is taken, or a checkpoint file",
     )
     add_weights(parser)
-    parser.add_argument("--root", metavar="DIR", help="where the data lies now")
+    parser.add_argument("--root", metavar="DIR", help="the folder of the data, if it is not where it was in training")
     parser.add_argument(
-        "--split", choices=("train", "val", "test"), default="val", help="on which part of the data (val)"
+        "--split", choices=("train", "val", "test"), default="val", help="the part of the data to score (val)"
     )
     building.add_device(parser)
-    parser.add_argument("--json", metavar="FILE", help="also write the scores there")
+    parser.add_argument("--json", metavar="FILE", help="also write the scores to this file")
     parser.add_argument("--confusion", metavar="CSV", help="the confusion matrix: a row for each true class, in pixels")
-    parser.add_argument("--confusion-picture", metavar="PNG", help="the same as a picture, in shares of the true class")
-    parser.add_argument("--page", metavar="HTML", help="a page with the images, worst first")
+    parser.add_argument(
+        "--confusion-picture", metavar="PNG", help="the confusion matrix as a picture, each row in shares of its class"
+    )
+    parser.add_argument(
+        "--page", metavar="HTML", help="a page that shows image, true labels and prediction, lowest IoU first"
+    )
     parser.add_argument("--worst", type=int, default=20, metavar="N", help="images on the page (20)")
     parser.add_argument(
-        "--boundary", type=int, default=3, metavar="PIXELS", help="width of the band of the boundary IoU (3)"
+        "--boundary",
+        type=int,
+        default=3,
+        metavar="PIXELS",
+        help="boundary IoU counts pixels at most so far from a boundary (3)",
     )
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="predict in tiles of PIXELS x PIXELS, for images too large for the memory",
+    )
     parser.add_argument(
         "--skip-broken", action="store_true", help="leave out images that cannot be decoded, with a warning"
     )

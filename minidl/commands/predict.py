@@ -17,9 +17,9 @@ EXAMPLES = """examples:
   minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png   published weights, downloaded once
   minidl predict photo.jpg --weights network.onnx -o out.png         or a .pth or safetensors file
 
-For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made; a.jpg
-becomes a.png there, page 2 of b.tif b_page2.png. Pictures are written upright, as the EXIF orientation says. A file that
-cannot be read is reported and the others go on; the exit code is then 1.
+For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made if they are
+missing; a.jpg becomes a.png there, page 2 of b.tif becomes b_page2.png. Pictures are written upright, as the EXIF orientation
+says. A file that cannot be read is reported, the others are still predicted, and the exit code is 1.
 """
 PLACES = ("output", "mask", "figure", "prob")
 
@@ -44,17 +44,19 @@ def register(subparsers):
     parser.add_argument("-o", "--output", "--overlay", metavar="OUT", help="the image with its classes painted over it")
     parser.add_argument("--mask", metavar="PNG", help="the labels, as a palette PNG (16-bit grey beyond 256 classes)")
     parser.add_argument(
-        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page a class"
+        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page for each class"
     )
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
-    parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
+    parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the painted classes, 0 to 1 (0.55)")
     add_weights(parser)
     building.add_device(parser)
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles (images above 4 megapixels are: 512)")
+    parser.add_argument(
+        "--tile", type=int, metavar="PIXELS", help="predict in tiles of PIXELS x PIXELS (512 above 4 megapixels)"
+    )
     objects = parser.add_argument_group("detectors")
     objects.add_argument(
-        "--score", type=float, default=0.5, metavar="S", help="show objects of at least this score (0.5)"
+        "--score", type=float, default=0.5, metavar="S", help="leave out objects with a lower score (0.5)"
     )
     objects.add_argument("--json", metavar="FILE", help="all objects of all images, in COCO's format of results")
     objects.add_argument(
