@@ -121,3 +121,26 @@ def test_23_the_networks_written_out_are_the_librarys_and_the_orders_hold():
     crf, v1 = "v1, LargeFOV, CRF", "v1, rate 4 (LargeFOV)"
     assert borders[crf] - borders[v1] > ious[crf] - ious[v1] > 10  # more near borders
     assert ious[crf] > ious["MobileNetV2, v3+"] > ious["MobileNetV2, no decoder"] + 10
+
+
+def test_26_weights_of_others_serve_for_something_else():
+    text = printed("26")
+    blocks, steps = (
+        sum(float(v.replace(",", "")) for v in re.findall(rf"^(?:{names}) +([\d,]+) parameters", text, re.M))
+        for names in ("blocks", "step8|step4|step2")
+    )
+    assert blocks / 106_401 > 0.8 and 13 < 106_401 / steps < 15  # "one parameter in fourteen"
+    person, cat = found(r"person: (\d+)% of the first image, (\d+)% of the second", text)
+    assert 40 < person < 70 and cat < 5
+    sure, unsure = found(r"undecided, between 0.1 and 0.9: ([\d.]+)% and ([\d.]+)%", text)
+    assert sure < unsure
+    deep, scores = (
+        found(rf"^{name} *: half of the change lies within +([\d.]+)", text)[0] for name in ("stride 16", "scores")
+    )
+    assert abs(scores / deep - 1) < 0.1
+    before, after = (found(rf"border, {name}: +([\d.]+)", text)[0] for name in ("network ", "with CRF"))
+    assert after > before
+    published, fresh = (
+        found(rf"way down {name} *: .*IoU of the digits ([\d.]+)", text)[0] for name in ("as published", "at random")
+    )
+    assert published > 0.6 and fresh < 0.1

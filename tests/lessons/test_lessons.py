@@ -14,7 +14,7 @@ from minidl import cli
 
 LESSONS = Path(__file__).parents[2] / "lessons"
 NOTEBOOKS = sorted(LESSONS.glob("*.ipynb"))
-REVISED = [path for path in NOTEBOOKS if path.name[:2] in ("00", "04", "07", "10", "11", "20", "22", "23")]
+REVISED = [path for path in NOTEBOOKS if path.name[:2] in ("00", "04", "07", "10", "11", "20", "22", "23", "26")]
 
 
 def cells(path, kind):
