@@ -10,8 +10,10 @@
         loss.backward()                                       # sums run beside it and are complete when it returns
         optimizer.step()                                      # the same step on every rank
 
-The loss of a batch is here the *mean over the ranks* of what each rank computes, and so is its gradient. The tape does the rest:
-`functional.collective.all_reduce`, the sum over ranks, is its own adjoint: what is computed from it has derivatives of every order.
+The loss of a batch is here the *mean over the ranks* of what each rank computes, and so is its gradient. The tape does
+the rest:
+`collective.all_reduce`, the sum over ranks, is its own adjoint: what is computed from it has derivatives of
+every order.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from .autograd import tape
 from .autograd.tensor import Tensor
 from .backend import random, xp
 from .backend.ranks import Ranks, world
-from .functional.collective import batch_norm
+from .collective import batch_norm
 from .nn.module import Module, Parameter
 from .nn.norm import BatchNorm2d, InstanceNorm2d
 
@@ -52,17 +54,22 @@ def wrap(model: M, ranks: Ranks | None = None) -> M:
 
     Parameters and buffers become rank 0's. After `loss.backward()` each `.grad` is the mean over the ranks. BatchNorm2d in
     training takes its statistics over the batches of all ranks. Names and state dictionaries stay what they were.
-    Called again, after parameters were frozen or thawed, it takes up those that are learnt now. Every rank must run as many backward passes. backward(create_graph=True) is a RuntimeError.
+    Called again, after parameters were frozen or thawed, it takes up those that are learnt now. Every rank must run as
+    many backward passes. backward(create_graph=True) is a RuntimeError.
     """
     ranks = world() if ranks is None else ranks
     if ranks.size == 1:
         return model
     for module in model.modules():
         if isinstance(module, InstanceNorm2d) and module.track_running_stats:
-            raise ValueError("distributed.wrap: InstanceNorm2d(track_running_stats=True) is not supported on several ranks")
+            raise ValueError(
+                "distributed.wrap: InstanceNorm2d(track_running_stats=True) is not supported on several ranks"
+            )
         if isinstance(module, BatchNorm2d):
             module.function = functools.partial(batch_norm, ranks=ranks)
-    for tensor, first in zip(model.state_dict().values(), ranks.broadcast([t.cpu().data for t in model.state_dict().values()])):
+    for tensor, first in zip(
+        model.state_dict().values(), ranks.broadcast([t.cpu().data for t in model.state_dict().values()])
+    ):
         with tape.no_grad():
             tensor.copy_(first)
     if not hasattr(model, "averager"):
@@ -74,7 +81,8 @@ def wrap(model: M, ranks: Ranks | None = None) -> M:
 class Averager:
     """Means of gradients over the ranks, begun while backward still runs.
 
-    Backward reaches the last layers first. Their gradients fill the first bucket, whose sum over the ranks is started and goes on
+    Backward reaches the last layers first. Their gradients fill the first bucket, whose sum over the ranks is started and
+    goes on
     while the layers before them are differentiated (Li et al. 2020, "PyTorch Distributed", section 3.2). Buckets are
     started in one order on every rank. After the gradients a bucket holds, for each parameter, 1 where it has one: so a
     parameter that only some ranks used still gets the same step everywhere.

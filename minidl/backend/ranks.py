@@ -175,7 +175,11 @@ def world() -> Ranks:
 
 def _share_cores(neighbours):
     """NUMBA_NUM_THREADS: the cores that this rank may use, divided by the ranks of this machine that may use them too."""
-    mine = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else frozenset(range(os.cpu_count() or 1))
+    mine = (
+        frozenset(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else frozenset(range(os.cpu_count() or 1))
+    )
     sharing = sum(bool(mine & theirs) for theirs in neighbours.allgather(mine))
     if "numba" not in sys.modules:
         os.environ.setdefault("NUMBA_NUM_THREADS", str(max(len(mine) // sharing, 1)))

@@ -63,7 +63,7 @@ def run(args):
 
     ranks, given = world(), vars(args)
     if ranks.rank:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115: rank 0 speaks for all, until the process ends
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (rank 0 speaks for all, until the process ends)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return
@@ -202,10 +202,9 @@ def _generator():
 
 
 def _resumed(folder, given):
+    from ..backend.ranks import world
     from .setup import checks
     from .setup.prepare import parts_of
-
-    from ..backend.ranks import world
 
     if not (folder / CONFIG).is_file():
         raise FileNotFoundError(f"{folder / CONFIG} is missing: there is no run to resume")

@@ -167,7 +167,8 @@ def fit(
     Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
     FileExistsError; one that holds none, with resume, a FileNotFoundError.
 
-    Under mpiexec all ranks call it alike, with the whole data sets. Each learns from its part of every batch, the batch being as
+    Under mpiexec all ranks call it alike, with the whole data sets. Each learns from its part of every batch, the batch
+    being as
     large as on one process; rank 0 alone writes. A checkpoint goes on with any number of ranks.
     """
     if epochs < 1 or not len(train):
@@ -177,7 +178,7 @@ def fit(
     ranks = world()
     if ranks.size > 1 and (train.batch_size < ranks.size or len(train.dataset) < ranks.size):
         raise ValueError(
-            f"fit: batches of {train.batch_size} of {len(train.dataset)} images for {ranks.size} ranks; needed one image for each"
+            f"fit: batches of {train.batch_size} of {len(train.dataset)} images for {ranks.size} ranks; needed an image each"
         )
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     train.share(ranks)

@@ -12,7 +12,7 @@ from .. import functional as F
 from ..autograd.tensor import Tensor
 from ..backend import like, xp
 from ..backend.ranks import ALONE, Ranks
-from ..functional.collective import gather
+from ..collective import gather
 from ..typing import ArrayLike, TensorLike
 from .border import border_weights
 from .tasks import fitted, named_scores

@@ -86,7 +86,8 @@ class Run:
         }
 
     def save(self, name: str = LAST) -> None:
-        """Write the whole state, or for BEST the weights and scores; refuses what is not finite. Rank 0 writes, all wait for it."""
+        """Write the whole state, or for BEST the weights and scores; refuses what is not finite. Rank 0 writes, all wait
+        for it."""
         if self.folder is None:
             return
         weights = self.model.state_dict()

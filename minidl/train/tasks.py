@@ -2,7 +2,8 @@
 
 A task has `learn(model, images, target)`, which returns the loss to differentiate, and `judge(model, images, target)`;
 both count what they saw. Of several ranks, each learns from its part of a batch: the mean of their losses is the loss of
-the batch, and all count the whole batch; each judges batches of its own, and `merge` adds up what all have counted. `report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
+the batch, and all count the whole batch; each judges batches of its own, and `merge` adds up what all have counted.
+`report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
 `restore(state)` go to disk and back; `best` names the score that decides which weights were best.
 """
 
@@ -19,7 +20,7 @@ from ..autograd.tensor import Tensor, tensor
 from ..backend import xp
 from ..backend.cuda import to_host
 from ..backend.ranks import ALONE, Ranks, world
-from ..functional.collective import gather
+from ..collective import gather
 from ..nn.module import Module
 from ..typing import Array
 from .metrics import AveragePrecision, ConfusionMatrix
@@ -150,7 +151,9 @@ class Detection:
         if ranks.size > 1 and not all(ranks.gather(len(images))):
             raise ValueError(f"a batch has fewer images than the {ranks.size} ranks; detectors need one on each")
         losses = model(images, target)
-        seen = ranks.sum(np.array([len(images), *(float(value) * len(images) for value in losses.values())], np.float64))
+        seen = ranks.sum(
+            np.array([len(images), *(float(value) * len(images) for value in losses.values())], np.float64)
+        )
         self.images += int(seen[0])
         for name, total in zip(losses, seen[1:].tolist()):
             self.losses[name] = self.losses.get(name, 0.0) + total

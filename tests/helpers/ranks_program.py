@@ -5,9 +5,9 @@ import sys
 import numpy as np
 
 import minidl
-from minidl import distributed, nn, optim
+from minidl import distributed, nn
 from minidl import functional as F
-from minidl.functional.collective import all_reduce, batch_norm, gather
+from minidl.collective import all_reduce, batch_norm, gather
 
 RANKS = distributed.world()
 RNG = np.random.default_rng(0)
@@ -39,9 +39,7 @@ def normalised():
         return y, running, first, plain, second
 
     alone = derivatives(F.batch_norm, images, direction, probe)
-    several = derivatives(
-        lambda *args: batch_norm(*args, ranks=RANKS), mine(images), mine(direction), mine(probe)
-    )
+    several = derivatives(lambda *args: batch_norm(*args, ranks=RANKS), mine(images), mine(direction), mine(probe))
     close(several[0].detach().data, mine(alone[0].detach().data))
     for a, b in zip(several[1], alone[1]):
         close(a.data, b.data)
