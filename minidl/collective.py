@@ -127,7 +127,6 @@ def batch_norm(
     _check_affine("batch_norm", C, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     weight, bias = _like_input(input, weight, bias)
     y, moments = _normalize(_rows(input), weight, bias, eps=eps, ceiling=ceiling if relu else None, ranks=ranks)
-    move_statistics(
-        (running_mean, running_var), tuple(map(Tensor, moments.data[:2])), momentum, float(moments.data[2, 0])
-    )
+    mean, var, count = moments.data
+    move_statistics((running_mean, running_var), (Tensor(mean), Tensor(var)), momentum, float(count[0]))
     return reshape(y, input.shape)

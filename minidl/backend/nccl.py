@@ -8,8 +8,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..typing import Array
-
 
 class _Sum:
     """A sum under way on the communication stream."""
@@ -36,7 +34,7 @@ def _communicator(ranks):
     return nccl.NcclCommunicator(ranks.size, identifier, ranks.rank), cupy.cuda.Stream(non_blocking=True)
 
 
-def start_sum(ranks: Any, array: Array) -> _Sum:
+def start_sum(ranks: Any, array: Any) -> _Sum:
     """Begin to sum `array`, a contiguous CuPy array, over the ranks, in place."""
     import cupy
     from cupy.cuda import nccl

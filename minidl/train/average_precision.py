@@ -53,7 +53,7 @@ class AveragePrecision:
     @classmethod
     def merged(cls, parts: Sequence[AveragePrecision]) -> AveragePrecision:
         """One that has seen the images of all `parts`, which have the same settings, one part after the other."""
-        whole = cls(parts[0].iou_type, parts[0].iou_thresholds, parts[0].max_detections)
+        whole = cls(parts[0].iou_type, parts[0].iou_thresholds.tolist(), parts[0].max_detections)
         for part in parts:
             whole.images += part.images
             for label, found in part._found.items():

@@ -183,10 +183,10 @@ def fit(
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     train.share(ranks)
     progress = progress and not ranks.rank
-    here = folder is not None and not ranks.rank
-    if here:
+    kept = contextlib.nullcontext() if folder is None or ranks.rank else sole_user(folder)
+    if folder is not None and not ranks.rank:
         folder.mkdir(parents=True, exist_ok=True)
-    with interruptible() as interrupted, sole_user(folder) if here else contextlib.nullcontext():
+    with interruptible() as interrupted, kept:
         run.begin(resume)
         _epochs(run, val, (epochs, plan), clip, save_every, on_epoch, progress, interrupted)
     return run.history

@@ -116,7 +116,8 @@ class Run:
         assert self.folder is not None  # `begin` has seen to that
         path = self.folder / LAST
         ranks = world()
-        weights, state = ranks.broadcast(checkpoint.load(path) if not ranks.rank else None)
+        read: Any = None if ranks.rank else checkpoint.load(path)
+        weights, state = ranks.broadcast(read)
         if "run" not in state:
             raise checkpoint.CheckpointError(f"{path} holds weights but not the state of a run: it cannot be resumed")
         run = state["run"]
