@@ -26,6 +26,7 @@ COMMANDS = {
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",
     "cost": "parameters, multiply-adds and memory of a network, layer by layer",
+    "weights": "list or download weights that others published",
     "export": "write a trained network as ONNX",
     "compile": "compile the CPU kernels ahead of their first use",
     "bench": "time kernels and networks on this machine",

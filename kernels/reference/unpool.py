@@ -13,9 +13,11 @@ def plane_gather(x, index):
     """y[n,c,i,j] = x[n,c].flat[index[n,c,i,j]]; index -1 gives 0; IndexError outside the plane."""
     N, C, H, W = x.shape
     _check("plane_gather", index, H * W)
-    flat = index.reshape(N, C, index.shape[2] * index.shape[3])
-    y = np.take_along_axis(x.reshape(N, C, H * W), np.maximum(flat, 0), axis=2)
-    return np.where(flat < 0, x.dtype.type(0), y).reshape(index.shape)
+    flat = index.reshape(N * C, index.shape[2] * index.shape[3])
+    plane, at = np.nonzero(flat >= 0)
+    y = np.zeros(flat.shape, x.dtype)
+    y[plane, at] = x.reshape(N * C, H * W)[plane, flat[plane, at]]
+    return y.reshape(index.shape)
 
 
 def plane_scatter(y, index, size):

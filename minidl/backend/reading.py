@@ -22,10 +22,18 @@ def read_bytes(path: PathLike) -> bytes:
         return file.read()
 
 
+def read_text(path: PathLike) -> str:
+    """The text in a file, UTF-8 with or without a byte-order mark. ValueError, naming the file, where it is no UTF-8."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{os.fspath(path)} is not UTF-8 text: save it in this encoding") from error
+
+
 def read_json(path: PathLike) -> Any:
     """What a JSON file holds. ValueError, naming the file, where it is no JSON, no UTF-8, or nested too deeply."""
     try:
-        return json.loads(read_bytes(path).decode("utf-8"))
+        return json.loads(read_bytes(path).decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError(f"{os.fspath(path)} is nested too deeply") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from . import building
+from .setup.networks import add_weights
 
 EXAMPLES = """examples:
   minidl cost enet erfnet espnet liteseg --size 512 1024
   minidl cost enet liteseg runs/camvid --plot cost.png      a run brings its mean IoU
+  minidl cost --weights net.onnx --repeats 0                 the network in a file of others
   minidl cost mobilenet_v1 vgg16 --size 224 224 --repeats 0
 """
 
@@ -22,7 +24,8 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("models", nargs="+", metavar="MODEL", help="a network by name, or a run folder")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="a network by name, or a run folder")
+    add_weights(parser, "also the network of")
     parser.add_argument(
         "--size", nargs=2, type=int, default=(224, 224), metavar=("H", "W"), help="of the image (224 224)"
     )
@@ -41,12 +44,19 @@ def run(args):
         raise ValueError(f"--size {args.size}, --repeats {args.repeats}; needed positive sizes and at least 0 repeats")
     if args.plot:
         check_writable(args.plot)
+    if not args.models and args.weights is None:
+        raise ValueError("needed MODEL or --weights NAME|FILE")
     costs, accuracy = [], {}
     for name in args.models:
         model, miou = _open(name, args.classes)
         costs.append(cost(model, args.size, name, args.repeats, device=args.device))
         if miou is not None:
             accuracy[name] = miou
+    if args.weights is not None:
+        from .setup.networks import open_network
+
+        model, config, _ = open_network(args.weights, args.arch)
+        costs.append(cost(model, args.size, config["model"], args.repeats, device=args.device))
     print(f"one image of {args.size[0]}x{args.size[1]}")
     print(table(costs))
     for name, miou in accuracy.items():

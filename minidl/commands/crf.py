@@ -7,8 +7,12 @@ from pathlib import Path
 from ..functional.filter import NORMALIZATIONS
 from . import building, report
 
+NORMALIZED = (
+    "how the sums over neighbours are divided by the sum of their weights (symmetric: by its root before and after)"
+)
 EXAMPLES = """PREDICTION is what a network says, in one of two forms:
-  a .npy array (classes, H, W) of probabilities, or with --logits of scores before the softmax
+  probabilities: a .npy array (classes, H, W), or a floating-point .tif with a page for each class, as `minidl predict
+  --prob` writes them; with --logits, scores before the softmax
   a picture of labels (palette or grey PNG), believed with --confidence
 
 examples:
@@ -30,44 +34,73 @@ def register(subparsers):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("image", metavar="IMAGE", help="the picture that was segmented")
-    parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy) or labels (a picture)")
+    parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy, .tif) or labels (a picture)")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png), or beliefs (.npy)")
     parser.add_argument("--picture", metavar="PNG", help="before, after and difference (OUT.compare.png beside OUT)")
-    parser.add_argument("--no-picture", action="store_true", help="do not draw that")
+    parser.add_argument("--no-picture", action="store_true", help="do not write this picture")
+    parser.add_argument("--w1", type=float, default=10, metavar="WEIGHT", help="weight of the appearance term (10)")
+    parser.add_argument("--sxy", type=float, default=80, metavar="PIXELS", help="its standard deviation in space (80)")
+    parser.add_argument(
+        "--srgb", type=float, default=13, metavar="LEVELS", help="its standard deviation in colour, of 0 to 255 (13)"
+    )
     add_parameters(parser)
     add_prediction_options(parser)
-    building.add_device(parser)
-    parser.add_argument("--w1", type=float, default=10, help="weight of the appearance term (10)")
-    parser.add_argument("--sxy", type=float, default=80, help="its reach in pixels (80)")
-    parser.add_argument("--srgb", type=float, default=13, help="its reach in colour, 0..255 (13)")
     parser.add_argument("--exact", action="store_true", help="sum over all pairs of pixels: slow, for small images")
+    building.add_device(parser)
 
 
 def add_parameters(parser):
     """What `crf` and `crf-tune` share about inference."""
-    parser.add_argument("--iterations", type=int, default=10, help="mean-field iterations (10)")
-    parser.add_argument("--w2", type=float, default=3, help="weight of the smoothness term (3)")
-    parser.add_argument("--sigma", type=float, default=3, help="its reach in pixels (3)")
-    parser.add_argument("--normalization", choices=NORMALIZATIONS, default="symmetric", help="(symmetric)")
+    parser.add_argument("--iterations", type=int, default=10, metavar="N", help="mean-field iterations (10)")
+    parser.add_argument("--w2", type=float, default=3, metavar="WEIGHT", help="weight of the smoothness term (3)")
+    parser.add_argument(
+        "--sigma", type=float, default=3, metavar="PIXELS", help="standard deviation of the smoothness term (3)"
+    )
+    parser.add_argument("--normalization", choices=NORMALIZATIONS, default="symmetric", help=NORMALIZED)
 
 
 def add_prediction_options(parser):
     """How `crf` and `crf-tune` read a prediction."""
-    parser.add_argument("--logits", action="store_true", help="a .npy holds scores before the softmax")
-    parser.add_argument("--classes", type=int, help="number of classes, for labels (default: the largest label + 1)")
-    parser.add_argument("--confidence", type=float, default=0.7, help="belief in a given label (0.7)")
-    parser.add_argument("--ignore-index", type=int, default=255, help="label that says nothing (255)")
+    parser.add_argument("--logits", action="store_true", help="a .npy or .tif holds scores before the softmax")
+    parser.add_argument(
+        "--classes", type=int, metavar="N", help="number of classes, for labels (the largest label + 1)"
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.7, metavar="P", help="probability that a given label is right (0.7)"
+    )
+    parser.add_argument(
+        "--ignore-index", type=int, default=255, metavar="LABEL", help="label of pixels of which nothing is known (255)"
+    )
+
+
+def check_numbers(args):
+    """Refuse parameters out of range; those of the appearance term may be lists of values to try."""
+    from .setup.checks import number
+
+    number("--iterations", args.iterations, least=0)
+    number("--w2", args.w2, least=0)
+    number("--sigma", args.sigma, above=0)
+    for name in ("w1", "sxy", "srgb"):
+        value = getattr(args, name)
+        for one in value if isinstance(value, list | tuple) else [value]:
+            bound = {"least": 0} if name == "w1" and one is value else {"above": 0}
+            number(f"--{name}", one, **bound)
+    if not 0 < args.confidence < 1:
+        raise ValueError(f"--confidence {args.confidence}; needed above 0 and below 1")
+    if args.classes is not None:
+        number("--classes", args.classes, least=2, most=65535)
 
 
 def read_unary(path, args, size):
-    """Unary energies (C, H, W) from a .npy of probabilities or logits, or from a picture of labels."""
+    """Unary energies (C, H, W) from probabilities or logits (.npy, floating-point .tif), or from a picture of labels."""
 
     from ..backend.reading import read_npy
     from ..crf import from_labels, from_logits, from_probabilities
     from ..data.image import read_mask
+    from .setup.outputs import read_pages
 
-    if Path(path).suffix.lower() == ".npy":
-        array = read_npy(path)
+    array = read_npy(path) if Path(path).suffix.lower() == ".npy" else read_pages(path)
+    if array is not None:
         if array.ndim == 4 and len(array) == 1:
             array = array[0]
         if array.ndim != 3 or array.shape[1:] != size:
@@ -96,6 +129,7 @@ def run(args):
     from ..data.image import read_image, voc_palette, write_image, write_mask
     from ..kernels.files import check_writable, is_stream, write
 
+    check_numbers(args)
     output = Path(args.output)
     if output.suffix.lower() not in (".png", ".npy") and not is_stream(output):
         raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
@@ -117,7 +151,7 @@ def run(args):
         np.save(buffer, beliefs)
         write(output, buffer.getvalue())
     else:
-        write_mask(output, after, voc_palette(256))
+        write_mask(output, after, voc_palette(256), bits=8 if len(beliefs) <= 256 else 16)
     if drawn:
         write_image(picture, _comparison(image, before, after))
     where = "" if not drawn else f"; before, after and difference in {picture}"

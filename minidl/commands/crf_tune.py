@@ -1,13 +1,14 @@
 """`minidl crf-tune`: the parameters of a dense CRF, found on validation data by mean IoU."""
 
 import argparse
+import unicodedata
 from pathlib import Path
 
 from . import building
-from .crf import add_parameters, add_prediction_options, read_unary
+from .crf import add_parameters, add_prediction_options, check_numbers, read_unary
 
 EXAMPLES = """The three folders are matched by file name without its ending:
-  images/0001.jpg  predictions/0001.npy (or .png, see minidl crf --help)  labels/0001.png
+  images/0001.jpg  predictions/0001.npy (or .tif, .png, see minidl crf --help)  labels/0001.png
 
 The search is that of DeepLab: all of --w1 x --sxy x --srgb, then half way from the best point to its neighbours.
 
@@ -50,7 +51,7 @@ class Folders:
         if not stems:
             raise ValueError(f"no file name is in all of {args.images}, {args.predictions} and {args.labels}")
         self.files = [(images[s], predictions[s], labels[s]) for s in stems]
-        if args.classes is None and any(p.suffix.lower() != ".npy" for _, p, _ in self.files):
+        if args.classes is None and not all(_of_probabilities(p) for _, p, _ in self.files):
             raise ValueError("predictions that are pictures of labels need --classes")
 
     def __len__(self):
@@ -66,11 +67,22 @@ class Folders:
         return image.transpose(2, 0, 1), read_unary(prediction, self.args, labels.shape), labels
 
 
+def _of_probabilities(path):
+    from .setup.outputs import read_pages
+
+    suffix = path.suffix.lower()
+    return suffix == ".npy" or (suffix in (".tif", ".tiff") and read_pages(path) is not None)
+
+
 def _by_stem(folder):
     folder = Path(folder)
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder")
-    return {path.stem: path for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
+    return {
+        unicodedata.normalize("NFC", path.stem): path
+        for path in folder.iterdir()
+        if path.is_file() and path.name[0] != "."
+    }
 
 
 def run(args):
@@ -78,7 +90,12 @@ def run(args):
     from tqdm import tqdm
 
     from ..train.crf_tuning import tune
+    from .setup.checks import number
 
+    check_numbers(args)
+    number("--rounds", args.rounds, least=1)
+    if args.limit is not None:
+        number("--limit", args.limit, least=1)
     samples = Folders(args)
     classes = args.classes or len(samples[0][1])
     grid = {name: sorted(set(getattr(args, name))) for name in ("w1", "sxy", "srgb")}
@@ -93,7 +110,7 @@ def run(args):
         normalization=args.normalization,
         ignore_index=args.ignore_index,
         device=args.device,
-        progress=lambda pairs: tqdm(pairs, desc="crf-tune", unit="sxy,srgb"),
+        progress=lambda pairs: tqdm(pairs, desc="crf-tune", unit="sxy,srgb", disable=None),
     )
     best = sorted(found.tried, key=lambda row: -row[3])[:5]
     print(f"{len(samples)} images, {len(found.tried)} points tried; mean IoU without a CRF {found.before:.4f}")

@@ -4,12 +4,18 @@ import argparse
 import json
 
 from . import building, printable
+from .setup import options
+from .setup.networks import add_weights
+
+OF_DATA = ("data", "images", "masks", "image_suffix", "mask_suffix", "folder_classes", "folder_ignore", "mask_values")
+OF_DATA += ("color_table", "lists", "exif", "digit_classes", "digit_size", "length")
 
 EXAMPLES = """examples:
   minidl evaluate runs/camvid
   minidl evaluate runs/camvid/last.safetensors --root CamVid --json scores.json
   minidl evaluate runs/camvid --split test --confusion matrix.csv --confusion-picture matrix.png
   minidl evaluate runs/tissue --image slide.tif --truth labels.tif     one image larger than the memory
+  minidl evaluate --weights deeplabv3_resnet50 --data voc --root VOC
   minidl evaluate runs/camvid --page worst.html        the images on one page, worst first
 """
 
@@ -23,21 +29,40 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run_folder", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint")
-    parser.add_argument("--root", metavar="DIR", help="where the data lies now")
     parser.add_argument(
-        "--split", choices=("train", "val", "test"), default="val", help="on which part of the data (val)"
+        "run_folder",
+        nargs="?",
+        metavar="RUN",
+        help="a run folder, whose best checkpoint is taken, or a checkpoint file",
+    )
+    add_weights(parser)
+    parser.add_argument("--root", metavar="DIR", help="the folder of the data, if it is not where it was in training")
+    parser.add_argument(
+        "--split", choices=("train", "val", "test"), default="val", help="the part of the data to score (val)"
     )
     building.add_device(parser)
-    parser.add_argument("--json", metavar="FILE", help="also write the scores there")
+    parser.add_argument("--json", metavar="FILE", help="also write the scores to this file")
     parser.add_argument("--confusion", metavar="CSV", help="the confusion matrix: a row for each true class, in pixels")
-    parser.add_argument("--confusion-picture", metavar="PNG", help="the same as a picture, in shares of the true class")
-    parser.add_argument("--page", metavar="HTML", help="a page with the images, worst first")
+    parser.add_argument(
+        "--confusion-picture", metavar="PNG", help="the confusion matrix as a picture, each row in shares of its class"
+    )
+    parser.add_argument(
+        "--page", metavar="HTML", help="a page that shows image, true labels and prediction, lowest IoU first"
+    )
     parser.add_argument("--worst", type=int, default=20, metavar="N", help="images on the page (20)")
     parser.add_argument(
-        "--boundary", type=int, default=3, metavar="PIXELS", help="width of the band of the boundary IoU (3)"
+        "--boundary",
+        type=int,
+        default=3,
+        metavar="PIXELS",
+        help="boundary IoU counts pixels at most so far from a boundary (3)",
     )
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="predict in tiles of PIXELS x PIXELS, for images too large for the memory",
+    )
     parser.add_argument(
         "--image", metavar="FILE", help="instead of the data: one image of any size, read window by window"
     )
@@ -45,6 +70,7 @@ def register(subparsers):
     parser.add_argument(
         "--skip-broken", action="store_true", help="leave out images that cannot be decoded, with a warning"
     )
+    options.add(parser.add_argument_group("the data of --weights"), OF_DATA)
 
 
 def run(args):
@@ -57,7 +83,7 @@ def run(args):
     checks.number("--boundary", args.boundary, least=1)
     if args.tile is not None:
         checks.number("--tile", args.tile, least=32)
-    model, config, path = building.open_run(args.run_folder)
+    model, config, path = _open(args)
     for name in ("json", "confusion", "confusion_picture", "page"):
         if getattr(args, name):
             check_writable(getattr(args, name))
@@ -71,6 +97,9 @@ def run(args):
     if args.image is not None:
         return _large(model.to(args.device), config, args)
     dataset = build_dataset(config, ("train", "val", "test").index(args.split))
+    config = {"ignore_index": dataset.ignore_index} | config
+    if args.weights and config["classes"] == [f"class {k}" for k in range(len(dataset.classes))]:
+        config["classes"] = list(dataset.classes)  # the file has numbers alone
     if list(dataset.classes) != config["classes"]:
         raise ValueError(
             f"the data has classes {list(dataset.classes)}, the network was trained on {config['classes']}"
@@ -107,6 +136,23 @@ def _large(model, config, args):
     if args.json:
         iou = {name: None if v != v else v for name, v in zip(config["classes"], matrix.iou().tolist())}
         write(args.json, json.dumps(scores | {"IoU": iou}, indent=2) + "\n")
+
+
+def _open(args):
+    """(network, settings, where its weights are) of RUN, or of --weights with the data of --data and --root."""
+    if (args.run_folder is None) == (args.weights is None):
+        raise ValueError("needed either RUN, or --weights NAME|FILE")
+    given = {name: getattr(args, name) for name in OF_DATA if hasattr(args, name)}
+    if args.weights is None:
+        if given:
+            raise ValueError(f"{options.flag(next(iter(given)))} has no effect on a run, which knows its data")
+        return building.open_run(args.run_folder)
+    from .setup.networks import open_network
+
+    model, config, path = open_network(args.weights, args.arch)
+    if "ignore_index" not in config and "data" not in given:
+        raise ValueError(f"--weights {args.weights} does not say what data to score it on; needed --data and --root")
+    return model, config | given, path
 
 
 def _detector(model, config, dataset, args, path):

@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from . import report
+from .setup.networks import add_weights
 
 EXAMPLES = """examples:
   minidl export model.onnx --run runs/camvid
-  minidl export model.onnx --arch deeplabv3_resnet50 --weights deeplabv3.safetensors
+  minidl export model.onnx --weights deeplabv3_resnet50
+  minidl export model.onnx --weights fine_tune.pth
   minidl export model.onnx --arch mobilenet_v2 --classes 1000 --weights mobilenet_v2.safetensors
 """
 
@@ -18,7 +20,7 @@ def register(subparsers):
         "export",
         help="write a trained network as ONNX",
         description="Write a network as ONNX (opset 18) for images of any batch, height and width. The input is the "
-        "normalised image (N, 3, H, W).",
+        "normalised image (N, 3, H, W); names of the classes, normalisation and licence go into its metadata.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -26,9 +28,8 @@ def register(subparsers):
     parser.add_argument(
         "--run", dest="run_folder", metavar="RUN", help="a run folder or a checkpoint of `minidl train`"
     )
-    parser.add_argument("--arch", metavar="NAME", help="instead of a run: a network by name")
-    parser.add_argument("--classes", type=int, help="number of classes of --arch (its default)")
-    parser.add_argument("--weights", metavar="FILE", help="weights of --arch, as safetensors (fresh ones without)")
+    add_weights(parser, "instead of a run")
+    parser.add_argument("--classes", type=int, help="number of classes of --arch without --weights (its default)")
     parser.add_argument(
         "--size",
         nargs=2,
@@ -46,27 +47,44 @@ def run(args):
 
     output = Path(args.output)
     check_writable(output)
-    if (args.run_folder is None) == (args.arch is None):
-        raise ValueError("needed either --run RUN or --arch NAME")
-    model = _open(args)
-    export_onnx(model, output, tuple(args.size))
+    if (args.run_folder is None) == (args.arch is None and args.weights is None):
+        raise ValueError("needed either --run RUN, --weights NAME|FILE, or --arch NAME for fresh weights")
+    if args.classes and args.weights:
+        raise ValueError(f"--classes {args.classes} has no effect with --weights, which tells the number of classes")
+    model, metadata = _open(args)
+    export_onnx(model, output, _size(model, args), metadata=metadata)
     report(f"{output}: {output.stat().st_size / 2**20:.1f} MiB, input image (N, 3, H, W)", output)
 
 
-def _open(args):
-    from .. import models
-    from ..models import weights
-    from . import building
+def _size(model, args):
+    return getattr(model, "fixed", None) or tuple(args.size)
 
-    if args.run_folder is not None:
-        return building.open_run(args.run_folder)[0]
-    if args.arch in weights.PUBLISHED and args.weights and not args.classes:
-        return weights.open_published(args.arch, args.weights)[0]
+
+def _open(args):
+    """(network, metadata of the file)."""
+    from .. import models
+    from ..export.metadata import to_metadata
+    from . import building
+    from .setup.networks import open_network
+
+    if args.run_folder is not None or args.weights is not None:
+        opened = building.open_run(args.run_folder) if args.run_folder else open_network(args.weights, args.arch)
+        model, config, _ = opened
+        _refuse_detector(config["model"])
+        return model, to_metadata(config)
+    _refuse_detector(args.arch)
     if args.arch not in models.NETWORKS + models.CLASSIFIERS:
         raise ValueError(
             f"there is no network {args.arch}; there are {', '.join(models.NETWORKS + models.CLASSIFIERS)}"
         )
-    model = getattr(models, args.arch)(**{"num_classes": args.classes} if args.classes else {})
-    if args.weights:
-        weights.load_weights(model, args.weights)
-    return model
+    return getattr(models, args.arch)(**{"num_classes": args.classes} if args.classes else {}), None
+
+
+def _refuse_detector(name):
+    from ..models import DETECTORS
+
+    if name in DETECTORS:
+        raise NotImplementedError(
+            f"{name} is a detector, whose selection of boxes is not written as ONNX here; export writes segmentation networks "
+            "and classifiers"
+        )

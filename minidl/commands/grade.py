@@ -66,7 +66,7 @@ def run(args):
     limits = Limits(args.timeout, args.case_timeout, args.memory, args.seed, args.hidden)
     with tempfile.TemporaryDirectory(prefix="minidl-grade-") as scratch:
         cache = _runtime(Path(scratch), exercises)
-        with tqdm(total=len(paths), unit="submission", desc="grading") as bar:
+        with tqdm(total=len(paths), unit="submission", desc="grading", disable=None) as bar:
             graded = grade(paths, exercises, limits, jobs, cache, args.allow_library, lambda one: bar.update())
     for one in graded:
         print(f"{one.name:32} {one.total:6.2f} of {len(exercises)}")

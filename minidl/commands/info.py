@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from importlib import metadata
 
+from . import printable
+
 PACKAGES = ("numpy", "numba", "scipy", "pillow", "matplotlib", "tqdm", "safetensors", "pooch", "scikit-image")
 PACKAGES += ("scikit-learn", "mpi4py", "onnx", "onnxruntime", "torch")
 INSTRUCTION_SETS = {
@@ -20,18 +22,22 @@ COMPILERS = ("c++", "g++", "clang++")
 
 def register(subparsers):
     """Add the command and its options to the parser."""
-    subparsers.add_parser(
+    parser = subparsers.add_parser(
         "info",
         help="versions, kernels, threads, GPU, compiler",
         description="What minidl found on this machine: versions, the column of kernels in use, threads and threading "
-        "layer, GPU or why there is none, C++ compiler or none.",
+        "layer, GPU or why there is none, C++ compiler or none. With an ONNX file: its inputs, outputs, operators, and what "
+        "of it cannot be run here, by the name of the node.",
     )
+    parser.add_argument("file", nargs="?", metavar="FILE.onnx", help="say what stands in this file instead")
 
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from .. import __version__
 
+    if args.file is not None:
+        return _describe(args.file)
     rows = {
         "minidl": f"{__version__} in {os.path.dirname(os.path.dirname(__file__))}",
         "python": f"{platform.python_version()} on {platform.platform(terse=True)}, {platform.machine()}",
@@ -44,6 +50,17 @@ def run(args):
     }
     for name, text in rows.items():
         print(f"{name:13} {text}")
+
+
+def _describe(path):
+    from ..onnx_import import describe
+
+    if not path.lower().endswith(".onnx"):
+        raise ValueError(f"{path}: needed an ONNX file (.onnx)")
+    for heading, lines in describe(path).items():
+        for line in lines:
+            print(f"{heading:13} {printable(line if len(line) < 200 else line[:197] + '...')}")
+            heading = ""
 
 
 def version(package):

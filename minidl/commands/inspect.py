@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 from pathlib import Path
 
 from .setup import options
@@ -14,8 +15,8 @@ EXAMPLES = """examples:
   minidl inspect coco --data coco --model mask_rcnn_small
   minidl inspect my_data --folder-classes 2 --augment medical --crop 256 256     the sheet shows augmented samples too
 
-Exit code 1 says that `minidl train` would refuse this data, and why; nothing in the folder is changed. The report folder gets
-sheet.png (image, mask, overlay of some samples), report.json and, with --augment, augmented.png.
+Nothing in ROOT is changed. The exit code is 1 where `minidl train` would refuse the data; the reasons are printed. The report
+folder gets sheet.png (image, mask, overlay of some samples), report.json and, with --augment, augmented.png.
 """
 
 
@@ -69,4 +70,17 @@ def run(args):
     if found.faults:
         count = len(found.faults)
         raise ValueError(f"{count} reason{'s' * (count > 1)} not to train on {root}, listed above")
-    print(f"next: minidl train --data {config['data']} --root {root} ... --out RUN, with the same options")
+    print(f"next: {_train_command(found.config, given)}")
+
+
+def _train_command(config, given):
+    """`minidl train` with the options that were given, and what it wants to be told of the classes."""
+    named = {name: given[name] for name in options.OPTIONS if name in given}
+    needs_classes = config["data"] == "folder" and not config["mask_values"] and not config["color_table"]
+    if needs_classes and config["folder_classes"] is not None:
+        named |= {"folder_classes": config["folder_classes"]}
+    words = ["minidl", "train"]
+    for name, value in ({"data": config["data"], "root": config["root"]} | named).items():
+        values = [] if value is True else value if isinstance(value, list) else [value]
+        words += [options.flag(name), *map(str, values)]
+    return shlex.join(words) + " --out RUN"

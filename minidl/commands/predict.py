@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from . import building
+from .setup.networks import add_weights
 
 EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
@@ -15,11 +16,12 @@ EXAMPLES = """examples:
   minidl predict runs/objects street.jpg -o out.png --json objects.json --objects cut/
   minidl predict runs/tissue slide.tif -o mask.tif --skip-background     an image larger than the memory
   mpiexec -n 4 minidl predict runs/tissue slide.zarr -o mask.zarr        its tiles shared out
-  minidl predict --weights deeplabv3.pth --arch deeplabv3_resnet50 photo.jpg -o out.png
+  minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png   published weights, downloaded once
+  minidl predict photo.jpg --weights network.onnx -o out.png         or a .pth or safetensors file
 
-For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made; a.jpg
-becomes a.png there, page 2 of b.tif b_page2.png. Pictures are written upright, as the EXIF orientation says. A file that
-cannot be read is reported and the others go on; the exit code is then 1.
+For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made if they are
+missing; a.jpg becomes a.png there, page 2 of b.tif becomes b_page2.png. Pictures are written upright, as the EXIF orientation
+says. A file that cannot be read is reported, the others are still predicted, and the exit code is 1.
 
 One .tif, .zarr, .npy or whole-slide image with OUT a .tif or .zarr is read window by window, whatever its size, and OUT holds
 labels with a colour table, resolution and georeference; --prob may then be a .tif or .zarr too. A run that was killed goes
@@ -36,7 +38,7 @@ def register(subparsers):
         description="Segment images, or every image of folders, and write them with their classes painted over them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="minidl predict RUN IMAGE ... -o OUT [options], or --weights FILE --arch NAME in place of RUN",
+        usage="minidl predict RUN IMAGE ... -o OUT [options], or --weights NAME|FILE in place of RUN",
     )
     parser.set_defaults(wrong_usage=parser.error)
     parser.add_argument(
@@ -48,17 +50,16 @@ def register(subparsers):
     parser.add_argument("-o", "--output", "--overlay", metavar="OUT", help="the image with its classes painted over it")
     parser.add_argument("--mask", metavar="PNG", help="the labels, as a palette PNG (16-bit grey beyond 256 classes)")
     parser.add_argument(
-        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page a class"
+        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page for each class"
     )
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
-    parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
-    parser.add_argument(
-        "--weights", metavar="FILE", help="instead of RUN: published weights, a .pth or a safetensors file"
-    )
-    parser.add_argument("--arch", metavar="NAME", help="the network of --weights, such as deeplabv3_resnet50")
+    parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the painted classes, 0 to 1 (0.55)")
+    add_weights(parser)
     building.add_device(parser)
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles (images above 4 megapixels are: 512)")
+    parser.add_argument(
+        "--tile", type=int, metavar="PIXELS", help="predict in tiles of PIXELS x PIXELS (512 above 4 megapixels)"
+    )
     large = parser.add_argument_group("images read window by window")
     large.add_argument(
         "--skip-background",
@@ -71,7 +72,7 @@ def register(subparsers):
     large.add_argument("--level", type=int, default=0, help="of a pyramid: 0 is the finest (0)")
     objects = parser.add_argument_group("detectors")
     objects.add_argument(
-        "--score", type=float, default=0.5, metavar="S", help="show objects of at least this score (0.5)"
+        "--score", type=float, default=0.5, metavar="S", help="leave out objects with a lower score (0.5)"
     )
     objects.add_argument("--json", metavar="FILE", help="all objects of all images, in COCO's format of results")
     objects.add_argument(
@@ -82,19 +83,16 @@ def register(subparsers):
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from .setup.large import predict_large, wants_windows
-    from .setup.sources import find_sources
+    from .setup.sources import find_sources, output_paths
 
     paths = list(args.paths)
     _check(args, paths)
     if args.weights is None:
         model, config, checkpoint = building.open_run(paths.pop(0))
     else:
-        from ..models.weights import open_published
-        from .setup.options import complete
+        from .setup.networks import open_network
 
-        model, config = open_published(args.arch, args.weights)
-        checkpoint = args.weights
-        config = complete({"model": args.arch, "model_options": {}} | config)
+        model, config, checkpoint = open_network(args.weights, args.arch)
     _check_fit(args, config)
     if config["task"] == "segmentation" and wants_windows(args, paths):
         return predict_large(model.to(args.device), config, args, paths[0], checkpoint)
@@ -105,7 +103,7 @@ def run(args):
             )
     sources, several = find_sources(paths)
     places = {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in PLACES}
-    outputs = _outputs(sources, places, several)
+    outputs = output_paths(sources, places, several)
     if args.objects is not None:
         Path(args.objects).mkdir(parents=True, exist_ok=True)
     model.to(args.device)
@@ -142,8 +140,8 @@ def _check(args, paths):
     checks.number("--score", args.score, least=0, most=1)
     if args.tile is not None:
         checks.number("--tile", args.tile, least=32)
-    if (args.weights is None) != (args.arch is None):
-        raise ValueError("needed either RUN, or --weights FILE with --arch NAME")
+    if args.weights is None and args.arch is not None:
+        raise ValueError(f"--arch {args.arch} has no effect without --weights")
     if args.weights is None and len(paths) < 2:
         args.wrong_usage(f"needed RUN and IMAGE, got {paths[0]} alone")
     if not any(getattr(args, name) for name in (*PLACES, "json", "objects")):
@@ -151,7 +149,16 @@ def _check(args, paths):
 
 
 def _check_fit(args, config):
-    """Refuse options that do not fit what the network finds."""
+    """Refuse a network that finds nothing in images, and options that do not fit what the network finds."""
+    from ..models import CLASSIFIERS
+
+    if config["model"] in CLASSIFIERS:
+        raise ValueError(f"{config['model']} is a classifier: it names a whole image; needed a network that segments")
+    channels = (config["image_format"] or {}).get("channels", 3)
+    if channels != 3 and config["normalization"] is None:
+        raise ValueError(
+            f"--weights {args.weights}: images of {channels} channels, and how they are normalised is not said"
+        )
     detector = config["task"] == "detection"
     for name in ("mask", "prob", "figure", "tile", "classes") if detector else ("json", "objects"):
         if getattr(args, name) is not None:
@@ -160,40 +167,6 @@ def _check_fit(args, config):
     strange = [name for name in args.classes or () if name not in config["classes"]]
     if strange:
         raise ValueError(f"--classes {strange[0]}; the network knows {', '.join(config['classes'])}")
-
-
-def _outputs(sources, places, several):
-    """For each source {place: path or None}; folders are made, and no input is written over."""
-    from ..data.image import picture_format
-    from ..kernels.files import check_writable
-    from .setup.sources import names_of, refuse_inputs
-
-    if not several:
-        for place, path in places.items():
-            if path is not None:
-                if place == "prob":
-                    _check_prob(path)
-                else:
-                    picture_format(path)
-                check_writable(path)
-        outputs = [dict(places)]
-    else:
-        outputs = [
-            {place: None if folder is None else folder / f"{name}{'.npy' if place == 'prob' else '.png'}"
-             for place, folder in places.items()}
-            for name in names_of(sources)
-        ]  # fmt: skip
-    refuse_inputs(sources, outputs)
-    for targets in outputs if several else []:
-        for path in targets.values():
-            if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-    return outputs
-
-
-def _check_prob(path):
-    if path.suffix.lower() not in (".npy", ".tif", ".tiff"):
-        raise ValueError(f"--prob {path}: needed .npy or .tif")
 
 
 def _text(error):
@@ -238,12 +211,10 @@ def predict_scores(model, config, image, tile=None):
     from ..data.loader import to_chw
     from ..models import predict_tiled
     from ..train.tasks import scores_of
-    from .setup.loaders import build_transform
+    from .setup.loaders import build_transform, sized
 
     size = image.shape[:2]
-    if "shorter_side" in config:
-        config = config | {"size": [max(1, round(n * config["shorter_side"] / min(size))) for n in size]}
-    ready, _ = build_transform(config, False)(image, np.zeros(size, np.uint8), None)
+    ready, _ = build_transform(sized(config, size), False)(image, np.zeros(size, np.uint8), None)
     x = to_chw(ready)[None]
     if tile is None and x.shape[2] * x.shape[3] > LARGE:
         tile = 512

@@ -22,11 +22,12 @@ EXAMPLES = """examples:
   minidl train --config runs/leaves/config.json --lr 0.0003 --out runs/leaves2
   minidl train --resume --out runs/camvid
 
-my_data holds images/ and masks/ with the same names, or train/ and val/ with these two in each. `minidl inspect my_data`
-shows what is there before; train looks too, and refuses what cannot be learnt from before it writes anything.
-The run folder gets config.json, log.csv, curves.png, last.safetensors and best.safetensors. Ctrl-C saves and stops;
---resume continues, bit for bit, as if nothing had happened, and takes every setting from config.json. Only --epochs may
-grow then.
+my_data holds images/ and masks/ with equal file names, or train/ and val/ that hold these two each. `minidl inspect my_data`
+describes the data and says whether it can be trained on; train makes the same checks before it writes anything.
+The run folder gets config.json, log.csv, curves.png, last.safetensors and best.safetensors (the best validation score).
+Ctrl-C saves and stops. --resume continues bit for bit with the settings in config.json, of which --epochs may be raised.
+After few epochs a U-Net may predict a checkerboard of single pixels, which its transposed convolutions cause;
+--model-options up=resize avoids it.
 """
 CONFIG, CURVES = "config.json", "curves.png"
 # Of no effect on results, or, as more epochs, of an effect that is meant.
@@ -46,9 +47,15 @@ def register(subparsers):
     parser.add_argument("--out", required=True, metavar="DIR", help="the run folder, which must not hold a run yet")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
-        "--config", metavar="FILE", help="settings of another run's config.json; options given count more"
+        "--config",
+        metavar="FILE",
+        help="take the settings of another run's config.json; options given here replace them",
     )
-    parser.add_argument("--find-lr", action="store_true", help="only try learning rates: lr.csv and lr.png in --out")
+    parser.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="do not train: try growing learning rates, and write lr.csv and lr.png into --out",
+    )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write event files into --out (needs tensorboard)"
     )

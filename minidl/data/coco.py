@@ -34,6 +34,8 @@ class CocoInstances:
     Labels are 1, 2, ... in order of the file's category ids, whatever gaps these have; 0 is the background.
     `ds.category_ids[label]` leads back (0 has none: None), `ds.classes` holds the names.
     crowd: False leaves out regions annotated as crowds (iscrowd 1), as one does for training.
+    boxes: True takes the box for the outline of an object that has none, for networks that learn boxes alone.
+    exif: turn images upright as their EXIF orientation says.
     annotations: the file, or the dictionary that such a file holds; `source` is then what messages call it.
 
     The whole file is checked at once. Raises FileNotFoundError for images or the file that are not there, ValueError,
@@ -44,7 +46,14 @@ class CocoInstances:
     ignore_index = 255  # transforms that pad an image mask write it; instance masks are padded with 0
 
     def __init__(
-        self, root: PathLike, annotations: PathLike | dict, crowd: bool = True, *, source: PathLike | None = None
+        self,
+        root: PathLike,
+        annotations: PathLike | dict,
+        crowd: bool = True,
+        *,
+        source: PathLike | None = None,
+        boxes: bool = False,
+        exif: bool = True,
     ) -> None:
         self.root = Path(root)
         if isinstance(annotations, dict):
@@ -52,6 +61,9 @@ class CocoInstances:
         else:
             self.file = Path(annotations)
             whole = _read(self.file)
+        if boxes:
+            whole = whole | {"annotations": [_with_outline(entry) for entry in whole["annotations"]]}
+        self.exif = exif
         tables = {name: _table(name, whole[name], self.file) for name in TABLES}
         self.images = [tables["images"][key] for key in sorted(tables["images"])]
         categories = sorted(tables["categories"])
@@ -101,7 +113,7 @@ class CocoInstances:
     def __getitem__(self, index: int) -> Sample:
         entry = self.images[index]
         H, W = entry["height"], entry["width"]
-        image = read_image(self.root / entry["file_name"])
+        image = read_image(self.root / entry["file_name"], exif=self.exif)
         if image.shape[:2] != (H, W):
             raise ValueError(
                 f"{self.name(index)} is {image.shape[0]} x {image.shape[1]} (H x W), {self.file} says {H} x {W}"
@@ -162,8 +174,18 @@ def _short(text):
 
 
 def _known(key, value, table):
+    if not table:
+        raise ValueError(f"{key} is {value}, and the table that it refers to is empty")
     if value not in table:
         raise ValueError(f"{key} is {value}; needed one of {listed(list(map(str, table)))}")
+
+
+def _with_outline(entry):
+    """The annotation, its box in place of a segmentation that is missing or empty."""
+    if not isinstance(entry, dict) or entry.get("segmentation") or np.shape(entry.get("bbox")) != (4,):
+        return entry
+    x, y, w, h = entry["bbox"]
+    return entry | {"segmentation": [[x, y, x + w, y, x + w, y + h, x, y + h]]}
 
 
 def _object(entry, label, size):
@@ -174,7 +196,9 @@ def _object(entry, label, size):
     else:
         shape = [_points(part) for part in shape]
         if not shape:
-            raise ValueError("segmentation is an empty list; needed at least one polygon")
+            raise ValueError(
+                "segmentation is an empty list; needed at least one polygon (detectors of boxes alone need none)"
+            )
     if box is not None:
         if np.shape(box) != (4,) or not np.isfinite(np.array(box, float)).all() or min(box[2:]) < 0:
             raise ValueError(f"bbox is {_short(repr(box))}; needed x, y, width, height, the last two not negative")

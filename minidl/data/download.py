@@ -66,9 +66,9 @@ def _blocks(raw, url):
 def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
     """Have at `path` the file that `url` serves and `checksum` ("md5:..." or "sha256:...") describes; return the path.
 
-    A file already there with that checksum is left alone. Otherwise bytes collect in `path.part`, from where a later
-    call resumes; only a file whose checksum is right is moved to `path`. Raises DownloadError for a refused or
-    interrupted transfer (resumable) and for a wrong checksum (what came is deleted).
+    Of a SHA-256 the first digits are enough. A file already there with that checksum is left alone. Otherwise bytes collect
+    in `path.part`, from where a later call resumes; only a file whose checksum is right is moved to `path`. Raises
+    DownloadError for a refused or interrupted transfer (resumable) and for a wrong checksum (what came is deleted).
     """
     import pooch
     import requests
@@ -76,13 +76,20 @@ def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
     path = Path(path)
     part = path.with_name(path.name + ".part")
     pooch.get_logger().setLevel("WARNING")  # tqdm reports
+    kind, _, digits = checksum.partition(":")
+    known = None if kind == "sha256" and len(digits) < 64 else checksum  # None: checked here, by its first digits
+    if known is None and path.is_file() and not pooch.file_hash(path).startswith(digits):
+        path.unlink()
 
     def downloader(url, output, _):
         _transfer(url, part, quiet)
+        if known is None and not (found := pooch.file_hash(part)).startswith(digits):
+            part.unlink()
+            raise ValueError(f"SHA-256 is {found}; needed one that begins with {digits}")
         os.replace(part, output)  # pooch verifies `output` and only then moves it to `path`
 
     try:
-        pooch.retrieve(url, checksum, fname=path.name, path=path.parent, downloader=downloader)
+        pooch.retrieve(url, known, fname=path.name, path=path.parent, downloader=downloader)
     except requests.RequestException as error:
         raise DownloadError(f"{url}: {error}") from error
     except ValueError as error:

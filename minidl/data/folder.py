@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backend.reading import read_text
 from ..typing import Array, ArrayLike, PathLike
 from .image import ImageFormat, voc_palette
 from .mask import ColorTable, MaskValues, read_labels
@@ -132,7 +133,7 @@ def listed_pairs(
     """
     if not list_file.is_file():
         raise FileNotFoundError(f"{list_file} is missing; download=True fetches and unpacks the set")
-    lines = list_file.read_text(encoding="utf-8").splitlines()
+    lines = read_text(list_file).splitlines()
     pairs = [(image_of(s), mask_of(s)) for s in (line.split()[0] for line in lines if line.strip() and line[0] != "#")]
     missing = [os.fspath(path) for pair in pairs for path in pair if not path.is_file()]
     if missing or not pairs:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..backend.reading import read_text
 from ..typing import Array, ArrayLike, PathLike
 from .picture import PixelModeError, decode, upright, write_image
 
@@ -19,12 +20,12 @@ LOSSY = ("JPEG", "MPO")
 IGNORED_NAMES = ("void", "ignore", "ignored", "unlabelled", "unlabeled")
 
 
-def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: bool = True) -> Array:
+def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: bool = True, white: int = 1) -> Array:
     """What a mask file stores: H x W labels of an integer type, or H x W x 3 uint8 of a mask painted in colours.
 
-    A palette PNG gives its indices, or with `expand_palette` its colours; a 1-bit picture 0 and 1; with `grey_from_rgb` a
-    picture in RGB whose channels are equal everywhere gives one of them. Raises PixelModeError for JPEG, whose compression
-    changes labels.
+    A palette PNG gives its indices, or with `expand_palette` its colours; a 1-bit picture 0 and `white`; with `grey_from_rgb`
+    a picture in RGB whose channels are equal everywhere gives one of them. Raises PixelModeError for JPEG, whose compression
+    changes labels, and for a picture that differs in its alpha channel alone.
     """
 
     def to_array(picture):
@@ -35,6 +36,8 @@ def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: boo
         mode, picture = picture.mode, upright(picture)
         if mode == "P" and expand_palette:
             mode, picture = "RGB", picture.convert("RGB")
+        if mode in ("RGBA", "LA", "PA"):
+            _refuse_alpha(np.array(picture), path)
         if mode in ("RGB", "RGBA", "RGBX"):
             array = np.array(picture)[..., :3]
             grey = grey_from_rgb and (array == array[..., :1]).all()
@@ -48,14 +51,26 @@ def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: boo
             raise PixelModeError(
                 f"{os.fspath(path)} has pixel mode {mode}; a mask holds labels: mode P (palette) or L (grey)"
             )
-        return array.astype(np.uint8) if mode == "1" else array
+        return array.astype(np.uint8) * np.uint8(white) if mode == "1" else array
 
     return decode(path, to_array)
 
 
+def _refuse_alpha(array, path):
+    """PixelModeError where one colour fills the picture and only its transparency varies: labels that nobody would see."""
+    color, alpha = array[..., :-1], array[..., -1]
+    if (alpha != alpha[0, 0]).any() and (color == color[0, 0]).all():
+        raise PixelModeError(
+            f"{os.fspath(path)} has one colour, and its alpha channel alone differs from pixel to pixel; save that channel as "
+            "a grey PNG"
+        )
+
+
 def read_labels(path: PathLike, decoder: MaskValues | ColorTable | None = None) -> Array:
     """The labels in a mask file, H x W: as stored, or as `decoder` (MaskValues, ColorTable) makes them of what is stored."""
-    stored = read_stored(path, expand_palette=isinstance(decoder, ColorTable))
+    painted = isinstance(decoder, ColorTable)
+    black_and_white = isinstance(decoder, MaskValues) and 255 in decoder.values and 1 not in decoder.values
+    stored = read_stored(path, painted, white=255 if painted or black_and_white else 1)
     return _one_channel(stored, path) if decoder is None else decoder(stored, path)
 
 
@@ -92,7 +107,8 @@ class MaskValues:
             raise PixelModeError(
                 f"{os.fspath(path)} is in colour; mask values are numbers of a grey or palette picture"
             )
-        return _look_up(stored, list(self.values), range(len(self.values)), self.ignore_index, path)
+        remedy = "--mask-values names all values that are labels, --folder-ignore the one that is ignored"
+        return _look_up(stored, list(self.values), range(len(self.values)), self.ignore_index, path, remedy)
 
 
 @dataclass(frozen=True)
@@ -112,7 +128,8 @@ class ColorTable:
             keys += [_key(color) for color in colors]
             labels += [label] * len(colors)
         flat = stored.astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-        return _look_up(flat, keys, labels, None, path, lambda key: (key >> 16, key >> 8 & 255, key & 255))
+        remedy = "--colors needs a line for each colour; the name void marks pixels that do not count"
+        return _look_up(flat, keys, labels, None, path, remedy, lambda key: (key >> 16, key >> 8 & 255, key & 255))
 
     def first_colors(self) -> Array:
         """The colour that stands for each class, K x 3 uint8."""
@@ -123,7 +140,7 @@ def _key(color):
     return color[0] << 16 | color[1] << 8 | color[2]
 
 
-def _look_up(stored, keys, labels, kept, path, shown=int):
+def _look_up(stored, keys, labels, kept, path, remedy, shown=int):
     """Labels of stored numbers; `kept` stays what it is; ValueError, naming file and values, for any other."""
     present, where = np.unique(stored, return_inverse=True)
     label_of = dict(zip(keys, labels))
@@ -132,7 +149,8 @@ def _look_up(stored, keys, labels, kept, path, shown=int):
     strange = [shown(int(v)) for v in present if int(v) not in label_of]
     if strange:
         known = ", ".join(str(shown(k)) for k in list(label_of)[:8]) + (", ..." if len(label_of) > 8 else "")
-        raise ValueError(f"{os.fspath(path)} holds {strange[:8]}, which are none of {known}")
+        found = ", ".join(map(str, strange[:8])) + (", ..." if len(strange) > 8 else "")
+        raise ValueError(f"{os.fspath(path)} holds {found}; known are {known}: {remedy}")
     table = np.array([label_of[int(v)] for v in present])
     return table.astype(np.min_scalar_type(int(table.max(initial=0))))[where].reshape(stored.shape)
 
@@ -144,7 +162,7 @@ def read_color_table(path: PathLike, ignore_index: int = 255) -> ColorTable:
     mark pixels that do not count.
     """
     path = Path(path)
-    text = path.read_text(encoding="utf-8-sig")
+    text = read_text(path)
     rows = _json_rows(text, path) if path.suffix.lower() == ".json" else _csv_rows(text, path)
     colors, ignored, seen = {}, [], {}
     for name, color in rows:
@@ -161,17 +179,21 @@ def read_color_table(path: PathLike, ignore_index: int = 255) -> ColorTable:
 
 
 def _csv_rows(text, path):
-    for number, row in enumerate(csv.reader(io.StringIO(text)), 1):
+    first = text.lstrip().partition("\n")[0]
+    delimiter = "," if "," in first else next((mark for mark in ";\t" if mark in first), ",")
+    for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter), 1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#"):
             continue
         try:
             name, *color = cells
             color = [int(c) for c in color]
+            if not color:
+                raise ValueError("no colour")
         except ValueError as error:
             if number == 1:  # a line of headings
                 continue
-            raise ValueError(f"{path}, line {number}: {','.join(row)!r}; needed name,r,g,b") from error
+            raise ValueError(f"{path}, line {number}: {delimiter.join(row)!r}; needed name,r,g,b") from error
         yield name, color
 
 

@@ -8,7 +8,7 @@ from ..typing import Array, ArrayLike
 
 
 def paint(image: Array, mask: Array, colors: ArrayLike, alpha: float = 0.55, background: int | None = None) -> Array:
-    """The image with every labelled pixel tinted by its class and class borders drawn, H x W x 3 uint8.
+    """The image with every labelled pixel tinted by its class and borders of classes drawn, H x W x 3 uint8.
 
     image: H x W x 3 uint8; mask: H x W labels; labels without a colour, and `background`, are left as they are.
     """
@@ -27,8 +27,22 @@ def paint(image: Array, mask: Array, colors: ArrayLike, alpha: float = 0.55, bac
 
 
 def _borders(mask):
-    """Pixels whose right or lower neighbour has another label."""
+    """Pixels whose right or lower neighbour has another label, between regions that are at least 2 pixels wide and high.
+
+    Single pixels and lines of one pixel have none: among many of them borders would cover image and classes.
+    """
+    solid = _solid(mask)
     edge = np.zeros(mask.shape, bool)
-    edge[:, :-1] |= mask[:, :-1] != mask[:, 1:]
-    edge[:-1] |= mask[:-1] != mask[1:]
+    edge[:, :-1] |= (mask[:, :-1] != mask[:, 1:]) & solid[:, :-1] & solid[:, 1:]
+    edge[:-1] |= (mask[:-1] != mask[1:]) & solid[:-1] & solid[1:]
     return edge
+
+
+def _solid(mask):
+    """Whether a pixel lies in a square of 2 x 2 pixels of one label."""
+    square = (mask[:-1, :-1] == mask[1:, 1:]) & (mask[:-1, :-1] == mask[1:, :-1]) & (mask[:-1, :-1] == mask[:-1, 1:])
+    solid = np.zeros(mask.shape, bool)
+    for top in (0, 1):
+        for left in (0, 1):
+            solid[top : top + square.shape[0], left : left + square.shape[1]] |= square
+    return solid

@@ -95,7 +95,7 @@ def _keyed(folder, suffix, excluded, ignored):
             continue
         key = name.removesuffix(suffix)
         if key in keyed:
-            raise ValueError(f"{keyed[key]} and {path} have the same stem: which one goes with the mask?")
+            raise ValueError(f"{keyed[key]} and {path} have the same stem; needed one of them: move the other away")
         keyed[key] = path
     return keyed, strange
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..typing import Array
 from .image import ImageFormat, read_pixels
+from .layouts.subset import innermost
 from .mask import read_stored
 from .picture import FORMATS, BrokenImageError, PixelModeError, orientation
 
@@ -48,6 +50,7 @@ class Survey:
     counts: Counter = field(default_factory=Counter)
     stored: Counter = field(default_factory=Counter)  # the same of what mask files store, colours as (r, g, b)
     mask_modes: Counter = field(default_factory=Counter)
+    mask_pages: list[str] = field(default_factory=list)  # mask files of several pages
     presence: Counter = field(default_factory=Counter)  # images in which each label occurs
     void: list[str] = field(default_factory=list)  # images without a labelled pixel
     faults: list[Fault] = field(default_factory=list)
@@ -99,14 +102,16 @@ def _sample(dataset: Any, index: int, exif: bool) -> tuple[int, ImageFacts, Any,
     """(index, facts, labels or the error, what the mask file stores or None)."""
     facts = image_facts(dataset.name(index), exif)
     pairs = _mask_file(dataset, index)
+    dataset, inner = innermost(dataset, index)
     stored = None
     try:
         if pairs is not None:
-            stored = (_mask_mode(pairs), *_values(read_stored(pairs)))
+            values = _values(read_stored(pairs))
+            stored = (*_mask_kind(pairs), *values)
         if hasattr(dataset, "labels"):
-            labels = dataset.labels(index)
+            labels = dataset.labels(inner)
         elif facts.broken is None:
-            labels = _instance_labels(dataset[index][1], facts.size)
+            labels = instance_labels(dataset[inner][1])
         else:
             labels = None
     except (ValueError, OSError) as error:
@@ -114,24 +119,25 @@ def _sample(dataset: Any, index: int, exif: bool) -> tuple[int, ImageFacts, Any,
     return index, facts, labels, stored
 
 
-def _instance_labels(target: dict[str, Any], size: tuple[int, int]) -> Any:
-    labels = np.zeros(size, np.int64)
+def instance_labels(target: dict[str, Any]) -> Array:
+    """The objects of a target as H x W labels, later ones over earlier ones, 0 where there is none."""
+    labels = np.zeros(target["masks"].shape[1:], np.int64)
     for mask, label in zip(target["masks"], target["labels"]):
         labels[mask > 0] = label
     return labels
 
 
 def _mask_file(dataset: Any, index: int) -> Path | None:
-    while hasattr(dataset, "indices"):
-        dataset, index = dataset.dataset, dataset.indices[index]
+    dataset, index = innermost(dataset, index)
     return dataset.pairs[index][1] if hasattr(dataset, "pairs") else None
 
 
-def _mask_mode(path: Path) -> str:
+def _mask_kind(path: Path) -> tuple[str, int]:
+    """(pixel mode, number of pages) of a mask file."""
     from PIL import Image
 
     with Image.open(path, formats=FORMATS) as picture:
-        return picture.mode
+        return picture.mode, getattr(picture, "n_frames", 1)
 
 
 def _values(stored: Any) -> tuple[list, list]:
@@ -145,31 +151,34 @@ def _values(stored: Any) -> tuple[list, list]:
 
 
 def _add(found: Survey, dataset: Any, index: int, facts: ImageFacts, labels: Any, stored: Any) -> None:
+    mask_file = _mask_file(dataset, index)
     found.images.append(facts)
+    if facts.broken is None and isinstance(labels, BrokenImageError) and not isinstance(labels, PixelModeError):
+        facts.broken = str(labels)  # a mask that cannot be decoded counts as its image
     if facts.broken is not None:
         kind = "mode" if facts.mode == "unsupported" else "broken"
         remedy = "" if kind == "mode" else "; replace or remove it, or --skip-broken leaves such images out"
         found.faults.append(Fault(kind, facts.broken + remedy))
     if stored is not None:
-        mode, values, counts = stored
+        mode, pages, values, counts = stored
         found.mask_modes[mode] += 1
+        if pages > 1:
+            found.mask_pages.append(os.fspath(mask_file))
         for value, count in zip(values, counts):
             found.stored[value] += count
-    mask_file = _mask_file(dataset, index)
     if isinstance(labels, OSError):
         found.faults.append(Fault("mask", f"{labels.filename or mask_file}: {labels.strerror or labels}"))
-    elif isinstance(labels, PixelModeError) and stored is not None and stored[1] and isinstance(stored[1][0], tuple):
-        shown = ", ".join(map(str, stored[1][:4])) + (", ..." if len(stored[1]) > 4 else "")
+    elif isinstance(labels, PixelModeError) and stored is not None and stored[2] and isinstance(stored[2][0], tuple):
+        shown = ", ".join(map(str, stored[2][:4])) + (", ..." if len(stored[2]) > 4 else "")
         found.faults.append(
             Fault(
                 "colour mask",
                 f"{mask_file} is painted in colours ({shown}); --colors FILE names them, a line name,r,g,b for each class",
             )
         )
-    elif isinstance(labels, ValueError):
-        kind = "broken" if isinstance(labels, BrokenImageError) and not isinstance(labels, PixelModeError) else "mask"
-        found.faults.append(Fault(kind, f"{labels}"))
-    elif labels is not None:
+    elif isinstance(labels, ValueError) and facts.broken is None:
+        found.faults.append(Fault("mask", f"{labels}"))
+    elif labels is not None and not isinstance(labels, ValueError):
         _add_labels(found, dataset, facts, labels, mask_file)
 
 
@@ -177,13 +186,20 @@ def _add_labels(found: Survey, dataset: Any, facts: ImageFacts, labels: Any, mas
     where = os.fspath(mask_file) if mask_file else facts.path
     if facts.broken is None and labels.shape != facts.size:
         H, W = labels.shape
+        if mask_file is None:
+            said = (
+                f"{facts.path} is {facts.size[0]} x {facts.size[1]} (H x W), its annotations are for {H} x {W} pixels"
+            )
+            found.faults.append(Fault("size", said))
+            return
         turned = facts.orientation >= 5 and labels.shape == facts.size[::-1]
         hint = "; the mask fits the pixels as stored: --exif ignore" if turned else ""
         upright = ", turned by its EXIF orientation," if facts.orientation >= 5 else ""
         found.faults.append(
             Fault(
                 "size",
-                f"{facts.path}{upright} is {facts.size[0]} x {facts.size[1]} (H x W), its mask {where} {H} x {W}{hint}",
+                f"{facts.path}{upright} is {facts.size[0]} x {facts.size[1]} (H x W), its mask {where} is {H} x {W}; "
+                "needed one size" + (hint or ": export the mask again, or resize it by nearest neighbour"),
             )
         )
     values, counts = np.unique(labels, return_counts=True)
@@ -204,6 +220,8 @@ def _out_of_range(where: str, strange: list[int], values: list[int], dataset: An
         return f"{text}: --mask-values {values[0]},{values[1]} makes them 0 and 1"
     if max(strange) < K + 20 and min(strange) == K:
         return f"{text}: --folder-classes {max(strange) + 1} if that is how many there are"
+    if len(values) > 2 * K + 16:
+        return f"{text}; so many values come from smoothing or lossy compression: export the masks again without either"
     return f"{text}: --mask-values v0,v1,... says which values are labels 0, 1, ..., --folder-ignore which is ignored"
 
 

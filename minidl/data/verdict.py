@@ -25,14 +25,28 @@ def faults_of(found: Survey, dataset: Any, skip_broken: bool = False) -> list[Fa
             "--mask-values 0,255 makes 255 the label 1"
         )
         faults.insert(0, Fault("0 and 255", text))
+    elif _mixed(found, ignore):
+        text = "some masks are 1-bit pictures and the others hold 0 and 255, which means pixels to ignore; --mask-values 0,255"
+        faults.insert(0, Fault("0 and 255", f"{text} reads both"))
     elif not labelled:
         text = f"no pixel of {len(found.images)} masks has a label: all are {ignore}, which --folder-ignore leaves out"
         faults.append(Fault("all void", text))
     elif missing := [dataset.classes[k] for k in range(K) if k not in labelled]:
         names = ", ".join(missing[:6]) + (f", ... ({len(missing)} in all)" if len(missing) > 6 else "")
         text = f"no pixel of the training masks is of class {names}; --allow-missing-class trains without"
+        if labelled and 0 not in labelled and found.stored.keys() == found.counts.keys():
+            values = ",".join(map(str, sorted(labelled)))
+            text += f"; --mask-values {values} makes the labels that occur 0 to {len(labelled) - 1}"
         faults.append(Fault("missing class", text))
     return faults
+
+
+def _mixed(found: Survey, ignore: int) -> bool:
+    """Whether black-and-white masks are stored in two ways: 1-bit files alone have label 1, the others 0 and 255."""
+    bits = found.mask_modes.get("1", 0)
+    others = sum(found.mask_modes.values()) - bits
+    known = found.counts.keys() == {0, 1, 255} and ignore == 255
+    return bool(known and bits and others) and found.presence[1] <= bits and found.presence[255] <= others
 
 
 def class_weights(found: Survey, dataset: Any) -> Array:

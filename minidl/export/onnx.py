@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +20,18 @@ OPSET = 18
 
 @no_grad()
 def export_onnx(
-    model: Module, path: PathLike, size: Sequence[int] = (97, 129), input_channels: int | None = None
+    model: Module,
+    path: PathLike,
+    size: Sequence[int] = (97, 129),
+    input_channels: int | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> Path:
     """Write `model`, in evaluation mode, to `path` (opset 18); batch, height and width stay free; returns the path.
 
     The input is called "image" (N, C, H, W), the outputs "out" and, where there is one, "aux". The network is run once on
     an image of `size` and its functions are recorded; sizes that follow from the image's are written as computations. What
     the network decides by comparing sizes is decided as for `size`: it should be as odd as real images are.
+    metadata: what the file says about itself, by name (`metadata.to_metadata` makes it of a run's settings).
     Raises ImportError without the onnx package, NotImplementedError for a function without an ONNX form here.
     """
     try:
@@ -57,6 +62,7 @@ def export_onnx(
     exported = helper.make_model(
         body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9
     )
+    helper.set_model_props(exported, dict(metadata or {}))
     onnx.checker.check_model(exported, full_check=True)
     write(path, exported.SerializeToString())
     return Path(path)

@@ -51,6 +51,7 @@ from .light.rtseg import (
     unet_mobilenet_small,
     unet_shufflenet,
 )
+from .light.selfie import SelfieSegmentation, selfie_segmentation
 from .multiscale import predict_multiscale
 from .segmentation.base import SegmentationNetwork
 from .segmentation.deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small, predict_crf
@@ -63,6 +64,7 @@ from .segmentation.deeplab_v3 import (
     deeplabv3_resnet50,
     deeplabv3_resnet101,
     fcn_resnet50,
+    fcn_resnet101,
     fcn_resnet_small,
 )
 from .segmentation.deeplab_v3plus import (
@@ -94,12 +96,12 @@ NETWORKS = (
     "deeplab_v1", "deeplab_v1_small", "deeplab_v2", "deeplab_v2_vgg16", "deeplab_v2_small",
     "deeplabv3_resnet50", "deeplabv3_resnet101", "deeplab_v3", "deeplab_v3_cascade", "deeplab_v3_small",
     "deeplab_v3plus", "deeplab_v3plus_resnet101", "deeplab_v3plus_mobilenet_v2", "deeplab_v3plus_small",
-    "fcn_resnet50", "fcn_resnet_small", "pspnet", "pspnet_small",
+    "fcn_resnet50", "fcn_resnet101", "fcn_resnet_small", "pspnet", "pspnet_small",
     "liteseg", "liteseg_shufflenet", "liteseg_darknet19", "liteseg_small",
     "erfnet", "erfnet_small", "espnet", "espnet_small", "enet", "enet_small",
     "skipnet_mobilenet", "skipnet_shufflenet", "skipnet_small",
     "unet_mobilenet", "unet_shufflenet", "unet_mobilenet_small",
-    "dilation_mobilenet", "dilation_shufflenet", "dilation_small",
+    "dilation_mobilenet", "dilation_shufflenet", "dilation_small", "selfie_segmentation",
 )  # fmt: skip
 
 # Constructors of detectors by name; each takes `num_classes`, the background counted.

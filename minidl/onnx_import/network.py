@@ -30,11 +30,16 @@ def load_onnx(path: PathLike) -> OnnxNetwork:
     Opset 9 or newer. Raises FileNotFoundError; ImportError without the onnx package; ValueError for a damaged file;
     NotImplementedError, with the node's name, for an operator that is not supported.
     """
+    path = os.fspath(path)
+    return OnnxNetwork(read_onnx(path), path).eval()
+
+
+def read_onnx(path: str) -> Any:
+    """The onnx package's ModelProto of a file, its weights included. Errors as `load_onnx`."""
     try:
         import onnx
     except ImportError as error:
-        raise ImportError('load_onnx needs the onnx package: pip install "minidl[onnx]"') from error
-    path = os.fspath(path)
+        raise ImportError('ONNX files need the onnx package: pip install "minidl[onnx]"') from error
     with open(path, "rb") as file:
         content = file.read()
     try:
@@ -46,7 +51,7 @@ def load_onnx(path: PathLike) -> OnnxNetwork:
         raise ValueError(f"{path} is not an ONNX file, or it is damaged: {str(error).splitlines()[0]}") from error
     if not model.graph.output:
         raise ValueError(f"{path} is not an ONNX file, or it is damaged: its graph has no output")
-    return OnnxNetwork(model, path).eval()
+    return model
 
 
 class OnnxNetwork(Module):
@@ -54,6 +59,7 @@ class OnnxNetwork(Module):
 
     def __init__(self, model: Any, path: str = "the graph") -> None:
         super().__init__()
+        self.producer = model.producer_name
         self.path, self.metadata = path, {p.key: p.value for p in model.metadata_props}
         graph, opset = model.graph, _opset(model, path)
         known = {t.name: _array(t) for t in graph.initializer}
@@ -199,10 +205,13 @@ def _node(proto, opset):
     return Node(proto.op_type, proto.name, attributes | {"outputs": len(proto.output)}, opset)
 
 
+def is_supported(proto: Any) -> bool:
+    """Whether the operator of a NodeProto is one of those here; an attribute may still be refused when it runs."""
+    return proto.op_type in OPERATORS and proto.domain in ("", "ai.onnx")
+
+
 def _refuse_unknown(nodes, protos, path):
-    unknown = [
-        (n, p) for (n, _, _), p in zip(nodes, protos) if n.op not in OPERATORS or p.domain not in ("", "ai.onnx")
-    ]
+    unknown = [(node, proto) for (node, _, _), proto in zip(nodes, protos) if not is_supported(proto)]
     if unknown:
         node, proto = unknown[0]
         others = sorted({n.op for n, _ in unknown})

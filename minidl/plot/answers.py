@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..typing import ArrayLike
-from .style import ACCENT, INK, new_figure, styled
+from .style import ACCENT, INK, new_figure, styled, write_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,9 +28,7 @@ def _draw(ax, plane, title, limit, crosses=None):
     H, W = plane.shape
     ax.imshow(np.where(np.isfinite(plane), plane, 0), vmin=-limit, vmax=limit, cmap="gray")
     if plane.size <= 150:
-        for (i, j), value in np.ndenumerate(plane):
-            shade = "black" if value > 0 else "white"
-            ax.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize=7, color=shade)
+        write_values(ax, plane, 0)
     if crosses is not None:
         for i, j in np.argwhere(crosses):
             ax.plot([j - 0.45, j + 0.45], [i - 0.45, i + 0.45], color=ACCENT, lw=1.5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..typing import Array, ArrayLike
-from .style import INK, new_figure, styled
+from .style import INK, new_figure, styled, write_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,10 +25,11 @@ def images(
     limits: tuple[float, float] | None = None,
     colorbar: str | None = None,
     height: float = 2.6,
+    values: bool = False,
 ) -> Figure:
     """{caption: array} side by side: H x W x 3 as colours, H x W as brightness between `limits` (its own by default).
 
-    With `colorbar`, a label, every brightness gets a scale.
+    With `colorbar`, a label, every brightness gets a scale; with `values`, each cell holds its number.
     """
     rows = -(-len(pictures) // columns)
     columns = min(columns, len(pictures))
@@ -43,6 +44,8 @@ def images(
         ax.set(xticks=[], yticks=[])
         ax.set_title(fill(str(caption), round(height * 12)))
         ax.spines[:].set_visible(False)
+        if values and np.ndim(picture) == 2:
+            write_values(ax, np.asarray(picture), np.mean(shown.get_clim()))
         if colorbar and np.ndim(picture) == 2:
             figure.colorbar(shown, ax=ax, label=colorbar, shrink=0.75)
     return figure

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import numpy as np
+
 from ..kernels.files import write
-from ..typing import PathLike
+from ..typing import Array, PathLike
 from .description import describe
 
 if TYPE_CHECKING:
@@ -81,6 +83,13 @@ def save(figure: Figure, path: PathLike) -> None:
     with matplotlib.rc_context(STYLE):
         figure.savefig(buffer, format=Path(path).suffix[1:].lower() or "png")
     write(path, buffer.getvalue())
+
+
+def write_values(ax: Any, plane: Array, middle: float) -> None:
+    """The number of each cell in its middle: black above `middle`, where cells are bright, and white below."""
+    for (i, j), value in np.ndenumerate(plane):
+        shade = "black" if value > middle else "white"
+        ax.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize=7, color=shade)
 
 
 def halo() -> list[Any]:

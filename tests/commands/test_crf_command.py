@@ -51,6 +51,16 @@ def test_labels_become_better_and_the_picture_shows_three_panels(folder, predict
     assert f"{changed.mean():.2%}" in capsys.readouterr().out
 
 
+def test_probabilities_as_pages_of_a_tif(folder):
+    from minidl.commands.setup.outputs import write_probabilities
+
+    image, p = str(folder / "images/1.png"), np.load(folder / "probabilities/1.npy")
+    write_probabilities(folder / "p.tif", p)
+    for source, out in (("probabilities/1.npy", "a.png"), ("p.tif", "b.png")):
+        assert main(["crf", image, str(folder / source), "-o", str(folder / out), "--no-picture"]) == 0
+    assert np.array_equal(labels(folder / "a.png"), labels(folder / "b.png"))
+
+
 def test_beliefs_and_logits(folder):
     image, p = str(folder / "images/1.png"), folder / "probabilities/1.npy"
     np.save(folder / "scores.npy", np.log(np.load(p))[None] + 5)
@@ -72,8 +82,22 @@ def test_beliefs_and_logits(folder):
         (["images/0.png", "wrong.npy", "-o", "out.png"], "as the image has"),
         (["images/0.png", "sums.npy", "-o", "out.png"], "sum to 1"),
         (["images/0.png", "small.png", "-o", "out.png"], "3x2 pixels"),
-        (["images/0.png", "noisy/0.png", "-o", "out.png", "--classes", "1"], "outside 0..0"),
-        (["images/0.png", "noisy/0.png", "-o", "out.png", "--sxy", "0"], "sxy"),
+        (["images/0.png", "noisy/0.png", "-o", "out.png", "--classes", "1"], "--classes 1; needed at least 2"),
+        (["images/0.png", "noisy/0.png", "-o", "out.png", "--sxy", "0"], "--sxy 0.0; needed above 0"),
+        (["images/0.png", "noisy/0.png", "-o", "out.png", "--w1", "-1"], "--w1 -1.0; needed at least 0"),
+        (
+            ["images/0.png", "noisy/0.png", "-o", "out.png", "--w2", "nan"],
+            "--w2 nan; needed a finite number, at least 0",
+        ),
+        (
+            ["images/0.png", "noisy/0.png", "-o", "out.png", "--sigma", "inf"],
+            "--sigma inf; needed a finite number, above 0",
+        ),
+        (["images/0.png", "noisy/0.png", "-o", "out.png", "--iterations", "-1"], "--iterations -1; needed at least 0"),
+        (
+            ["images/0.png", "noisy/0.png", "-o", "out.png", "--confidence", "1"],
+            "--confidence 1.0; needed above 0 and below 1",
+        ),
         (["images/0.png", "noisy/0.png", "-o", "out.png", "--srgb", "1e-9"], "standard deviation"),
         (["images/0.png", "noisy/0.png", "-o", "out.png", "--iterations", "-3"], "iterations"),
         (["images/0.png", "noisy/0.png", "-o", "out.png", "--confidence", "2"], "confidence"),
@@ -105,7 +129,7 @@ def test_tune_prints_the_command_to_use(folder, predictions, extra, capsys):
         (["nowhere", "probabilities", "truth"], "not a folder"),
         (["images", "empty", "truth"], "no file name"),
         (["images", "noisy", "truth"], "--classes"),
-        (["images", "probabilities", "truth", "--sxy", "0", "5"], "grid"),
+        (["images", "probabilities", "truth", "--sxy", "0", "5"], "--sxy 0.0; needed above 0"),
         (["images", "probabilities", "truth", "--rounds", "0"], "round"),
     ],
 )

@@ -111,14 +111,50 @@ def test_evaluate_writes_matrix_and_page(run, tmp_path, capsys):
     assert page.count("<figure>") == 2 and page.count("data:image/png;base64,") == 6
 
 
+def write_coco(root, **changes):
+    """Three images of 32 x 32 pixels with a square each, in COCO's format."""
+    (root / "images").mkdir(parents=True)
+    tables = {"images": [], "annotations": [], "categories": [{"id": 7, "name": "square"}]}
+    for k in range(3):
+        Image.fromarray(scene(k, (32, 32))[0]).save(root / "images" / f"{k}.png")
+        tables["images"].append({"id": k, "file_name": f"{k}.png", "height": 32, "width": 32})
+        left, right = 2 + k, 10 + k
+        outline = [left, 4, right, 4, right, 12, left, 12]
+        entry = {"id": k + 1, "image_id": k, "category_id": 7, "segmentation": [outline], "bbox": [left, 4, 8, 8]}
+        tables["annotations"].append(entry | {"area": 64, "iscrowd": 0} | (changes if k == 0 else {}))
+    (root / "annotations.json").write_text(json.dumps(tables))
+    return root
+
+
 def test_a_detector_from_the_command_line(tmp_path, capsys):
-    out = tmp_path / "det"
-    argv = ["--model", "mask_rcnn_small", "--length", 2, "--digit-size", 32, "--batch-size", 1, "--epochs", 1]
-    assert call("train", *argv, "--out", out) == 0
-    Image.fromarray(scene(0, (32, 32))[0]).save(tmp_path / "i.png")
+    root, out = write_coco(tmp_path / "data"), tmp_path / "det"
+    options = ["--data", "coco", "--model", "mask_rcnn_small", "--split", 0.34]
+    assert call("inspect", root, *options, "--out", tmp_path / "report") == 0
+    assert "square" in capsys.readouterr().out
+    assert (
+        call("train", *options, "--root", root, "--batch-size", 1, "--epochs", 1, "--augment", "flip", "--out", out)
+        == 0
+    )
+    assert call("evaluate", out, "--json", tmp_path / "s.json") == 0
+    assert set(json.loads((tmp_path / "s.json").read_text())) == {"ap", "ap50", "ap75"}
+    image = root / "images" / "0.png"
     told = ["-o", tmp_path / "o.png", "--json", tmp_path / "o.json", "--objects", tmp_path / "cut", "--score", 0]
-    assert call("predict", out, tmp_path / "i.png", *told) == 0
+    assert call("predict", out, image, *told) == 0
     found = json.loads((tmp_path / "o.json").read_text())
     assert len(found) == len(list((tmp_path / "cut").iterdir())) and (tmp_path / "o.png").is_file()
-    assert call("predict", out, tmp_path / "i.png", "--mask", tmp_path / "m.png") == 1
+    assert call("predict", out, image, "--mask", tmp_path / "m.png") == 1
     assert "--mask has no effect: mask_rcnn_small is a detector" in capsys.readouterr().err
+    assert call("evaluate", out, "--page", tmp_path / "w.html") == 1
+    assert "--page has no effect: mask_rcnn_small is a detector" in capsys.readouterr().err
+    assert call("export", tmp_path / "d.onnx", "--run", out) == 1
+    assert "mask_rcnn_small is a detector, whose selection of boxes" in capsys.readouterr().err
+    assert not (tmp_path / "d.onnx").exists()
+
+
+def test_boxes_without_outlines_suffice_for_a_detector_of_boxes(tmp_path, capsys):
+    root = write_coco(tmp_path / "data", segmentation=[])
+    argv = ["inspect", root, "--data", "coco", "--split", 0.34, "--out", tmp_path / "report", "--model"]
+    assert call(*argv, "fasterrcnn_resnet50_fpn") == 0
+    capsys.readouterr()
+    assert call(*argv, "mask_rcnn_small") == 1
+    assert "annotation 1: segmentation is an empty list" in capsys.readouterr().out

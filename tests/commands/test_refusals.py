@@ -35,8 +35,8 @@ def fails(capsys, tmp_path, *argv):
     [
         ("--clip -1", "--clip -1.0; needed above 0"),
         ("--clip 0", "--clip 0.0; needed above 0"),
-        ("--clip nan", "--clip nan; needed above 0"),
-        ("--lr inf", "--lr inf; needed above 0"),
+        ("--clip nan", "--clip nan; needed a finite number, above 0"),
+        ("--lr inf", "--lr inf; needed a finite number, above 0"),
         ("--lr 0", "--lr 0.0; needed above 0"),
         ("--warmup -3", "--warmup -3; needed at least 0"),
         ("--seed -1", "--seed -1; needed at least 0"),
@@ -139,6 +139,44 @@ def few(root):
     write_folder(root, 3)
 
 
+def in_the_alpha_channel(root):
+    write_folder(root)
+    for path in (root / "masks").iterdir():
+        mask = np.array(Image.open(path))
+        Image.fromarray(np.dstack([0 * mask] * 3 + [255 * mask])).save(path)
+
+
+def smoothed(root):
+    write_folder(root)
+    for path in (root / "masks").iterdir():
+        small = Image.fromarray(np.array(Image.open(path)) * np.uint8(200)).resize((13, 7))
+        small.resize((24, 16), Image.Resampling.BILINEAR).save(path)
+
+
+def counted_from_one(root):
+    write_folder(root)
+    for path in (root / "masks").iterdir():
+        Image.fromarray(np.array(Image.open(path)) + np.uint8(1)).save(path)
+
+
+def two_kinds_of_black_and_white(root):
+    write_folder(root, scale=255)
+    for k in (0, 1, 2):
+        picture = Image.open(root / "masks" / f"{k}.png").convert("1")
+        picture.save(root / "masks" / f"{k}.png")
+
+
+def an_empty_mask_file(root):
+    write_folder(root)
+    (root / "masks" / "1.png").write_bytes(b"")
+
+
+def other_names(root):
+    write_folder(root)
+    for path in (root / "masks").iterdir():
+        path.rename(path.with_name(f"mask_{path.name}"))
+
+
 FAULTS = [
     (zero_and_255, "the masks hold only 0 and 255, and 255 means pixels to ignore"),
     (a_class_is_missing, "no pixel of the training masks is of class 1; --allow-missing-class trains without"),
@@ -154,6 +192,12 @@ FAULTS = [
     (deep_among_flat, "5.png has uint16 values and"),
     (on_its_side, "the mask fits the pixels as stored: --exif ignore"),
     (few, "holds 3 images; needed at least 5 for --split 0.2"),
+    (in_the_alpha_channel, "has one colour, and its alpha channel alone differs"),
+    (smoothed, "so many values come from smoothing or lossy compression"),
+    (counted_from_one, "holds labels [2]; needed 0 to 1, or 255 for pixels to ignore: --mask-values 1,2"),
+    (two_kinds_of_black_and_white, "--mask-values 0,255 reads both"),
+    (an_empty_mask_file, "1.png cannot be decoded as an image"),
+    (other_names, "such as 0.png and mask_0.png; names may differ by --image-suffix and --mask-suffix alone"),
 ]
 
 
@@ -176,6 +220,8 @@ def test_data_that_cannot_be_learnt_from(make, message, tmp_path, capsys):
         (zero_and_255, ["--mask-values", "0,255"]),
         (a_class_is_missing, ["--allow-missing-class"]),
         (out_of_range, ["--mask-values", "0,7"]),
+        (two_kinds_of_black_and_white, ["--mask-values", "0,255"]),
+        (an_empty_mask_file, ["--skip-broken"]),
         (broken, ["--skip-broken"]),
         (on_its_side, ["--exif", "ignore", "--size", "16", "16"]),
     ],

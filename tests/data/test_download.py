@@ -7,13 +7,11 @@ import itertools
 import os
 import re
 import tarfile
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from loopback import loopback  # noqa: F401
 from PIL import Image
 
 from minidl.data import (
@@ -35,49 +33,10 @@ BODY = np.random.default_rng(0).bytes(1_000_000)
 DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`; the first `server.cuts` answers stop halfway; records the Range of each request."""
-
-    def do_GET(self):
-        server = self.server
-        server.asked.append((self.path, self.headers.get("Range")))
-        body = server.files.get(self.path)
-        if body is None:
-            return self.send_error(404)
-        start = 0
-        if server.ranges and (found := re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))):
-            start = int(found[1])
-            if start >= len(body):
-                return self.send_error(416)
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        for k in itertools.count(start) if server.drip else ():
-            if not server.drip:
-                return None
-            self.wfile.write(body[k : k + 1])
-            time.sleep(0.05)
-        if server.cuts:
-            server.cuts -= 1
-            self.wfile.write(body[start : (start + len(body)) // 2])
-        else:
-            self.wfile.write(body[start:])
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def server():
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.files, http.asked, http.cuts, http.ranges, http.drip = {"/a.bin": BODY}, [], 0, True, False
-    http.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield http
-    http.shutdown()
-    thread.join()
-    http.server_close()
+def server(loopback):  # noqa: F811
+    loopback.files["/a.bin"] = BODY
+    return loopback
 
 
 def names(folder):
@@ -94,6 +53,18 @@ def test_a_good_download_arrives_once(server, tmp_path):
 def test_a_damaged_file_is_fetched_again(server, tmp_path):
     (tmp_path / "a.bin").write_bytes(BODY[:-1] + b"!")
     assert fetch(f"{server.url}/a.bin", tmp_path / "a.bin", DIGEST).read_bytes() == BODY
+
+
+def test_the_first_digits_of_a_sha256_are_enough(server, tmp_path):
+    first = DIGEST[: len("sha256:") + 8]
+    path = fetch(f"{server.url}/a.bin", tmp_path / "a.bin", first)
+    fetch(f"{server.url}/a.bin", path, first)
+    assert path.read_bytes() == BODY and len(server.asked) == 1
+    path.write_bytes(b"damaged")
+    assert fetch(f"{server.url}/a.bin", path, first).read_bytes() == BODY and len(server.asked) == 2
+    with pytest.raises(DownloadError, match=r"wrong checksum, deleted what came.*begins with 00000000"):
+        fetch(f"{server.url}/a.bin", tmp_path / "b.bin", "sha256:00000000")
+    assert names(tmp_path) == ["a.bin"]
 
 
 def test_md5_works_too(server, tmp_path):

@@ -95,10 +95,44 @@ def test_mask_values_become_labels(tmp_path):
     write_mask(tmp_path / "m.png", mask * 255)
     np.testing.assert_array_equal(read_labels(tmp_path / "m.png", MaskValues((0, 255))), mask)
     np.testing.assert_array_equal(read_labels(tmp_path / "m.png", MaskValues((255, 0))), 1 - mask)
-    with pytest.raises(ValueError, match=r"m.png holds \[255\], which are none of 0, 7"):
+    with pytest.raises(ValueError, match=r"m.png holds 255; known are 0, 7, 9: --mask-values names"):
         read_labels(tmp_path / "m.png", MaskValues((0, 7), ignore_index=9))
     with pytest.raises(ValueError, match="two or more different numbers"):
         MaskValues((3, 3))
+
+
+def test_black_and_white_is_read_from_one_bit_too(tmp_path):
+    _, mask = scene(0)
+    Image.fromarray(mask * np.uint8(255)).convert("1").save(tmp_path / "m.png")
+    for decoder in (
+        None,
+        MaskValues((0, 255)),
+        MaskValues((0, 1)),
+        ColorTable(("no", "yes"), (((0,) * 3,), ((255,) * 3,))),
+    ):
+        np.testing.assert_array_equal(read_labels(tmp_path / "m.png", decoder), mask)
+
+
+def test_a_mask_in_the_alpha_channel_is_refused(tmp_path):
+    _, mask = scene(0)
+    black = np.zeros_like(mask)
+    Image.fromarray(np.dstack([black, black, black, mask * 255])).save(tmp_path / "m.png")
+    with pytest.raises(PixelModeError, match=r"m.png has one colour, and its alpha channel alone differs"):
+        read_labels(tmp_path / "m.png")
+    Image.fromarray(np.dstack([mask, mask, mask, black + 255])).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "m.png"), mask)
+
+
+def test_tables_of_spreadsheets(tmp_path):
+    expected = ColorTable(("ground", "square"), (((1, 2, 3),), ((4, 5, 6),)))
+    for k, text in enumerate(
+        ("\ufeffname;r;g;b\r\nground;1;2;3\r\nsquare;4;5;6\r\n", "ground\t1\t2\t3\nsquare\t4\t5\t6\n")
+    ):
+        (tmp_path / f"{k}.csv").write_bytes(text.encode())
+        assert read_color_table(tmp_path / f"{k}.csv") == expected
+    (tmp_path / "old.csv").write_bytes("Straße,1,2,3\nb,4,5,6".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"old.csv is not UTF-8 text"):
+        read_color_table(tmp_path / "old.csv")
 
 
 def test_colours_become_labels(tmp_path):
@@ -119,7 +153,7 @@ def test_colours_become_labels(tmp_path):
     np.testing.assert_array_equal(labels, expected)
     painted[1, 1] = (9, 9, 9)
     Image.fromarray(painted).save(tmp_path / "m.png")
-    with pytest.raises(ValueError, match=r"m.png holds \[\(9, 9, 9\)\]"):
+    with pytest.raises(ValueError, match=r"m.png holds \(9, 9, 9\); known are .*: --colors needs a line"):
         read_labels(tmp_path / "m.png", tables[0])
 
 

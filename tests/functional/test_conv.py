@@ -186,3 +186,21 @@ X, W = tensor(np.zeros((1, 4, 5, 5))), tensor(np.zeros((6, 4, 3, 3)))
 def test_messages_name_function_and_argument(call, message):
     with pytest.raises((ValueError, TypeError, IndexError), match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+@pytest.mark.parametrize("shape", [(0, 21, 3, 2), (2, 21, 0, 3), (2, 21, 3, 0), (2, 21, 0, 0)])
+def test_empty_images_have_derivatives_of_both_orders(name, shape):
+    def both(f, x):
+        y = f(x)
+        u = tensor(np.ones(y.shape), requires_grad=True)
+        first = minidl.grad([y], [x, w], [u], create_graph=True, allow_unused=True)
+        second = minidl.grad([sum((g * g).sum() for g in first if g is not None)], [x, w, u], allow_unused=True)
+        assert first[0].shape == x.shape and all(g is None or not g.numpy().any() for g in second)
+
+    with backend.use(name):
+        w, x = tensor(np.ones((21, 3, 2, 2)), requires_grad=True), tensor(np.zeros(shape), requires_grad=True)
+        both(lambda x: F.conv_transpose2d(x, w, None, 2, 0, 1, 3), x)
+        both(lambda x: F.conv2d(x, w, None, 1, 2, groups=7), x)
+        if shape[0]:
+            both(lambda x: F.max_pool2d(x, 2, 1, 1, ceil_mode=True), x)

@@ -109,6 +109,7 @@ def deviation(d):
     dims = d.axes(len(shape))
     if name == "std":  # of one element it is NaN, of equal ones its second derivative is a convention
         shape, dims = (*shape, 5), -1
+    d.alone = 1 in shape  # of one element: derivatives that PyTorch makes NaN
     return f"F.{name}({d.floats(shape)}, {dims}, correction={correction}, keepdim={d.flag()})"
 
 
@@ -255,6 +256,7 @@ def conv2d(d):
     kernel = d.integer(1, 4), d.integer(1, 4)
     x, w = d.floats((N, C, H, W)), d.floats((O, C // groups, *kernel))
     b = d.floats((O,)) if d.flag() else None
+    d.alone = C == 0 and groups > 1  # PyTorch gives no channel here
     stride = d.pair(1, 3) if d.flag(0.95) else 10**12
     return f"F.conv2d({x}, {w}, {b}, {stride}, {d.pair(0, 3)}, {d.pair(1, 3)}, {groups})"
 
@@ -338,6 +340,7 @@ def shuffle(d):
     r = d.integer(1, 3)
     if d.flag():
         return f"F.pixel_shuffle({d.floats((N, C * r * r, H, W))}, {r})"
+    d.alone = 0 in (N, C, H, W)  # which PyTorch leaves as they are
     return f"F.pixel_unshuffle({d.floats((N, C, H * r, W * r))}, {r})"
 
 

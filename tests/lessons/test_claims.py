@@ -105,6 +105,10 @@ def test_22_the_copies_draw_borders():
     assert here == library and error == 0
     ((_, with_copies), (_, without)) = re.findall(r"^(with|without) copies +IoU of 'any digit' (\S+)", text, re.M)
     assert float(with_copies) > float(without) + 0.05
+    whole, cut = found(r"mean IoU with copies (\S+), without (\S+)", text)
+    assert whole >= 0.78 and whole > cut + 0.05
+    classes = [float(v) for v in re.findall(r"^\d +IoU (\S+)", text, re.M)]
+    assert len(classes) == 3 and min(classes) > 0.7
 
 
 def test_23_the_networks_written_out_are_the_librarys_and_the_orders_hold():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from minidl import models
-from minidl.models.weights import load_weights, open_published, read_pth, read_weights
+from minidl.models.weights import load_weights, open_weights, read_pth, read_weights
 from minidl.models.weights.names import differences, find_state_dict, without_prefixes
 from minidl.train import checkpoint
 from minidl.train.checkpoint import CheckpointError
@@ -199,7 +199,9 @@ def test_a_fine_tune_of_two_classes_opens_without_saying_so(tmp_path, kind):
     else:
         path = tmp_path / "a.safetensors"
         save_file({f"module.{name}": t.bfloat16() if t.is_floating_point() else t for name, t in state.items()}, path)
-    model, config = open_published("deeplabv3_resnet50", path)
+    opened = open_weights(path)
+    model, config = opened.model, opened.config
+    assert "recognised as deeplabv3_resnet50" in opened.said
     assert model.num_classes == 2 and config["classes"] == ["class 0", "class 1"] and len(config["colors"]) == 2
     for name, tensor in model.state_dict().items():
         expected = state[name].bfloat16().float() if kind != "pth" and state[name].is_floating_point() else state[name]

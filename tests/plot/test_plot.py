@@ -47,6 +47,8 @@ def test_paint():
     assert np.array_equal(out[8, 8], (0.5 * image[8, 8] + 0.5 * COLORS[1] + 0.5).astype(np.uint8))
     assert (out[8, 15] == 255).all() and (out[3, 8] == 255).all()  # borders
     assert np.array_equal(paint(image, np.full_like(mask, 7), COLORS), image)  # labels without a colour
+    checkerboard = np.indices(mask.shape).sum(axis=0) % 2
+    assert np.array_equal(paint(image, checkerboard, COLORS, 0.0), image)  # single pixels have no borders
     with pytest.raises(ValueError, match=r"paint: image is uint8 \(24, 32, 3\), mask \(4, 4\)"):
         paint(image, mask[:4, :4], COLORS)
     with pytest.raises(ValueError, match="float64"):
@@ -360,6 +362,15 @@ def test_names_of_networks_keep_apart(tmp_path):
     assert not first.overlaps(second)
     assert figure.axes[0].get_ylabel() == "mean IoU" and plot.costs(near).axes[0].get_yscale() == "log"
     drawn(figure, tmp_path)
+
+
+def test_cells_hold_their_values(tmp_path):
+    plane = np.array([[1, 2.5], [30, 4]])
+    assert {"1", "2.5", "30", "4"} <= set(texts(plot.images({"a": plane}, values=True)))
+    assert not set(texts(plot.images({"a": plane}))) & {"2.5", "30"}
+    colours = np.zeros((2, 2, 3), np.uint8)
+    assert "0" not in texts(plot.images({"a": colours}, values=True))  # colours have no one value
+    assert len(np.unique(drawn(plot.images({"a": plane}, values=True), tmp_path))) > 4
 
 
 def test_a_figure_in_words():

@@ -56,7 +56,7 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
 
 
 def _bias_alone(bias, shape, dtype):
-    """The sum over no channel or no filter, in which an algorithm would find nothing to divide among its tiles."""
+    """The sum over no channel, filter or pixel, in which an algorithm would find nothing to divide among its tiles."""
     y = np.zeros(shape, dtype)
     if bias is not None:
         y += bias[:, None, None]
@@ -66,8 +66,9 @@ def _bias_alone(bias, shape, dtype):
 def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
-    if not w.size:
-        return _bias_alone(bias, (x.shape[0], w.shape[0], *geometry.output_size(x.shape[2:])), x.dtype)
+    shape = x.shape[0], w.shape[0], *geometry.output_size(x.shape[2:])
+    if not w.size or 0 in shape:
+        return _bias_alone(bias, shape, x.dtype)
     algorithm, *_ = choose(x.shape, w.shape, geometry, x.dtype)
     return MODULES[algorithm][0].conv2d(x, w, bias, geometry)
 
@@ -76,7 +77,7 @@ def conv_transpose2d(y, w, bias, size, geometry):
     """x[n,c,h,v] = b[c] + sum of w[o,c,k,l] y[n,o,i,j] over all (i, k), (j, l) with h = i s + k d - p, v = j s + l d - p."""
     y, w = np.ascontiguousarray(y), np.ascontiguousarray(w)
     shape = y.shape[0], w.shape[1] * geometry.groups, *size
-    if not w.size:
+    if not w.size or 0 in shape:
         return _bias_alone(bias, shape, y.dtype)
     algorithm, *_ = choose(shape, w.shape, geometry, y.dtype, "data")
     return MODULES[algorithm][0].conv_transpose2d(y, w, bias, size, geometry)
@@ -86,7 +87,7 @@ def conv2d_weight(x, y, geometry):
     """w[o,c,k,l] = sum_nij y[n,o,i,j] x[n, c, i s + k d - p, j s + l d - p]."""
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     shape = y.shape[1], x.shape[1] // geometry.groups, *geometry.kernel
-    if 0 in shape:
+    if 0 in shape or not y.size or not x.size:
         return np.zeros(shape, x.dtype)
     algorithm, *_ = choose(x.shape, shape, geometry, x.dtype, "weight")
     return MODULES[algorithm][1].conv2d_weight(x, y, geometry)

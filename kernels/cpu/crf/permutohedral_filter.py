@@ -10,7 +10,7 @@ from .lattice_rows import Corners, blur_row, collect_row, gather_row, scatter_ro
 from .rows import add_row, lanes, padded
 
 PARALLEL = 2**20  # elements times axes from which on all threads blur one lattice
-PARTS = 8  # at most so many parts of the points are splatted into tables of their own
+PARTS = 4  # at most so many parts of the points are splatted into tables of their own
 
 
 @inner

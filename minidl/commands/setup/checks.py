@@ -44,7 +44,8 @@ def number(option, value, least=None, above=None, most=None):
         needed += f"{' and ' if needed else ''}at most {most:g}"
     bad = not math.isfinite(value) or (least is not None and value < least) or (above is not None and value <= above)
     if bad or (most is not None and value > most):
-        raise ValueError(f"{option} {value}; needed {needed or 'a finite number'}")
+        finite = "" if math.isfinite(value) else "a finite number, " if needed else "a finite number"
+        raise ValueError(f"{option} {value}; needed {finite}{needed}")
 
 
 def check(config, given=()):

@@ -25,6 +25,7 @@ def layout_options(config):
         lists=config["lists"],
         unpaired=config["allow_unpaired"],
         instances=config["task"] == "detection",
+        boxes="mask" not in config["model"],
         download=config["download"],
         image_format=ImageFormat(**({"exif": config["exif"] == "apply"} | image_format)),
     )

@@ -1,12 +1,15 @@
 """The description of a data set that `minidl inspect` prints, writes and draws."""
 
+import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from .datasets import build_dataset, layout_options
 
-MAX_LINES = 12
+MAX_LINES, MAX_LABELS = 12, 40
 
 
 @dataclass
@@ -28,7 +31,8 @@ def describe(config):
     found = Description(config)
     config = dict(config)
     _leftovers(found, config)
-    if config["data"] == "folder" and config["folder_classes"] is None and not config["mask_values"]:
+    told = config["folder_classes"] or config["mask_values"] or config["color_table"]
+    if config["data"] == "folder" and not told:
         config["folder_classes"] = _classes_there(found, config)
     found.config = config
     for number, part in enumerate(("train", "val")):
@@ -69,7 +73,7 @@ def _leftovers(found, config):
         for kind, paths in (("image without a mask", pairs.images_alone), ("mask without an image", pairs.masks_alone)):
             found.notes += [f"left over: {path} ({kind})" for path in paths]
         reasons = Counter(reason for _, reason in pairs.ignored)
-        found.notes += [f"{count} files ignored: {reason}" for reason, count in reasons.items()]
+        found.notes += [f"{_files(count)} ignored: {reason}" for reason, count in reasons.items()]
         if pairs.images_alone or pairs.masks_alone:
             if config["allow_unpaired"]:
                 continue
@@ -88,9 +92,9 @@ def _classes_there(found, config):
         dataset = build_dataset(config | {"folder_classes": ["256"], "split": 0.5, "val_root": None, "lists": None}, 0)
     except (ValueError, OSError):
         return ["2"]
-    if config["color_table"] is not None:
-        return None
     labels = [v for v in survey(dataset, False).stored if isinstance(v, int) and v != config["folder_ignore"]]
+    if 65535 in labels:
+        labels.remove(65535)  # what is ignored where there are more than 255 classes
     count = max(labels, default=1) + 1
     if len(labels) <= 1 or count > 100 * len(labels):
         count = 2
@@ -103,13 +107,26 @@ def _notes(seen, part):
     notes = []
     turned = sum(facts.orientation != 1 for facts in readable)
     if turned:
-        notes.append(f"{part}: {turned} images are turned upright as their EXIF orientation says")
+        verb = "is" if turned == 1 else "are"
+        notes.append(f"{part}: {turned} image{'s' * (turned > 1)} {verb} turned upright as the EXIF orientation says")
     pages = [facts.path for facts in readable if facts.pages > 1]
     if pages:
-        notes.append(f"{part}: {len(pages)} files have several pages, of which the first is read ({pages[0]})")
+        verb = "has" if len(pages) == 1 else "have"
+        notes.append(f"{part}: {_files(len(pages))} {verb} several pages, of which the first is read ({pages[0]})")
+    if seen.mask_pages:
+        verb = "has" if len(seen.mask_pages) == 1 else "have"
+        count = len(seen.mask_pages)
+        notes.append(
+            f"{part}: {count} mask{'s' * (count > 1)} {verb} several pages, of which the first is read ({seen.mask_pages[0]})"
+        )
     if seen.void:
-        notes.append(f"{part}: {len(seen.void)} masks have no labelled pixel ({seen.void[0]})")
+        verb = "mask has" if len(seen.void) == 1 else "masks have"
+        notes.append(f"{part}: {len(seen.void)} {verb} no labelled pixel ({seen.void[0]})")
     return notes
+
+
+def _files(count):
+    return f"{count} file{'s' * (count > 1)}"
 
 
 def _report(found, weights):
@@ -120,12 +137,15 @@ def _report(found, weights):
         "notes": found.notes,
     }
     report["class weights"] = weights
+    report["split"] = _split(found)
     for part, (dataset, seen) in found.parts.items():
         pixels = max(sum(seen.counts.values()), 1)
         report[part] = {
             "images": len(dataset),
             "sizes": _counted(f"{f.size[1]}x{f.size[0]}" for f in seen.readable()),
             "modes": _counted(f"{f.mode} {f.dtype}" for f in seen.readable()),
+            "folders": _counted(_folder(f.path, found.config["root"]) for f in seen.images),
+            "palette": _palette(dataset),
             "suffixes": _counted(Path(f.path).suffix for f in seen.images),
             "mask modes": dict(seen.mask_modes),
             "stored values": {str(value): count for value, count in seen.stored.most_common(300)},
@@ -140,6 +160,47 @@ def _report(found, weights):
             "files": [asdict(facts) for facts in seen.images],
         }
     return report
+
+
+def _split(found):
+    """How the images were divided, where the layout does not divide them."""
+    from ...data.layouts import Subset
+
+    sets = [dataset for dataset, _ in found.parts.values()]
+    if len(sets) < 2 or not all(isinstance(dataset, Subset) for dataset in sets):
+        return ""
+    count, whole = len(sets[1]), len(sets[0]) + len(sets[1])
+    return (
+        f"--split {found.config['split']:g}: {count} of {whole} images validate, spread evenly over the order of names"
+    )
+
+
+def _folder(path, root):
+    inside = Path(os.path.relpath(path, root)).parent.as_posix()
+    return inside if not inside.startswith("..") else Path(path).parent.as_posix()
+
+
+def _palette(dataset):
+    """{label: "#rrggbb"} of the first mask that is a palette picture; empty where there is none."""
+    from PIL import Image
+
+    from ...data.layouts.subset import innermost
+    from ...data.picture import FORMATS
+
+    for index in range(min(len(dataset), 8)):
+        inner, k = innermost(dataset, index)
+        if not hasattr(inner, "pairs"):
+            return {}
+        try:
+            with Image.open(inner.pairs[k][1], formats=FORMATS) as picture:
+                if picture.mode != "P":
+                    continue
+                colors = np.array(picture.getpalette("RGB")).reshape(-1, 3)
+                labels = np.unique(np.array(picture))
+        except (OSError, ValueError):
+            continue
+        return {int(v): "#" + bytes(colors[v].tolist()).hex() for v in labels if v < len(colors)}
+    return {}
 
 
 def _counted(values):
@@ -158,8 +219,13 @@ def text_of(found):
     lines = [f"{config['root']}: layout {config['data']}"]
     for part, (dataset, seen) in found.parts.items():
         own = report[part]
-        lines.append(f"\n{part}: {len(dataset)} images ({_short(own['suffixes'])})")
-        lines.append(f"  sizes   {_short(own['sizes'])}")
+        broken = len(seen.images) - len(seen.readable())
+        lines.append(
+            f"\n{part}: {len(dataset)} images ({_short(own['suffixes'])}){f', {broken} broken' * bool(broken)}"
+        )
+        if own["folders"]:
+            lines.append(f"  folders {_short(own['folders'])}")
+        lines.append(f"  sizes   {_short(own['sizes'])} (width x height)")
         lines.append(f"  images  {_short(own['modes'])}")
         if own["mask modes"]:
             lines.append(f"  masks   {_short(own['mask modes'])}")
@@ -167,9 +233,18 @@ def text_of(found):
             total = sum(seen.stored.values())
             colors = [f"{value} {count / total:.1%}" for value, count in seen.stored.most_common(8)]
             lines.append(f"  colours {', '.join(colors)}")
-        for label, row in own["labels"].items():
+        if own["palette"]:
+            lines.append(
+                "  palette " + ", ".join(f"{label} {color}" for label, color in list(own["palette"].items())[:8])
+            )
+        rows = list(own["labels"].items())
+        for label, row in rows[:MAX_LABELS]:
             name, share = row["name"], row["share of pixels"]
             lines.append(f"  label {label:>4}  {name:20}  {share:8.2%} of pixels, in {row['images']} images")
+        if len(rows) > MAX_LABELS:
+            lines.append(f"  ... and {len(rows) - MAX_LABELS} more labels in report.json")
+    if report.get("split"):
+        lines.append(f"\nsplit: {report['split']}")
     if "class weights" in report:
         weights = list(report["class weights"].items())
         text = ", ".join(f"{name} {weight:g}" for name, weight in weights[:MAX_LINES])

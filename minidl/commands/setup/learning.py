@@ -1,7 +1,5 @@
 """From settings to what is learnt: the task with its loss and class weights, the plan, the weights to start from."""
 
-from pathlib import Path
-
 import numpy as np
 
 
@@ -93,18 +91,31 @@ def build_plan(config):
 
 def start_from(model, path):
     """Load the weights of --weights into `model`; returns a line that says what was taken and what starts anew."""
-    from ...models.weights import load_weights
+    from ...models.weights import load_backbone, load_weights
     from ...train.run import BEST, LAST
+    from .networks import resolve
 
-    file = Path(path)
+    file = resolve(path)
     if file.is_dir():
         file = next((file / name for name in (BEST, LAST) if (file / name).is_file()), None)
         if file is None:
             raise FileNotFoundError(f"--weights {path} holds neither {BEST} nor {LAST}: it is not the folder of a run")
-    elif not file.is_file():
-        raise FileNotFoundError(f"--weights {path}: no such file")
+    if file.suffix.lower() == ".onnx":
+        raise ValueError(f"--weights {path}: an ONNX file is a network of its own; needed a .pth or safetensors file")
+    if hasattr(model, "backbone") and _is_classifier(file):
+        load_backbone(model, file)
+        return f"backbone from {file}; all other layers start anew"
     new = load_weights(model, file, new_head=True)
     return f"weights of {file}" + (f"; {', '.join(new)} start anew, for other classes" if new else "")
+
+
+def _is_classifier(file):
+    from ...models import CLASSIFIERS
+    from ...models.weights import network_of, read_weights
+    from ...models.weights.names import without_prefixes
+
+    arrays, _ = without_prefixes(read_weights(file)[0], ())
+    return network_of({name: array.shape for name, array in arrays.items()}) in CLASSIFIERS
 
 
 class Tiled:

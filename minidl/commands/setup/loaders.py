@@ -50,6 +50,15 @@ def build_transform(config, training, model=None):
     return T.Compose([*([T.Resize(tuple(config["size"]))] if config["size"] else []), *ready])
 
 
+def sized(config, size):
+    """The settings with the size that an image of `size` (H, W) is brought to, by its shorter side or to a multiple."""
+    if shorter := config.get("shorter_side"):
+        config = config | {"size": [max(1, round(n * shorter / min(size))) for n in size]}
+    if (multiple := config.get("multiple", 1)) > 1:
+        config = config | {"size": [-(-n // multiple) * multiple for n in config["size"] or size]}
+    return config
+
+
 def one_size(config, dataset):
     """Whether all images of a data set have one size, without reading more than headers; digits have."""
     if config["size"] or config["data"] == "digits":
@@ -58,11 +67,14 @@ def one_size(config, dataset):
         return True  # a list of images of any sizes is a batch
     from PIL import Image
 
+    from ...data.picture import orientation
+
     sizes = set()
     for index in range(len(dataset)):
         try:
             with Image.open(dataset.name(index)) as picture:
-                sizes.add(picture.size)
+                turned = config["exif"] == "apply" and orientation(picture) >= 5
+                sizes.add(picture.size[::-1] if turned else picture.size)
         except Exception:  # a broken file, or a TIFF that only tifffile reads: found when it is decoded
             continue
         if len(sizes) > 1:

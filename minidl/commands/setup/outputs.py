@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import printable, report
+from .sheet import font
 
 
 def write_segmentation(config, args, source, image, scores, targets):
@@ -61,14 +62,20 @@ def write_probabilities(path, probabilities):
     write(path, content.getvalue())
 
 
-def read_probabilities(path):
-    """(classes, H, W) from a file that `write_probabilities` wrote."""
-    if Path(path).suffix.lower() == ".npy":
-        return np.load(path, allow_pickle=False)
-    from PIL import Image, ImageSequence
+def read_pages(path):
+    """(pages, H, W) float32 of a floating-point TIFF, as `write_probabilities` writes it; None of another picture."""
+    from ...data.picture import decode
 
-    with Image.open(path) as picture:
-        return np.stack([np.array(page, np.float32) for page in ImageSequence.Iterator(picture)])
+    def to_array(picture):
+        if picture.mode != "F":
+            return None
+        pages = []
+        for page in range(getattr(picture, "n_frames", 1)):
+            picture.seek(page)
+            pages.append(np.array(picture, np.float32))
+        return np.stack(pages)
+
+    return decode(path, to_array)
 
 
 def write_objects(model, config, args, source, image, output):
@@ -127,10 +134,10 @@ def paint_objects(image, found, classes, colors, alpha):
             there = found["masks"][k]
             out[there] = (1 - alpha) * out[there] + alpha * colors[int(label)]
     picture = Image.fromarray((out + 0.5).clip(0, 255).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
+    draw, letters = ImageDraw.Draw(picture), font(11)
     for box, label, score in zip(found["boxes"], found["labels"], found["scores"]):
         x1, y1, x2, y2 = (float(v) for v in box)
         draw.rectangle((x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)), outline=tuple(int(c) for c in colors[int(label)]))
-        text = f"{classes[int(label)]} {score:.2f}".encode("latin-1", "replace").decode("latin-1")
-        draw.text((x1 + 2, y1 + 1), text, fill="white", stroke_width=1, stroke_fill="black")
+        text = f"{classes[int(label)]} {score:.2f}"
+        draw.text((x1 + 2, y1 + 1), text, fill="white", stroke_width=1, stroke_fill="black", font=letters)
     return picture

@@ -44,8 +44,9 @@ def predict_sample(model, config, image, target, loss_of, tile):
     from ...data.loader import to_chw
     from ...train.tasks import fitted, scores_of
     from .learning import Tiled
-    from .loaders import build_transform
+    from .loaders import build_transform, sized
 
+    config = sized(config, image.shape[:2])
     ready, target = build_transform(config, False, None if tile else model)(image, target, None)
     x = to_chw(ready)[None]
     target = np.asarray(target, np.int64)[None]

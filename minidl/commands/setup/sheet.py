@@ -1,5 +1,7 @@
 """Pictures of samples: image, mask and overlay side by side, and the same samples augmented."""
 
+import unicodedata
+
 import numpy as np
 
 SIDE, GAP, TITLE = 160, 6, 14
@@ -48,15 +50,12 @@ def _spread(length, count):
 def _sample(dataset, index, config):
     """(image, label map) of a sample, as far as it can be read; (None, None) otherwise."""
     from ...data.image import read_pixels, to_rgb
+    from ...data.layouts.subset import innermost
+    from ...data.survey import instance_labels
 
+    dataset, index = innermost(dataset, index)
     try:
-        if hasattr(dataset, "labels"):
-            mask = np.asarray(dataset.labels(index))
-        else:
-            target = dataset[index][1]
-            mask = np.zeros(target["masks"].shape[1:], np.int64)
-            for one, label in zip(target["masks"], target["labels"]):
-                mask[one > 0] = label
+        mask = np.asarray(dataset.labels(index) if hasattr(dataset, "labels") else instance_labels(dataset[index][1]))
         image = read_pixels(dataset.name(index), config["exif"] == "apply")
     except (ValueError, OSError):
         return None, None
@@ -73,6 +72,28 @@ def _panels(image, mask, dataset):
     return [image, painted, paint(image, mask, colors, 0.5, 0)]
 
 
+def font(size):
+    """A font that has the letters of most European languages: the one that matplotlib brings."""
+    from pathlib import Path
+
+    from matplotlib import get_data_path
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)
+
+
+def _small(panel):
+    """A Pillow picture of at most SIDE x SIDE pixels; a smaller panel is enlarged by a whole factor."""
+    from PIL import Image
+
+    picture = Image.fromarray(panel)
+    factor = SIDE // max(picture.size)
+    if factor > 1:
+        return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+    picture.thumbnail((SIDE, SIDE))
+    return picture
+
+
 def _write(rows, path):
     from PIL import Image, ImageDraw
 
@@ -81,15 +102,14 @@ def _write(rows, path):
     if not rows:
         return False
     columns = max(len(panels) for _, panels in rows)
-    sheet = Image.new("RGB", (columns * (SIDE + GAP), len(rows) * (SIDE + TITLE + GAP)), "white")
-    draw = ImageDraw.Draw(sheet)
-    for r, (name, panels) in enumerate(rows):
-        top = r * (SIDE + TITLE + GAP)
-        text = name.encode("latin-1", "replace").decode("latin-1")
-        draw.text((2, top + 1), text[-80:], fill="black")
-        for c, panel in enumerate(panels):
-            picture = Image.fromarray(panel)
-            picture.thumbnail((SIDE, SIDE))
+    rows = [(name, [_small(panel) for panel in panels]) for name, panels in rows]
+    heights = [max(picture.height for picture in pictures) + TITLE + GAP for _, pictures in rows]
+    sheet = Image.new("RGB", (columns * (SIDE + GAP), sum(heights)), "white")
+    draw, letters, top = ImageDraw.Draw(sheet), font(10), 0
+    for (name, pictures), height in zip(rows, heights):
+        draw.text((2, top + 1), unicodedata.normalize("NFC", name)[-80:], fill="black", font=letters)
+        for c, picture in enumerate(pictures):
             sheet.paste(picture, (c * (SIDE + GAP), top + TITLE))
+        top += height
     write_image(path, sheet, "PNG")
     return True

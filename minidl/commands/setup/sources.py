@@ -69,3 +69,55 @@ def refuse_inputs(sources, outputs):
         for path in targets.values():
             if path is not None and os.path.realpath(path) in inputs:
                 raise ValueError(f"{path} is one of the images: it would be written over; needed another place")
+
+
+def output_paths(sources, places, several):
+    """For each source {place: path or None}; folders are made, and no input is written over.
+
+    places: {"output", "mask", "figure", "prob": path or None}. For one source a path names a file, or a folder that is there.
+    """
+    from ...kernels.files import check_writable
+
+    names = names_of(sources)
+    if several:
+        for place, path in places.items():
+            if path is not None and path.exists() and not path.is_dir():
+                raise FileExistsError(f"{_option(place)} {path} is a file; for several images a folder is needed")
+    outputs = [
+        {
+            place: path / f"{name}{'.npy' if place == 'prob' else '.png'}"
+            if path is not None and (several or path.is_dir())
+            else path
+            for place, path in places.items()
+        }
+        for name in names
+    ]
+    refuse_inputs(sources, outputs)
+    for targets in outputs:
+        for place, path in targets.items():
+            if path is None:
+                continue
+            if several:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            else:
+                _check_kind(place, path)
+                check_writable(path)
+    return outputs
+
+
+def _option(place):
+    return "-o" if place == "output" else f"--{place}"
+
+
+def _check_kind(place, path):
+    """ValueError for the ending of a file that cannot hold what is to be written there."""
+    from ...data.image import picture_format
+    from ...kernels.files import is_stream
+
+    suffix = path.suffix.lower()
+    if place == "prob" and suffix not in (".npy", ".tif", ".tiff"):
+        raise ValueError(f"--prob {path}: needed .npy or .tif")
+    if place == "mask" and suffix != ".png" and not is_stream(path):
+        raise ValueError(f"--mask {path}: needed .png, which keeps every label as it is")
+    if place in ("output", "figure"):
+        picture_format(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...backend.reading import read_text
 from ...typing import Array
 from ..folder import SegmentationPairs, whole
 from ..pairing import find_pairs
@@ -38,7 +39,7 @@ def _names(root: Path) -> list[str]:
     info = root / "objectInfo150.txt"
     if not info.is_file():
         return [f"class {k + 1}" for k in range(150)]
-    rows = [line.split("\t") for line in info.read_text(encoding="utf-8").splitlines()[1:] if line.strip()]
+    rows = [line.split("\t") for line in read_text(info).splitlines()[1:] if line.strip()]
     if len(rows) != 150 or any(len(row) < 5 for row in rows):
         raise ValueError(f"{info} holds {len(rows)} lines; needed 150 of Idx, Ratio, Train, Val, Name")
     return [row[4].strip() for row in rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from ...backend.reading import read_json
+from ...typing import Array
 from .. import rle
 from ..pairing import IMAGE_SUFFIXES
 
@@ -34,8 +37,10 @@ def labelme_tables(folder: Path, root: Path, classes: Any = None) -> dict[str, l
         name = picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else str(picture)
         images.append({"id": len(images) + 1, "file_name": name, "height": size[0], "width": size[1]})
         for k, shape in enumerate(_shapes(whole, path)):
-            part = _outline(shape, f"{path}: shape {k}")
-            annotations.append(_annotation(annotations, images, number[str(shape["label"])], [part]))
+            where = f"{path}: shape {k}"
+            masked = shape.get("shape_type") == "mask"
+            segmentation = _labelme_mask(shape, size, where) if masked else [_outline(shape, where)]
+            annotations.append(_annotation(annotations, images, number[str(shape["label"])], segmentation))
     if not images:
         raise FileNotFoundError(f"{folder} holds no labelme JSON files")
     return {"images": images, "annotations": annotations, "categories": _categories(number)}
@@ -79,6 +84,29 @@ def _labelme_image(path: Path, whole: dict[str, Any]) -> Path:
     raise FileNotFoundError(f"{path}: its image {whole.get('imagePath')} is missing")
 
 
+def _labelme_mask(shape: dict[str, Any], size: list[int], where: str) -> dict[str, Any]:
+    """Run lengths of a labelme shape of type mask: a PNG in base64, and its box."""
+    from PIL import Image
+
+    try:
+        (x, y), _ = np.rint(np.asarray(shape["points"], np.float64)).astype(int).tolist()
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=("PNG",)) as picture:
+            inside = np.array(picture.convert("L")) > 0
+    except Exception as error:  # decoders raise errors of many kinds
+        raise ValueError(f"{where}: its mask is no PNG in base64 with a box of two points") from error
+    (h, w), (H, W) = inside.shape, size
+    if min(x, y) < 0 or x + w > W or y + h > H:
+        raise ValueError(f"{where}: its mask of {w} x {h} pixels at {x}, {y} does not fit the image of {W} x {H}")
+    whole = np.zeros((H, W), np.uint8)
+    whole[y : y + h, x : x + w] = inside
+    return _run_lengths(whole)
+
+
+def _run_lengths(mask: Array) -> dict[str, Any]:
+    code = rle.encode(mask)
+    return {"size": list(code["size"]), "counts": code["counts"].tolist()}
+
+
 def _outline(shape: dict[str, Any], where: str) -> list[float]:
     """x1, y1, x2, y2, ... of a labelme shape that covers an area."""
     kind = shape.get("shape_type", "polygon")
@@ -93,7 +121,7 @@ def _outline(shape: dict[str, Any], where: str) -> list[float]:
         radius = np.hypot(*(points[1] - points[0]))
         points = points[0] + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     elif kind != "polygon":
-        raise ValueError(f"{where}: shape_type {kind!r} is not supported; needed polygon, rectangle or circle")
+        raise ValueError(f"{where}: shape_type {kind!r} is not supported; needed polygon, rectangle, circle or mask")
     if len(points) < 3:
         raise ValueError(f"{where}: a polygon of {len(points)} points; needed at least 3")
     return points.ravel().tolist()
@@ -146,6 +174,5 @@ def _cvat_shape(shape: ElementTree.Element, image: dict[str, Any], path: Path) -
             raise ValueError(f"a mask of {inside.size} pixels at {left}, {top} does not fit {w} x {h} in the image")
         mask = np.zeros((image["height"], image["width"]), np.uint8)
         mask[top : top + h, left : left + w] = inside.reshape(h, w)
-        code = rle.encode(mask)
-        return {"size": list(code["size"]), "counts": code["counts"].tolist()}
+        return _run_lengths(mask)
     raise ValueError(f"a shape {shape.tag!r} is not supported; needed polygon, box or mask")

@@ -62,13 +62,13 @@ class ObjectsAsMask:
 def coco(root: Path, part: str | None, options: LayoutOptions) -> Any:
     """annotations/instances_train2017.json with train2017/ and so on; one JSON a part; or one JSON, divided."""
     file, images, own = _find(root, part)
-    return _finish(CocoInstances(images, file, crowd=not options.instances), own, root, part, options)
+    return _finish(_read(images, file, options, crowd=not options.instances), own, root, part, options)
 
 
 def coco_semantic(root: Path, part: str | None, options: LayoutOptions) -> Any:
     """The same as a label for every pixel."""
     file, images, own = _find(root, part)
-    dataset = ObjectsAsMask(_checked(CocoInstances(images, file)), options.image_format)
+    dataset = ObjectsAsMask(_checked(_read(images, file, options)), options.image_format)
     return dataset if own else divided(dataset, options.split, part, root)
 
 
@@ -76,25 +76,30 @@ def roboflow(root: Path, part: str | None, options: LayoutOptions) -> Any:
     """Roboflow's COCO export: train/, valid/ and test/, each with images and _annotations.coco.json."""
     folders = {"train": "train", "val": "valid", "test": "test", None: "train"}
     if (root / ROBOFLOW).is_file():
-        return _finish(CocoInstances(root, root / ROBOFLOW), False, root, part, options)
+        return _finish(_read(root, root / ROBOFLOW, options), False, root, part, options)
     folder = root / folders[part]
     if not (folder / ROBOFLOW).is_file():
         raise FileNotFoundError(f"{folder / ROBOFLOW} is missing; --data roboflow needs an export in COCO's format")
-    return _finish(CocoInstances(folder, folder / ROBOFLOW), True, root, part, options)
+    return _finish(_read(folder, folder / ROBOFLOW, options), True, root, part, options)
 
 
 def labelme(root: Path, part: str | None, options: LayoutOptions) -> Any:
     """A labelme JSON beside each image; in root/train and root/val, or divided. Classes are the labels, in order of name."""
     folder, own = _part_folder(root, part)
     tables = labelme_tables(folder, root if own else folder, options.classes)
-    return _finish(CocoInstances(folder, tables, source=folder), own, root, part, options)
+    return _finish(_read(folder, tables, options, source=folder), own, root, part, options)
 
 
 def cvat(root: Path, part: str | None, options: LayoutOptions) -> Any:
     """CVAT for images 1.1: annotations.xml with the images beside it or in images/."""
     folder, own = _part_folder(root, part)
     tables, images = cvat_tables(folder)
-    return _finish(CocoInstances(images, tables, source=folder / "annotations.xml"), own, root, part, options)
+    return _finish(_read(images, tables, options, source=folder / "annotations.xml"), own, root, part, options)
+
+
+def _read(images: Path, annotations: Any, options: LayoutOptions, **more: Any) -> CocoInstances:
+    boxes = options.boxes and options.instances
+    return CocoInstances(images, annotations, boxes=boxes, exif=options.image_format.exif, **more)
 
 
 def _checked(dataset: CocoInstances) -> CocoInstances:

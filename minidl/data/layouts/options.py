@@ -17,6 +17,7 @@ class LayoutOptions:
     split: the share that validates where the layout does not divide the data; lists: a folder of train.txt, val.txt, ...
     unpaired: leave out images without a mask and masks without an image instead of refusing them.
     instances: objects instead of a label for every pixel, where the layout has them.
+    boxes: objects need boxes alone; those without an outline are taken as rectangles.
     download: fetch what is missing.
     """
 
@@ -31,5 +32,6 @@ class LayoutOptions:
     lists: str | None = None
     unpaired: bool = False
     instances: bool = False
+    boxes: bool = False
     download: bool = False
     image_format: ImageFormat = field(default_factory=ImageFormat)

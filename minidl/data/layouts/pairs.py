@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+from ...backend.reading import read_text
 from ..folder import SegmentationPairs, listed, whole
 from ..pairing import IMAGE_SUFFIXES, Pairing, find_pairs
 from .options import LayoutOptions
@@ -49,14 +50,19 @@ def folder(root: Path, part: str | None, options: LayoutOptions) -> Any:
 def pairing(root: Path, options: LayoutOptions) -> tuple[Pairing, Path, Path]:
     """(the Pairing, the folder of images, that of masks) of one root; errors name the option that mends them."""
     images, masks = _inside(root, options.images), _inside(root, options.masks)
-    for path, option, names in ((images, "--images", IMAGE_NAMES), (masks, "--masks", MASK_NAMES)):
-        if not path.is_dir():
-            raise FileNotFoundError(f"{path} is not a folder{_suggestion(root, option, names)}")
+    wanted = ((images, "--images", IMAGE_NAMES), (masks, "--masks", MASK_NAMES))
+    absent = [(path, option, names) for path, option, names in wanted if not path.is_dir()]
+    if absent:
+        paths = " and ".join(str(path) for path, _, _ in absent)
+        verb = "are no folders" if len(absent) == 2 else "is not a folder"
+        options_of = [(option, names) for _, option, names in absent]
+        raise FileNotFoundError(f"{paths} {verb}{_suggestion(root, options_of)}")
     found = find_pairs(images, masks, options.image_suffix, options.mask_suffix)
     if found.images_alone and found.masks_alone and not found.pairs:
+        hint = _suffix_hint(found) or "; names may differ by --image-suffix and --mask-suffix alone"
         raise FileNotFoundError(
             f"in {images} and {masks}: no image has a mask of the same name, such as {found.images_alone[0].name} and "
-            f"{found.masks_alone[0].name}{_suffix_hint(found)}"
+            f"{found.masks_alone[0].name}{hint}"
         )
     if not options.unpaired or not found.pairs:
         try:
@@ -72,15 +78,20 @@ def _inside(root: Path, name: str) -> Path:
     return Path(os.path.expanduser(name)) if os.path.isabs(os.path.expanduser(name)) else root / name
 
 
-def _suggestion(root: Path, option: str, names: tuple[str, ...]) -> str:
+def _suggestion(root: Path, absent: list[tuple[str, tuple[str, ...]]]) -> str:
+    """What to say of the options that name a folder which is not there: the name of one that is, where one is likely."""
     if not root.is_dir():
         return ""
-    there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    known = [name for name in there if name.lower() in (*names, option[2:])]
-    if known:
-        return f"; {root} has {known[0]}: {option} {known[0]}"
+    there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
     if there:
-        return f"; {root} has {listed(there)}: {option} says which one"
+        words = []
+        for option, names in absent:
+            known = [name for name in there if name.lower() in (*names, option[2:])]
+            words.append(f"{option} {known[0]}" if known else f"{option} NAME")
+        beside = (
+            f", or --masks {there[0]} --mask-suffix TEXT where masks lie beside the images" if len(there) == 1 else ""
+        )
+        return f"; {root} has {listed(there)}: {' '.join(words)}{beside}"
     loose = any(p.suffix.lower() in IMAGE_SUFFIXES for p in root.iterdir())
     return f"; {root} holds pictures but no folders: --images . --masks . --mask-suffix _mask" if loose else ""
 
@@ -89,8 +100,12 @@ def _suffix_hint(found: Pairing) -> str:
     """The mask suffix that would pair the two, where there is one."""
     mask, images = found.masks_alone[0].stem, {path.stem for path in found.images_alone}
     for cut in range(len(mask) - 1, 0, -1):
-        if mask[:cut] in images:
-            return f"; --mask-suffix {mask[cut:]}"
+        suffix = mask[cut:]
+        fitting = [
+            path for path in found.masks_alone if path.stem.endswith(suffix) and path.stem[: -len(suffix)] in images
+        ]
+        if 2 * len(fitting) > len(found.masks_alone):
+            return f"; --mask-suffix {suffix}"
     return ""
 
 
@@ -125,7 +140,7 @@ def _listed(found: Pairing, images: Path, list_file: Path) -> list:
         inside = unicodedata.normalize("NFC", pair[0].relative_to(images).as_posix())
         for key in (inside, inside.rpartition(".")[0], pair[0].name, pair[0].stem):
             known.setdefault(key, pair)
-    text = unicodedata.normalize("NFC", list_file.read_text(encoding="utf-8-sig"))
+    text = unicodedata.normalize("NFC", read_text(list_file))
     names = [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
     missing = [name for name in names if name not in known and name.split()[0] not in known]
     if missing or not names:
@@ -136,7 +151,7 @@ def _listed(found: Pairing, images: Path, list_file: Path) -> list:
 def _dataset(pairs: list, options: LayoutOptions) -> SegmentationPairs:
     decoder, classes, colors = options.decoder, options.classes, None
     if hasattr(decoder, "names"):
-        if classes is not None and tuple(classes) != decoder.names and classes != len(decoder.names):
+        if classes not in (None, len(decoder.names)) and (isinstance(classes, int) or tuple(classes) != decoder.names):
             raise ValueError(f"--folder-classes {classes}: the table of --colors names {', '.join(decoder.names)}")
         classes, colors = decoder.names, decoder.first_colors()
     elif classes is None and decoder is not None:

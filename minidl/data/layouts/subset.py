@@ -30,6 +30,13 @@ class Subset:
         return self.dataset.labels(self.indices[index])
 
 
+def innermost(dataset: Any, index: int) -> tuple[Any, int]:
+    """(the dataset that Subsets of Subsets take their samples from, the index of sample `index` in it)."""
+    while isinstance(dataset, Subset):
+        dataset, index = dataset.dataset, dataset.indices[index]
+    return dataset, index
+
+
 def part_of(count: int, share: float, part: str) -> list[int]:
     """The indices of "train" or "val": sample k validates where floor((k + 1) share) exceeds floor(k share).
 

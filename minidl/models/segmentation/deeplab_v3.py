@@ -146,11 +146,19 @@ def deeplab_v3_small(num_classes: int = 11, aux_loss: bool = False) -> DeepLabV3
     return DeepLabV3(backbones.resnet_small(output_stride=8), num_classes, (1, 2, 3), aux_loss, width=64)
 
 
+def _fcn_resnet(resnet, num_classes, aux_loss):
+    aux = FCNHead(1024, num_classes) if aux_loss else None
+    return DilatedNetwork(resnet(None, output_stride=8), FCNHead(2048, num_classes), num_classes, aux)
+
+
 def fcn_resnet50(num_classes: int = 21, aux_loss: bool = False) -> DilatedNetwork:
     """FCN on a dilated ResNet-50 with torchvision's parameter names; 32.96 M parameters, 35.32 M with aux."""
-    backbone = backbones.resnet50(None, output_stride=8)
-    aux = FCNHead(1024, num_classes) if aux_loss else None
-    return DilatedNetwork(backbone, FCNHead(2048, num_classes), num_classes, aux)
+    return _fcn_resnet(backbones.resnet50, num_classes, aux_loss)
+
+
+def fcn_resnet101(num_classes: int = 21, aux_loss: bool = False) -> DilatedNetwork:
+    """The same on ResNet-101; 51.95 M parameters, 54.31 M with aux."""
+    return _fcn_resnet(backbones.resnet101, num_classes, aux_loss)
 
 
 def fcn_resnet_small(num_classes: int = 11, aux_loss: bool = False) -> DilatedNetwork:
