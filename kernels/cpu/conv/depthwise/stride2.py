@@ -1,4 +1,4 @@
-"""Depthwise 3x3 convolution of stride 2 where the image lies, down the columns as in depthwise_stride1.py.
+"""Depthwise 3x3 convolution of stride 2 where the image lies, down the columns as in stride1.py.
 
 Column j of the result sees columns 2 j - p, + 1 and + 2 of x: the even elements of two vectors, their odd ones, and the odd
 ones of two vectors one element further on. With u[0], u[1], u[2] for these,
@@ -16,14 +16,14 @@ j - 1 of y, its right neighbour by weight 1, at j: `cross` and `single`, interle
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inlined, njit
-from ..runtime.threads import get_num_threads
-from ..simd.interleave import evens, odds, permute_to_evens_order, restore_order, store_interleaved
-from ..simd.micro_kernel import panel_width
-from ..simd.prefetch import prefetch
-from ..simd.vector import broadcast, clear_run, lanes_of, load, masked_load, reduce_add, store
-from .depthwise_stride1 import Window, add_three, broadcast_weights, plane
-from .packing import image
+from ...runtime.jit import inlined, kernel, njit
+from ...runtime.threads import get_num_threads
+from ...simd.interleave import evens, odds, permute_to_evens_order, restore_order, store_interleaved
+from ...simd.micro_kernel import panel_width
+from ...simd.prefetch import prefetch
+from ...simd.vector import broadcast, clear_run, lanes_of, load, masked_load, store
+from ..operands import Image, image
+from .stride1 import Window, add_three, broadcast_weights, plane, reduce_taps
 
 STRIP_BYTES = 16 * 1024  # of x
 
@@ -127,7 +127,7 @@ def _correlate_columns(x, y, rows, columns, window, inside, sums):
 
 
 @njit(parallel=True, cache=True, _nrt=False)
-def _convolve(x, w, bias, y, window, R, T):
+def _convolve(x: Image, w, bias, y: Image, window: Window, R, T):
     planes, C = y.batch * y.channels, y.channels
     for thread in prange(T):
         lanes = lanes_of(x.data)
@@ -146,7 +146,7 @@ def _convolve(x, w, bias, y, window, R, T):
 
 
 @njit(parallel=True, cache=True, _nrt=False)
-def _transpose(y, w, bias, x, window, R, T):
+def _transpose(y: Image, w, bias, x: Image, window: Window, R, T):
     planes, C = x.batch * x.channels, x.channels
     for thread in prange(T):
         lanes = lanes_of(x.data)
@@ -164,27 +164,31 @@ def _transpose(y, w, bias, x, window, R, T):
                         _scatter_columns(source, weights, offset, target, (first, last), q, window, False)
 
 
-@njit(parallel=True, cache=True)
-def _weight(x, y, window, R, w, T):
+@inlined
+def _correlate_planes(x, y, window, R, sums):
+    """sums[k, l] += y x over all pixels of two planes."""
+    lanes = lanes_of(x.data)
+    for first in range(0, y.height, R):
+        last = min(first + R, y.height)
+        for run in range(0, y.width, lanes):
+            q = max(min(run, y.width - lanes), 0)
+            a = 2 * q - window.pad_cols
+            if q == run and q + lanes <= y.width and a >= 0 and a + 1 + 2 * lanes <= x.width:
+                _correlate_columns(x, y, (first, last), (q, run), window, True, sums)
+            else:
+                _correlate_columns(x, y, (first, last), (q, run), window, False, sums)
+
+
+@kernel
+def _weight(x: Image, y: Image, window: Window, R, w, T):
     C = w.shape[0]
     for thread in prange(T):
-        lanes = lanes_of(x.data)
-        sums = np.empty(9 * lanes, x.data.dtype)
+        sums = np.empty(9 * lanes_of(x.data), x.data.dtype)
         for c in range(thread * C // T, (thread + 1) * C // T):
             clear_run(sums, 0, sums.size)
             for p in range(c, y.batch * C, C):
-                source, target = plane(x, p), plane(y, p)
-                for first in range(0, y.height, R):
-                    last = min(first + R, y.height)
-                    for run in range(0, y.width, lanes):
-                        q = max(min(run, y.width - lanes), 0)
-                        a = 2 * q - window.pad_cols
-                        if q == run and q + lanes <= y.width and a >= 0 and a + 1 + 2 * lanes <= x.width:
-                            _correlate_columns(source, target, (first, last), (q, run), window, True, sums)
-                        else:
-                            _correlate_columns(source, target, (first, last), (q, run), window, False, sums)
-            for k in range(9):
-                w[c, k] = reduce_add(load(sums, k * lanes), w.dtype.type(0))
+                _correlate_planes(plane(x, p), plane(y, p), window, R, sums)
+            reduce_taps(sums, w, c)
 
 
 def serves(geometry, x, y):

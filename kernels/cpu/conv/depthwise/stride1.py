@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inlined, kernel, njit
-from ..runtime.threads import get_num_threads
-from ..simd.micro_kernel import panel_width
-from ..simd.prefetch import prefetch_range
-from ..simd.vector import broadcast, clear_run, lanes_of, load, masked_load, reduce_add, store
-from .packing import image
+from ...runtime.jit import inlined, kernel, njit
+from ...runtime.threads import get_num_threads
+from ...simd.micro_kernel import panel_width
+from ...simd.prefetch import prefetch_range
+from ...simd.vector import broadcast, clear_run, lanes_of, load, masked_load, reduce_add, store
+from ..operands import Image, image
 
 STRIP_BYTES = 8 * 1024
 
@@ -142,7 +142,7 @@ def _prefetch_strip(plane, last, run, rows, lanes):
 
 
 @njit(parallel=True, cache=True, _nrt=False)
-def _convolve(x, w, bias, y, window, R, T):
+def _convolve(x: Image, w, bias, y: Image, window: Window, R, T):
     planes, C = y.batch * y.channels, y.channels
     for thread in prange(T):
         lanes = lanes_of(x.data)
@@ -161,28 +161,39 @@ def _convolve(x, w, bias, y, window, R, T):
                         _filter_columns(source, weights, offset, target, (first, last), q, window, False)
 
 
+@inlined
+def _correlate_planes(x, y, window, R, sums):
+    """sums[k, l] += y x over all pixels of two planes."""
+    lanes = lanes_of(x.data)
+    for first in range(0, y.height, R):
+        last = min(first + R, y.height)
+        for run in range(0, y.width, lanes):
+            _prefetch_strip(x, last, run, last - first, lanes)
+            _prefetch_strip(y, last, run, last - first, lanes)
+            q = max(min(run, y.width - lanes), 0)
+            if q == run and q + lanes <= y.width and _inside(q, lanes, x.width, window):
+                _correlate_columns(x, y, (first, last), (q, run), window, True, sums)
+            else:
+                _correlate_columns(x, y, (first, last), (q, run), window, False, sums)
+
+
+@inlined
+def reduce_taps(sums, w, c):
+    """w[c, k] = the sum of vector k."""
+    for k in range(9):
+        w[c, k] = reduce_add(load(sums, k * lanes_of(sums)), w.dtype.type(0))
+
+
 @kernel
-def _weight(x, y, window, R, w, T):
+def _weight(x: Image, y: Image, window: Window, R, w, T):
     C = w.shape[0]
     for thread in prange(T):
-        lanes = lanes_of(x.data)
-        sums = np.empty(9 * lanes, x.data.dtype)
+        sums = np.empty(9 * lanes_of(x.data), x.data.dtype)
         for c in range(thread * C // T, (thread + 1) * C // T):
             clear_run(sums, 0, sums.size)
             for p in range(c, y.batch * C, C):
-                source, target = plane(x, p), plane(y, p)
-                for first in range(0, y.height, R):
-                    last = min(first + R, y.height)
-                    for run in range(0, y.width, lanes):
-                        _prefetch_strip(source, last, run, last - first, lanes)
-                        _prefetch_strip(target, last, run, last - first, lanes)
-                        q = max(min(run, y.width - lanes), 0)
-                        if q == run and q + lanes <= y.width and _inside(q, lanes, x.width, window):
-                            _correlate_columns(source, target, (first, last), (q, run), window, True, sums)
-                        else:
-                            _correlate_columns(source, target, (first, last), (q, run), window, False, sums)
-            for k in range(9):
-                w[c, k] = reduce_add(load(sums, k * lanes), w.dtype.type(0))
+                _correlate_planes(plane(x, p), plane(y, p), window, R, sums)
+            reduce_taps(sums, w, c)
 
 
 def serves(geometry, result):

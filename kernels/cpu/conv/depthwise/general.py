@@ -8,7 +8,7 @@
 
 As in direct_pixels.py the windows' taps are contiguous runs of the copy, and accumulators stay in registers over all taps. The
 transposed convolution is the same loop over its s x s phases, the weight gradient a dot product of the same runs with y. The
-commonest cases do without the copy: 3x3 of stride 1 in depthwise_stride1.py, of stride 2 in depthwise_stride2.py.
+commonest cases do without the copy: 3x3 of stride 1 in stride1.py, of stride 2 in stride2.py.
 """
 
 from typing import NamedTuple
@@ -16,14 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inlined, kernel
-from ..runtime.threads import get_num_threads
-from ..simd.micro_kernel import panel_width
-from ..simd.vector import broadcast, clear_run, copy_run, lanes_of, load, reduce_add, store
-from . import depthwise_stride1 as stride1
-from . import depthwise_stride2 as stride2
-from .packing import image
-from .tiles import adjoint_taps, layout, window_taps
+from ...runtime.jit import inlined, kernel
+from ...runtime.threads import get_num_threads
+from ...simd.micro_kernel import panel_width
+from ...simd.vector import broadcast, clear_run, copy_run, lanes_of, load, reduce_add, store
+from ..operands import Image, image
+from ..taps import adjoint_taps, window_taps
+from ..tiles import Tile, layout
+from . import stride1, stride2
 
 STRIP_BYTES = 24 * 1024
 
@@ -102,7 +102,7 @@ def _interleave_phases(lines, phases, W, y, at):
 
 
 @kernel
-def _convolve(x, w, bias, y, tile, filter, T):
+def _convolve(x: Image, w, bias, y: Image, tile: Tile, filter: Filter, T):
     C, H, W, R = y.channels, y.height, y.width, tile.rows
     up = filter.up_rows, filter.up_cols
     planes, halo, offsets, starts, pitch = y.batch * C, tile.seen - R, filter.offsets, filter.starts, tile.pitch
@@ -193,7 +193,7 @@ def _products(x, offsets, pixels, n, sums):
 
 
 @kernel
-def _weight(x, y, tile, offsets, w, T):
+def _weight(x: Image, y: Image, tile: Tile, offsets, w, T):
     C, taps = w.shape
     H, W, R, pitch = y.height, y.width, tile.rows, tile.pitch
     lanes, dtype = lanes_of(x.data), x.data.dtype
