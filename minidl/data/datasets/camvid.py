@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
-from ..typing import PathLike
-from .download import fetch
-from .folder import SegmentationFolder
+from ...typing import PathLike
+from ..download import fetch
+from ..folder import SegmentationFolder
 
 CLASSES = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
 COLORS = [(128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0)]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..typing import PathLike
-from .archive import unpack
-from .download import fetch
-from .folder import SegmentationPairs, listed_pairs
+from ...typing import PathLike
+from ..archive import unpack
+from ..download import fetch
+from ..folder import SegmentationPairs, listed_pairs
 
 BASE = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
 ARCHIVES = {"images": "5c4f3ee8e5d25df40f4fd59a7f44e54c", "annotations": "95a8c909bbe2e81eed6a22bccdf3f68f"}

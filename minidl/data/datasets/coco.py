@@ -9,13 +9,13 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from ..backend.reading import read_json
-from ..typing import ArrayLike, PathLike
-from . import rle
-from .folder import listed
-from .image import read_image, voc_palette
-from .targets import mask_boxes
-from .types import RunLengths, Sample
+from ...backend.reading import read_json
+from ...typing import ArrayLike, PathLike
+from .. import rle
+from ..folder import listed
+from ..image import read_image, voc_palette
+from ..targets import mask_boxes
+from ..types import RunLengths, Sample
 
 TABLES = {  # key of the JSON file: what every entry must have
     "images": {"id": int, "file_name": str, "height": int, "width": int},

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..typing import PathLike
-from .archive import unpack
-from .download import fetch
-from .folder import SegmentationPairs, listed_pairs
+from ...typing import PathLike
+from ..archive import unpack
+from ..download import fetch
+from ..folder import SegmentationPairs, listed_pairs
 
 CLASSES = [
     "background",

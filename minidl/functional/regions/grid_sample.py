@@ -10,15 +10,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..autograd.primitive import differentiate_through, primitive
-from ..autograd.tensor import Tensor
-from ..backend import kernels, like
-from .conv import check_images
-from .elementwise import where
-from .join import stack
-from .pool import _plane_gather
-from .reduce import sum
-from .shape import unsqueeze
+from ...autograd.primitive import differentiate_through, primitive
+from ...autograd.tensor import Tensor
+from ...backend import kernels, like
+from ..conv import check_images
+from ..elementwise import where
+from ..join import stack
+from ..pool import _plane_gather
+from ..reduce import sum
+from ..shape import unsqueeze
 
 
 @primitive
