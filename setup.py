@@ -44,7 +44,10 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["minidl", "minidl.*"]) + [f"minidl.{name}" for name in kernels],
     package_dir={"minidl": "minidl", "minidl.kernels": "kernels"},
-    package_data={"minidl": ["py.typed", "data/*.gz"], "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"]},
+    package_data={
+        "minidl": ["py.typed", "data/datasets/*.gz"],
+        "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"],
+    },
     install_requires=[
         "numpy>=2.0",
         "numba>=0.60",

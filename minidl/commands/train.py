@@ -78,6 +78,7 @@ def run(args):
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
     made = not folder.exists() and not ranks.rank
+    parents = [parent for parent in folder.parents if not (ranks.rank or parent.exists())]  # innermost first
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"--out {folder} is a file; needed a folder")
     if not (args.resume or ranks.rank):
@@ -102,7 +103,10 @@ def run(args):
         raise
     finally:
         if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()  # nothing was begun
+            for path in (folder, *parents):  # nothing was begun
+                if any(path.iterdir()):
+                    break
+                path.rmdir()
     score = parts.task.best
     judged = [row for row in history if f"val_{score}" in row]
     best = max(judged, key=lambda row: -math.inf if math.isnan(row[f"val_{score}"]) else row[f"val_{score}"])
@@ -163,7 +167,9 @@ def _fresh(folder, given):
         raise FileExistsError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
     config = {name: default for name, (default, _, _) in OPTIONS.items()}
     if given["config"] is not None:
-        config |= {k: v for k, v in building.read_config(given["config"]).items() if k in OPTIONS}
+        stored = building.read_config(given["config"])
+        checks.check_file(stored, given["config"])
+        config |= {k: v for k, v in stored.items() if k in OPTIONS}
     config |= {name: given[name] for name in OPTIONS if name in given}
     config["task"] = building.task_of(config["model"])
     checks.check(config, given)
@@ -217,7 +223,7 @@ def _resumed(folder, given):
         raise FileNotFoundError(f"{folder / CONFIG} is missing: there is no run to resume")
     stored = building.read_config(folder / CONFIG)
     config = options.complete(stored)
-    _check(config, folder / CONFIG)
+    checks.check_run(config, folder / CONFIG)
     for name in given.keys() & config.keys() - MAY_CHANGE:
         if given[name] != config[name]:
             raise ValueError(
@@ -233,19 +239,6 @@ def _resumed(folder, given):
     if changed.get("epochs", 0) > stored["epochs"] and not world().rank:
         building.write_config(folder / CONFIG, config)
     return _Parts(config | {"weights": None}, parts_of(config), None)
-
-
-def _check(config, path):
-    """ValueError, naming the file, for a setting that no `minidl train` wrote."""
-    for name, (default, _, extra) in OPTIONS.items():
-        value, kind = config[name], type(default)
-        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
-        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
-        wrong |= "choices" in extra and value not in extra["choices"]
-        if wrong and value is not None:
-            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
-    if not isinstance(config.get("classes"), list) or not all(isinstance(name, str) for name in config["classes"]):
-        raise ValueError(f"{path}: classes is {config.get('classes')!r}; needed a list of names")
 
 
 def _train(folder, parts, tensorboard):
