@@ -143,8 +143,10 @@ def _listed(found: Pairing, images: Path, list_file: Path) -> list:
     text = unicodedata.normalize("NFC", read_text(list_file))
     names = [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
     missing = [name for name in names if name not in known and name.split()[0] not in known]
-    if missing or not names:
-        raise FileNotFoundError(f"{list_file} lists {len(names)} images; not found: {listed(missing) or 'none'}")
+    if not names:
+        raise ValueError(f"{list_file} lists no image")
+    if missing:
+        raise FileNotFoundError(f"{list_file} lists {len(names)} images; not found: {listed(missing)}")
     return [known[name] if name in known else known[name.split()[0]] for name in names]
 
 

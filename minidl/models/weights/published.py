@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...data.datasets.voc import CLASSES as VOC_CLASSES
 from ...data.download import fetch
-from ...data.voc import CLASSES as VOC_CLASSES
 from ...typing import PathLike
 from .coco_names import COCO_CLASSES
 
