@@ -11,7 +11,8 @@ extras = {
     "lessons": ["jupyter", "ipywidgets", "scikit-image", "scikit-learn"],
     "cuda12": ["cupy-cuda12x[ctk]>=14"],
     "cuda13": ["cupy-cuda13x[ctk]>=14"],
-    "mpi": ["mpi4py"],
+    "mpi": ["mpi4py>=4", "openmpi>=5; sys_platform != 'win32'", "impi-rt; sys_platform == 'win32'"],
+    "large": ["tifffile", "imagecodecs", "zarr>=3"],
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
 }
@@ -27,6 +28,8 @@ extras["test"] = [
     "import-linter",
     "onnxruntime",
     *extras["onnx"],
+    *extras["mpi"],
+    *extras["large"],
     *extras["lessons"],
 ]
 

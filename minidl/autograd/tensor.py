@@ -14,7 +14,7 @@ from ..typing import Array, DTypeLike, Shape, TensorLike
 from .anomaly import caller
 from .axes import axis
 from .retain import Keep
-from .tape import Leaf, Node, is_grad_enabled, touch
+from .tape import Leaf, Node, hooked, is_grad_enabled, touch
 
 if TYPE_CHECKING:
     from .tensor_methods import TensorMethods
@@ -181,13 +181,15 @@ class Tensor(TensorMethods):
         return self
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
-        """Call `hook(gradient)` when this tensor's gradient is known; a Tensor that it returns replaces the gradient.
+        """Call `hook(gradient)` as soon as this tensor's gradient is known; a Tensor that it returns replaces the gradient.
 
         Returns a function that removes the hook.
         """
         if not self.requires_grad:
             raise RuntimeError("register_hook: the tensor does not require grad")
         node = self.node
+        if isinstance(node, Leaf):
+            hooked.add(node)
         hooks = node.hooks or []
         last = [h for h in hooks if isinstance(h, Keep)]  # `retain_grad` keeps what the other hooks leave
         node.hooks = [*(h for h in hooks if h not in last), hook, *last]

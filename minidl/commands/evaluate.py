@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   minidl evaluate runs/camvid
   minidl evaluate runs/camvid/last.safetensors --root CamVid --json scores.json
   minidl evaluate runs/camvid --split test --confusion matrix.csv --confusion-picture matrix.png
+  minidl evaluate runs/tissue --image slide.tif --truth labels.tif     one image larger than the memory
   minidl evaluate --weights deeplabv3_resnet50 --data voc --root VOC
   minidl evaluate runs/camvid --page worst.html        the images on one page, worst first
 """
@@ -63,6 +64,10 @@ def register(subparsers):
         help="predict in tiles of PIXELS x PIXELS, for images too large for the memory",
     )
     parser.add_argument(
+        "--image", metavar="FILE", help="instead of the data: one image of any size, read window by window"
+    )
+    parser.add_argument("--truth", metavar="FILE", help="the labels of --image: a TIFF, zarr or .npy of its size")
+    parser.add_argument(
         "--skip-broken", action="store_true", help="leave out images that cannot be decoded, with a warning"
     )
     options.add(parser.add_argument_group("the data of --weights"), OF_DATA)
@@ -87,6 +92,10 @@ def run(args):
         for name in ("confusion", "confusion_picture", "page", "tile"):
             if getattr(args, name):
                 raise ValueError(f"--{name.replace('_', '-')} has no effect: {config['model']} is a detector")
+    if (args.image is None) != (args.truth is None):
+        raise ValueError("--image and --truth go together")
+    if args.image is not None:
+        return _large(model.to(args.device), config, args)
     dataset = build_dataset(config, ("train", "val", "test").index(args.split))
     config = {"ignore_index": dataset.ignore_index} | config
     if args.weights and config["classes"] == [f"class {k}" for k in range(len(dataset.classes))]:
@@ -102,6 +111,31 @@ def run(args):
         scores = _segmentation(model, config, dataset, args, path)
     if args.json:
         write(args.json, json.dumps(scores, indent=2) + "\n")
+
+
+def _large(model, config, args):
+    from ..backend.ranks import world
+    from ..kernels.files import write
+    from .setup.large import evaluate_large
+    from .setup.scoring import confusion_csv
+
+    if config["task"] == "detection":
+        raise ValueError(f"--image has no effect: {config['model']} is a detector")
+    for name in ("page", "confusion_picture"):
+        if getattr(args, name):
+            raise ValueError(f"--{name.replace('_', '-')} has no effect with --image")
+    matrix = evaluate_large(model, config, args.image, args.truth, args.tile)
+    scores = {"mean IoU": matrix.mean_iou(), "mean Dice": matrix.mean_dice(), "pixel accuracy": matrix.pixel_accuracy()}
+    if world().rank:
+        return
+    print(f"{args.image}, {matrix.counts.sum():,} labelled pixels\n")
+    for name, value in [*zip(map(printable, config["classes"]), matrix.iou()), *scores.items()]:
+        print(f"{name:22}  {value:7.4f}")
+    if args.confusion:
+        write(args.confusion, confusion_csv(matrix.counts, config["classes"]))
+    if args.json:
+        iou = {name: None if v != v else v for name, v in zip(config["classes"], matrix.iou().tolist())}
+        write(args.json, json.dumps(scores | {"IoU": iou}, indent=2) + "\n")
 
 
 def _open(args):

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -64,33 +65,41 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
+    from ..backend.ranks import world
     from ..kernels.files import sole_user
 
-    given = vars(args)
+    ranks, given = world(), vars(args)
+    if ranks.rank:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (rank 0 speaks for all, until the process ends)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
-    made = not folder.exists()
-    parents = [parent for parent in folder.parents if not parent.exists()]  # innermost first
+    made = not folder.exists() and not ranks.rank
+    parents = [parent for parent in folder.parents if not (ranks.rank or parent.exists())]  # innermost first
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"--out {folder} is a file; needed a folder")
-    if not args.resume:
+    if not (args.resume or ranks.rank):
         folder.mkdir(parents=True, exist_ok=True)
     try:
-        with sole_user(folder) if folder.is_dir() else contextlib.nullcontext():
-            parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
+        with sole_user(folder) if folder.is_dir() and not ranks.rank else contextlib.nullcontext():
+            with ranks.first():  # the others find what it has downloaded
+                parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
+            ranks.barrier()  # all have looked before anything is written
             if args.find_lr:
+                if ranks.size > 1:
+                    raise ValueError("--find-lr runs on one process; start it without mpiexec")
                 from .setup.find_lr import find_lr
 
                 return find_lr(folder, parts)
-            if not args.resume:
+            if not (args.resume or ranks.rank):
                 building.write_config(folder / CONFIG, parts.config)
             history = _train(folder, parts, args.tensorboard)
     except Exception as error:
-        _undo(folder, made, error)
+        if not ranks.rank:
+            _undo(folder, made, error)
         raise
     finally:
         if made and folder.is_dir() and not any(folder.iterdir()):
@@ -131,6 +140,7 @@ class _Parts:
         from .setup import learning
         from .setup.loaders import build_loaders
 
+        config["device"] = ranks_device(config.get("device", "cpu"))
         self.config = config
         random.manual_seed(config["seed"])
         self.model = building.build_model(config)
@@ -139,6 +149,13 @@ class _Parts:
         self.started = learning.start_from(self.model, config["weights"]) if config["weights"] else None
         self.train, self.val = build_loaders(config, config["workers"], config["skip_broken"], datasets, self.model)
         self.task = learning.tiled_judge(learning.build_task(config, datasets[0], found), config["val_tile"])
+
+
+def ranks_device(device):
+    """On "cuda", the GPU of this rank: one each, in order on every machine."""
+    from ..backend.ranks import world
+
+    return f"cuda:{world().local_rank}" if device == "cuda" and world().size > 1 else device
 
 
 def _fresh(folder, given):
@@ -198,6 +215,7 @@ def _generator():
 
 
 def _resumed(folder, given):
+    from ..backend.ranks import world
     from .setup import checks
     from .setup.prepare import parts_of
 
@@ -218,12 +236,13 @@ def _resumed(folder, given):
         raise ValueError(f"--epochs {changed['epochs']} is fewer than the run began with ({config['epochs']})")
     config |= changed
     checks.check(config)
-    if changed.get("epochs", 0) > stored["epochs"]:
+    if changed.get("epochs", 0) > stored["epochs"] and not world().rank:
         building.write_config(folder / CONFIG, config)
     return _Parts(config | {"weights": None}, parts_of(config), None)
 
 
 def _train(folder, parts, tensorboard):
+    from ..backend.ranks import world
     from ..train import loop as training
     from ..train.run import LAST
     from .setup.learning import build_plan
@@ -257,7 +276,7 @@ def _train(folder, parts, tensorboard):
         config=config,
         task=parts.task,
         plan=build_plan(config),
-        on_epoch=Report(folder, config, parts.task.best, tensorboard),
+        on_epoch=None if world().rank else Report(folder, config, parts.task.best, tensorboard),
         progress=sys.stderr.isatty(),  # a log file gets the lines of Report and no bar
     )
 
