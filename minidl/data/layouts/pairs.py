@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _inside(root: Path, name: str) -> Path:
     return Path(os.path.expanduser(name)) if os.path.isabs(os.path.expanduser(name)) else root / name
 
 
-def _suggestion(root: Path, absent: list[tuple[str, tuple[str, ...]]]) -> str:
+def _suggestion(root: Path, absent: Sequence[tuple[str, tuple[str, ...]]]) -> str:
     """What to say of the options that name a folder which is not there: the name of one that is, where one is likely."""
     if not root.is_dir():
         return ""
