@@ -188,11 +188,9 @@ class Tensor(TensorMethods):
         if not self.requires_grad:
             raise RuntimeError("register_hook: the tensor does not require grad")
         node = self.node
-        if isinstance(node, Leaf):
-            hooked.add(node)
-        hooks = node.hooks or []
-        last = [h for h in hooks if isinstance(h, Keep)]  # `retain_grad` keeps what the other hooks leave
-        node.hooks = [*(h for h in hooks if h not in last), hook, *last]
+        hooked.update([node] if isinstance(node, Leaf) else ())
+        last = [h for h in node.hooks or () if isinstance(h, Keep)]  # `retain_grad` keeps what the other hooks leave
+        node.hooks = [*(h for h in node.hooks or () if h not in last), hook, *last]
 
         def remove():
             node.hooks = [h for h in node.hooks if h is not hook]

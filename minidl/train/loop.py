@@ -53,9 +53,7 @@ def segmentation_loss(
 
 
 def _labelled(labels, ignore_index, weight, dtype, ranks):
-    """The sum of the labelled pixels' weights, the mean over the ranks, 1 where there are none; on one GPU a Tensor, so that
-    the CPU need not wait.
-    """
+    """The sum of the labelled pixels' weights, the mean over the ranks, 1 where there are none; on one GPU a Tensor."""
     kept = labels != ignore_index
     if xp(labels) is np:
         return ranks.mean(float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum())) or 1.0
@@ -167,9 +165,7 @@ def fit(
     Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
     FileExistsError; one that holds none, with resume, a FileNotFoundError.
 
-    Under mpiexec all ranks call it alike, with the whole data sets. Each learns from its part of every batch, the batch
-    being as
-    large as on one process; rank 0 alone writes. A checkpoint goes on with any number of ranks.
+    Under mpiexec all ranks call it alike, with the whole data sets; each learns from its part of every batch, rank 0 writes.
     """
     if epochs < 1 or not len(train):
         raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
