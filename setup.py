@@ -11,7 +11,8 @@ extras = {
     "lessons": ["jupyter", "ipywidgets", "scikit-image", "scikit-learn"],
     "cuda12": ["cupy-cuda12x[ctk]>=14"],
     "cuda13": ["cupy-cuda13x[ctk]>=14"],
-    "mpi": ["mpi4py"],
+    "mpi": ["mpi4py>=4", "openmpi>=5; sys_platform != 'win32'", "impi-rt; sys_platform == 'win32'"],
+    "large": ["tifffile", "imagecodecs", "zarr>=3"],
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
 }
@@ -27,6 +28,8 @@ extras["test"] = [
     "import-linter",
     "onnxruntime",
     *extras["onnx"],
+    *extras["mpi"],
+    *extras["large"],
     *extras["lessons"],
 ]
 
@@ -41,7 +44,10 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["minidl", "minidl.*"]) + [f"minidl.{name}" for name in kernels],
     package_dir={"minidl": "minidl", "minidl.kernels": "kernels"},
-    package_data={"minidl": ["py.typed", "data/*.gz"], "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"]},
+    package_data={
+        "minidl": ["py.typed", "data/datasets/*.gz"],
+        "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"],
+    },
     install_requires=[
         "numpy>=2.0",
         "numba>=0.60",

@@ -1,6 +1,6 @@
 """minidl: semantic segmentation from scratch, small enough to read and fast enough to use."""
 
-from . import _import_paths, backend, functional, nn
+from . import _import_paths, backend, distributed, functional, nn
 from .analysis.memory import empty_cache, memory_summary
 from .analysis.profiling import profile_kernel
 from .analysis.summary import summary

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from .backend.ranks import fail, launched_rank
 from .commands import printable
 
 # Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
@@ -84,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         if args.debug:
             raise
-        print(f"minidl {args.command}: {error or 'interrupted'}", file=sys.stderr)
+        if not launched_rank():
+            print(f"minidl {args.command}: {error or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output has gone, as in `minidl info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -92,8 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if args.debug:
             raise
-        print(f"minidl {args.command}: {_one_line(error)}", file=sys.stderr)
-        return 1
+        return fail(f"minidl {args.command}: {_one_line(error)}", 1)
 
 
 def _one_line(error):

@@ -3,15 +3,15 @@
 Reading order
 -------------
 - ladder/: a convolution in steps, from loops to a register tile; at its end every word of the production files is known
-- runtime/: jit (how kernels are compiled), threads; cache_key and compile_notice when a question about the cache comes up
+- runtime/: jit (how kernels are compiled), threads; disk_cache and compile_notice when a question about the cache comes up
 - pointwise/: activation, norm, loss, optim: one pass over the data, cut among the threads
 - pool/: avg_pool and max_pool from rows; max_pool_2x2 and resample_2x with vectors; resize
 - simd/: vector (one vector type), micro_kernel (the register tile), transpose, interleave, prefetch, exp_log
-- conv/: dispatch and choice (which algorithm); tiles and packing (where pixels and weights lie); then
+- conv/: dispatch and choice (which algorithm); operands, taps, packing, tiles (where pixels and weights lie); then
   implicit_gemm: the loops of the ladder's last step, im2col's matrix packed block by block
   winograd_transforms, winograd_plan, winograd: the main case, 3x3; winograd_weight: its weight gradient
   direct_channels, direct_channels_weight: everything else; dilated, direct_pixels: the same for large rates, few channels
-  depthwise, depthwise_stride1, depthwise_stride2
+  depthwise/: general, stride1, stride2
 - regions/: roi_weights, roi_align, roi_pool, grid_sample, nms: gathers and scatters, deterministic
 - crf/: permutohedral and its filter, mean_field
 """

@@ -5,14 +5,16 @@ through `simulator/cudasim.h` when they are NumPy's (`backend.use("cudasim")`), 
 
 Reading order
 -------------
-- one thread, one number: activation, max_pool, avg_pool, resize; adjoints are gathers wherever a thread can ask "who read
-  me?", so nothing is written twice and results are the same every time
-- scatters with atomic additions, where only the data know what goes where: unpool, roi_align, roi_pool, grid_sample
-- sums over a block by shuffles and shared memory: norm, depthwise; over a pixel's classes: softmax, cross_entropy
-- tiles in shared memory: matmul, gaussian_sum, nms
-- convolution in three steps: conv_im2col.py (three matrix products), conv_plain.cu (the same product, its matrix never
+- one thread, one number: pointwise/activation, pool/max_pool, avg_pool, resize; adjoints are gathers wherever a thread can
+  ask "who read me?", so nothing is written twice and results are the same every time
+- scatters with atomic additions, where only the data know what goes where: pool/unpool, regions/roi_align, roi_pool,
+  grid_sample
+- sums over a block by shuffles and shared memory: pointwise/norm, conv/depthwise; over a pixel's classes: pointwise/softmax,
+  cross_entropy
+- tiles in shared memory: conv/matmul, crf/gaussian_sum, regions/nms
+- convolution in three steps: conv/conv_im2col.py (three matrix products), conv_plain.cu (the same product, its matrix never
   stored), conv_tensor.cu (tensor cores, asynchronous copies, swizzled shared memory; `minidl.set_precision("tf32")`)
-- sorting instead of hashing: lattice, lattice_filter
+- sorting instead of hashing: crf/lattice, lattice_filter
 
 No file here has been timed on a GPU yet. What comments say of memory traffic and banks was counted by the simulator
 (`minidl.profile_kernel`); where they say why something should be fast, that is reasoning.
@@ -29,8 +31,8 @@ How to write a row
     }
 
     # name.py
-    from .loader import Kernel, array_module, contiguous, i32
-    _scale = Kernel("name.cu", "scale")
+    from ..loader import Kernel, array_module, contiguous, i32
+    _scale = Kernel("pointwise/name.cu", "scale")
 
     def scale(x, factor):
         x = contiguous(x)                                          # contiguous(a, b, None) gives a list
@@ -50,25 +52,31 @@ How to write a row
 - A barrier must be reached by every thread of the block: no `return` before a `__syncthreads()`.
 - minidl.cuh has warp_sum, warp_max, block_sum, block_max, mma_tf32, to_tf32, copy_async, copy_async_commit and
   copy_async_wait; the simulator also knows shuffles, votes, reductions, atomics, vector types, `_rn` arithmetic.
-- `#define` before an include of several files is not needed: "other.cuh" in this folder is written into the text.
+- `#define` before an include of several files is not needed: "other.cuh", wherever it lies below this folder, is written
+  into the text.
 - Give float constants as T(0.5): a bare 0.5 is a double and slow on a GPU.
 - Blocks run in any order, several at a time; nothing may wait for another block.
 - Inside `minidl.cuda.watch()`, or with MINIDL_CUDASIM=address in the environment, the simulator watches every load and
   store. Your own text, outside this folder: `minidl.cuda.kernel(text)`.
 """
 
-from .activation import relu, relu_backward
-from .conv import conv2d, conv2d_weight, conv_transpose2d
-from .gaussian_sum import gaussian_sum
-from .grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
-from .im2col import col2im, im2col
-from .loss import cross_entropy, cross_entropy_backward, log_softmax, log_softmax_backward, softmax, softmax_backward
-from .mean_field import mean_field
-from .nms import nms
-from .norm import moments, normalize, normalize_backward
-from .optim import adam_step, sgd_step
-from .permutohedral import permutohedral_filter, permutohedral_lattice
-from .pool import (
+from .conv.conv import conv2d, conv2d_weight, conv_transpose2d
+from .conv.im2col import col2im, im2col
+from .crf.gaussian_sum import gaussian_sum
+from .crf.mean_field import mean_field
+from .crf.permutohedral import permutohedral_filter, permutohedral_lattice
+from .pointwise.activation import relu, relu_backward
+from .pointwise.loss import (
+    cross_entropy,
+    cross_entropy_backward,
+    log_softmax,
+    log_softmax_backward,
+    softmax,
+    softmax_backward,
+)
+from .pointwise.norm import moments, normalize, normalize_backward
+from .pointwise.optim import adam_step, sgd_step
+from .pool.pool import (
     adaptive_avg_pool2d,
     adaptive_avg_pool2d_adjoint,
     adaptive_max_pool2d,
@@ -76,7 +84,9 @@ from .pool import (
     avg_pool2d_adjoint,
     max_pool2d,
 )
-from .resize import resize2d, resize2d_adjoint
-from .roi_align import roi_align, roi_align_adjoint, roi_align_max
-from .roi_pool import roi_gather, roi_pool, roi_scatter
-from .unpool import plane_gather, plane_scatter
+from .pool.resize import resize2d, resize2d_adjoint
+from .pool.unpool import plane_gather, plane_scatter
+from .regions.grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
+from .regions.nms import nms
+from .regions.roi_align import roi_align, roi_align_adjoint, roi_align_max
+from .regions.roi_pool import roi_gather, roi_pool, roi_scatter

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def fault(flag):
-    """Whether the flag (1,) int32 was raised. On a GPU this waits for the kernel; while a graph is recorded nobody looks."""
+    """Whether the flag (1,) int32 was raised. On a GPU this waits for the kernel; while a graph is recorded it is not read."""
     if not isinstance(flag, np.ndarray):
         import cupy
 

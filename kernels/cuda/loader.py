@@ -18,7 +18,7 @@ _INCLUDE = re.compile(r'^#include "(\w+\.cuh)"$', re.M)
 
 
 class Kernel:
-    """A kernel of a `.cu` file of this folder, or of a CUDA C text; compiled at its first call, once per dtype.
+    """A kernel of a `.cu` file ("conv/im2col.cu"), or of a CUDA C text; compiled at its first call, once per dtype.
 
     `kernel(*arguments, threads=n)` launches n threads in blocks of 256 (the text compares `thread_number()` with n);
     `kernel(*arguments, grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)` says it all. Arrays must be C-contiguous
@@ -121,14 +121,15 @@ def contiguous(*arrays):
 
 
 def read(source):
-    """(text, name for messages) of a file of this folder, a path, or CUDA C itself; own headers are written in."""
-    code, origin = (source, "text.cu") if "\n" in str(source) else ((HERE / source).read_text("utf-8"), str(source))
+    """(text, name for messages) of a file below this folder, a path, or CUDA C itself; own headers are written in."""
+    given = "\n" in str(source)
+    code, origin = (source, "text.cu") if given else ((HERE / source).read_text("utf-8"), Path(source).name)
     return _INCLUDE.sub(lambda m: _written_in(code, m, origin), code), origin
 
 
 def _written_in(code, include, origin):
-    line = code.count("\n", 0, include.start()) + 2
-    return f'#line 1 "{include[1]}"\n{(HERE / include[1]).read_text("utf-8")}#line {line} "{origin}"'
+    line, header = code.count("\n", 0, include.start()) + 2, next(HERE.rglob(include[1]))
+    return f'#line 1 "{include[1]}"\n{header.read_text("utf-8")}#line {line} "{origin}"'
 
 
 def _three(sizes):

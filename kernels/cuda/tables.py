@@ -11,7 +11,7 @@ def _kept(xp, device, data, dtype, shape):
 
 
 def table(xp, values, dtype):
-    """Values as a C-contiguous array of the module xp, which nobody may write to."""
+    """Values as a C-contiguous array of the module xp, which is read-only."""
     if xp is np:
         return np.ascontiguousarray(values, dtype)
     if isinstance(values, xp.ndarray):

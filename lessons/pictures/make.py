@@ -17,15 +17,15 @@ HERE = Path(__file__).parent
 WHOLE = (0, 0, 1, 1)
 # Lesson: which of its figures, counted from 0, and the part of it: left, top, right, bottom as fractions.
 THUMBNAILS = {
-    "02": (0, WHOLE), "03": (1, WHOLE), "04": (1, (0, 0.12, 0.6, 1)), "05": (5, (0, 0.1, 1, 1)),
-    "06": (2, (0, 0.1, 1, 1)), "07": (2, (0, 0.1, 1, 1)), "10": (2, WHOLE), "12": (3, (0, 0.1, 1, 1)),
+    "02": (0, WHOLE), "03": (1, WHOLE), "04": (1, (0, 0.12, 0.6, 1)), "05": (6, (0, 0.1, 1, 1)),
+    "06": (2, (0, 0.1, 1, 1)), "07": (2, (0, 0.1, 1, 1)), "10": (2, WHOLE), "12": (7, (0, 0.1, 1, 1)),
     "20": (4, (0, 0.03, 1, 0.5)),
     "21": (1, WHOLE), "22": (2, (0, 0.03, 1, 0.5)), "23": (1, (0, 0.03, 1, 0.5)), "24": (-1, WHOLE),
-    "25": (2, WHOLE),
+    "25": (3, WHOLE), "26": (0, (0, 0.15, 0.6, 1)),
 }  # fmt: skip
 # Columns of the composed picture.
 LIBRARY = (
-    (("05", 2, WHOLE), ("10", 2, WHOLE), ("21", 1, WHOLE)),
+    (("05", 3, WHOLE), ("10", 2, WHOLE), ("21", 1, WHOLE)),
     (("06", 1, WHOLE), ("23", 6, (0, 0, 1, 0.5)), ("24", -1, WHOLE)),
 )
 BOX, COLUMN, GAP = (240, 150), 760, 24  # pixels

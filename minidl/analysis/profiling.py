@@ -75,10 +75,11 @@ class KernelProfile:
         needed = f"{self.ideal_sectors / max(1, self.global_requests):.1f}"
         text = [
             f"{self.name}: {self.threads:,} threads in {self.blocks:,} blocks, launched {_times(self.launches)}",
-            f"  global memory  {self.global_loads:,} loads, {self.global_stores:,} stores, {self.global_atomics:,} atomics; "
-            f"{self.global_requests:,} requests of {share} sectors where {needed} would do; {self.uncoalesced:,} uncoalesced",
-            f"  shared memory  {self.shared_loads:,} loads, {self.shared_stores:,} stores, {self.shared_atomics:,} atomics; "
-            f"{self.shared_requests:,} requests; {self.bank_conflicts:,} turns lost to bank conflicts",
+            f"  global memory  {self.global_loads:,} loads, {self.global_stores:,} stores, {self.global_atomics:,} atomics;",
+            f"                 {self.global_requests:,} requests of {share} sectors where {needed} would do; "
+            f"{self.uncoalesced:,} uncoalesced",
+            f"  shared memory  {self.shared_loads:,} loads, {self.shared_stores:,} stores, {self.shared_atomics:,} atomics;",
+            f"                 {self.shared_requests:,} requests; {self.bank_conflicts:,} turns lost to bank conflicts",
             f"  barriers       {self.barriers:,}",
         ]
         for line in self.lines:
@@ -104,8 +105,10 @@ def profile_kernel(function: Callable[..., Any], *arguments: Any) -> list[Kernel
     >>> from minidl.kernels import cuda
     >>> profiles = minidl.profile_kernel(cuda.relu, np.ones(1024, np.float32))
     relu: 1,024 threads in 4 blocks, launched once
-      global memory  1,024 loads, 1,024 stores, 0 atomics; 64 requests of 4.0 sectors where 4.0 would do; 0 uncoalesced
-      shared memory  0 loads, 0 stores, 0 atomics; 0 requests; 0 turns lost to bank conflicts
+      global memory  1,024 loads, 1,024 stores, 0 atomics;
+                     64 requests of 4.0 sectors where 4.0 would do; 0 uncoalesced
+      shared memory  0 loads, 0 stores, 0 atomics;
+                     0 requests; 0 turns lost to bank conflicts
       barriers       0
     >>> profiles[0].global_sectors
     256

@@ -51,7 +51,7 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
             pending[root.index] = [root, seed, False]
     heap = sorted(-index for index in pending)
     reached = {}
-    walking, mode.walking = mode.walking, True
+    walking, mode.walking, waiting_calls, mode.at_end = mode.walking, True, mode.at_end, []
     try:
         with enable_grad() if create_graph else no_grad():
             while heap:
@@ -91,9 +91,29 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
                         waiting[1:] = waiting[1] + result, not create_graph
                 if not retain_graph:
                     node.saved = None
+            for function in mode.at_end:
+                function()
     finally:
-        mode.walking = walking
+        mode.walking, mode.at_end = walking, waiting_calls
     return reached
+
+
+def _advance_leaves(root):
+    """Number the leaves that have hooks just below their first consumers, so that they are visited as soon as all are done."""
+    first = dict.fromkeys(tape.hooked)
+    seen, stack = {root}, [root]
+    while stack:
+        node = stack.pop()
+        for k, target in enumerate(() if type(node) is Leaf else node.edges):
+            if type(target) is not Leaf:
+                if target not in seen:
+                    seen.add(target)
+                    stack.append(target)
+            elif target in first:
+                index = node.index - (k + 1) / (len(node.edges) + 1)  # below `node`, and apart from its other leaves
+                first[target] = index if first[target] is None else min(first[target], index)
+    for leaf, index in first.items():
+        leaf.index = leaf.index if index is None else index
 
 
 def _in_dtype_of(leaf, g):
@@ -175,6 +195,8 @@ def backward(
     """Add the derivative of `tensor` (times `gradient`) in every leaf that requires one to that leaf's `.grad`."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     seed = _seed(tensor, gradient, "backward")
+    if tape.hooked and not mode.walking:
+        _advance_leaves(tensor.node)
     handed_out = {id(seed.data)}  # two leaves must not share one buffer: writing to one would change the other
     for node, g in _walk([tensor.node], [seed], create_graph, retain_graph).items():
         leaf = node.tensor()

@@ -27,11 +27,13 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 class _Mode(threading.local):
     recording = True
     walking = False  # inside a backward pass
+    at_end: ClassVar[list[Callable[[], None]]] = []  # to be called when that pass ends
 
 
 mode = _Mode()
 observer: Any = None  # of every operation and every gradient: detect_anomaly, or the receptive-field analysis
 clock = itertools.count(1)
+hooked: weakref.WeakSet[Leaf] = weakref.WeakSet()  # leaves that have had a hook: they are visited as early as can be
 
 
 class no_grad:
@@ -89,7 +91,7 @@ def is_grad_enabled() -> bool:
 class Leaf:
     """The end of the tape at a tensor that was not computed and requires a gradient."""
 
-    __slots__ = ("hooks", "index", "tensor")
+    __slots__ = ("__weakref__", "hooks", "index", "tensor")
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
@@ -116,6 +118,11 @@ class Node:
     def op(self) -> Callable[..., Any]:
         """The operation."""
         return self.plan.op
+
+
+def at_end(function: Callable[[], None]) -> None:
+    """Called by a hook: call `function()` when the backward pass in hand has visited all nodes, before it stores gradients."""
+    mode.at_end.append(function)
 
 
 # -- in-place writes ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ from ..backend import cuda
 from ..typing import Array, DTypeLike, Shape, TensorLike
 from .anomaly import caller
 from .axes import axis
-from .tape import Leaf, Node, is_grad_enabled, touch
+from .retain import Keep
+from .tape import Leaf, Node, hooked, is_grad_enabled, touch
 
 if TYPE_CHECKING:
     from .tensor_methods import TensorMethods
@@ -181,16 +181,16 @@ class Tensor(TensorMethods):
         return self
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
-        """Call `hook(gradient)` when this tensor's gradient is known; a Tensor that it returns replaces the gradient.
+        """Call `hook(gradient)` as soon as this tensor's gradient is known; a Tensor that it returns replaces the gradient.
 
         Returns a function that removes the hook.
         """
         if not self.requires_grad:
             raise RuntimeError("register_hook: the tensor does not require grad")
         node = self.node
-        hooks = node.hooks or []
-        last = [h for h in hooks if isinstance(h, _Keep)]  # `retain_grad` keeps what the other hooks leave
-        node.hooks = [*(h for h in hooks if h not in last), hook, *last]
+        hooked.update([node] if isinstance(node, Leaf) else ())
+        last = [h for h in node.hooks or () if isinstance(h, Keep)]  # `retain_grad` keeps what the other hooks leave
+        node.hooks = [*(h for h in node.hooks or () if h not in last), hook, *last]
 
         def remove():
             node.hooks = [h for h in node.hooks if h is not hook]
@@ -201,8 +201,8 @@ class Tensor(TensorMethods):
         """Accumulate the gradients of this non-leaf in `.grad` as well, after its hooks, in an array of its own."""
         if not self.requires_grad:
             raise RuntimeError("retain_grad: the tensor does not require grad")
-        if not self.is_leaf and not any(isinstance(h, _Keep) for h in self.node.hooks or ()):
-            self.register_hook(_Keep(self))
+        if not self.is_leaf and not any(isinstance(h, Keep) for h in self.node.hooks or ()):
+            self.register_hook(Keep(self))
 
     # -- writing in place (noted, so that a backward that needs the old values can refuse) ---------------------------
 
@@ -272,17 +272,6 @@ class Tensor(TensorMethods):
         if not (self.data.size if dim is None else self.shape[dim]):
             raise ValueError(f"{function}: nothing to choose from in a tensor of shape {self.shape}")
         return Tensor(backend.asarray(getattr(self.data, function)(dim)))
-
-
-class _Keep:
-    """The hook of `retain_grad`."""
-
-    def __init__(self, tensor):
-        self.tensor = weakref.ref(tensor)
-
-    def __call__(self, g):
-        if (tensor := self.tensor()) is not None:
-            tensor.grad = Tensor(g.data.copy()) if tensor.grad is None else Tensor(tensor.grad.data + g.data)
 
 
 def _rebuild(data, requires_grad):

@@ -23,7 +23,7 @@ def conv_algorithm(name: str) -> Iterator[None]:
     of the terms of each sum. Where an image has a few very large values (1e6 beside 1), choose "direct_channels" to keep their
     rounding error inside the windows that see them. Results that are not finite stay inside their windows with every algorithm.
     """
-    from ..kernels.cpu.conv import dispatch as conv
+    from ..kernels.cpu.conv import choice as conv
 
     chosen = conv.FORMER_NAMES.get(name, name)
     if chosen not in conv.ALGORITHMS:
@@ -49,7 +49,7 @@ def explain_conv(
     A line for each convolution, followed by a line for each refused row of the table (kernels/cpu/conv/choice.py).
     x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); the rest is as in `functional.conv2d`.
     """
-    from ..kernels.cpu.conv import dispatch as conv
+    from ..kernels.cpu.conv import choice as conv
 
     if len(x_shape) != 4 or len(w_shape) != 4 or x_shape[1] != w_shape[1] * groups or w_shape[0] % groups:
         raise ValueError(

@@ -52,8 +52,9 @@ class Case:
         return f"{self.name}, {self.part}"
 
 
-def conv(N, C, O, H, kernel, stride=1, padding=0, dilation=1, groups=1):
-    """Parameters of a convolution of square images."""
+def conv(N, channels, H, kernel, stride=1, padding=0, dilation=1, groups=1):
+    """Parameters of a convolution of N square images of height H; channels are those that come in and that leave."""
+    C, O = channels
     return {
         "N": N, "C": C, "O": O, "H": H, "W": H, "kernel": kernel, "stride": stride, "padding": padding,
         "dilation": dilation, "groups": groups,
@@ -61,44 +62,48 @@ def conv(N, C, O, H, kernel, stride=1, padding=0, dilation=1, groups=1):
 
 
 def _rows(group, name, op, params, parts=PARTS, quick=()):
+    """A Case for each part."""
     return [Case(group, name, op, part, params, part in quick) for part in parts]
 
 
 def _conv3x3():
+    """3x3 convolutions of stride 1: sizes of a U-Net, and of feature maps."""
     rows = []
     for C, S in ((32, 256), (64, 128), (128, 64), (256, 32)):
         for N in (1, 2, 4):
             quick = PARTS if (C, N) == (64, 2) else (FORWARD,) if N == 2 else ()
-            rows += _rows("conv3x3", f"{C} ch {S}² N={N}", "conv", conv(N, C, C, S, 3, padding=1), quick=quick)
+            rows += _rows("conv3x3", f"{C} ch {S}² N={N}", "conv", conv(N, (C, C), S, 3, padding=1), quick=quick)
     for C, S in ((256, 33), (128, 65), (64, 97), (64, 127)):
         quick = (FORWARD,) if S == 65 else ()
-        rows += _rows("conv3x3", f"{C} ch {S}² N=2", "conv", conv(2, C, C, S, 3, padding=1), quick=quick)
+        rows += _rows("conv3x3", f"{C} ch {S}² N=2", "conv", conv(2, (C, C), S, 3, padding=1), quick=quick)
     return rows
 
 
 def _dilated():
+    """Dilated convolutions, rates up to those of ASPP."""
     rows = []
     for C, S in ((256, 33), (128, 65)):
         for rate in (2, 4, 6, 12, 18):
-            params = conv(2, C, C, S, 3, padding=rate, dilation=rate)
+            params = conv(2, (C, C), S, 3, padding=rate, dilation=rate)
             quick = PARTS if (S, rate) == (65, 6) else ()
             rows += _rows("dilated", f"rate {rate} {C} ch {S}² N=2", "conv", params, quick=quick)
     return rows
 
 
 def _conv():
-    no_data = (FORWARD, WEIGHT)  # nobody asks for the gradient of an image
+    """1x1, strided, large kernels and first layers."""
+    no_data = (FORWARD, WEIGHT)  # the gradient of an image is not needed in training
     return [
-        *_rows("conv", "1x1 256>64 ch 64² N=2", "conv", conv(2, 256, 64, 64, 1), quick=(FORWARD,)),
-        *_rows("conv", "1x1 64>256 ch 64² N=2", "conv", conv(2, 64, 256, 64, 1)),
-        *_rows("conv", "1x1 512>256 ch 33² N=2", "conv", conv(2, 512, 256, 33, 1)),
-        *_rows("conv", "3x3 stride 2 64>128 ch 128² N=2", "conv", conv(2, 64, 128, 128, 3, 2, 1), quick=(FORWARD,)),
-        *_rows("conv", "3x3 stride 2 128>256 ch 65² N=2", "conv", conv(2, 128, 256, 65, 3, 2, 1)),
-        *_rows("conv", "1x1 stride 2 256>512 ch 56² N=2", "conv", conv(2, 256, 512, 56, 1, 2)),
-        *_rows("conv", "7x7 stride 2 3>64 ch 224² N=2", "conv", conv(2, 3, 64, 224, 7, 2, 3), no_data, (FORWARD,)),
-        *_rows("conv", "5x5 64 ch 64² N=2", "conv", conv(2, 64, 64, 64, 5, padding=2)),
-        *_rows("conv", "3x3 1>32 ch 256² N=2", "conv", conv(2, 1, 32, 256, 3, padding=1), no_data),
-        *_rows("conv", "3x3 3>64 ch 224² N=2", "conv", conv(2, 3, 64, 224, 3, padding=1), no_data, (WEIGHT,)),
+        *_rows("conv", "1x1 256>64 ch 64² N=2", "conv", conv(2, (256, 64), 64, 1), quick=(FORWARD,)),
+        *_rows("conv", "1x1 64>256 ch 64² N=2", "conv", conv(2, (64, 256), 64, 1)),
+        *_rows("conv", "1x1 512>256 ch 33² N=2", "conv", conv(2, (512, 256), 33, 1)),
+        *_rows("conv", "3x3 stride 2 64>128 ch 128² N=2", "conv", conv(2, (64, 128), 128, 3, 2, 1), quick=(FORWARD,)),
+        *_rows("conv", "3x3 stride 2 128>256 ch 65² N=2", "conv", conv(2, (128, 256), 65, 3, 2, 1)),
+        *_rows("conv", "1x1 stride 2 256>512 ch 56² N=2", "conv", conv(2, (256, 512), 56, 1, 2)),
+        *_rows("conv", "7x7 stride 2 3>64 ch 224² N=2", "conv", conv(2, (3, 64), 224, 7, 2, 3), no_data, (FORWARD,)),
+        *_rows("conv", "5x5 64 ch 64² N=2", "conv", conv(2, (64, 64), 64, 5, padding=2)),
+        *_rows("conv", "3x3 1>32 ch 256² N=2", "conv", conv(2, (1, 32), 256, 3, padding=1), no_data),
+        *_rows("conv", "3x3 3>64 ch 224² N=2", "conv", conv(2, (3, 64), 224, 3, padding=1), no_data, (WEIGHT,)),
     ]
 
 
@@ -106,29 +111,31 @@ def _transposed():
     """Parameters are those of the convolution that is transposed: O channels come in, C leave, H and W are the result's."""
     op, up = "conv_transpose", PARTS
     return [
-        *_rows("transposed", "2x2 stride 2 128>64 ch to 128² N=2", op, conv(2, 64, 128, 128, 2, 2), up, (FORWARD,)),
-        *_rows("transposed", "2x2 stride 2 512>256 ch to 32² N=2", op, conv(2, 256, 512, 32, 2, 2)),
-        *_rows("transposed", "4x4 stride 2 64 ch to 128² N=2", op, conv(2, 64, 64, 128, 4, 2, 1)),
-        *_rows("transposed", "4x4 stride 2 21 ch to 28² N=2", op, conv(2, 21, 21, 28, 4, 2, 1)),
-        *_rows("transposed", "16x16 stride 8 21 ch to 224² N=2", op, conv(2, 21, 21, 224, 16, 8, 4), up, (FORWARD, DATA)),
+        *_rows("transposed", "2x2 stride 2 128>64 ch to 128² N=2", op, conv(2, (64, 128), 128, 2, 2), up, (FORWARD,)),
+        *_rows("transposed", "2x2 stride 2 512>256 ch to 32² N=2", op, conv(2, (256, 512), 32, 2, 2)),
+        *_rows("transposed", "4x4 stride 2 64 ch to 128² N=2", op, conv(2, (64, 64), 128, 4, 2, 1)),
+        *_rows("transposed", "4x4 stride 2 21 ch to 28² N=2", op, conv(2, (21, 21), 28, 4, 2, 1)),
+        *_rows("transposed", "16x16 stride 8 21 ch to 224² N=2", op, conv(2, (21, 21), 224, 16, 8, 4), up, (FORWARD, DATA)),
     ]  # fmt: skip
 
 
 def _depthwise():
+    """Depthwise and separable convolutions."""
     rows = []
     for C, S, stride, rate in ((32, 128, 1, 1), (128, 64, 1, 1), (128, 64, 1, 2), (128, 64, 1, 4), (128, 64, 2, 1),
                                (512, 33, 1, 1), (512, 33, 1, 2), (96, 113, 2, 1)):  # fmt: skip
         name = f"stride {stride} rate {rate} {C} ch {S}² N=2"
-        params = conv(2, C, C, S, 3, stride, rate, rate, groups=C)
+        params = conv(2, (C, C), S, 3, stride, rate, rate, groups=C)
         rows += _rows("depthwise", name, "conv", params, quick=PARTS if (C, stride, rate) == (128, 1, 1) else ())
     for C, O, S, rate in ((128, 128, 64, 1), (256, 256, 33, 2)):
         name = f"separable rate {rate} {C}>{O} ch {S}² N=2"
-        params = conv(2, C, O, S, 3, 1, rate, rate, groups=C)
+        params = conv(2, (C, O), S, 3, 1, rate, rate, groups=C)
         rows += _rows("depthwise", name, "separable", params, (FORWARD, BACKWARD), (FORWARD,) if C == 128 else ())
     return rows
 
 
 def _light():
+    """Pooling, resizing, normalisation, losses: passes limited by memory."""
     both, image = (FORWARD, BACKWARD), {"N": 2, "C": 64, "H": 128, "W": 128}
     halves, overlapping = {"kernel": 2, "stride": 2, "padding": 0}, {"kernel": 3, "stride": 2, "padding": 1}
     logits = {"N": 2, "C": 21, "H": 64, "W": 64, "size": 512}
@@ -153,6 +160,7 @@ def _light():
 
 
 def _regions():
+    """ROI Align and the dense CRF."""
     roi = {"N": 2, "C": 256, "H": 50, "W": 68, "boxes": 512, "bins": 7, "samples": 2}
     crf = {"C": 21, "H": 480, "W": 640, "iterations": 10}
     return [
@@ -170,6 +178,7 @@ UNET_STEP = Case("steps", "U-Net base 32 depth 4, 2 x 1 x 256²", "unet", "train
 
 
 def _steps():
+    """Whole training steps and predictions, optimisers, the tape."""
     fcn = "FCN-8s VGG-16, 1 x 3 x 224²"
     return [
         UNET_STEP,

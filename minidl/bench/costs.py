@@ -30,7 +30,7 @@ def conv_cost(p, part=FORWARD):
 
 def _separable(p, part):
     depth = conv_cost(p | {"O": p["C"]})
-    point = conv_cost(conv(p["N"], p["C"], p["O"], p["H"], 1))
+    point = conv_cost(conv(p["N"], (p["C"], p["O"]), p["H"], 1))
     times = 2 if part == BACKWARD else 1  # two gradients each
     return times * (depth[0] + point[0]), times * (depth[1] + point[1])
 
@@ -93,13 +93,13 @@ def unet_convs(p):
     widths = [p["base"] * 2**k for k in range(p["depth"] + 1)]
     sizes = [p["H"] // 2**k for k in range(p["depth"] + 1)]
     for (inputs, width), S in zip(pairwise([p["C"], *widths]), sizes):
-        yield conv(p["N"], inputs, width, S, 3, padding=1)
-        yield conv(p["N"], width, width, S, 3, padding=1)
+        yield conv(p["N"], (inputs, width), S, 3, padding=1)
+        yield conv(p["N"], (width, width), S, 3, padding=1)
     for width, S in zip(widths[:-1], sizes):
-        yield conv(p["N"], width, 2 * width, S, 2, 2)
-        yield conv(p["N"], 2 * width, width, S, 3, padding=1)
-        yield conv(p["N"], width, width, S, 3, padding=1)
-    yield conv(p["N"], widths[0], p["classes"], sizes[0], 1)
+        yield conv(p["N"], (width, 2 * width), S, 2, 2)
+        yield conv(p["N"], (2 * width, width), S, 3, padding=1)
+        yield conv(p["N"], (width, width), S, 3, padding=1)
+    yield conv(p["N"], (widths[0], p["classes"]), sizes[0], 1)
 
 
 def fcn8s_convs(p):
@@ -107,17 +107,17 @@ def fcn8s_convs(p):
     N, C, S, classes = p["N"], p["C"], p["H"], p["classes"]
     for k, block in enumerate(p["blocks"]):
         for width in block:
-            yield conv(N, C, width, S, 3, padding=1)
+            yield conv(N, (C, width), S, 3, padding=1)
             C = width
         S //= 2
         if k in (2, 3):  # pool3 and pool4 are scored
-            yield conv(N, C, classes, S, 1)
-    yield conv(N, C, p["hidden"], S, 7, padding=3)
-    yield conv(N, p["hidden"], p["hidden"], S, 1)
-    yield conv(N, p["hidden"], classes, S, 1)
-    yield conv(N, classes, classes, 2 * S, 4, 2, 1)
-    yield conv(N, classes, classes, 4 * S, 4, 2, 1)
-    yield conv(N, classes, classes, 32 * S, 16, 8, 4)
+            yield conv(N, (C, classes), S, 1)
+    yield conv(N, (C, p["hidden"]), S, 7, padding=3)
+    yield conv(N, (p["hidden"], p["hidden"]), S, 1)
+    yield conv(N, (p["hidden"], classes), S, 1)
+    yield conv(N, (classes, classes), 2 * S, 4, 2, 1)
+    yield conv(N, (classes, classes), 4 * S, 4, 2, 1)
+    yield conv(N, (classes, classes), 32 * S, 16, 8, 4)
 
 
 def deeplab_convs(p):
@@ -125,29 +125,29 @@ def deeplab_convs(p):
     N, S, C = p["N"], p["H"] // 2, 32
 
     def separable(C, O, S, rate=1):
-        yield conv(N, C, C, S, 3, 1, rate, rate, groups=C)
-        yield conv(N, C, O, S, 1)
+        yield conv(N, (C, C), S, 3, 1, rate, rate, groups=C)
+        yield conv(N, (C, O), S, 1)
 
-    yield conv(N, p["C"], C, p["H"], 3, 2, 1)
+    yield conv(N, (p["C"], C), p["H"], 3, 2, 1)
     for t, width, count, step in SETTING:
         for k in range(count):
             stride = step if k == 0 and p["H"] // 16 < S else 1
             if t > 1:
-                yield conv(N, C, t * C, S, 1)
-            yield conv(N, t * C, t * C, S, 3, stride, 1, groups=t * C)  # dilation does not change the count
+                yield conv(N, (C, t * C), S, 1)
+            yield conv(N, (t * C, t * C), S, 3, stride, 1, groups=t * C)  # dilation does not change the count
             S //= stride
-            yield conv(N, t * C, width, S, 1)
+            yield conv(N, (t * C, width), S, 1)
             C = width
         if width == 24:
-            yield conv(N, C, 48, S, 1)
-    yield conv(N, C, 256, S, 1)
+            yield conv(N, (C, 48), S, 1)
+    yield conv(N, (C, 256), S, 1)
     for rate in (6, 12, 18):
         yield from separable(C, 256, S, rate)
-    yield conv(N, C, 256, 1, 1)  # the image's average
-    yield conv(N, 5 * 256, 256, S, 1)
+    yield conv(N, (C, 256), 1, 1)  # the image's average
+    yield conv(N, (5 * 256, 256), S, 1)
     yield from separable(256 + 48, 256, p["H"] // 4)
     yield from separable(256, 256, p["H"] // 4)
-    yield conv(N, 256, p["classes"], p["H"] // 4, 1)
+    yield conv(N, (256, p["classes"]), p["H"] // 4, 1)
 
 
 def _roi_align(p, part):

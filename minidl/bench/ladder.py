@@ -55,16 +55,19 @@ def table(rows):
 
 
 def _layer():
+    """The layer that every step computes."""
     random, side, k = np.random.default_rng(0), LAYER["side"], LAYER["kernel"]
     x = random.standard_normal((LAYER["channels"], side, side), np.float32)
     return x, random.standard_normal((LAYER["outputs"], LAYER["channels"], k, k), np.float32)
 
 
 def _module(step):
+    """The module of a step."""
     return importlib.import_module(f"minidl.kernels.cpu.ladder.{step}")
 
 
 def _production(name, x, w):
+    """The production file that computes the layer."""
     from ..kernels import cpu
     from ..kernels.geometry import Geometry
 

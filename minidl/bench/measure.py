@@ -1,4 +1,4 @@
-"""Rounds and medians: the libraries take turns, so that whatever else the machine does falls on all of them alike."""
+"""Rounds and medians: the libraries take turns, so that whatever else the machine does affects all of them equally."""
 
 import math
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ def _calibrate(peer, variants):
 
 
 def _equal(turns):
-    """(peer, variant, calls) such that all measurements last alike: a busy machine interrupts long ones more often."""
+    """(peer, variant, calls) such that all measurements take equally long: a busy machine interrupts long ones more often."""
     span = max(LEAST, *(seconds for *_, seconds in turns))
     return [(peer, variant, max(1, round(span / seconds))) for peer, variant, seconds in turns]
 

@@ -9,6 +9,7 @@ from .. import Tensor, backend, crf, models, nn, no_grad, set_precision
 from .. import functional as F
 from ..autograd.tensor import tensor
 from ..backend import cuda
+from ..backend.threads import set_num_threads
 from ..functional.resize import _taps
 from ..kernels import cpu as K
 from ..train import optim
@@ -29,10 +30,8 @@ def start(threads, where="cpu"):
         cupy.cuda.Device(cuda.parse(where)[1]).use()
         set_precision("tf32")
         K = backend.kernels(cupy.empty(0, np.float32))
-        return
-    import numba
-
-    numba.set_num_threads(threads)
+    else:
+        set_num_threads(threads)
 
 
 synchronize = cuda.synchronize
@@ -55,30 +54,30 @@ def numbers(results):
 
 
 def conv(p, part):
+    """A convolution or one of its gradients."""
     g, (x, w, b, y) = geometry(p), conv_arrays(p)
-    size = x.shape[2:]
-    return {
-        ONLY: {
-            FORWARD: lambda: K.conv2d(x, w, b, g),
-            DATA: lambda: K.conv_transpose2d(y, w, None, size, g),
-            WEIGHT: lambda: K.conv2d_weight(x, y, g),
-        }[part]
+    calls = {
+        FORWARD: lambda: K.conv2d(x, w, b, g),
+        DATA: lambda: K.conv_transpose2d(y, w, None, x.shape[2:], g),
+        WEIGHT: lambda: K.conv2d_weight(x, y, g),
     }
+    return {ONLY: calls[part]}
 
 
 def conv_transpose(p, part):
+    """A transposed convolution, whose data gradient is the convolution itself, or one of its gradients."""
     g, (x, w, b, y) = geometry(p), conv_arrays(p)
     b, size = cuda.move(np.resize(cuda.to_host(b), p["C"]), device), x.shape[2:]
-    return {
-        ONLY: {
-            FORWARD: lambda: K.conv_transpose2d(y, w, b, size, g),
-            DATA: lambda: K.conv2d(x, w, None, g),
-            WEIGHT: lambda: K.conv2d_weight(x, y, g),
-        }[part]
+    calls = {
+        FORWARD: lambda: K.conv_transpose2d(y, w, b, size, g),
+        DATA: lambda: K.conv2d(x, w, None, g),
+        WEIGHT: lambda: K.conv2d_weight(x, y, g),
     }
+    return {ONLY: calls[part]}
 
 
 def separable(p, part):
+    """A depthwise convolution followed by a pointwise one, or all three gradients of the pair."""
     depth, point = geometry(p), geometry({"kernel": 1})
     x, w, _, _ = conv_arrays(p | {"O": p["C"]})
     _, v, _, y = conv_arrays(p | {"kernel": 1, "padding": 0, "dilation": 1, "groups": 1})
@@ -93,6 +92,7 @@ def separable(p, part):
 
 
 def max_pool(p, part):
+    """Maximum pooling; backward, the scatter to the positions of the maxima."""
     x, g = images(p, 0), geometry(p)
     size = g.output_size(x.shape[2:])
     index, y = K.max_pool2d(x, g, size)[1], images(p, 1, size=size)
@@ -102,6 +102,7 @@ def max_pool(p, part):
 
 
 def max_unpool(p, part):
+    """Unpooling to stored positions; backward, the gather from them."""
     x, g = images(p, 0), geometry(p)
     size = g.output_size(x.shape[2:])
     index, y = K.max_pool2d(x, g, size)[1], images(p, 1, size=size)
@@ -111,6 +112,7 @@ def max_unpool(p, part):
 
 
 def avg_pool(p, part):
+    """Average pooling or its adjoint."""
     x, g = images(p, 0), geometry(p)
     size = g.output_size(x.shape[2:])
     y, scale = images(p, 1, size=size), np.full(size, 1 / p["kernel"] ** 2, np.float32)
@@ -120,6 +122,8 @@ def avg_pool(p, part):
 
 
 def _resize(mode):
+    """The builder of a resize by the method `mode`, or of its adjoint."""
+
     def build(p, part):
         x, S = images(p, 0), p["size"]
         y = images(p, 1, size=(S, S))
@@ -132,6 +136,7 @@ def _resize(mode):
 
 
 def batch_norm_relu(p, part):
+    """Batch normalisation in training mode and a rectifier, in one kernel; backward, from the stored statistics."""
     rows = (p["N"], p["C"], p["H"] * p["W"])
     x, g = images(p, 0).reshape(rows), images(p, 1).reshape(rows)
     w, b = (cuda.move(np.linspace(*ends, p["C"], dtype=np.float32), device) for ends in ((0.5, 2), (-1, 1)))
@@ -146,6 +151,7 @@ def batch_norm_relu(p, part):
 
 
 def cross_entropy(p, part):
+    """Cross-entropy of every pixel, or its gradient in the logits."""
     x, t = tensor(images(p, 0)), tensor(labels(p, p["C"]), device=device)
     if part == FORWARD:
         return {ONLY: lambda: F.cross_entropy(x, t)}
@@ -161,6 +167,8 @@ def cross_entropy(p, part):
 
 
 def _optimizer(make):
+    """The builder of one optimiser step over parameters of the sizes in `p`."""
+
     def build(p, part):
         params = [nn.Parameter(tensor(parameter(f"p{k}", shape), device=device)) for k, shape in enumerate(p["shapes"])]
         for k, q in enumerate(params):
@@ -184,6 +192,7 @@ def load(model):
 
 
 def _training(model, p):
+    """A training step: forward, loss, backward, step of the optimiser."""
     x, t = tensor(images(p, 0)), tensor(labels(p, p["classes"]), device=device)
     optimizer = optim.SGD(model.parameters(), lr=1e-3)
 
@@ -198,10 +207,12 @@ def _training(model, p):
 
 
 def unet(p, part):
+    """A training step of a U-Net."""
     return _training(load(models.UNet(p["C"], p["classes"], p["depth"], p["base"])), p)
 
 
 def fcn8s(p, part):
+    """A training step or a prediction of an FCN-8s."""
     backbone = models.VGG(p["blocks"], None, input_channels=p["C"])
     model = load(models.FCN(backbone, p["classes"], (32, 16, 8), p["hidden"], dropout=p["dropout"]))
     if part != "inference":
@@ -217,16 +228,15 @@ def fcn8s(p, part):
 
 
 def deeplab(p, part):
+    """A training step of DeepLabv3+ with MobileNetV2."""
     backbone = models.backbones.mobilenet_v2(None, output_stride=16)
     return _training(load(models.DeepLabV3Plus(backbone, p["classes"], backbone.at_stride(4), dropout=p["dropout"])), p)
 
 
 def roi_align(p, part):
+    """ROI Align of boxes of one batch, or its adjoint."""
     x, boxes = tensor(images(p, 0), requires_grad=part != FORWARD), tensor(inputs.boxes(p), device=device)
-
-    def align():
-        return F.roi_align(x, boxes, p["bins"], sampling_ratio=p["samples"], aligned=True)
-
+    align = lambda: F.roi_align(x, boxes, p["bins"], sampling_ratio=p["samples"], aligned=True)
     if part == FORWARD:
         return {ONLY: align}
     g = tensor(images(p | {"N": p["boxes"]}, 1, size=(p["bins"],) * 2))
@@ -240,6 +250,7 @@ def roi_align(p, part):
 
 
 def dense_crf(p, part):
+    """Mean-field inference of the dense CRF, on a lattice that is there already or is built for it."""
     image = cuda.move(inputs.picture(p), device)
     unary, given = images(p | {"N": 1}, 0)[0], crf.DenseCRF(image)
 
@@ -250,6 +261,7 @@ def dense_crf(p, part):
 
 
 def tape(p, part):
+    """A chain of small products on the tape, and its backward walk."""
     x = tensor(np.ones(4, np.float32), requires_grad=True, device=device)
     w = tensor(np.full(4, 0.999, np.float32), requires_grad=p["both"], device=device)
     g = tensor(np.ones(4, np.float32), device=device)

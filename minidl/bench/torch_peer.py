@@ -30,6 +30,7 @@ def _gradients(g, wanted, transposed=False):
 
 
 def conv(p, part):
+    """A convolution or one of its gradients."""
     g, (x, w, b, y) = geometry(p), conv_arrays(p)
     if part != FORWARD:
         gradient = _gradients(g, (part,))
@@ -38,6 +39,7 @@ def conv(p, part):
 
 
 def conv_transpose(p, part):
+    """A transposed convolution or one of its gradients."""
     g, (x, w, b, y) = geometry(p), conv_arrays(p)
     if part != FORWARD:
         gradient = _gradients(g, (part,), True)
@@ -47,6 +49,7 @@ def conv_transpose(p, part):
 
 
 def separable(p, part):
+    """A depthwise convolution followed by a pointwise one, or all three gradients of the pair."""
     g = geometry(p)
     x, w, _, _ = conv_arrays(p | {"O": p["C"]})
     _, v, _, y = conv_arrays(p | {"kernel": 1, "padding": 0, "dilation": 1, "groups": 1})
@@ -72,6 +75,7 @@ def separable(p, part):
 
 
 def max_pool(p, part):
+    """Maximum pooling or its gradient."""
     x, (k, s, q) = images(p, 0), (p["kernel"], p["stride"], p["padding"])
     if part == FORWARD:
         return layouts(lambda x: lambda: F.max_pool2d(x, k, s, q, return_indices=True)[0], x)
@@ -85,6 +89,7 @@ def max_pool(p, part):
 
 
 def max_unpool(p, part):
+    """Unpooling to stored positions or its gradient."""
     x, k = images(p, 0), p["kernel"]
     y = images(p, 1, size=geometry(p).output_size(x.shape[2:]))
 
@@ -98,6 +103,7 @@ def max_unpool(p, part):
 
 
 def avg_pool(p, part):
+    """Average pooling or its gradient."""
     x, (k, s, q) = images(p, 0), (p["kernel"], p["stride"], p["padding"])
     if part == FORWARD:
         return layouts(lambda x: lambda: F.avg_pool2d(x, k, s, q), x)
@@ -107,6 +113,8 @@ def avg_pool(p, part):
 
 
 def _resize(mode):
+    """The builder of an interpolation by the method `mode`, or of its gradient."""
+
     def build(p, part):
         x, S = images(p, 0), p["size"]
         if part == FORWARD:
@@ -120,6 +128,7 @@ def _resize(mode):
 
 
 def batch_norm_relu(p, part):
+    """Batch normalisation in training mode and a rectifier, or the gradients of both."""
     w, b = np.linspace(0.5, 2, p["C"], dtype=np.float32), np.linspace(-1, 1, p["C"], dtype=np.float32)
 
     def build(x, g, w, b):
@@ -138,6 +147,7 @@ def batch_norm_relu(p, part):
 
 
 def cross_entropy(p, part):
+    """Cross-entropy of every pixel, or its gradient in the logits."""
     x, t = images(p, 0), put(labels(p, p["C"]))
     if part == FORWARD:
         return layouts(lambda x: lambda: F.cross_entropy(x, t), x)

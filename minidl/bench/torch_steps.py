@@ -10,6 +10,8 @@ from .torch_place import LAYOUTS, put
 
 
 def optimizer(make):
+    """The builder of one step of the optimiser that `make` makes, in both of its implementations."""
+
     def build(p, part):
         calls = {}
         for name in ("for-each", "fused"):
@@ -44,6 +46,7 @@ def _models(make, p, part):
 
 
 def _at_first_use(build, *args):
+    """A call that builds its case when it is called first."""
     made = []
 
     def call():
@@ -55,11 +58,13 @@ def _at_first_use(build, *args):
 
 
 def _inference(model, x):
+    """A prediction without a tape."""
     model.eval()
     return torch.inference_mode()(lambda: model(x))
 
 
 def _training(model, x, t):
+    """One training step: forward, loss, backward, step of the optimiser."""
     optimizer = torch.optim.SGD([q for q in model.parameters() if q.requires_grad], lr=1e-3)
 
     def step():
@@ -73,18 +78,22 @@ def _training(model, x, t):
 
 
 def unet(p, part):
+    """A training step or a prediction of a U-Net."""
     return _models(lambda: UNet(p["C"], p["classes"], p["depth"], p["base"]), p, part)
 
 
 def fcn8s(p, part):
+    """A training step or a prediction of an FCN-8s."""
     return _models(lambda: FCN8s(p["C"], p["classes"], p["blocks"], p["hidden"], p["dropout"]), p, part)
 
 
 def deeplab(p, part):
+    """A training step or a prediction of DeepLabv3+ with MobileNetV2."""
     return _models(lambda: DeepLabV3Plus(p["classes"], p["dropout"]), p, part)
 
 
 def tape(p, part):
+    """A chain of small products on the tape, and its backward walk."""
     x, g = torch.ones(4, requires_grad=True, device=torch_place.device), torch.ones(4, device=torch_place.device)
     w = torch.full((4,), 0.999, requires_grad=p["both"], device=torch_place.device)
 

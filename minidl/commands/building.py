@@ -42,6 +42,16 @@ def build_model(config):
     known = inspect.signature(builder).parameters
     if unknown := options.keys() - known.keys():
         raise ValueError(f"model {name} has no option {', '.join(sorted(unknown))}; it has {', '.join(known)}")
+    for option, value in options.items():
+        standard = known[option].default
+        if isinstance(standard, int | float) and (
+            not isinstance(value, int | float) or isinstance(value, bool) != isinstance(standard, bool)
+        ):
+            kind = "true or false" if isinstance(standard, bool) else f"a number such as {standard}"
+            raise ValueError(f"--model-options {option}={value} of {name}; needed {kind}")
+    if options.get("num_classes", len(config["classes"])) != len(config["classes"]):
+        count = len(config["classes"])
+        raise ValueError(f"--model-options num_classes={options['num_classes']}; the data has {count} classes")
     if isinstance(options.get("backbone"), str):
         options = options | {"backbone": _backbone(options["backbone"])}
     defaults = {"num_classes": len(config["classes"])}

@@ -7,6 +7,9 @@ from pathlib import Path
 from ..functional.filter import NORMALIZATIONS
 from . import building, report
 
+NORMALIZED = (
+    "how the sums over neighbours are divided by the sum of their weights (symmetric: by its root before and after)"
+)
 EXAMPLES = """PREDICTION is what a network says, in one of two forms:
   probabilities: a .npy array (classes, H, W), or a floating-point .tif with a page for each class, as `minidl predict
   --prob` writes them; with --logits, scores before the softmax
@@ -34,30 +37,40 @@ def register(subparsers):
     parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy, .tif) or labels (a picture)")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png), or beliefs (.npy)")
     parser.add_argument("--picture", metavar="PNG", help="before, after and difference (OUT.compare.png beside OUT)")
-    parser.add_argument("--no-picture", action="store_true", help="do not draw that")
+    parser.add_argument("--no-picture", action="store_true", help="do not write this picture")
+    parser.add_argument("--w1", type=float, default=10, metavar="WEIGHT", help="weight of the appearance term (10)")
+    parser.add_argument("--sxy", type=float, default=80, metavar="PIXELS", help="its standard deviation in space (80)")
+    parser.add_argument(
+        "--srgb", type=float, default=13, metavar="LEVELS", help="its standard deviation in colour, of 0 to 255 (13)"
+    )
     add_parameters(parser)
     add_prediction_options(parser)
-    building.add_device(parser)
-    parser.add_argument("--w1", type=float, default=10, help="weight of the appearance term (10)")
-    parser.add_argument("--sxy", type=float, default=80, help="its reach in pixels (80)")
-    parser.add_argument("--srgb", type=float, default=13, help="its reach in colour, 0..255 (13)")
     parser.add_argument("--exact", action="store_true", help="sum over all pairs of pixels: slow, for small images")
+    building.add_device(parser)
 
 
 def add_parameters(parser):
     """What `crf` and `crf-tune` share about inference."""
-    parser.add_argument("--iterations", type=int, default=10, help="mean-field iterations (10)")
-    parser.add_argument("--w2", type=float, default=3, help="weight of the smoothness term (3)")
-    parser.add_argument("--sigma", type=float, default=3, help="its reach in pixels (3)")
-    parser.add_argument("--normalization", choices=NORMALIZATIONS, default="symmetric", help="(symmetric)")
+    parser.add_argument("--iterations", type=int, default=10, metavar="N", help="mean-field iterations (10)")
+    parser.add_argument("--w2", type=float, default=3, metavar="WEIGHT", help="weight of the smoothness term (3)")
+    parser.add_argument(
+        "--sigma", type=float, default=3, metavar="PIXELS", help="standard deviation of the smoothness term (3)"
+    )
+    parser.add_argument("--normalization", choices=NORMALIZATIONS, default="symmetric", help=NORMALIZED)
 
 
 def add_prediction_options(parser):
     """How `crf` and `crf-tune` read a prediction."""
     parser.add_argument("--logits", action="store_true", help="a .npy or .tif holds scores before the softmax")
-    parser.add_argument("--classes", type=int, help="number of classes, for labels (default: the largest label + 1)")
-    parser.add_argument("--confidence", type=float, default=0.7, help="belief in a given label (0.7)")
-    parser.add_argument("--ignore-index", type=int, default=255, help="label that says nothing (255)")
+    parser.add_argument(
+        "--classes", type=int, metavar="N", help="number of classes, for labels (the largest label + 1)"
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.7, metavar="P", help="probability that a given label is right (0.7)"
+    )
+    parser.add_argument(
+        "--ignore-index", type=int, default=255, metavar="LABEL", help="label of pixels of which nothing is known (255)"
+    )
 
 
 def check_numbers(args):

@@ -58,13 +58,15 @@ class Folders:
         return len(self.files)
 
     def __getitem__(self, k):
+        from ..backend import cuda
         from ..data.image import read_image, read_mask
 
         image_path, prediction, labels_path = self.files[k]
         image, labels = read_image(image_path), read_mask(labels_path)
         if labels.shape != image.shape[:2]:
             raise ValueError(f"{labels_path} is {labels.shape}, {image_path} {image.shape[:2]} pixels high and wide")
-        return image.transpose(2, 0, 1), read_unary(prediction, self.args, labels.shape), labels
+        parts = image.transpose(2, 0, 1), read_unary(prediction, self.args, labels.shape), labels
+        return tuple(cuda.move(part, self.args.device) for part in parts)
 
 
 def _of_probabilities(path):
@@ -89,6 +91,7 @@ def run(args):
     """Carry out the command; returns its exit code, None for 0."""
     from tqdm import tqdm
 
+    from ..crf.terms import Gaussian
     from ..train.crf_tuning import tune
     from .setup.checks import number
 
@@ -105,11 +108,8 @@ def run(args):
         grid,
         rounds=args.rounds,
         iterations=args.iterations,
-        w2=args.w2,
-        sigma=args.sigma,
-        normalization=args.normalization,
+        gaussian=Gaussian(args.sigma, args.w2, args.normalization),
         ignore_index=args.ignore_index,
-        device=args.device,
         progress=lambda pairs: tqdm(pairs, desc="crf-tune", unit="sxy,srgb", disable=None),
     )
     best = sorted(found.tried, key=lambda row: -row[3])[:5]

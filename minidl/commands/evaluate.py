@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   minidl evaluate runs/camvid
   minidl evaluate runs/camvid/last.safetensors --root CamVid --json scores.json
   minidl evaluate runs/camvid --split test --confusion matrix.csv --confusion-picture matrix.png
+  minidl evaluate runs/tissue --image slide.tif --truth labels.tif     one image larger than the memory
   minidl evaluate --weights deeplabv3_resnet50 --data voc --root VOC
   minidl evaluate runs/camvid --page worst.html        the images on one page, worst first
 """
@@ -29,23 +30,43 @@ def register(subparsers):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "run_folder", nargs="?", metavar="RUN", help="a run folder (its best checkpoint serves) or a checkpoint"
+        "run_folder",
+        nargs="?",
+        metavar="RUN",
+        help="a run folder, whose best checkpoint is taken, or a checkpoint file",
     )
     add_weights(parser)
-    parser.add_argument("--root", metavar="DIR", help="where the data lies now")
+    parser.add_argument("--root", metavar="DIR", help="the folder of the data, if it is not where it was in training")
     parser.add_argument(
-        "--split", choices=("train", "val", "test"), default="val", help="on which part of the data (val)"
+        "--split", choices=("train", "val", "test"), default="val", help="the part of the data to score (val)"
     )
     building.add_device(parser)
-    parser.add_argument("--json", metavar="FILE", help="also write the scores there")
+    parser.add_argument("--json", metavar="FILE", help="also write the scores to this file")
     parser.add_argument("--confusion", metavar="CSV", help="the confusion matrix: a row for each true class, in pixels")
-    parser.add_argument("--confusion-picture", metavar="PNG", help="the same as a picture, in shares of the true class")
-    parser.add_argument("--page", metavar="HTML", help="a page with the images, worst first")
+    parser.add_argument(
+        "--confusion-picture", metavar="PNG", help="the confusion matrix as a picture, each row in shares of its class"
+    )
+    parser.add_argument(
+        "--page", metavar="HTML", help="a page that shows image, true labels and prediction, lowest IoU first"
+    )
     parser.add_argument("--worst", type=int, default=20, metavar="N", help="images on the page (20)")
     parser.add_argument(
-        "--boundary", type=int, default=3, metavar="PIXELS", help="width of the band of the boundary IoU (3)"
+        "--boundary",
+        type=int,
+        default=3,
+        metavar="PIXELS",
+        help="boundary IoU counts pixels at most so far from a boundary (3)",
     )
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles, for images too large for the memory")
+    parser.add_argument(
+        "--tile",
+        type=int,
+        metavar="PIXELS",
+        help="predict in tiles of PIXELS x PIXELS, for images too large for the memory",
+    )
+    parser.add_argument(
+        "--image", metavar="FILE", help="instead of the data: one image of any size, read window by window"
+    )
+    parser.add_argument("--truth", metavar="FILE", help="the labels of --image: a TIFF, zarr or .npy of its size")
     parser.add_argument(
         "--skip-broken", action="store_true", help="leave out images that cannot be decoded, with a warning"
     )
@@ -71,6 +92,10 @@ def run(args):
         for name in ("confusion", "confusion_picture", "page", "tile"):
             if getattr(args, name):
                 raise ValueError(f"--{name.replace('_', '-')} has no effect: {config['model']} is a detector")
+    if (args.image is None) != (args.truth is None):
+        raise ValueError("--image and --truth go together")
+    if args.image is not None:
+        return _large(model.to(args.device), config, args)
     dataset = build_dataset(config, ("train", "val", "test").index(args.split))
     config = {"ignore_index": dataset.ignore_index} | config
     if args.weights and config["classes"] == [f"class {k}" for k in range(len(dataset.classes))]:
@@ -86,6 +111,31 @@ def run(args):
         scores = _segmentation(model, config, dataset, args, path)
     if args.json:
         write(args.json, json.dumps(scores, indent=2) + "\n")
+
+
+def _large(model, config, args):
+    from ..backend.ranks import world
+    from ..kernels.files import write
+    from .setup.large import evaluate_large
+    from .setup.scoring import confusion_csv
+
+    if config["task"] == "detection":
+        raise ValueError(f"--image has no effect: {config['model']} is a detector")
+    for name in ("page", "confusion_picture"):
+        if getattr(args, name):
+            raise ValueError(f"--{name.replace('_', '-')} has no effect with --image")
+    matrix = evaluate_large(model, config, args.image, args.truth, args.tile)
+    scores = {"mean IoU": matrix.mean_iou(), "mean Dice": matrix.mean_dice(), "pixel accuracy": matrix.pixel_accuracy()}
+    if world().rank:
+        return
+    print(f"{args.image}, {matrix.counts.sum():,} labelled pixels\n")
+    for name, value in [*zip(map(printable, config["classes"]), matrix.iou()), *scores.items()]:
+        print(f"{name:22}  {value:7.4f}")
+    if args.confusion:
+        write(args.confusion, confusion_csv(matrix.counts, config["classes"]))
+    if args.json:
+        iou = {name: None if v != v else v for name, v in zip(config["classes"], matrix.iou().tolist())}
+        write(args.json, json.dumps(scores | {"IoU": iou}, indent=2) + "\n")
 
 
 def _open(args):

@@ -67,18 +67,24 @@ def _open(args):
     from . import building
     from .setup.networks import open_network
 
-    if args.run_folder is not None:
-        model, config, _ = building.open_run(args.run_folder)
+    if args.run_folder is not None or args.weights is not None:
+        opened = building.open_run(args.run_folder) if args.run_folder else open_network(args.weights, args.arch)
+        model, config, _ = opened
+        _refuse_detector(config["model"])
         return model, to_metadata(config)
-    if args.weights is not None:
-        model, config, _ = open_network(args.weights, args.arch)
-        if config["model"] in models.DETECTORS:
-            raise NotImplementedError(
-                f"{config['model']} is a detector; export writes segmentation networks and classifiers"
-            )
-        return model, to_metadata(config)
+    _refuse_detector(args.arch)
     if args.arch not in models.NETWORKS + models.CLASSIFIERS:
         raise ValueError(
             f"there is no network {args.arch}; there are {', '.join(models.NETWORKS + models.CLASSIFIERS)}"
         )
     return getattr(models, args.arch)(**{"num_classes": args.classes} if args.classes else {}), None
+
+
+def _refuse_detector(name):
+    from ..models import DETECTORS
+
+    if name in DETECTORS:
+        raise NotImplementedError(
+            f"{name} is a detector, whose selection of boxes is not written as ONNX here; export writes segmentation networks "
+            "and classifiers"
+        )

@@ -15,8 +15,8 @@ EXAMPLES = """examples:
   minidl inspect coco --data coco --model mask_rcnn_small
   minidl inspect my_data --folder-classes 2 --augment medical --crop 256 256     the sheet shows augmented samples too
 
-Exit code 1 says that `minidl train` would refuse this data, and why; nothing in the folder is changed. The report folder gets
-sheet.png (image, mask, overlay of some samples), report.json and, with --augment, augmented.png.
+Nothing in ROOT is changed. The exit code is 1 where `minidl train` would refuse the data; the reasons are printed. The report
+folder gets sheet.png (image, mask, overlay of some samples), report.json and, with --augment, augmented.png.
 """
 
 

@@ -14,12 +14,18 @@ EXAMPLES = """examples:
   minidl predict runs/camvid a.jpg b.jpg scans/*.tif --mask labels/  several files: a folder each for what is written
   minidl predict runs/camvid huge.png -o out.png --tile 512
   minidl predict runs/objects street.jpg -o out.png --json objects.json --objects cut/
+  minidl predict runs/tissue slide.tif -o mask.tif --skip-background     an image larger than the memory
+  mpiexec -n 4 minidl predict runs/tissue slide.zarr -o mask.zarr        its tiles shared out
   minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png   published weights, downloaded once
   minidl predict photo.jpg --weights network.onnx -o out.png         or a .pth or safetensors file
 
-For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made; a.jpg
-becomes a.png there, page 2 of b.tif b_page2.png. Pictures are written upright, as the EXIF orientation says. A file that
-cannot be read is reported and the others go on; the exit code is then 1.
+For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made if they are
+missing; a.jpg becomes a.png there, page 2 of b.tif becomes b_page2.png. Pictures are written upright, as the EXIF orientation
+says. A file that cannot be read is reported, the others are still predicted, and the exit code is 1.
+
+One .tif, .zarr, .npy or whole-slide image with OUT a .tif or .zarr is read window by window, whatever its size, and OUT holds
+labels with a colour table, resolution and georeference; --prob may then be a .tif or .zarr too. A run that was killed goes
+on when it is started again.
 """
 PLACES = ("output", "mask", "figure", "prob")
 
@@ -44,17 +50,29 @@ def register(subparsers):
     parser.add_argument("-o", "--output", "--overlay", metavar="OUT", help="the image with its classes painted over it")
     parser.add_argument("--mask", metavar="PNG", help="the labels, as a palette PNG (16-bit grey beyond 256 classes)")
     parser.add_argument(
-        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page a class"
+        "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page for each class"
     )
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
-    parser.add_argument("--alpha", type=float, default=0.55, help="strength of the paint, 0 to 1 (0.55)")
+    parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the painted classes, 0 to 1 (0.55)")
     add_weights(parser)
     building.add_device(parser)
-    parser.add_argument("--tile", type=int, metavar="PIXELS", help="work in tiles (images above 4 megapixels are: 512)")
+    parser.add_argument(
+        "--tile", type=int, metavar="PIXELS", help="predict in tiles of PIXELS x PIXELS (512 above 4 megapixels)"
+    )
+    large = parser.add_argument_group("images read window by window")
+    large.add_argument(
+        "--skip-background",
+        nargs="?",
+        type=float,
+        const=12.0,
+        metavar="LEVELS",
+        help="do not look at a tile where no channel of its window varies by more than LEVELS of 255 (12); it gets class 0",
+    )
+    large.add_argument("--level", type=int, default=0, help="of a pyramid: 0 is the finest (0)")
     objects = parser.add_argument_group("detectors")
     objects.add_argument(
-        "--score", type=float, default=0.5, metavar="S", help="show objects of at least this score (0.5)"
+        "--score", type=float, default=0.5, metavar="S", help="leave out objects with a lower score (0.5)"
     )
     objects.add_argument("--json", metavar="FILE", help="all objects of all images, in COCO's format of results")
     objects.add_argument(
@@ -64,17 +82,25 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
+    from .setup.large import predict_large, wants_windows
     from .setup.sources import find_sources, output_paths
 
     paths = list(args.paths)
     _check(args, paths)
     if args.weights is None:
-        model, config, _ = building.open_run(paths.pop(0))
+        model, config, checkpoint = building.open_run(paths.pop(0))
     else:
         from .setup.networks import open_network
 
-        model, config, _ = open_network(args.weights, args.arch)
+        model, config, checkpoint = open_network(args.weights, args.arch)
     _check_fit(args, config)
+    if config["task"] == "segmentation" and wants_windows(args, paths):
+        return predict_large(model.to(args.device), config, args, paths[0], checkpoint)
+    for name, without in (("skip_background", None), ("level", 0)):
+        if getattr(args, name) != without:
+            raise ValueError(
+                f"--{name.replace('_', '-')} needs one TIFF, zarr or whole-slide image and -o OUT.tif or OUT.zarr"
+            )
     sources, several = find_sources(paths)
     places = {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in PLACES}
     outputs = output_paths(sources, places, several)

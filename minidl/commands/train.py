@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -21,11 +22,12 @@ EXAMPLES = """examples:
   minidl train --config runs/leaves/config.json --lr 0.0003 --out runs/leaves2
   minidl train --resume --out runs/camvid
 
-my_data holds images/ and masks/ with the same names, or train/ and val/ with these two in each. `minidl inspect my_data`
-shows what is there before; train looks too, and refuses what cannot be learnt from before it writes anything.
-The run folder gets config.json, log.csv, curves.png, last.safetensors and best.safetensors. Ctrl-C saves and stops;
---resume continues, bit for bit, as if nothing had happened, and takes every setting from config.json. Only --epochs may
-grow then.
+my_data holds images/ and masks/ with equal file names, or train/ and val/ that hold these two each. `minidl inspect my_data`
+describes the data and says whether it can be trained on; train makes the same checks before it writes anything.
+The run folder gets config.json, log.csv, curves.png, last.safetensors and best.safetensors (the best validation score).
+Ctrl-C saves and stops. --resume continues bit for bit with the settings in config.json, of which --epochs may be raised.
+After few epochs a U-Net may predict a checkerboard of single pixels, which its transposed convolutions cause;
+--model-options up=resize avoids it.
 """
 CONFIG, CURVES = "config.json", "curves.png"
 # Of no effect on results, or, as more epochs, of an effect that is meant.
@@ -45,9 +47,15 @@ def register(subparsers):
     parser.add_argument("--out", required=True, metavar="DIR", help="the run folder, which must not hold a run yet")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
-        "--config", metavar="FILE", help="settings of another run's config.json; options given count more"
+        "--config",
+        metavar="FILE",
+        help="take the settings of another run's config.json; options given here replace them",
     )
-    parser.add_argument("--find-lr", action="store_true", help="only try learning rates: lr.csv and lr.png in --out")
+    parser.add_argument(
+        "--find-lr",
+        action="store_true",
+        help="do not train: try growing learning rates, and write lr.csv and lr.png into --out",
+    )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write event files into --out (needs tensorboard)"
     )
@@ -57,36 +65,48 @@ def register(subparsers):
 
 def run(args):
     """Carry out the command; returns its exit code, None for 0."""
+    from ..backend.ranks import world
     from ..kernels.files import sole_user
 
-    given = vars(args)
+    ranks, given = world(), vars(args)
+    if ranks.rank:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (rank 0 speaks for all, until the process ends)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
-    made = not folder.exists()
+    made = not folder.exists() and not ranks.rank
+    parents = [parent for parent in folder.parents if not (ranks.rank or parent.exists())]  # innermost first
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"--out {folder} is a file; needed a folder")
-    if not args.resume:
+    if not (args.resume or ranks.rank):
         folder.mkdir(parents=True, exist_ok=True)
     try:
-        with sole_user(folder) if folder.is_dir() else contextlib.nullcontext():
-            parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
+        with sole_user(folder) if folder.is_dir() and not ranks.rank else contextlib.nullcontext():
+            with ranks.first():  # the others find what it has downloaded
+                parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
+            ranks.barrier()  # all have looked before anything is written
             if args.find_lr:
+                if ranks.size > 1:
+                    raise ValueError("--find-lr runs on one process; start it without mpiexec")
                 from .setup.find_lr import find_lr
 
                 return find_lr(folder, parts)
-            if not args.resume:
+            if not (args.resume or ranks.rank):
                 building.write_config(folder / CONFIG, parts.config)
             history = _train(folder, parts, args.tensorboard)
     except Exception as error:
-        _undo(folder, made, error)
+        if not ranks.rank:
+            _undo(folder, made, error)
         raise
     finally:
         if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()  # nothing was begun
+            for path in (folder, *parents):  # nothing was begun
+                if any(path.iterdir()):
+                    break
+                path.rmdir()
     score = parts.task.best
     judged = [row for row in history if f"val_{score}" in row]
     best = max(judged, key=lambda row: -math.inf if math.isnan(row[f"val_{score}"]) else row[f"val_{score}"])
@@ -120,6 +140,7 @@ class _Parts:
         from .setup import learning
         from .setup.loaders import build_loaders
 
+        config["device"] = ranks_device(config.get("device", "cpu"))
         self.config = config
         random.manual_seed(config["seed"])
         self.model = building.build_model(config)
@@ -128,6 +149,13 @@ class _Parts:
         self.started = learning.start_from(self.model, config["weights"]) if config["weights"] else None
         self.train, self.val = build_loaders(config, config["workers"], config["skip_broken"], datasets, self.model)
         self.task = learning.tiled_judge(learning.build_task(config, datasets[0], found), config["val_tile"])
+
+
+def ranks_device(device):
+    """On "cuda", the GPU of this rank: one each, in order on every machine."""
+    from ..backend.ranks import world
+
+    return f"cuda:{world().local_rank}" if device == "cuda" and world().size > 1 else device
 
 
 def _fresh(folder, given):
@@ -139,7 +167,9 @@ def _fresh(folder, given):
         raise FileExistsError(f"{folder} already holds a run; continue it with --resume, or choose another --out")
     config = {name: default for name, (default, _, _) in OPTIONS.items()}
     if given["config"] is not None:
-        config |= {k: v for k, v in building.read_config(given["config"]).items() if k in OPTIONS}
+        stored = building.read_config(given["config"])
+        checks.check_file(stored, given["config"])
+        config |= {k: v for k, v in stored.items() if k in OPTIONS}
     config |= {name: given[name] for name in OPTIONS if name in given}
     config["task"] = building.task_of(config["model"])
     checks.check(config, given)
@@ -185,6 +215,7 @@ def _generator():
 
 
 def _resumed(folder, given):
+    from ..backend.ranks import world
     from .setup import checks
     from .setup.prepare import parts_of
 
@@ -192,7 +223,7 @@ def _resumed(folder, given):
         raise FileNotFoundError(f"{folder / CONFIG} is missing: there is no run to resume")
     stored = building.read_config(folder / CONFIG)
     config = options.complete(stored)
-    _check(config, folder / CONFIG)
+    checks.check_run(config, folder / CONFIG)
     for name in given.keys() & config.keys() - MAY_CHANGE:
         if given[name] != config[name]:
             raise ValueError(
@@ -205,25 +236,13 @@ def _resumed(folder, given):
         raise ValueError(f"--epochs {changed['epochs']} is fewer than the run began with ({config['epochs']})")
     config |= changed
     checks.check(config)
-    if changed.get("epochs", 0) > stored["epochs"]:
+    if changed.get("epochs", 0) > stored["epochs"] and not world().rank:
         building.write_config(folder / CONFIG, config)
     return _Parts(config | {"weights": None}, parts_of(config), None)
 
 
-def _check(config, path):
-    """ValueError, naming the file, for a setting that no `minidl train` wrote."""
-    for name, (default, _, extra) in OPTIONS.items():
-        value, kind = config[name], type(default)
-        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
-        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
-        wrong |= "choices" in extra and value not in extra["choices"]
-        if wrong and value is not None:
-            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
-    if not isinstance(config.get("classes"), list) or not all(isinstance(name, str) for name in config["classes"]):
-        raise ValueError(f"{path}: classes is {config.get('classes')!r}; needed a list of names")
-
-
 def _train(folder, parts, tensorboard):
+    from ..backend.ranks import world
     from ..train import loop as training
     from ..train.run import LAST
     from .setup.learning import build_plan
@@ -257,7 +276,7 @@ def _train(folder, parts, tensorboard):
         config=config,
         task=parts.task,
         plan=build_plan(config),
-        on_epoch=Report(folder, config, parts.task.best, tensorboard),
+        on_epoch=None if world().rank else Report(folder, config, parts.task.best, tensorboard),
         progress=sys.stderr.isatty(),  # a log file gets the lines of Report and no bar
     )
 

@@ -1,4 +1,4 @@
-"""`minidl weights`: what torchvision published for the networks here, listed or downloaded."""
+"""`minidl weights`: what others published for the networks here, listed or downloaded."""
 
 import argparse
 
@@ -7,8 +7,8 @@ EXAMPLES = """examples:
   minidl weights deeplabv3_resnet50       download it, once; then it works offline
   minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png
 
-train, predict, evaluate, export and cost take these names after --weights too. MINIDL_WEIGHTS_URL names a mirror of
-https://download.pytorch.org/models/.
+train, predict, evaluate, export and cost take these names after --weights too. MINIDL_WEIGHTS_URL names a mirror,
+a folder that holds the same files.
 """
 
 
@@ -18,7 +18,8 @@ def register(subparsers):
         "weights",
         help="list or download weights that others published",
         description="List the published weights of the networks here, or download some into the user's cache. A file "
-        "counts when its SHA-256 begins with the digits in its name; an interrupted download is resumed.",
+        "counts when its SHA-256 is the one known here, for torchvision by its first digits; an interrupted download is "
+        "resumed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,5 +48,6 @@ def _list():
             here = "here" if (folder / entry.file).is_file() else ""
             print(f"  {entry.name:24} {entry.figure:>10} {entry.size:7.1f} MiB  {entry.url:86} {here}".rstrip())
         print()
-    print("licence: " + next(iter(PUBLISHED.values())).license)
+    for text in dict.fromkeys(entry.license for entry in PUBLISHED.values()):
+        print(f"licence: {text}")
     print(f"files are kept in {folder}")

@@ -8,16 +8,16 @@ targets.py describes.
 
 from . import transforms
 from .archive import DownloadError, unpack
-from .camvid import CamVid
-from .coco import CocoInstances
+from .datasets.camvid import CamVid
+from .datasets.coco import CocoInstances
+from .datasets.pets import OxfordIIITPet
+from .datasets.voc import VOCSegmentation
 from .digit_scenes import DigitScenes
 from .download import fetch
 from .folder import SegmentationFolder, SegmentationPairs
 from .image import BrokenImageError, read_image, read_mask, voc_palette, write_mask
 from .loader import DataLoader
-from .pets import OxfordIIITPet
 from .targets import mask_boxes
-from .voc import VOCSegmentation
 
 __all__ = [
     "BrokenImageError",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import cuda
+from ..backend.ranks import ALONE, Ranks
 from ..typing import Array, ArrayLike
 from .picture import BrokenImageError, PixelModeError
 from .types import Dataset, Sample, Transform
@@ -121,6 +122,7 @@ class DataLoader:
             cuda.parse(self.device)
         self.skipped = {}  # index: message, of broken samples left out so far
         self._make = BatchMaker(dataset, transform, seed, skip_broken)
+        self.ranks, self._whole = ALONE, False
         self._workers = None
         self.epoch, self._batch, self._start = 0, 0, 0  # the next batch of this pass; where the next pass starts
 
@@ -128,6 +130,14 @@ class DataLoader:
         """Batches in a whole epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + bool(rest and not self.drop_last)
+
+    def share(self, ranks: Ranks, whole: bool = False) -> None:
+        """From now on give out what is this rank's: of every batch a consecutive part, or whole batches in turn.
+
+        Every image is given out by exactly one rank, whatever their number; parts differ by one image at most, and are empty
+        (0 x C x H x W) where a batch has fewer images than there are ranks. Only parts keep the ranks in step.
+        """
+        self.ranks, self._whole = ranks, whole
 
     def set_epoch(self, epoch: int) -> None:
         """The next pass is that of `epoch`: from its beginning, or from where a state loaded for this epoch says."""
@@ -156,11 +166,13 @@ class DataLoader:
         order = np.arange(len(self.dataset))
         if self.shuffle:
             np.random.default_rng([self.seed, self.epoch, SHUFFLE]).shuffle(order)
-        return [order[b * self.batch_size : (b + 1) * self.batch_size].tolist() for b in range(len(self))]
+        batches = [order[b * self.batch_size : (b + 1) * self.batch_size].tolist() for b in range(len(self))]
+        return batches if self._whole else [self.ranks.part(batch) or batch[:1] for batch in batches]
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         start, self._start = self._start, 0
         epoch, tasks = self.epoch, list(enumerate(self._batches()))[start:]
+        tasks = tasks[self.ranks.rank :: self.ranks.size] if self._whole else tasks
         self._batch = start
         results = self._parallel(epoch, tasks) if self.num_workers else self._here(epoch, tasks)
         with closing(results):
@@ -171,10 +183,24 @@ class DataLoader:
             self.set_epoch(epoch + 1)
 
     def _numbered(self, results, tasks):
-        for (batch, broken), (number, _) in zip(results, tasks):
+        in_step, last = self.ranks.size > 1 and not self._whole, None
+        for (batch, broken), (number, indices) in zip(results, tasks):
             self._report(broken)
+            if in_step:
+                batch = self._in_step(number, indices, batch, last)
+                last = batch
             if batch is not None:
                 yield number, batch
+
+    def _in_step(self, number, indices, batch, last):
+        """The batch; an empty one where this rank has no part of batch `number`, or all of its part was broken."""
+        whole = range(number * self.batch_size, min((number + 1) * self.batch_size, len(self.dataset)))
+        if batch is not None and self.ranks.part(whole):
+            return batch
+        batch = last if batch is None else batch
+        if batch is None:
+            raise BrokenImageError(f"DataLoader: all {len(indices)} images of this rank's first batch are broken")
+        return tuple(values[:0] for values in batch)
 
     def _uploaded(self, numbered):
         """The same batches on the device: each is copied while the one before it is used."""

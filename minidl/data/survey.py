@@ -163,7 +163,7 @@ def _add(found: Survey, dataset: Any, index: int, facts: ImageFacts, labels: Any
         mode, pages, values, counts = stored
         found.mask_modes[mode] += 1
         if pages > 1:
-            found.mask_pages.append(os.fspath(mask_file))
+            found.mask_pages.append(str(mask_file))
         for value, count in zip(values, counts):
             found.stored[value] += count
     if isinstance(labels, OSError):

@@ -34,7 +34,7 @@ def faults_of(found: Survey, dataset: Any, skip_broken: bool = False) -> list[Fa
     elif missing := [dataset.classes[k] for k in range(K) if k not in labelled]:
         names = ", ".join(missing[:6]) + (f", ... ({len(missing)} in all)" if len(missing) > 6 else "")
         text = f"no pixel of the training masks is of class {names}; --allow-missing-class trains without"
-        if labelled and 0 not in labelled and found.stored.keys() == found.counts.keys():
+        if len(labelled) > 1 and 0 not in labelled and found.stored.keys() == found.counts.keys():
             values = ",".join(map(str, sorted(labelled)))
             text += f"; --mask-values {values} makes the labels that occur 0 to {len(labelled) - 1}"
         faults.append(Fault("missing class", text))

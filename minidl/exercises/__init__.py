@@ -1,5 +1,7 @@
 """Exercises that check themselves: `check("conv2d_backward", my_function)`, `draw(...)`, `hint("conv2d_backward", 1)`."""
 
+from textwrap import fill
+
 from . import progress
 from .diagnosis.agree import agree
 from .progress import solved
@@ -25,7 +27,7 @@ def check(name, function, seconds=SECONDS, allow_library=False):
     right. A case may take `seconds`. A function that calls minidl to find the answer passes only with `allow_library`.
     """
     report = examine(find(name), function, seconds, allow_library)
-    print(report.text)
+    print(on_a_page(report.text))
     if report:
         try:
             progress.record(name)
@@ -39,7 +41,15 @@ def hint(name, level=1):
     hints = find(name).hints
     if level not in range(1, len(hints) + 1):
         raise ValueError(f"hint: {name} has hints 1 to {len(hints)}, not {level!r}")
-    print(f"{name}, hint {level} of {len(hints)}: {hints[level - 1]}")
+    print(on_a_page(f"{name}, hint {level} of {len(hints)}: {hints[level - 1]}"))
+
+
+def on_a_page(text, width=116):
+    """The text with every line that is longer than `width` broken at spaces, what follows indented."""
+    return "\n".join(
+        line if len(line) <= width else fill(line, width, subsequent_indent=" " * 6, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
 
 
 def draw(name, function):

@@ -27,7 +27,6 @@ from .elementwise import (
     where,
 )
 from .filter import bilateral_filter, gaussian_filter, permutohedral_filter
-from .grid_sample import affine_grid, grid_sample
 from .indexing import array_index, flip, gather, getitem, scatter_add, take
 from .join import cat, chunk, narrow, split, stack
 from .logistic import logsigmoid, sigmoid, softplus, tanh
@@ -66,6 +65,7 @@ from .regions import (
     roi_align,
     roi_pool,
 )
+from .regions.grid_sample import affine_grid, grid_sample
 from .resize import interpolate, pixel_shuffle, pixel_unshuffle
 from .segmentation_loss import dice_loss, focal_loss, lovasz_softmax, tversky_loss
 from .shape import expand, flatten, permute, reshape, roll, squeeze, transpose, unsqueeze

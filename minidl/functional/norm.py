@@ -101,13 +101,17 @@ def batch_norm(
             "use a larger batch, or eval() mode"
         )
     y, batch_mean, batch_var = _normalize(_rows(input), weight, bias, eps=eps, ceiling=ceiling)
-    for running, batch, correction in (
-        (running_mean, batch_mean, 1),
-        (running_var, batch_var, count / max(count - 1, 1)),
-    ):
-        if running is not None and count:
-            running.copy_((1 - momentum) * running.data + momentum * correction * batch.data)
+    move_statistics((running_mean, running_var), (batch_mean, batch_var), momentum, count)
     return reshape(y, input.shape)
+
+
+def move_statistics(
+    running: tuple[Tensor | None, Tensor | None], batch: tuple[Tensor, Tensor], momentum: float, count: float
+) -> None:
+    """Move the running mean and variance, in place, towards those of a batch of `count` values a channel."""
+    for mine, new, correction in zip(running, batch, (1, count / max(count - 1, 1))):
+        if mine is not None and count:
+            mine.copy_((1 - momentum) * mine.data + momentum * correction * new.data)
 
 
 @primitive

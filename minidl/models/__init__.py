@@ -51,6 +51,7 @@ from .light.rtseg import (
     unet_mobilenet_small,
     unet_shufflenet,
 )
+from .light.selfie import SelfieSegmentation, selfie_segmentation
 from .multiscale import predict_multiscale
 from .segmentation.base import SegmentationNetwork
 from .segmentation.deeplab_v1 import DeepLabV1, deeplab_v1, deeplab_v1_small, predict_crf
@@ -100,7 +101,7 @@ NETWORKS = (
     "erfnet", "erfnet_small", "espnet", "espnet_small", "enet", "enet_small",
     "skipnet_mobilenet", "skipnet_shufflenet", "skipnet_small",
     "unet_mobilenet", "unet_shufflenet", "unet_mobilenet_small",
-    "dilation_mobilenet", "dilation_shufflenet", "dilation_small",
+    "dilation_mobilenet", "dilation_shufflenet", "dilation_small", "selfie_segmentation",
 )  # fmt: skip
 
 # Constructors of detectors by name; each takes `num_classes`, the background counted.

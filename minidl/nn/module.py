@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from ..autograd.tape import touch
 from ..autograd.tensor import Tensor
-from ..backend import asarray, cuda, like
+from ..backend import cuda
 from ..typing import Target, TensorLike
-
-LoadResult = namedtuple("LoadResult", "missing_keys unexpected_keys")
-
-
-class Parameter(Tensor):
-    """A Tensor that a Module learns: assigned to an attribute, it is registered under the attribute's name."""
-
-    __slots__ = ()
-
-    def __init__(self, data: TensorLike, requires_grad: bool = True) -> None:
-        super().__init__(data.data if isinstance(data, Tensor) else asarray(data))
-        self.requires_grad = requires_grad
-
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
-
-    def __reduce__(self) -> tuple[Any, ...]:  # a copy is a leaf of its own, with its own place on the tape
-        return Parameter, (self.data, self.requires_grad)
-
-
-class Hook:
-    """What `register_forward_hook` returns: `remove()`, or the end of a `with` block, removes the hook."""
-
-    _count = itertools.count()
-
-    def __init__(self, hooks: MutableMapping[int, Callable[..., Any]], function: Callable[..., Any]) -> None:
-        self.hooks, self.key = hooks, next(self._count)
-        hooks[self.key] = function
-
-    def remove(self) -> None:
-        """Remove the hook; does nothing the second time."""
-        self.hooks.pop(self.key, None)
-
-    def __enter__(self) -> Hook:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.remove()
+from .hook import Hook
+from .parameter import Parameter
+from .state import LoadResult, copy_state
 
 
 class Module:
@@ -307,25 +269,7 @@ class Module:
         A RuntimeError lists every name that is missing, unexpected (both only if `strict`) or has another shape.
         Returns the missing and the unexpected names.
         """
-        own = {name: tensor for name, tensor, _ in self._state()}
-        optional = {name for name, _, may_lack in self._state() if may_lack}
-        arrays = {name: v.data if isinstance(v, Tensor) else asarray(v) for name, v in state_dict.items()}
-        missing = [name for name in own if name not in arrays and name not in optional]
-        unexpected = [name for name in arrays if name not in own]
-        errors = [f"missing: {name}" for name in missing if strict]
-        errors += [f"unexpected: {name}" for name in unexpected if strict]
-        for name in own:
-            if name in arrays and (arrays[name].shape != own[name].shape or not _same_kind(arrays[name], own[name])):
-                came = f"{arrays[name].dtype} of shape {arrays[name].shape}"
-                errors.append(f"misshapen: {name} is {came}; needed {own[name].dtype} of shape {own[name].shape}")
-        if errors:
-            raise RuntimeError(
-                f"load_state_dict of {type(self).__name__}: nothing was loaded\n  " + "\n  ".join(errors)
-            )
-        for name in own.keys() & arrays.keys():
-            own[name].data[...] = like(arrays[name], own[name].data)
-            touch(own[name].data)
-        return LoadResult(missing, unexpected)
+        return copy_state(self, state_dict, strict)
 
     # -- printing ----------------------------------------------------------------------------------------------------
 
@@ -339,8 +283,3 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({extra})"
         return f"{type(self).__name__}(\n  " + "\n  ".join([*extra.splitlines(), *lines]) + "\n)"
-
-
-def _same_kind(came, own):
-    """Whether numbers of one array can replace those of the other: floats for floats, whole numbers for whole numbers."""
-    return came.dtype.kind in ("f" if own.dtype.kind == "f" else "biu")

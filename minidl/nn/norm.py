@@ -76,6 +76,8 @@ class BatchNorm2d(_RunningNorm):
     mean over all batches so far); in evaluation the running ones are used, if `track_running_stats`.
     """
 
+    function = staticmethod(F.batch_norm)  # `distributed.wrap` replaces it by the one over the batches of all ranks
+
     def __init__(
         self,
         num_features: int,
@@ -94,7 +96,7 @@ class BatchNorm2d(_RunningNorm):
             self.num_batches_tracked.data += 1
             touch(self.num_batches_tracked.data)
             momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
-        return F.batch_norm(
+        return self.function(
             input,
             self.running_mean,
             self.running_var,

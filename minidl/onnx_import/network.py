@@ -9,7 +9,6 @@ import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..nn.module import Module, Parameter
-from ..typing import PathLike
 from .arithmetic import ARITHMETIC
 from .layers import layer_for
 from .resize import RESIZE
@@ -20,18 +19,6 @@ from .windows import WINDOWS
 OPERATORS = ARITHMETIC | WINDOWS | SHAPES | RESIZE
 MIN_OPSET = 9
 _BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"}
-
-
-def load_onnx(path: PathLike) -> OnnxNetwork:
-    """The network in the ONNX file `path`, in evaluation mode: a Module of layers that runs, trains and is exported again.
-
-    Layers carry the names that the file gives their weights. Called with one Tensor per input of the file, it returns a Tensor,
-    or a dictionary {name: Tensor} where the file has several outputs; batch, height and width may be any that the file allows.
-    Opset 9 or newer. Raises FileNotFoundError; ImportError without the onnx package; ValueError for a damaged file;
-    NotImplementedError, with the node's name, for an operator that is not supported.
-    """
-    path = os.fspath(path)
-    return OnnxNetwork(read_onnx(path), path).eval()
 
 
 def read_onnx(path: str) -> Any:

@@ -50,6 +50,16 @@ class AveragePrecision:
         """Forget all images."""
         self.images, self._found = 0, {}  # {class: [what `_match` says of one image]}
 
+    @classmethod
+    def merged(cls, parts: Sequence[AveragePrecision]) -> AveragePrecision:
+        """One that has seen the images of all `parts`, which have the same settings, one part after the other."""
+        whole = cls(parts[0].iou_type, parts[0].iou_thresholds.tolist(), parts[0].max_detections)
+        for part in parts:
+            whole.images += part.images
+            for label, found in part._found.items():
+                whole._found.setdefault(label, []).extend(found)
+        return whole
+
     def update(self, predictions: Sequence[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]) -> Self:
         """Add images: a list of predictions and a list of as many targets, one dictionary each; returns self.
 

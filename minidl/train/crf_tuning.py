@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import cuda
 from ..crf.inference import DenseCRF
 from ..crf.terms import Bilateral, Gaussian
 from .metrics import ConfusionMatrix
 
+SMOOTH = Gaussian(3, 3)
 COARSE = {"w1": (5, 10), "sxy": (50, 60, 70, 80, 90, 100), "srgb": (3, 4, 5, 6, 7, 8, 9, 10)}
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best parameters, their mean IoU, that without a CRF, and every (w1, sxy, srgb, mean IoU) tried, in order."""
+    """The best parameters, their mean IoU, that without a CRF, and every (w1, sxy, srgb, mean IoU) tried, in order.
+
+    gaussian is the other term, which `tune` was given.
+    """
 
     w1: float
     sxy: float
@@ -27,10 +30,11 @@ class Tuned:
     mean_iou: float
     before: float
     tried: tuple
+    gaussian: Gaussian = SMOOTH
 
-    def terms(self, w2: float = 3, sigma: float = 3, normalization: str = "symmetric") -> tuple[Gaussian, Bilateral]:
-        """The terms for `DenseCRF`; give what `tune` was given."""
-        return Gaussian(sigma, w2, normalization), Bilateral(self.sxy, self.srgb, self.w1, normalization)
+    def terms(self) -> tuple[Gaussian, Bilateral]:
+        """The terms for `DenseCRF`."""
+        return self.gaussian, Bilateral(self.sxy, self.srgb, self.w1, self.gaussian.normalization)
 
 
 def _neighbourhood(axes, best):
@@ -50,20 +54,17 @@ def tune(
     grid: Mapping[str, Sequence[float]] | None = None,
     rounds: int = 2,
     iterations: int = 10,
-    w2: float = 3,
-    sigma: float = 3,
-    normalization: str = "symmetric",
+    gaussian: Gaussian = SMOOTH,
     ignore_index: int = 255,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
-    device: str = "cpu",
 ) -> Tuned:
     """Find w1 (weight), sxy and srgb (standard deviations) of the bilateral term by mean IoU over `samples`.
 
     samples: a sequence of (image (c, H, W), unary (C, H, W), labels (H, W)), read once for every (sxy, srgb), so it may load
     from disk. `grid` maps "w1", "sxy", "srgb" to increasing values to try first (default: those of DeepLab v1); each of the
-    `rounds` after the first tries the points half way to the best point's neighbours. w2 and sigma stay fixed, since they
-    hardly matter. `progress` wraps the iteration over (sxy, srgb) pairs, as tqdm does; `device` is where the CRF
-    runs. Returns a Tuned; ties go to the point that was tried first.
+    `rounds` after the first tries the points half way to the best point's neighbours. The term of positions alone, `gaussian`,
+    stays fixed, since it hardly matters; the bilateral term is normalised as it is. `progress` wraps the iteration over
+    (sxy, srgb) pairs, as tqdm does. Returns a Tuned; ties go to the point that was tried first.
     """
     grid = {**COARSE, **(grid or {})}
     axes = [tuple(float(v) for v in grid[name]) for name in ("w1", "sxy", "srgb")]
@@ -84,8 +85,8 @@ def tune(
         for (sxy, srgb), weights in progress(new.items()) if progress else new.items():
             matrices = [ConfusionMatrix(num_classes, ignore_index) for _ in weights]
             for k in range(len(samples)):
-                image, unary, labels = (cuda.move(part, device) for part in samples[k])
-                crf = DenseCRF(image, (Gaussian(sigma, w2, normalization), Bilateral(sxy, srgb, 1, normalization)))
+                image, unary, labels = samples[k]
+                crf = DenseCRF(image, (gaussian, Bilateral(sxy, srgb, 1, gaussian.normalization)))
                 for matrix, w1 in zip(matrices, weights):  # the lattice serves every weight
                     crf.terms = crf.terms[0], replace(crf.terms[1], compat=w1)
                     matrix.update(crf.inference(unary, iterations).argmax(axis=0), labels)
@@ -93,4 +94,5 @@ def tune(
                 scores[w1, sxy, srgb] = matrix.mean_iou()
         best = max(scores, key=lambda point: np.nan_to_num(scores[point]))
         axes = _neighbourhood(axes, best)
-    return Tuned(*best, scores[best], before.mean_iou(), tuple((*point, score) for point, score in scores.items()))
+    tried = tuple((*point, score) for point, score in scores.items())
+    return Tuned(*best, scores[best], before.mean_iou(), tried, gaussian)

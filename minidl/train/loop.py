@@ -16,14 +16,16 @@ from .. import functional as F
 from ..autograd.tape import no_grad
 from ..autograd.tensor import Tensor
 from ..backend import like, xp
+from ..backend.ranks import ALONE, Ranks, world
 from ..data.loader import DataLoader
+from ..distributed import wrap
 from ..kernels.files import sole_user
 from ..nn.module import Module
 from ..typing import PathLike, TensorLike
 from .optim import Optimizer, Schedule
 from .plan import Plan
 from .run import BEST, Diverged, Run, interruptible
-from .tasks import Detection, Segmentation, fitted
+from .tasks import Detection, Segmentation, fitted, named_scores
 
 
 def segmentation_loss(
@@ -32,30 +34,33 @@ def segmentation_loss(
     ignore_index: int = -100,
     aux_weight: float = 0.4,
     weight: Any = None,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
 
     output: scores N x K x h x w or a dictionary of them (auxiliary heads: Zhao et al. 2017, section 3.3); target: labels
     N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
-    counts. 0 where no pixel has a label.
+    counts. 0 where no pixel has a label. The mean over `ranks` is that of all their pixels.
     """
     total: Any = 0.0
     target = target.data if isinstance(target, Tensor) else target
-    for name, scores in ({"out": output} if isinstance(output, Tensor) else output).items():
+    for name, scores in named_scores(output).items():
         labels = like(fitted(target, scores.shape[2:]), scores.data)
-        count = _labelled(labels, ignore_index, weight, scores.dtype)
+        count = _labelled(labels, ignore_index, weight, scores.dtype, ranks)
         term = F.cross_entropy(scores, labels, weight, ignore_index=ignore_index, reduction="sum") / count
         total = total + (term if name == "out" else aux_weight * term)
     return total
 
 
-def _labelled(labels, ignore_index, weight, dtype):
-    """The sum of the labelled pixels' weights, 1 where there are none; on a GPU a Tensor, so that the CPU need not wait."""
+def _labelled(labels, ignore_index, weight, dtype, ranks):
+    """The sum of the labelled pixels' weights, the mean over the ranks, 1 where there are none; on one GPU a Tensor."""
     kept = labels != ignore_index
     if xp(labels) is np:
-        return float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum()) or 1.0
+        return ranks.mean(float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum())) or 1.0
     weight = 1 if weight is None else like(weight, labels)[xp(labels).where(kept, labels, 0)]
     count = (kept * weight).sum()
+    if ranks.size > 1:
+        return ranks.mean(float(count)) or 1.0
     return Tensor(xp(labels).where(count == 0, 1, count).astype(dtype))
 
 
@@ -84,15 +89,19 @@ def _evaluate(model, loader, tally, progress, stop):
     from tqdm import tqdm
 
     loader.set_epoch(0)  # the same samples every time, whatever the transform
+    ranks = world()
+    loader.share(ranks, whole=True)
     model.eval()
     with tqdm(
         desc="evaluate", total=_images(loader), unit="img", leave=False, disable=None if progress else True
     ) as bar:
         for images, target in loader:
             tally.judge(model, images, target)
-            bar.update(len(images))
+            bar.update(len(images) * ranks.size)
             if stop():
-                return
+                break
+    if ranks.size > 1:
+        tally.merge(ranks)
 
 
 def _segmentation(loader, loss, num_classes, ignore_index):
@@ -155,15 +164,25 @@ def fit(
     which another process trains is a RuntimeError. A loss or weight that is not finite raises
     Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
     FileExistsError; one that holds none, with resume, a FileNotFoundError.
+
+    Under mpiexec all ranks call it alike, with the whole data sets; each learns from its part of every batch, rank 0 writes.
     """
     if epochs < 1 or not len(train):
         raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
     folder = None if folder is None else Path(folder)
     tally = _segmentation(train, loss, num_classes, ignore_index) if task is None else task.fresh()
+    ranks = world()
+    if ranks.size > 1 and (train.batch_size < ranks.size or len(train.dataset) < ranks.size):
+        raise ValueError(
+            f"fit: batches of {train.batch_size} of {len(train.dataset)} images for {ranks.size} ranks; needed an image each"
+        )
     run = Run(model, optimizer, schedule, train, tally, folder, config)
-    if folder is not None:
+    train.share(ranks)
+    progress = progress and not ranks.rank
+    kept = contextlib.nullcontext() if folder is None or ranks.rank else sole_user(folder)
+    if folder is not None and not ranks.rank:
         folder.mkdir(parents=True, exist_ok=True)
-    with interruptible() as interrupted, contextlib.nullcontext() if folder is None else sole_user(folder):
+    with interruptible() as interrupted, kept:
         run.begin(resume)
         _epochs(run, val, (epochs, plan), clip, save_every, on_epoch, progress, interrupted)
     return run.history
@@ -183,17 +202,18 @@ def _epochs(run, val, until, clip, save_every, on_epoch, progress, interrupted):
         while run.epoch < epochs and not plan.exhausted(run.history, run.tally.best):
             bar.set_description(f"epoch {run.epoch + 1}/{epochs}")
             plan.begin_epoch(run.model, run.epoch)
+            wrap(run.model, world())
             _learn(run, clip, save_every, bar, interrupted, plan.accumulate)
             judged = val is not None and plan.judges(run.epoch, epochs)
             row = _close_epoch(run, val, judged, progress, interrupted)
             bar.set_postfix_str(_summary(row))
-            if on_epoch is not None:
+            if on_epoch is not None and not world().rank:
                 on_epoch(run.history)
 
 
 def _learn(run, clip, save_every, bar, interrupted, accumulate):
     """The rest of the epoch's batches; a step after every `accumulate` of them and after the last."""
-    model, tally = run.model, run.tally
+    model, tally, ranks = run.model, run.tally, world()
     model.train()
     saved = clock = time.perf_counter()
     remaining, waiting = len(run.train) - run.place["batch"], 0
@@ -202,15 +222,18 @@ def _learn(run, clip, save_every, bar, interrupted, accumulate):
             if not waiting:
                 run.optimizer.zero_grad()
                 count = min(accumulate, max(remaining, 1))
+            before = tally.images
             value = tally.learn(model, images, target)
-            if not math.isfinite(float(value)):
+            due = time.perf_counter() - saved > save_every and not ranks.rank
+            loss, stopping, due = ranks.sum(np.array([float(value), interrupted(), due], np.float64)).tolist()
+            if not math.isfinite(loss):
                 where = f"step {run.step + 1} (epoch {run.epoch + 1})"
                 raise Diverged(
-                    f"fit: the loss is {float(value)} at {where}; {run.kept()}. A lower learning rate may help"
+                    f"fit: the loss is {loss / ranks.size} at {where}; {run.kept()}. A lower learning rate may help"
                 )
             (value if count == 1 else value / count).backward()
             waiting, remaining = waiting + 1, remaining - 1
-            bar.update(len(images))
+            bar.update(tally.images - before)
             if waiting < count:
                 continue
             _step(run, clip)
@@ -219,10 +242,10 @@ def _learn(run, clip, save_every, bar, interrupted, accumulate):
             tally.seconds, clock = tally.seconds + now - clock, now
             scores = _named("train", tally.report())
             bar.set_postfix_str(_summary((run.history[-1] if run.history else {}) | scores), refresh=False)
-            if interrupted() or now - saved > save_every:
+            if stopping or due:
                 run.save()
                 saved = now
-            if interrupted():
+            if stopping:
                 raise KeyboardInterrupt(run.stopped())
     if waiting:  # batches were left out as broken
         _step(run, clip)
@@ -249,7 +272,7 @@ def _close_epoch(run, val, judged, progress, interrupted):
     if judged:
         tally = seen.fresh()
         _evaluate(run.model, val, tally, progress, interrupted)
-        if interrupted():
+        if world().any(interrupted()):
             run.save()
             raise KeyboardInterrupt(run.stopped())
         row |= _named("val", tally.report(final=True))

@@ -10,10 +10,12 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd.tensor import Tensor
-from ..backend import like
+from ..backend import like, xp
+from ..backend.ranks import ALONE, Ranks
+from ..collective import gather
 from ..typing import ArrayLike, TensorLike
 from .border import border_weights
-from .tasks import fitted
+from .tasks import fitted, named_scores
 
 LOSSES = ("cross_entropy", "dice", "focal", "lovasz", "tversky")
 
@@ -42,6 +44,10 @@ class SegmentationLoss:
     pixels between objects count more in cross-entropy (see `border_weights`). output: scores N x K x h x w, or a
     dictionary of them, of which all but "out" count `aux_weight` (Zhao et al. 2017, section 3.3); target: N x H x W, cropped
     centrally where a network without padding gives h < H. 0 where no pixel has a label.
+
+    Where each of several ranks has a part of the batch, the mean of what they return is the loss of the batch. For
+    cross-entropy and the focal loss they exchange the number of labelled pixels; Dice, Tversky and Lovász are functions of the
+    whole batch, for which the scores are gathered.
     """
 
     def __init__(
@@ -54,17 +60,26 @@ class SegmentationLoss:
         self.terms, self.w0, self.aux_weight = terms, w0, aux_weight
         self.weight = None if weight is None else np.asarray(weight, np.float32)
 
-    def __call__(self, output: Tensor | Mapping[str, Tensor], target: TensorLike, ignore_index: int = -100) -> Tensor:
+    def __call__(
+        self,
+        output: Tensor | Mapping[str, Tensor],
+        target: TensorLike,
+        ignore_index: int = -100,
+        ranks: Ranks = ALONE,
+    ) -> Tensor:
         target = target.data if isinstance(target, Tensor) else target
         total: Any = 0.0
-        for name, scores in (output if isinstance(output, dict) else {"out": output}).items():
+        for name, scores in named_scores(output).items():
             labels = like(fitted(target, scores.shape[2:]), scores.data)
             share = 1.0 if name == "out" else self.aux_weight
             for factor, term in self.terms:
-                total = total + factor * share * self._term(term, scores, labels, ignore_index)
+                total = total + factor * share * self._term(term, scores, labels, ignore_index, ranks)
         return total
 
-    def _term(self, name, scores, labels, ignore):
+    def _term(self, name, scores, labels, ignore, ranks):
+        if ranks.size > 1 and name in ("dice", "tversky", "lovasz"):
+            scores = gather(scores, ranks=ranks)
+            labels = xp(labels).concatenate(ranks.gather(labels))
         if name == "dice":
             return F.dice_loss(scores, labels, ignore_index=ignore)
         if name == "tversky":
@@ -72,13 +87,13 @@ class SegmentationLoss:
         if name == "lovasz":
             return F.lovasz_softmax(scores, labels, ignore_index=ignore)
         if name == "focal":
-            count = max(int((labels != ignore).sum()), 1)
+            count = max(ranks.mean(int((labels != ignore).sum())), 1 / ranks.size)
             return F.focal_loss(scores, labels, weight=self.weight, ignore_index=ignore, reduction="sum") / count
         kept = labels != ignore
         pixel = kept.astype(scores.dtype)
         if self.weight is not None:
             pixel = pixel * like(self.weight, scores.data)[labels * kept]
-        total = max(float(pixel.sum()), 1e-12)
+        total = max(ranks.mean(float(pixel.sum())), 1e-12)
         if self.w0:
             maps = np.stack(
                 [border_weights(np.asarray(like(y, np.empty(0))), self.w0, ignore_index=ignore) for y in labels]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..autograd.tensor import Tensor
-from ..backend import random
+from ..backend import random, xp
+from ..backend.ranks import world
 from ..nn.module import Module
 from .tasks import Segmentation, scores_of
 
@@ -16,32 +17,34 @@ class Mixed(Segmentation):
     """`Segmentation` that learns from mixtures: each image of a batch with the one before it, by one random share.
 
     kind: "mixup" blends images and adds the losses of both masks by the same shares, drawn from Beta(0.4, 0.4); "cutmix"
-    pastes a rectangle of the other image and of its mask. A batch of one is learnt from as it is.
+    pastes a rectangle of the other image and of its mask. A batch of one is learnt from as it is. Of several ranks, the images
+    of all are mixed, by rank 0's random numbers.
     """
 
     kind = "mixup"
 
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
         """The loss of a batch, mixed."""
-        if len(images) < 2:
+        ranks = world()
+        if ranks.mean(len(images)) * ranks.size < 2:
             return super().learn(model, images, target)
         rng = random.generator()
+        sizes = ranks.gather(len(images))
+        mine = slice(sum(sizes[: ranks.rank]), sum(sizes[: ranks.rank + 1]))
+        images, target = (xp(a).concatenate(ranks.gather(a)) for a in (images, target))
         others, theirs = np.roll(images, 1, axis=0), np.roll(target, 1, axis=0)
         if self.kind == "cutmix":
             images, target = images.copy(), target.copy()
-            there = _rectangle(target.shape[1:], rng)
+            there = ranks.broadcast(_rectangle(target.shape[1:], rng))
             images[..., *there], target[..., *there] = others[..., *there], theirs[..., *there]
-            return super().learn(model, images, target)
-        share = np.float32(rng.beta(0.4, 0.4))
+            return super().learn(model, images[mine], target[mine])
+        share = ranks.broadcast(np.float32(rng.beta(0.4, 0.4)))
+        images, others, target, theirs = images[mine], others[mine], target[mine], theirs[mine]
         output = model(Tensor(share * images + (1 - share) * others).to(getattr(model, "device", "cpu")))
-        mine, other = (self.function(output, y, self.ignore) for y in (target, theirs))
+        mine, other = (self.loss_of(output, y, ranks) for y in (target, theirs))
         loss = float(share) * mine + float(1 - share) * other
-        self.count(loss, scores_of(output), target if share >= 0.5 else theirs)
+        self.count(loss, scores_of(output), target if share >= 0.5 else theirs, ranks)
         return loss
-
-    def judge(self, model: Module, images: Any, target: Any) -> Tensor:
-        """Count a batch as it is."""
-        return super().learn(model, images, target)
 
 
 class CutMixed(Mixed):

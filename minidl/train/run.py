@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..backend import random
+from ..backend.ranks import world
 from ..data.loader import DataLoader
+from ..distributed import spread_seeds
 from ..kernels.files import write
 from ..nn.module import Module
 from . import checkpoint
@@ -55,8 +57,10 @@ class Run:
         if self.folder is None:
             if resume:
                 raise ValueError("fit: resume needs the folder of the run to continue")
+            spread_seeds(world())
             return
-        there = (self.folder / LAST).exists()
+        ranks = world()
+        there = ranks.broadcast((self.folder / LAST).exists())
         if resume and not there:
             raise FileNotFoundError(f"fit: {self.folder / LAST} is missing: there is no run to resume")
         if there and not resume:
@@ -66,11 +70,14 @@ class Run:
         if resume:
             self.load()
         else:
+            spread_seeds(ranks)
             self.save()
 
     def state(self) -> dict[str, Any]:
         """The branches of the checkpoint `last.safetensors`: all that a resumed run needs besides the weights."""
         run = {"epoch": self.epoch, "step": self.step, "best": self.best, "history": self.history, "place": self.place}
+        others = world().gather(random.get_rng_state())[1:]
+        run |= {"random_of_ranks": others} if others else {}
         return {
             "run": run | {"tally": self.tally.state(), "random": random.get_rng_state()},
             "optimizer": self.optimizer.state_dict(),
@@ -79,7 +86,8 @@ class Run:
         }
 
     def save(self, name: str = LAST) -> None:
-        """Write the whole state, or for BEST the weights and scores; refuses what is not finite."""
+        """Write the whole state, or for BEST the weights and scores; refuses what is not finite. Rank 0 writes, all wait
+        for it."""
         if self.folder is None:
             return
         weights = self.model.state_dict()
@@ -89,7 +97,9 @@ class Run:
                 f"fit: after step {self.step}, {len(bad)} weights are not finite, first {bad[0]}; {self.kept()}"
             )
         state = self.state() if name == LAST else {"config": self.config, "scores": self.history[-1]}
-        checkpoint.save(self.folder / name, weights, **state)
+        if not world().rank:
+            checkpoint.save(self.folder / name, weights, **state)
+        world().barrier()
 
     def kept(self) -> str:
         """What a reader of an error message can go back to."""
@@ -105,7 +115,9 @@ class Run:
         """Become what folder/last.safetensors was."""
         assert self.folder is not None  # `begin` has seen to that
         path = self.folder / LAST
-        weights, state = checkpoint.load(path)
+        ranks = world()
+        read: Any = None if ranks.rank else checkpoint.load(path)
+        weights, state = ranks.broadcast(read)
         if "run" not in state:
             raise checkpoint.CheckpointError(f"{path} holds weights but not the state of a run: it cannot be resumed")
         run = state["run"]
@@ -119,13 +131,16 @@ class Run:
         except (ValueError, KeyError, TypeError) as error:
             raise checkpoint.CheckpointError(f"{path} does not fit this run: {error}") from error
         random.set_rng_state(run["random"])
+        spread_seeds(ranks)
+        if 0 < ranks.rank <= len(saved := run.get("random_of_ranks", [])):
+            random.set_rng_state(saved[ranks.rank - 1])
         self.epoch, self.step, self.best, self.history = run["epoch"], run["step"], run["best"], run["history"]
         self.place = run["place"]
 
     def log(self, row: dict[str, Any]) -> None:
         """Add an epoch to the history and write the table anew, so that it always agrees with the checkpoint."""
         self.history.append(row)
-        if self.folder is not None:
+        if self.folder is not None and not world().rank:
             text = io.StringIO(newline="")
             columns = dict.fromkeys(name for row in self.history for name in row)
             table = csv.DictWriter(text, columns, lineterminator="\n")

@@ -1,18 +1,26 @@
 """What a training step computes and what an epoch is judged by: the part of the loop that knows what is being learnt.
 
 A task has `learn(model, images, target)`, which returns the loss to differentiate, and `judge(model, images, target)`;
-both count what they saw. `report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
+both count what they saw. Of several ranks, each learns from its part of a batch: the mean of their losses is the loss of
+the batch, and all count the whole batch; each judges batches of its own, and `merge` adds up what all have counted.
+`report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
 `restore(state)` go to disk and back; `best` names the score that decides which weights were best.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..autograd.tensor import Tensor, tensor
+from ..backend import xp
 from ..backend.cuda import to_host
+from ..backend.ranks import ALONE, Ranks, world
+from ..collective import gather
 from ..nn.module import Module
 from ..typing import Array
 from .metrics import AveragePrecision, ConfusionMatrix
@@ -21,6 +29,11 @@ from .metrics import AveragePrecision, ConfusionMatrix
 def scores_of(output: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
     return output if isinstance(output, Tensor) else output["out"]
+
+
+def named_scores(output: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What a model returns as a dictionary: a Tensor becomes its entry "out"."""
+    return {"out": output} if isinstance(output, Tensor) else output
 
 
 def fitted(target: Array, size: Sequence[int]) -> Array:
@@ -56,17 +69,42 @@ class Segmentation:
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
         """The loss of a batch."""
         output = model(Tensor(images).to(getattr(model, "device", "cpu")))
-        loss = self.function(output, target, self.ignore)
-        self.count(loss, scores_of(output), target)
+        loss = self.loss_of(output, target, world())
+        self.count(loss, scores_of(output), target, world())
         return loss
 
-    judge = learn
+    def judge(self, model: Module, images: Any, target: Any) -> None:
+        """Count a batch that this rank has for itself."""
+        output = model(Tensor(images).to(getattr(model, "device", "cpu")))
+        self.count(self.function(output, target, self.ignore), scores_of(output), target)
 
-    def count(self, loss: Tensor, scores: Tensor, target: Any) -> None:
-        """Add a batch's loss and labels to the tally."""
-        self.total += float(loss) * len(target)
-        self.images += len(target)
-        self.matrix.update(scores.data.argmax(axis=1), fitted(target, scores.shape[2:]))
+    def loss_of(self, output: Any, target: Any, ranks: Ranks) -> Tensor:
+        """This rank's loss, whose mean over the ranks is the loss of the whole batch.
+
+        A loss that takes `ranks` says itself how that comes about. Of any other, the outputs of all ranks are gathered.
+        """
+        if ranks.size == 1:
+            return self.function(output, target, self.ignore)
+        if "ranks" in inspect.signature(self.function).parameters:
+            return self.function(output, target, self.ignore, ranks=ranks)
+        whole = {name: gather(scores, ranks=ranks) for name, scores in named_scores(output).items()}
+        target = xp(target).concatenate(ranks.gather(target))
+        return self.function(whole if isinstance(output, dict) else whole["out"], target, self.ignore)
+
+    def count(self, loss: Tensor, scores: Tensor, target: Any, ranks: Ranks = ALONE) -> None:
+        """Add the loss and labels of a batch, of which each rank has a part, to the tally."""
+        here = ConfusionMatrix(self.matrix.num_classes, self.ignore)
+        here.update(scores.data.argmax(axis=1), fitted(target, scores.shape[2:]))
+        seen = ranks.sum(np.array([float(loss), len(target), *here.counts.ravel()], np.float64))  # exact up to 2^53
+        self.total += seen[0] / ranks.size * seen[1]
+        self.images += int(seen[1])
+        self.matrix.counts += seen[2:].reshape(self.matrix.counts.shape).astype(np.int64)
+
+    def merge(self, ranks: Ranks) -> None:
+        """Add what the other ranks have counted, on every rank."""
+        others = ranks.gather(self.state())
+        self.total, self.images = sum(s["total"] for s in others), sum(s["images"] for s in others)
+        self.matrix.counts = sum(s["matrix"]["counts"] for s in others)
 
     def loss(self) -> float:
         """The mean over images."""
@@ -109,11 +147,23 @@ class Detection:
 
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
         """The sum of the losses of a batch."""
+        ranks = world()
+        if ranks.size > 1 and not all(ranks.gather(len(images))):
+            raise ValueError(f"a batch has fewer images than the {ranks.size} ranks; detectors need one on each")
         losses = model(images, target)
-        self.images += len(images)
-        for name, value in losses.items():
-            self.losses[name] = self.losses.get(name, 0.0) + float(value) * len(images)
-        return sum(losses.values(), start=tensor(0.0))
+        seen = ranks.sum(
+            np.array([len(images), *(float(value) * len(images) for value in losses.values())], np.float64)
+        )
+        self.images += int(seen[0])
+        for name, total in zip(losses, seen[1:].tolist()):
+            self.losses[name] = self.losses.get(name, 0.0) + total
+        loss = sum(losses.values(), start=tensor(0.0))
+        return loss if ranks.size == 1 else loss * (len(images) * ranks.size / seen[0])
+
+    def merge(self, ranks: Ranks) -> None:
+        """Add the images that the other ranks have judged, on every rank."""
+        self.images = sum(ranks.gather(self.images))
+        self.precision = AveragePrecision.merged(ranks.gather(self.precision))
 
     def judge(self, model: Module, images: Any, target: Any) -> None:
         """Count what the model, in evaluation mode, finds in a batch."""

@@ -211,7 +211,7 @@ def test_bad_input_is_one_line(trained, folder, tmp_path, capsys):
     cases = [
         (["train", "--data", "camvid", "--out", tmp_path / "r"], "--data camvid needs --root"),
         (["train", *OPTIONS, "--root", tmp_path / "nowhere", "--out", tmp_path / "r"], "nowhere is not a folder"),
-        (["train", *OPTIONS, "--root", tmp_path / "empty", "--out", tmp_path / "r"], "images is not a folder"),
+        (["train", *OPTIONS, "--root", tmp_path / "empty", "--out", tmp_path / "r"], "empty/masks are no folders"),
         (["train", *OPTIONS, "--root", tmp_path / "few", "--out", tmp_path / "r"], "holds 1 images; needed at least 5"),
         (["train", "--data", "folder", "--root", folder, "--out", tmp_path / "r"], "needs --folder-classes"),
         (["train", "--model", "resnext", "--out", tmp_path / "r"], "there is no model 'resnext'; needed one of "),

@@ -155,6 +155,7 @@ def test_places_to_write_to(run, data, tmp_path, capsys):
     folder.mkdir()
     file.write_text("kept")
     assert call("predict", run, image, "-o", folder) == 0 and (folder / "0.png").is_file()
+    assert call("predict", run, image, image, "-o", tmp_path / "once.png") == 0  # one image named twice
     assert call("predict", run, data / "images", "-o", file) == 1
     assert f"-o {file} is a file; for several images a folder is needed" in capsys.readouterr().err
     assert call("predict", run, image, "--mask", tmp_path / "m.jpg") == 1

@@ -146,6 +146,9 @@ def test_a_detector_from_the_command_line(tmp_path, capsys):
     assert "--mask has no effect: mask_rcnn_small is a detector" in capsys.readouterr().err
     assert call("evaluate", out, "--page", tmp_path / "w.html") == 1
     assert "--page has no effect: mask_rcnn_small is a detector" in capsys.readouterr().err
+    assert call("export", tmp_path / "d.onnx", "--run", out) == 1
+    assert "mask_rcnn_small is a detector, whose selection of boxes" in capsys.readouterr().err
+    assert not (tmp_path / "d.onnx").exists()
 
 
 def test_boxes_without_outlines_suffice_for_a_detector_of_boxes(tmp_path, capsys):

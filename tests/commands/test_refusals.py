@@ -54,6 +54,9 @@ def fails(capsys, tmp_path, *argv):
         ("--val-tile 3", "--val-tile 3; needed at least 32"),
         ("--loss dise", "--loss dise: 'dise'; needed one of cross_entropy, dice"),
         ("--loss focal+0*dice", "'0*dice'; needed one of"),
+        ("--loss dice --class-weights auto", "--class-weights weigh cross_entropy and focal, of which --loss dice has"),
+        ("--model unet --model-options base=x", "--model-options base=x of unet; needed a number such as 64"),
+        ("--model unet --model-options num_classes=9", "--model-options num_classes=9; the data has 6 classes"),
         ("--class-weights 1 2", "--class-weights 1 2; needed auto, or 6 numbers of at least 0"),
         ("--border-weight 10 --loss dice", "--border-weight 10 weighs cross_entropy, which --loss leaves out"),
         ("--mix cutmix --batch-size 1", "--mix cutmix needs --batch-size 2 or more"),
@@ -233,6 +236,46 @@ def test_the_remedy_that_is_named_works(make, remedy, tmp_path, capsys):
     argv = [*FOLDER, "--root", str(tmp_path / "data"), "--out", str(out), *remedy]
     assert cli.main(["train", *argv]) == 0
     assert (out / "best.safetensors").is_file()
+
+
+def test_a_failed_start_leaves_no_folder_on_the_way(tmp_path):
+    (tmp_path / "kept").mkdir()
+    argv = ["train", "--clip", "0", "--out", str(tmp_path / "kept" / "deep" / "run")]
+    assert cli.main(argv) == 1 and (tmp_path / "kept").is_dir() and not (tmp_path / "kept" / "deep").exists()
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"epochs": "many"}, "epochs is 'many'; needed a value such as 20"),
+        ({"epohcs": 3}, "there is no setting 'epohcs'; epochs is one"),
+        ({"clip": -1}, "--clip -1; needed above 0"),
+    ],
+)
+def test_a_config_file_that_is_none(settings, message, tmp_path, capsys):
+    (tmp_path / "c.json").write_text(json.dumps({"model": "unet_small"} | settings))
+    assert message in fails(capsys, tmp_path, "--config", tmp_path / "c.json")
+
+
+def test_images_that_train_and_validate_are_named(tmp_path, capsys):
+    root = write_folder(tmp_path / "data", 4)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "train.txt").write_bytes("\ufeff0.png\r\n1\r\n2\r\n".encode())
+    (tmp_path / "lists" / "val.txt").write_text("2\n3.png\n")
+    argv = [
+        "inspect",
+        str(root),
+        "--folder-classes",
+        "2",
+        "--lists",
+        str(tmp_path / "lists"),
+        "--out",
+        str(tmp_path / "r"),
+    ]
+    assert cli.main(argv) == 0
+    assert "1 of 2 images that validate are also trained on, such as" in capsys.readouterr().out
+    (tmp_path / "lists" / "val.txt").write_text("\n")
+    assert "val.txt lists no image" in fails(capsys, tmp_path, *FOLDER, "--root", root, "--lists", tmp_path / "lists")
 
 
 def test_a_batch_of_one_with_global_pooling(tmp_path, capsys):

@@ -18,7 +18,7 @@ from minidl.data import (
     voc_palette,
     write_mask,
 )
-from minidl.data.camvid import checksums
+from minidl.data.datasets.camvid import checksums
 
 
 def rng(seed=0):

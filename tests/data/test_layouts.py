@@ -1,5 +1,6 @@
 """The readers of layouts by name, each on a folder made here."""
 
+import base64
 import json
 
 import numpy as np
@@ -68,6 +69,23 @@ def write_coco(root, **changes):
     write_folder(root, 6)
     (root / "annotations.json").write_text(json.dumps(coco_tables(**changes)))
     return root
+
+
+def test_labelme_masks_are_placed_by_their_box(tmp_path):
+    image = scene(0)[0]
+    save(tmp_path / "a.png", image)
+    save(tmp_path / "inside.png", np.full((3, 5), 255, np.uint8))
+    code = base64.b64encode((tmp_path / "inside.png").read_bytes()).decode()
+    (tmp_path / "inside.png").unlink()
+    shape = {"label": "cell", "shape_type": "mask", "points": [[4, 2], [8, 4]], "mask": code}
+    whole = {"shapes": [shape], "imagePath": "a.png", "imageHeight": 16, "imageWidth": 24}
+    (tmp_path / "a.json").write_text(json.dumps(whole), encoding="utf-8-sig")
+    labels = opened("labelme", tmp_path, None)[0][1]
+    assert labels[2:5, 4:9].all() and labels.sum() == 15
+    whole["shapes"][0]["points"] = [[22, 2], [26, 4]]
+    (tmp_path / "a.json").write_text(json.dumps(whole))
+    with pytest.raises(ValueError, match=r"a.json: shape 0: its mask of 5 x 3 pixels at 22, 2 does not fit"):
+        opened("labelme", tmp_path, None)
 
 
 def test_coco_as_instances_and_as_masks(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernel_cases_dense import convolution, normal
 from minidl.kernels import cuda, reference
-from minidl.kernels.cuda import conv_im2col, implicit
+from minidl.kernels.cuda.conv import conv_im2col, implicit
 from minidl.kernels.geometry import Geometry
 from minidl.kernels.precision import precision
 from minidl.kernels.settings import Adam

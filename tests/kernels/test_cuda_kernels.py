@@ -18,6 +18,8 @@ from minidl.kernels import cuda, reference
 from minidl.kernels.contract import ROWS
 from minidl.kernels.cuda import loader, tables
 
+FOLDER = Path(cuda.__file__).parent
+FILES = sorted(FOLDER.rglob("*.cu"))
 needs_compiler = pytest.mark.skipif(
     not (shutil.which("g++") or shutil.which("clang++")), reason="cudasim needs g++ or clang++; neither is installed"
 )
@@ -86,9 +88,15 @@ def test_every_row_has_a_case():
 @pytest.mark.skipif(not shutil.which("nvcc"), reason="nvcc is not installed")
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
 @pytest.mark.parametrize("real", ["float", "double"])
-@pytest.mark.parametrize("file", sorted(p.name for p in Path(cuda.__file__).parent.glob("*.cu")))
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_nvcc_has_nothing_to_say(file, real, architecture, tmp_path):
-    folder = Path(cuda.__file__).parent
-    command = ["nvcc", "-std=c++17", f"-arch={architecture}", f"-DREAL={real}", "-Werror", "all-warnings", "-cubin"]
-    done = subprocess.run([*command, "-o", tmp_path / "out", folder / file], capture_output=True, text=True)
+    command = [
+        "nvcc",
+        "-std=c++17",
+        *(f"-I{folder}" for folder in {FOLDER, file.parent}),
+        f"-arch={architecture}",
+        f"-DREAL={real}",
+    ]
+    command += ["-Werror", "all-warnings", "-cubin", "-o", tmp_path / "out", file]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and not done.stderr, done.stderr

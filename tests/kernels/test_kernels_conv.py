@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minidl.kernels import cpu, reference
+from minidl.kernels.cpu.conv import choice as conv
 from minidl.kernels.cpu.conv import (
     depthwise,
     dilated,
@@ -22,7 +23,6 @@ from minidl.kernels.cpu.conv import (
     winograd_plan,
     winograd_weight,
 )
-from minidl.kernels.cpu.conv import dispatch as conv
 from minidl.kernels.geometry import Geometry
 
 import minidl

@@ -38,6 +38,18 @@ def test_00_the_numbers_by_hand_are_the_librarys():
     assert accuracy > 0.8 and mean < 1 / 3
 
 
+def test_01_and_02_by_hand_and_by_the_library():
+    text = printed("01")
+    assert found(r"in a: (\S+)\s+in b: (\S+)", text) == [7, 2]
+    first, last = found(r"loss (\S+) -> (\S+) in", text)
+    assert last < 0.01 < first
+    text = printed("02")
+    loops, library = found(r"to the loops: (\S+) and to minidl: (\S+)", text)
+    assert max(loops, library) < 1e-12
+    (ratio,) = found(r"loops take (\d+) times", text)
+    assert ratio > 300
+
+
 def test_04_sliding_is_cutting_out_without_padding_only():
     text = printed("04")
     error, differ = found(r"without padding:\s+largest difference (\S+), (\d+) of 324", text)
@@ -52,6 +64,14 @@ def test_04_sliding_is_cutting_out_without_padding_only():
     assert saved > 4
 
 
+def test_05_a_transposed_convolution_by_hand_and_the_grid_before_training():
+    text = printed("05")
+    assert "sum [  2.  20. 203.  30. 300.]" in text and "conv_transpose2d: [  2.  20. 203.  30. 300.]" in text
+    assert "transpose of each other: True" in text
+    excess = re.findall(r"^(transposed, kernel \d|resize, then conv 3) +([\d.]+) +([\d.]+)$", text, re.M)
+    assert [float(two) > 100 for _, two, _ in excess] == [True, True, False]
+
+
 def test_07_the_rule_of_hybrid_dilation_is_exact():
     text = printed("07")
     for agree, chains in re.findall(r"agree for (\d+) of (\d+) chains", text):
@@ -60,6 +80,19 @@ def test_07_the_rule_of_hybrid_dilation_is_exact():
     assert len(rows) == 6
     for dilations, gap, allowed, seen in rows:
         assert (allowed == "True") == (dilations.startswith("1,") and int(gap) <= 3) == (seen == "100")
+
+
+def test_09_one_box_by_hand_and_what_rounding_costs():
+    text = printed("09")
+    mean, library = found(r"mean of the four: (\S+)\s+F.roi_align: (\S+)", text)
+    assert mean == library == 4.9375
+    largest, library = found(r"largest of the four points: (\S+)\s+F.roi_align\(mode=\"max\"\): (\S+)", text)
+    assert largest == library == 7
+    ious = {
+        (m, int(s)): float(v)
+        for m, s, v in re.findall(r"^(ROI \w+) +stride +(\d+): mean IoU of masks (\S+)", text, re.M)
+    }
+    assert all(ious["ROI Align", s] > ious["ROI Pool", s] + 0.05 for s in (4, 8, 16))
 
 
 def test_10_both_definitions_give_the_same_labels_and_two_iterations_do_most():
@@ -78,13 +111,20 @@ def test_11_orders_of_a_sum_differ_and_the_ladder_rises():
     left, lanes, halves = (float(e) for e in re.findall(r"relative error (\S+)", text))
     assert left > lanes > halves
     assert "(a + b) + c = 1.0   a + (b + c) = 0.0" in text
-    times = {
-        name.strip(): float(factor)
-        for name, factor in re.findall(
-            r"^(loops|rows|tiled, 1 thread|winograd, 1 thread) +[\d.]+ +([\d.]+)$", text, re.M
-        )
+    speeds = {n: float(v) for n, v in re.findall(r"^(\S+): [\d.]+ ms, ([\d.]+) GFLOP/s", text, re.M)}
+    steps = ["loops", "im2col", "packed", "micro-kernel", "implicit_gemm", "winograd"]
+    assert [speeds[step] for step in steps] == sorted(speeds[step] for step in steps)
+    blocks = {
+        n: float(v) for n, v in re.findall(r"^block of (6 x 1|4 x 2|6 x 2) vectors: +([\d.]+) GFLOP/s", text, re.M)
     }
-    assert list(times.values()) == sorted(times.values()) and times["rows"] > 8
+    assert blocks["6 x 1"] < 0.85 * blocks["6 x 2"] and max(blocks.values()) == blocks["6 x 2"]
+
+
+def test_12_what_the_simulator_counts():
+    text = printed("12")
+    assert "CUDA C agrees: True" in text and "thread (232,0,0): out of bounds" in text
+    assert text.count("right: True") >= 5 and "right: False" in text  # the race
+    assert re.search(r"scatter: 10 runs, \d+ different", text) and "gather: 10 runs, 1 different result" in text
 
 
 def test_20_each_stream_helps_and_the_finest_is_missed_most():
@@ -97,6 +137,21 @@ def test_20_each_stream_helps_and_the_finest_is_missed_most():
     assert ious["FCN-32s fixed"] < ious["FCN-32s"] < ious["FCN-16s"] - 0.05 < ious["FCN-8s"] - 0.1
     without = {int(s): float(v) for s, v in re.findall(r"stream at stride (\d+): mean IoU (\S+)", text)}
     assert without[8] < without[16] - 0.05 and without[16] < without[32]
+
+
+def test_21_the_stack_is_best_for_borders_and_not_for_meaning():
+    text = printed("21")
+    rows = re.findall(
+        r"^(pool\d|all, stacked) +edges (\S+)% \((\S+)% to (\S+)%\) +zero or one (\S+)% \((\S+)% to (\S+)%\)",
+        text,
+        re.M,
+    )
+    values = {row[0]: [float(v) for v in row[1:]] for row in rows}
+    stack = values.pop("all, stacked")
+    assert stack[1] > max(v[2] for v in values.values())  # the worst stack finds borders better than the best layer
+    assert values["pool3"][4] > stack[5]  # pool3 knows the digit better in every run
+    digits = [(float(z), float(o)) for z, o in re.findall(r"^seed \d: .* zero (\S+), one (\S+)$", text, re.M)]
+    assert len(digits) == 3 and all(zero < one for zero, one in digits)
 
 
 def test_22_the_copies_draw_borders():
@@ -121,3 +176,56 @@ def test_23_the_networks_written_out_are_the_librarys_and_the_orders_hold():
     crf, v1 = "v1, LargeFOV, CRF", "v1, rate 4 (LargeFOV)"
     assert borders[crf] - borders[v1] > ious[crf] - ious[v1] > 10  # more near borders
     assert ious[crf] > ious["MobileNetV2, v3+"] > ious["MobileNetV2, no decoder"] + 10
+
+
+def test_24_heads_are_the_librarys_and_competition_costs_with_the_class_given_to_both():
+    text = printed("24")
+    for here, library, error in re.findall(r"parameters: (\d+) here, (\d+) in the library; .* (\S+)$", text, re.M):
+        assert here == library and float(error) < 1e-5
+    runs = {
+        n: [float(v) for v in vs.split()]
+        for n, vs in re.findall(r"^(s\w+, [\w ]+?) +mean IoU of masks ([\d. ]+)$", text, re.M)
+    }
+    given, sigmoid = runs["softmax, class given"], runs["sigmoid, class given"]
+    assert (
+        len(sigmoid) == 3
+        and min(sigmoid) > max(given) + 0.03
+        and min(given) > max(runs["softmax, must find the class"]) + 0.2
+    )
+
+
+def test_25_the_long_concatenation_is_missed_and_the_short_one_is_not():
+    text = printed("25")
+    here, library, error = found(r"parameters: (\d+) here, (\d+) in models.liteseg_small; .* (\S+)$", text)
+    assert here == library and error < 1e-5
+    runs = {n: [float(v) for v in vs.split()] for n, vs in re.findall(r"^(\S.*?) +mean IoU ([\d. ]+)$", text, re.M)}
+    whole, short, long = (runs[n] for n in ("LiteSeg, MobileNetV2", "without the short one", "without the long one"))
+    assert len(whole) == len(short) == len(long) == 3 and max(long) < min(whole) - 0.05
+    assert abs(sum(short) - sum(whole)) / 3 < max(whole) - min(whole)  # no result
+    paper, _, with_classifier = found(
+        r"^liteseg +paper +(\S+) M, here +(\S+) M, with an ImageNet classifier +(\S+) M", text
+    )
+    assert paper == with_classifier
+
+
+def test_26_weights_of_others_serve_for_something_else():
+    text = printed("26")
+    blocks, steps = (
+        sum(float(v.replace(",", "")) for v in re.findall(rf"^(?:{names}) +([\d,]+) parameters", text, re.M))
+        for names in ("blocks", "step8|step4|step2")
+    )
+    assert blocks / 106_401 > 0.8 and 13 < 106_401 / steps < 15  # "one parameter in fourteen"
+    person, cat = found(r"person: (\d+)% of the first image, (\d+)% of the second", text)
+    assert 40 < person < 70 and cat < 5
+    sure, unsure = found(r"undecided, between 0.1 and 0.9: ([\d.]+)% and ([\d.]+)%", text)
+    assert sure < unsure
+    deep, scores = (
+        found(rf"^{name} *: half of the change lies within +([\d.]+)", text)[0] for name in ("stride 16", "scores")
+    )
+    assert abs(scores / deep - 1) < 0.1
+    before, after = (found(rf"border, {name}: +([\d.]+)", text)[0] for name in ("network ", "with CRF"))
+    assert after > before
+    published, fresh = (
+        found(rf"way down {name} *: .*IoU of the digits ([\d.]+)", text)[0] for name in ("as published", "at random")
+    )
+    assert published > 0.6 and fresh < 0.1

@@ -4,6 +4,7 @@ A rule looks at a layer and gives (whether it applies, why). Its constants were 
 """
 
 import math
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -202,13 +203,24 @@ REFUSALS = {
 }
 
 
-@lru_cache(1024)
-def judge(asked, layer):
-    """(algorithm, reason, refused): refused lists (algorithm, why not) of the rows above the one that is used.
+ALGORITHMS = ("auto", *REFUSALS)
+FORMER_NAMES = {"channels": "direct_channels", "product": "implicit_gemm", "zones": "dilated", "tiled": "direct_pixels"}
+override = ContextVar("algorithm", default="auto")
 
-    `asked` is an algorithm that is used wherever it can serve, or "auto".
+
+def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
+    """(algorithm, reason, refused rows) for one of the three convolutions; direction is "forward", "data" or "weight".
+
+    x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction. Refused rows
+    are (algorithm, why not) of the rows above the one that is used.
     """
-    refused = []
+    return _judge(override.get(), x_shape, w_shape, geometry, dtype, direction)
+
+
+@lru_cache(1024)
+def _judge(asked, *layer):
+    """`asked` is an algorithm that is used wherever it can serve, or "auto"."""
+    layer, refused = Layer(*layer), []
     if asked != "auto":
         why = REFUSALS[asked](layer)
         if why is None:

@@ -29,8 +29,8 @@ from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, panel_width
 from ..simd.prefetch import empty
 from ..simd.vector import Rows, copy_run, lanes_of
-from .direct_channels import macro_kernel, store_panel
-from .packing import adjoint_filters, forward_filters, image, pack_b, padded_bias, plane_start
+from .direct_channels import macro_kernel, pack_b, store_panel
+from .operands import Image, adjoint_filters, forward_filters, image, padded_bias, plane_start
 from .tiles import COPY_BYTES, odd_lines
 
 STRIP_BYTES = 2048 * 1024  # of a tile's accumulators, at most: with a copy, they stay in the third-level cache
@@ -124,7 +124,7 @@ def _add_zones(copy, offsets, some, zones, tile, b, strip, panel):
 
 
 @kernel
-def _convolve(x, weights, bias, y, zones, strips):
+def _convolve(x: Image, weights, bias, y: Image, zones: Zones, strips):
     C, M, G, W, U, V = x.channels, y.channels, x.groups, x.width, y.height, y.width
     rows, chunk, plane, taps = zones.rows, zones.chunk, zones.plane, zones.shifts.size
     columns, T, down = 2 * lanes_of(x.data), strips.shape[0], zones.seen.shape[0]

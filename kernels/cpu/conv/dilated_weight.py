@@ -26,7 +26,7 @@ from ..simd.table import from_entry
 from ..simd.vector import Rows, clear_run, copy_run, lanes_of
 from .dilated import MIN_CHANNELS, shifts_of, zones
 from .direct_channels_weight import add_parts, load_panel
-from .packing import image, plane_start
+from .operands import Image, image, plane_start
 from .tiles import COPY_BYTES, odd_lines
 
 TILE_PIXELS = 256  # of a tile, or a row: their part of a panel stays in the first-level cache
@@ -87,7 +87,7 @@ def _add_taps(copy, tables, some, zones, z, w, narrow):
 
 
 @kernel
-def _accumulate(x, y, zones, panels, sums):
+def _accumulate(x: Image, y: Image, zones: Zones, panels, sums):
     T, columns, taps, chunk, G, C = (
         panels.shape[0],
         2 * lanes_of(x.data),

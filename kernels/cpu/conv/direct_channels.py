@@ -24,19 +24,11 @@ from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, Operand, micro_kernel_6x1, micro_kernel_6x2, panel_width
 from ..simd.prefetch import empty
 from ..simd.table import from_entry
-from ..simd.transpose import nchwc_to_nchw
-from ..simd.vector import Rows, lanes_of
-from .packing import (
-    adjoint_filters,
-    copy_tile,
-    forward_filters,
-    image,
-    pack_b,
-    padded_bias,
-    place_tables,
-    plane_start,
-)
-from .tiles import adjoint_taps, balanced, channel_tile, dense_taps, layout, one_row
+from ..simd.transpose import nchwc_to_nchw, transpose_rows
+from ..simd.vector import Rows, lanes_of, load, store
+from .operands import Filters, Image, adjoint_filters, forward_filters, image, padded_bias, plane_start
+from .taps import adjoint_taps, one_row
+from .tiles import Tile, balanced, channel_tile, copy_tile, dense_taps, layout, place_tables
 
 KC = 160  # steps of a reduction: the weights and pixels of so many stay in the first-level cache
 
@@ -51,6 +43,34 @@ class Reduction(NamedTuple):
     step_cols: int
     up_rows: int  # phases, and distance in the result of the pixels of a phase
     up_cols: int
+
+
+@kernel
+def pack_b(filters: Filters, numbers, starts, sizes, out, T):
+    """out[g][phase][panel][chunk, tap, c][column] = w[g, panel columns + column, c, numbers[tap]], zero beyond the last row.
+
+    sizes are (rows, channels, channels of a chunk); taps starts[f] on are phase f's.
+    """
+    (M, C, chunk), lanes = sizes, lanes_of(filters.data)
+    G, F, columns = out.shape[0], starts.size - 1, 2 * lanes
+    P, whole = -(-M // columns), -(-filters.taps // lanes) * lanes
+    for t in prange(T):
+        flat, taps = out.reshape(-1), np.empty(whole * columns, filters.data.dtype)
+        for task in range(t * G * P // T, (t + 1) * G * P // T):
+            g, panel = task // P, task % P
+            for c in range(C):
+                source = g * filters.group + panel * columns * filters.row_stride + c * filters.channel_stride
+                transpose_rows(
+                    Rows(filters.data, source, filters.row_stride), filters.taps, M - panel * columns, columns, taps
+                )
+                c0 = c // chunk * chunk
+                for f in range(F):
+                    n, some = starts[f + 1] - starts[f], min(chunk, C - c0)
+                    at = g * out.shape[1] + ((P * starts[f] + panel * n) * C + c0 * n + c - c0) * columns
+                    for k in range(starts[f], starts[f + 1]):
+                        store(flat, at, load(taps, numbers[k] * columns))
+                        store(flat, at + lanes, load(taps, numbers[k] * columns + lanes))
+                        at += some * columns
 
 
 @inner
@@ -105,7 +125,7 @@ def macro_kernel(a, b, c, bias, span, channels, fresh):
 
 
 @kernel
-def _convolve(x, weights, bias, y, tile, reduction, strips):
+def _convolve(x: Image, weights, bias, y: Image, tile: Tile, reduction: Reduction, strips):
     H, W, C, M, G = y.height, y.width, x.channels, y.channels, x.groups
     shifts, starts, chunk = reduction.shifts, reduction.starts, reduction.chunk
     step = reduction.step_rows, reduction.step_cols

@@ -28,9 +28,10 @@ from ..simd.table import from_entry
 from ..simd.transpose import nchw_to_nchwc
 from ..simd.vector import Rows, clear_run, lanes_of, load, store
 from .direct_channels import store_panel
-from .packing import copy_tile, image, place_tables, plane_start
+from .operands import Image, image, plane_start
 from .parts import weight_parts
-from .tiles import balanced, channel_tile, dense_taps, layout, one_row
+from .taps import one_row
+from .tiles import Tile, balanced, channel_tile, copy_tile, dense_taps, layout, place_tables
 
 CHUNK_BYTES = 128 * 1024  # of a copy
 PARTS_BYTES = 1 << 20  # of the partial sums of all parts: they stay in the second-level cache
@@ -86,7 +87,7 @@ def add_taps(a, taps, b, w, K, narrow):
 
 
 @kernel
-def _accumulate(x, y, tile, reduction, panels, sums):
+def _accumulate(x: Image, y: Image, tile: Tile, reduction: Reduction, panels, sums):
     parts, G, P, depth = sums.shape
     H, W, C, columns, T = y.height, y.width, x.channels, 2 * lanes_of(x.data), panels.shape[0]
     rows, cols = tile.rows, tile.cols

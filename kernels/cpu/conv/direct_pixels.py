@@ -21,16 +21,10 @@ from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
 from ..simd.prefetch import empty
 from ..simd.vector import Rows, clear_run, copy_run, lanes_of
-from .packing import (
-    adjoint_filters,
-    copy_tile,
-    forward_filters,
-    image,
-    pack_a,
-    padded_bias,
-    plane_start,
-)
-from .tiles import adjoint_taps, layout, pixel_tile, window_taps
+from .operands import Image, adjoint_filters, forward_filters, image, padded_bias, plane_start
+from .packing import pack_a
+from .taps import adjoint_taps, window_taps
+from .tiles import Tile, copy_tile, layout, pixel_tile
 
 
 class Reduction(NamedTuple):
@@ -90,7 +84,7 @@ def _live_taps(tap_rows, first, last, i0, tile, H):
 
 
 @kernel
-def _convolve(x, weights, bias, y, tile, reduction, T):
+def _convolve(x: Image, weights, bias, y: Image, tile: Tile, reduction: Reduction, T):
     H, W, C, M, G = y.height, y.width, x.channels, y.channels, x.groups
     up = reduction.up_rows, reduction.up_cols
     starts, direct = reduction.starts, reduction.direct

@@ -14,8 +14,6 @@ Float32 results lie within 1e-4 (winograd) or 1e-5 (the rest) of the exact ones,
 gradients have the same bits on any number of threads.
 """
 
-from contextvars import ContextVar
-
 import numpy as np
 
 from ...reference import conv as im2col
@@ -30,7 +28,7 @@ from . import (
     winograd,
     winograd_weight,
 )
-from .choice import Layer, judge
+from .choice import choose
 
 # {algorithm: (modules of conv2d and conv_transpose2d, of conv2d_weight)}
 MODULES = {
@@ -42,17 +40,6 @@ MODULES = {
     "direct_pixels": (direct_pixels, None),
     "im2col": (im2col, im2col),
 }
-ALGORITHMS = ("auto", *MODULES)
-FORMER_NAMES = {"channels": "direct_channels", "product": "implicit_gemm", "zones": "dilated", "tiled": "direct_pixels"}
-override = ContextVar("algorithm", default="auto")
-
-
-def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
-    """(algorithm, reason, refused rows) for one of the three convolutions; direction is "forward", "data" or "weight".
-
-    x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction.
-    """
-    return judge(override.get(), Layer(x_shape, w_shape, geometry, dtype, direction))
 
 
 def _bias_alone(bias, shape, dtype):

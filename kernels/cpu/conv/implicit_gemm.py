@@ -30,18 +30,9 @@ from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel
 from ..simd.prefetch import aligned, empty, prefetch_range
 from ..simd.vector import Rows, clear_run, copy_run, lanes_of, load, store
 from .gemm_upsample import insert_rows, store_shuffled
-from .packing import (
-    PREFETCH_DISTANCE,
-    Filters,
-    adjoint_filters,
-    copy_row,
-    forward_filters,
-    image,
-    pack_a,
-    padded_bias,
-    plane_start,
-)
-from .tiles import adjoint_taps, one_row, window_taps
+from .operands import Filters, Image, adjoint_filters, forward_filters, image, padded_bias, plane_start
+from .packing import PREFETCH_DISTANCE, copy_row, pack_a
+from .taps import adjoint_taps, one_row, window_taps
 
 KC = 256  # steps of a block: with NR pixels each they fill half of the first-level cache
 NC = 256  # pixels of a chunk: a block of them fills half of the second-level cache
@@ -193,7 +184,7 @@ def macro_kernel(weights, ramps, bias, b, strip, y, chunk, block):
 
 
 @kernel
-def _convolve(x, weights, bias, windows, y, T):
+def _convolve(x: Image, weights: Weights, bias, windows: Windows, y: Output, T):
     columns, K, pixels, padded = 2 * lanes_of(x.data), weights.steps.size, y.height * y.width, panels(y.rows)[1]
     chunks, blocks = -(-pixels // y.chunk), max(1, -(-K // KC))
     tasks, length = x.batch * x.groups * chunks, -(-y.chunk // columns) * columns + columns  # not a power of two

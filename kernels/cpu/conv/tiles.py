@@ -1,18 +1,21 @@
-"""Taps as shifts, and tiles whose pixels fit the second-level cache.
+"""Tiles: copies of pixels that fit the second-level cache, padding included.
 
-With stride s, tap (k, l) of window (i, j) reads pixel (i s + k d, j s + l d) after the padding. Write k d = s u + a: that is
-row i + u of the sub-image made of every s-th row from row a. So a tile is copied into s x s sub-images, padding included,
-and then each tap of *all* windows is one contiguous run of the copy, starting u rows down and v columns in. The matrix that
-im2col writes is never formed: its rows are already there, as views that start at `offsets`.
+A tile is copied into its s x s sub-images (taps.py), and then each tap of *all* windows is one contiguous run of the copy,
+starting u rows down and v columns in. The matrix that im2col writes is never formed: its rows are already there, as views that
+start at the offsets that `layout` gives.
 """
 
-import math
-from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
+from dataclasses import replace
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
-from .packing import Tile
+from ..runtime.jit import inner
+from ..simd.prefetch import prefetch_range
+from ..simd.vector import clear_run
+from .packing import PREFETCH_DISTANCE, copy_row
+from .taps import window_taps
 
 TILE_BYTES = 192 * 1024  # of a tile's copy where pixels fill the vectors: under half of a second-level cache
 MIN_PIXELS = 160  # of such a tile, even if its copy is larger: the weights are read once for each tile
@@ -20,82 +23,17 @@ COPY_BYTES = 176 * 1024  # of a tile's copy where channels fill the vectors, at 
 STRIP_BYTES = 160 * 1024  # of the accumulators of such a tile: copy and accumulators stay in the second-level cache
 
 
-@dataclass(frozen=True)
-class Taps:
-    """Every tap as a sub-image and a shift (u, v) in it, and where the first pixel of sub-image (0, 0) lies."""
+class Tile(NamedTuple):
+    """A tile of results, and the copy of the pixels that they see, one plane for each channel and sub-image."""
 
-    table: np.ndarray  # (taps, 3): the tap's number in the kernel, u, v
-    image: np.ndarray  # (taps,): the sub-image that a tap uses
-    starts: np.ndarray  # taps of output phase f are table[starts[f] : starts[f + 1]]
-    origins: np.ndarray  # (sub-images, 2): the row and column of their first pixels
-    step: tuple[int, int]  # the distance of their pixels
-    rows: np.ndarray  # (taps,): row of the image under a tap of window (0, 0)
-
-    @cached_property
-    def halo(self):
-        """The largest shifts: a tile's copy has so many more rows and columns than the tile."""
-        return tuple(self.table[:, 1:].max(0).tolist())
-
-    @cached_property
-    def most(self):
-        """The most taps that a phase has."""
-        return int(np.diff(self.starts).max())
-
-    @cached_property
-    def shifts(self):
-        """(taps, 2): where each tap lies from the pixel of its window, in pixels."""
-        return self.origins[self.image] + self.table[:, 1:] * np.array(self.step)
-
-    @cached_property
-    def in_place(self):
-        """Whether there is one tap, at the window's own pixel."""
-        return len(self.table) == 1 and not self.origins.any()
-
-    @cached_property
-    def numbers(self):
-        """(taps,): every tap's number in the kernel."""
-        return self.table[:, 0].copy()
-
-
-def _taps(rows, step, separate):
-    """rows: (phase, number, a, u, b, v) of each tap, which reads pixel (i + u) step + a of window i.
-
-    `separate` gives every shift a sub-image of its own: for dilations that reach beyond a tile.
-    """
-    phase, number, a, u, b, v = np.array(rows, np.int64).T
-    if separate:
-        a, u, b, v = a + u * step[0], 0 * u, b + v * step[1], 0 * v
-    origins, image = np.unique(np.stack([a, b], 1), axis=0, return_inverse=True)
-    starts = np.searchsorted(phase, np.arange(phase.max() + 2))
-    return Taps(np.stack([number, u, v], 1), image.reshape(-1), starts, origins, step, a + u * step[0])
-
-
-@cache
-def window_taps(geometry, separate=False):
-    """Taps of conv2d: s x s sub-images."""
-    (kh, kw), (sh, sw), (dh, dw), (p, q) = geometry.kernel, geometry.stride, geometry.dilation, geometry.padding
-    taps = [(k * kw + l, k * dh, l * dw) for k in range(kh) for l in range(kw)]
-    rows = [(0, t, h % sh - p, h // sh, v % sw - q, v // sw) for t, h, v in taps]
-    return _taps(rows, (sh, sw), separate)
-
-
-@cache
-def adjoint_taps(geometry, separate=False):
-    """Taps of conv_transpose2d: pixel h = i s + a of the result gathers y[i + e], e = (a + p - k d) / s, where that is whole.
-
-    So the transposed convolution is s x s ordinary ones, one for each phase (a, b) of the result, each with its share of taps.
-    """
-    (kh, kw), (sh, sw), (dh, dw), (p, q) = geometry.kernel, geometry.stride, geometry.dilation, geometry.padding
-    rows = []
-    for f in range(sh * sw):
-        for k in range(kh):
-            for l in range(kw):
-                (e, off), (g, aside) = divmod(f // sw + p - k * dh, sh), divmod(f % sw + q - l * dw, sw)
-                if off == aside == 0:
-                    rows.append((f, k * kw + l, e, g))
-    top, left = min(r[2] for r in rows), min(r[3] for r in rows)
-    taps = _taps([(f, t, top, e - top, left, g - left) for f, t, e, g in rows], (1, 1), separate)
-    return replace(taps, starts=np.searchsorted([r[0] for r in rows], np.arange(sh * sw + 1)))
+    rows: int  # of results
+    cols: int
+    seen: int  # rows of pixels in the copy
+    plane: int  # distance of planes in the copy
+    pitch: int  # distance of rows in the copy
+    origins: np.ndarray  # (sub-images, 2): the first pixel of each in the image
+    step_rows: int  # distance in the image of neighbours in a sub-image
+    step_cols: int
 
 
 @cache
@@ -104,14 +42,6 @@ def dense_taps(geometry):
     if geometry.kernel == (1, 1):
         return window_taps(geometry), (1, 1)
     return window_taps(replace(geometry, stride=(1, 1))), geometry.stride
-
-
-def one_row(taps, x, y):
-    """x and y with all pixels in one row, if every pixel of y sees just the one of x at its place."""
-    if not taps.in_place or x.shape[2:] != y.shape[2:]:
-        return x, y
-    size = 1, math.prod(y.shape[2:])
-    return x.reshape(*x.shape[:2], *size), y.reshape(*y.shape[:2], *size)
 
 
 def balanced(rows, height, tasks, threads):
@@ -169,3 +99,33 @@ def layout(taps, size, step, lanes):
     plane = odd_lines(rows * cols, lanes)
     tile = Tile(*size, rows, plane, cols, taps.origins, *taps.step)
     return taps.image * plane + taps.table[:, 1] * cols + taps.table[:, 2], tile
+
+
+@inner
+def copy_tile(x, start, channels, tile, copy, i0, j0):
+    """Copies the sub-images of every channel that a tile's windows see, padding included; channel 0 begins at `start`.
+
+    for c, (a, b), r, q: copy[(c, ab) plane + r pitch + q] = x[c, (i0 + r) s + a, (j0 + q) s + b]
+    """
+    H, W, plane, pitch = x.height, x.width, tile.plane, tile.pitch
+    for c in range(channels):
+        for f in range(tile.origins.shape[0]):
+            at = (c * tile.origins.shape[0] + f) * plane
+            first = j0 * tile.step_cols + tile.origins[f, 1]
+            for r in range(tile.seen):
+                h = (i0 + r) * tile.step_rows + tile.origins[f, 0]
+                if 0 <= h < H:
+                    ahead = start + ((c + PREFETCH_DISTANCE) * H + h) * W + first
+                    prefetch_range(x.data, ahead, pitch * tile.step_cols)
+                    copy_row(x.data, start + (c * H + h) * W, W, copy, at + r * pitch, pitch, tile.step_cols, first)
+                else:
+                    clear_run(copy, at + r * pitch, pitch)
+            clear_run(copy, at + tile.seen * pitch, plane - tile.seen * pitch)
+
+
+@inner
+def place_tables(tile, step, result_pitch, pixels, places):
+    """Where the windows of a tile lie in the copy and in the strip; the last one is repeated, to a multiple of MR."""
+    for p in range(pixels.size):
+        q = min(p, tile.rows * tile.cols - 1)
+        pixels[p], places[p] = q // tile.cols * step[0] * tile.pitch + q % tile.cols * step[1], q * result_pitch

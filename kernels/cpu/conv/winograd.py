@@ -21,10 +21,11 @@ from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
 from ..simd.prefetch import aligned, empty
+from ..simd.transpose import transpose_rows
 from ..simd.vector import Rows, broadcast, lanes_of, load, store
 from . import direct_channels
-from .packing import adjoint_filters, forward_filters, image, padded_bias, plane_start, read_rows
-from .winograd_plan import Placement, plan
+from .operands import Filters, Image, adjoint_filters, forward_filters, image, padded_bias, plane_start
+from .winograd_plan import Grid, Placement, plan
 from .winograd_transforms import (
     Points,
     Strip,
@@ -50,7 +51,7 @@ class Scratch(NamedTuple):
 
 
 @kernel
-def transform_kernels(filters, numbers, sizes, out, T):
+def transform_kernels(filters: Filters, numbers, sizes, out, T):
     """out[g, phase, f, panel of o, c, o] = (G w G')[f] for taps `numbers`; sizes are (O, C, distance of phases in c)."""
     O, C, phase_pitch = sizes
     G, F, _, R, K, width = out.shape
@@ -62,7 +63,7 @@ def transform_kernels(filters, numbers, sizes, out, T):
         for task in range(t * G * R * C // T, (t + 1) * G * R * C // T):
             g, run, c = task // (R * C), task // C % R, task % C
             source = g * filters.group + run * width * filters.row_stride + c * filters.channel_stride
-            read_rows(filters, source, O - run * width, width, taps)
+            transpose_rows(Rows(filters.data, source, filters.row_stride), filters.taps, O - run * width, width, taps)
             for f in range(F):
                 for phase in range(phases):
                     for k in range(r):
@@ -179,7 +180,7 @@ class Work(NamedTuple):
 
 
 @kernel
-def _winograd(x, u, bias, y, read, write, grid, work):
+def _winograd(x: Image, u, bias, y: Image, read: Placement, write: Placement, grid: Grid, work: Work):
     G, F, _, R, K, width = u.shape
     lanes, T, block = width // 2, work.finite.size, work.block
     tiles = x.batch * grid.rows.size * grid.columns.size

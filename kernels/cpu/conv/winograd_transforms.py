@@ -56,25 +56,11 @@ def output_line(m0, m1, m2, m3, m4):
 
 
 @inlined
-def output_adjoint_line(y0, y1, y2, y3):
-    """A y for 4 results: the adjoint of output_line."""
-    s, d, p, q = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
-    return y0, s + d, s - d, p + q, p - q, y3
-
-
-@inlined
 def kernel_line(g0, g1, g2, g3, g4):
     """G g for 5 taps, or fewer and zeros, without the point at infinity, which is the last tap itself."""
     s, p = (g0 + g2 + g4) * (-1 / 6), g0 * (1 / 24) + g2 * (1 / 6) + g4 * (2 / 3)
     d, q = (g1 + g3) * (1 / 6), g1 * (1 / 12) + g3 * (1 / 3)
     return 0.25 * g0, s - d, s + d, p + q, p - q
-
-
-@inlined
-def kernel_adjoint_line(u0, u1, u2, u3, u4, u5):
-    """G' u for 3 taps: the adjoint of kernel_line."""
-    s, d, p, q = u1 + u2, u2 - u1, u3 + u4, u3 - u4
-    return 0.25 * u0 - s * (1 / 6) + p * (1 / 24), d * (1 / 6) + q * (1 / 12), (p - s) * (1 / 6) + u5
 
 
 @inner
@@ -182,23 +168,3 @@ def output_tiles(m, bias, strip, columns, tiles, results):
             check = check + 0 * (y[0] + y[3] + last)  # every m is a term of one of these
             _store_line(strip.data, pixel, strip.step * lanes, results, y, last)
     return reduce_add(check, columns.dtype.type(0)) == 0
-
-
-@inner
-def output_adjoint_tiles(strip, columns, tiles, out):
-    """out[6 r + q][tile] = A y A' for tiles of a strip of 4 rows: the adjoint of output_tiles."""
-    lanes = lanes_of(columns)
-    n, step = strip.cols * lanes, strip.step * lanes
-    for j in range(0, n, lanes):
-        y = strip.data
-        z = output_adjoint_line(load(y, j), load(y, n + j), load(y, 2 * n + j), load(y, 3 * n + j))
-        for r in range(6):
-            store(columns, r * n + j, z[r])
-    for r in range(6):
-        for t in range(tiles):
-            j = r * n + strip.places[t] * lanes
-            z = output_adjoint_line(
-                load(columns, j), load(columns, j + step), load(columns, j + 2 * step), load(columns, j + 3 * step)
-            )
-            for q in range(6):
-                store(out.data, out.start + (6 * r + q) * out.plane + t * out.pitch, z[q])

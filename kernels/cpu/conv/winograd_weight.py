@@ -17,24 +17,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ..runtime.jit import inner, kernel
+from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
 from ..simd.prefetch import aligned, empty
 from ..simd.vector import Rows, clear_run, lanes_of, load, store
 from . import direct_channels_weight
-from .packing import image, plane_start
+from .operands import Image, image, plane_start
 from .parts import weight_parts
 from .winograd import Scratch, block_size, segment, transform_inputs
-from .winograd_plan import plan
-from .winograd_transforms import (
-    Points,
-    Strip,
-    kernel_adjoint_line,
-    load_line,
-    output_adjoint_tiles,
-    read_strip,
-)
+from .winograd_plan import Grid, Placement, plan
+from .winograd_transforms import Points, Strip, load_line, read_strip
 
 PARTS_BYTES = 2 << 20  # of u of all parts
 SHARE_CHANNELS = 32  # output channels of a share, at least: with fewer, transforming x for each share costs too much
@@ -47,6 +40,40 @@ class Work(NamedTuple):
     blocks: int
     wide: int
     share: int
+
+
+@inlined
+def output_adjoint_line(y0, y1, y2, y3):
+    """A y for 4 results: the adjoint of output_line."""
+    s, d, p, q = y0 + y2, y1 + y3, y0 + 4 * y2, 2 * y1 + 8 * y3
+    return y0, s + d, s - d, p + q, p - q, y3
+
+
+@inlined
+def kernel_adjoint_line(u0, u1, u2, u3, u4, u5):
+    """G' u for 3 taps: the adjoint of kernel_line."""
+    s, d, p, q = u1 + u2, u2 - u1, u3 + u4, u3 - u4
+    return 0.25 * u0 - s * (1 / 6) + p * (1 / 24), d * (1 / 6) + q * (1 / 12), (p - s) * (1 / 6) + u5
+
+
+@inner
+def output_adjoint_tiles(strip, columns, tiles, out):
+    """out[6 r + q][tile] = A y A' for tiles of a strip of 4 rows: the adjoint of output_tiles."""
+    lanes = lanes_of(columns)
+    n, step = strip.cols * lanes, strip.step * lanes
+    for j in range(0, n, lanes):
+        y = strip.data
+        z = output_adjoint_line(load(y, j), load(y, n + j), load(y, 2 * n + j), load(y, 3 * n + j))
+        for r in range(6):
+            store(columns, r * n + j, z[r])
+    for r in range(6):
+        for t in range(tiles):
+            j = r * n + strip.places[t] * lanes
+            z = output_adjoint_line(
+                load(columns, j), load(columns, j + step), load(columns, j + 2 * step), load(columns, j + 3 * step)
+            )
+            for q in range(6):
+                store(out.data, out.start + (6 * r + q) * out.plane + t * out.pitch, z[q])
 
 
 @inner
@@ -88,7 +115,7 @@ def _add_products(z, v, u, rows, K, fresh):
 
 
 @kernel
-def _accumulate(x, y, read, grid, work, u, T):
+def _accumulate(x: Image, y: Image, read: Placement, grid: Grid, work: Work, u, T):
     parts, G, shares, _, rows, cols = u.shape
     tiles, lanes, dtype = x.batch * grid.rows.size * grid.columns.size, lanes_of(x.data), x.data.dtype
     z_pitch = -(-work.share // lanes) * lanes

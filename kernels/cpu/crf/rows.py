@@ -2,14 +2,17 @@
 
 In a plain loop LLVM tests for overlapping arrays, and for short rows the test takes longer than the loop.
 
-A row is padded to whole vectors of 2, 4 or 8 numbers. Kernels get that length as `lane`, a tuple of so many zeros: the length
-of a tuple belongs to its type, so it is known when a kernel is compiled.
+A row is padded to whole vectors of 2, 4 or 8 numbers: as many as there are channels, where simd.vector's are as long as a
+register. Kernels get that length as `lane`, a tuple of so many zeros: the length of a tuple belongs to its type, so it is known
+when a kernel is compiled.
 """
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from ..simd.llvm import broadcast_ir
 
 
 def lanes(C):
@@ -51,12 +54,7 @@ class Matrix:
     def broadcast(self, scalar, kind):
         """A number of the given type in all lanes."""
         scalar = self.context.cast(self.builder, scalar, kind, self.kind)
-        undefined, zeros = (
-            ir.Constant(self.vector, ir.Undefined),
-            ir.VectorType(ir.IntType(32), self.vector.count)(None),
-        )
-        first = self.builder.insert_element(undefined, scalar, ir.IntType(32)(0))
-        return self.builder.shuffle_vector(first, undefined, zeros)
+        return broadcast_ir(self.builder, self.vector, scalar)
 
     def widened(self, vector):
         """float32 lanes in this matrix's type."""

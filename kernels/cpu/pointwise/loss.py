@@ -201,7 +201,7 @@ def _softmax_backward(T, g, y, dx, log):
 
 
 @kernel
-def _cross_entropy(T, g, x, labels, out, bad, backward):
+def _cross_entropy(T, g, x, labels: Labels, out, bad, backward):
     """out is the loss as (N, 1, L), or dx as (N, C, L) if backward; bad gets a flag per thread."""
     N, _, L = x.shape
     S = (L + TILE - 1) // TILE

@@ -86,7 +86,7 @@ def _affine(x, y, channel, low, high):
 
 
 @kernel
-def _normalize(T, x, y, channels, low, high):
+def _normalize(T, x, y, channels: Channels, low, high):
     (R, L), C = x.shape, channels.shift.size
     S = (L + SEGMENT - 1) // SEGMENT
     for t in prange(T):
@@ -143,7 +143,7 @@ def _backward_affine(g, x, dx, channel, cut, line):
 
 
 @kernel
-def _backward(T, g, x, dx, channels, cut, dweight, dbias):
+def _backward(T, g, x, dx, channels: Channels, cut, dweight, dbias):
     (R, L), C = x.shape, channels.shift.size
     shift, scale, offset, rest, invstd = channels
     S = (L + SEGMENT - 1) // SEGMENT

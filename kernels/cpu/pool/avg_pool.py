@@ -7,7 +7,7 @@ from ...geometry import Geometry, check_plane
 from ..runtime.jit import allocating, inner, kernel
 from ..runtime.threads import threads_for
 from .resample_2x import OVERLAP, PAIRS, double, halve, twice
-from .window import window_of
+from .window import Window, window_of
 
 # Windows with vector loops of their own, for planes whose size they halve.
 BY_TWO = {Geometry((2, 2), (2, 2)): PAIRS, Geometry((3, 3), (2, 2), (1, 1)): OVERLAP}
@@ -95,7 +95,7 @@ def _avg_adjoint_rows(begin, end, y, x, scale, window):
 
 
 @kernel
-def _avg_pool(T, x, y, scale, window, adjoint):
+def _avg_pool(T, x, y, scale, window: Window, adjoint):
     R = x.shape[0] * (x.shape[1] if adjoint else y.shape[1])
     for t in prange(T):
         if adjoint:

@@ -15,7 +15,7 @@ from ..runtime.jit import allocating, inner, kernel
 from ..runtime.threads import threads_for
 from .avg_pool import edges
 from .max_pool_2x2 import halves, largest_by_halves, overlapping
-from .window import Axis, window_of
+from .window import Axis, Window, window_of
 
 # Windows with vector loops of their own, and the function that says whether a plane suits them.
 BY_HALVES = {Geometry((2, 2), (2, 2)): halves, Geometry((3, 3), (2, 2), (1, 1)): overlapping}
@@ -135,7 +135,7 @@ def _max_rows(begin, end, x, y, index, columns, window):
 
 
 @kernel
-def _max_pool(T, x, y, index, columns, window):
+def _max_pool(T, x, y, index, columns: Columns, window: Window):
     P, Ho, _ = y.shape
     R = (P + columns.planes - 1) // columns.planes * Ho
     for t in prange(T):

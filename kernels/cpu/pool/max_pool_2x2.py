@@ -14,8 +14,9 @@ from numba.extending import intrinsic
 from ..runtime.jit import inner, kernel
 from ..runtime.threads import threads_for
 from ..simd.interleave import deinterleave_lanes, index_vector
-from ..simd.vector import VECTOR_BYTES, address, broadcast_ir, lanes_of
-from .window import sizes_of
+from ..simd.llvm import broadcast_ir
+from ..simd.vector import VECTOR_BYTES, address, lanes_of
+from .window import Sizes, sizes_of
 
 _i32 = ir.IntType(32)
 
@@ -151,7 +152,7 @@ def _gather(typing, x, upper, W, index, at, first, y):
 
 
 @kernel
-def _largest_rows(T, x, y, index, sizes):
+def _largest_rows(T, x, y, index, sizes: Sizes):
     H, W, Ho, Wo = sizes
     R, lanes = y.size // Wo, lanes_of(x)
     for t in prange(T):
@@ -176,7 +177,7 @@ def _largest_one(x, plane, rows, left, right, W):
 
 
 @kernel
-def _largest_overlapping(T, x, y, index, sizes):
+def _largest_overlapping(T, x, y, index, sizes: Sizes):
     H, W, Ho, Wo = sizes
     R, lanes = y.size // Wo, lanes_of(x)
     stop = Wo - W % 2  # windows from 1 on lie between the ends of a row
@@ -197,7 +198,7 @@ def _largest_overlapping(T, x, y, index, sizes):
 
 
 @kernel
-def _gather_rows(T, x, index, y, sizes, done):
+def _gather_rows(T, x, index, y, sizes: Sizes, done):
     H, W, Ho, Wo = sizes
     R, lanes = y.size // Wo, lanes_of(x)
     for t in prange(T):
@@ -212,7 +213,7 @@ def _gather_rows(T, x, index, y, sizes, done):
 
 
 @kernel
-def _scatter_planes(T, y, index, x, sizes, done):
+def _scatter_planes(T, y, index, x, sizes: Sizes, done):
     H, W, Ho, Wo = sizes
     P, lanes = done.size, lanes_of(y)
     for t in prange(T):

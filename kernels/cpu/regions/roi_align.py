@@ -105,7 +105,7 @@ def _offsets(a, step):
 
 
 @kernel
-def _forward(T, x, y, boxes, shape, sampling):
+def _forward(T, x, y, boxes: Boxes, shape, sampling: Sampling):
     """x and y are flat; shape is that of the images."""
     (N, C, H, W), bins, B = shape, sampling.bins, 2 * lanes_of(x)
     order, begin, Q = boxes.order, boxes.begin, bins[0] * bins[1]
@@ -128,7 +128,7 @@ def _forward(T, x, y, boxes, shape, sampling):
 
 
 @kernel
-def _backward(T, y, x, boxes, shape, sampling):
+def _backward(T, y, x, boxes: Boxes, shape, sampling: Sampling):
     (N, C, H, W), bins, B = shape, sampling.bins, 2 * lanes_of(x)
     order, begin, Q = boxes.order, boxes.begin, bins[0] * bins[1]
     row_begin, row, v = bin_weights(boxes.boxes, 0, H, sampling)

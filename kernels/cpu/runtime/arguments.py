@@ -33,9 +33,12 @@ def with_dense_arrays(function, row):
     def called(*arguments, **named):
         if named:
             arguments += tuple(named.pop(name) for name in list(row.parameters)[len(arguments) :] if name in named)
-        return function(
-            *(dense(a) if type(a) is np.ndarray and k not in as_they_are else a for k, a in enumerate(arguments)),
-            **named,
-        )
+        for a in arguments:
+            if type(a) is np.ndarray and not a.flags.carray:  # dense in NumPy's terms
+                arguments = [
+                    dense(a) if type(a) is np.ndarray and k not in as_they_are else a for k, a in enumerate(arguments)
+                ]
+                break
+        return function(*arguments, **named)
 
     return called

@@ -1,10 +1,10 @@
-"""Threads and memory of the CPU column: one knob, and what to do where Numba's threads cannot cope.
+"""Threads and memory of the CPU column: one setting, and what Numba's threading layers need beside Python threads and forks.
 
 No kernel here calls a BLAS library, so Numba's number of threads is the only one, and NumPy keeps its own. Numba starts its
-threads in one of three ways, `tbb`, `omp` or `workqueue`; whichever is installed, in this order. Two of them have limits:
+threads by one of three layers, `tbb`, `omp` or `workqueue`, the first of them that is installed. Two of them have limits:
 
-- `workqueue` aborts the process when two Python threads run kernels at once: there a lock lets them in one by one. A fork waits
-  for that lock, so that the child's threads start from an empty queue.
+- `workqueue` aborts the process when two Python threads run kernels at once: with it, a lock admits one thread at a time. A
+  fork waits for that lock, so that the child's threads start from an empty queue.
 - GNU `omp` ends a process that was forked after a kernel ran: there every kernel raises an error that names the remedy.
 """
 
@@ -17,9 +17,9 @@ import warnings
 
 import numba
 
-# How often a waiting GNU OpenMP thread looks before it sleeps. The default, 300000, is for machines with nothing else to do:
-# beside another busy process a training step of a small U-Net took 2200 to 4400 ms with it and 200 to 245 ms with 2000,
-# because a thread that spins keeps the one it waits for from running.
+# How often a waiting GNU OpenMP thread polls before it sleeps. The default, 300000, suits machines that do nothing else: beside
+# another busy process, a thread that polls takes the processor from the thread that it waits for, and a training step takes
+# ten times as long.
 SPIN = "2000"
 
 

@@ -28,7 +28,7 @@ def _bits(typing, x):
 def exp_below_zero(x):
     """exp(x) for x <= 0, NaN or -inf; float32: relative error below 9e-8, and 0 below -87.33 (no denormals).
 
-    x = n ln 2 + r with |r| <= ln 2 / 2, exp(r) as a polynomial, times 2^n put together from exponent bits.
+    x = n ln 2 + r with |r| <= ln 2 / 2, exp(r) as a polynomial, times 2^n, whose exponent bits are written directly.
     """
     return math.exp(x)
 

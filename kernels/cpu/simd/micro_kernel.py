@@ -18,12 +18,12 @@ The loops around it follow BLIS (Van Zee & van de Geijn, "BLIS: a framework for 
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from ..runtime.jit import njit
-from .vector import VECTOR_BYTES, Vector, broadcast_ir, element_pointer, multiply_add_ir
+from .llvm import Fields, broadcast_ir, integer, loop, multiply_add_ir
+from .vector import VECTOR_BYTES, Vector
 
 NR_VECTORS = 2  # vectors in a row of a register tile
 MR = 6  # rows of a register tile; 4 where 6 would overhang: every even number from 4 on is a sum of these
@@ -59,56 +59,6 @@ class Scalars(NamedTuple):
     stride: int
 
 
-def _int(value):
-    return ir.Constant(ir.IntType(64), value)
-
-
-class _Field:
-    """For `codegen`: the fields of a named tuple, and where its elements lie."""
-
-    def __init__(self, context, builder, kind, value):
-        self.context, self.builder, self.kinds = context, builder, kind.types
-        self.values = [builder.extract_value(value, k) for k in range(len(kind.types))]
-        for k, t in enumerate(kind.types):
-            if isinstance(t, types.Integer):
-                self.values[k] = context.cast(builder, self.values[k], t, types.intp)
-        self.base = element_pointer(context, builder, kind.types[0], self.values[0], self.values[1])
-
-    def offset(self, field, index):
-        """`index` times a stride, or a table's entry."""
-        kind, value = self.kinds[field], self.values[field]
-        if isinstance(kind, types.Array):
-            return self.builder.load(element_pointer(self.context, self.builder, kind, value, index))
-        return self.builder.mul(index, value)
-
-    def row(self, r):
-        """A pointer to row r."""
-        return self.builder.gep(self.base, [self.offset(2, _int(r))])
-
-
-def _loop(builder, first, count, sums, body):
-    """`for k in range(first, first + count): sums = body(k, sums)`, with the sums in registers; returns the last sums."""
-    before, loop, after = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("after")
-    stop = builder.add(first, count)
-    builder.cbranch(builder.icmp_signed(">", count, _int(0)), loop, after)
-    builder.position_at_end(loop)
-    k = builder.phi(first.type)
-    inside = [builder.phi(s.type) for s in sums]
-    results = body(k, inside)
-    following = builder.add(k, _int(1))
-    builder.cbranch(builder.icmp_signed("<", following, stop), loop, after)
-    k.add_incoming(first, before)
-    k.add_incoming(following, loop)
-    builder.position_at_end(after)
-    last = [builder.phi(s.type) for s in sums]
-    for start, phi, result, out in zip(sums, inside, results, last):
-        phi.add_incoming(start, before)
-        phi.add_incoming(result, loop)
-        out.add_incoming(start, before)
-        out.add_incoming(result, loop)
-    return last
-
-
 def _micro_kernel(height, columns):
     """The micro-kernel of `height` rows and `columns` vectors, as a function that Numba's functions can call."""
 
@@ -117,8 +67,8 @@ def _micro_kernel(height, columns):
         def codegen(context, builder, signature, args):
             dtype = signature.args[2].types[0].dtype
             vector, lanes = context.get_value_type(Vector(dtype)), Vector(dtype).lanes
-            a, b, c = (_Field(context, builder, signature.args[k], args[k]) for k in range(3))
-            places = lambda row: [builder.gep(row, [_int(j * lanes)]) for j in range(columns)]
+            a, b, c = (Fields(context, builder, signature.args[k], args[k]) for k in range(3))
+            places = lambda row: [builder.gep(row, [integer(j * lanes)]) for j in range(columns)]
             load = lambda p: builder.load(builder.bitcast(p, vector.as_pointer()), align=4)
             store = lambda value, p: builder.store(value, builder.bitcast(p, vector.as_pointer()), align=4)
             a_rows = [a.row(r) for r in range(height)]
@@ -135,14 +85,14 @@ def _micro_kernel(height, columns):
             if isinstance(kind, types.Number):
                 sums = [broadcast_ir(builder, vector, context.cast(builder, args[3], kind, dtype))] * height * columns
             elif kind.instance_class is Scalars:
-                init = _Field(context, builder, kind, args[3])
+                init = Fields(context, builder, kind, args[3])
                 sums = [broadcast_ir(builder, vector, builder.load(init.row(r))) for r in range(height)]
                 sums = [s for s in sums for _ in range(columns)]
             else:
-                init = _Field(context, builder, kind, args[3])
+                init = Fields(context, builder, kind, args[3])
                 sums = [load(p) for r in range(height) for p in places(init.row(r))]
             out = [p for r in range(height) for p in places(c.row(r))]
-            for place, value in zip(out, _loop(builder, args[4], args[5], sums, step)):
+            for place, value in zip(out, loop(builder, args[4], args[5], sums, step)):
                 store(value, place)
             return context.get_dummy_value()
 

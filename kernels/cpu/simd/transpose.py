@@ -178,3 +178,17 @@ def channels_first(rows, C):
     values = np.empty((C, len(rows)), rows.dtype)
     _channels_first(rows, values, get_num_threads())
     return values
+
+
+@inlined
+def transpose_rows(source, count, rows, columns, out):
+    """out[k columns + j] = element k of row j of `source`, k < count; zero for j >= rows. `columns` are two vectors."""
+    x, pitch, lanes = source.data, source.stride, columns // 2
+    if rows >= columns and source.start + (columns - 1) * pitch + -(-count // lanes) * lanes <= x.size:
+        for k in range(0, count, lanes):
+            transpose(Rows(x, source.start + k, pitch), Rows(out, k * columns, columns))
+            transpose(Rows(x, source.start + lanes * pitch + k, pitch), Rows(out, k * columns + lanes, columns))
+    else:
+        for k in range(count):
+            for j in range(columns):
+                out[k * columns + j] = x[source.start + j * pitch + k] if j < rows else 0

@@ -18,6 +18,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
 from ..runtime.jit import inlined
+from .llvm import broadcast_ir, element_pointer
 
 _features = llvmlite.binding.get_host_cpu_features()
 VECTOR_BYTES = 64 if _features.get("avx512f") else 32 if _features.get("avx") else 16
@@ -47,30 +48,10 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
 
 
-def element_pointer(context, builder, array_type, array, start):
-    """For `codegen`: a pointer to array[start]; the array is flat."""
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [start])
-
-
 def address(context, builder, array_type, array, start):
     """For `codegen`: a pointer to the vector that begins at array[start]."""
     pointer = element_pointer(context, builder, array_type, array, start)
     return builder.bitcast(pointer, context.get_value_type(Vector(array_type.dtype)).as_pointer())
-
-
-def broadcast_ir(builder, vector, scalar):
-    """For `codegen`: the scalar in all lanes of LLVM's type `vector`."""
-    first = builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
-    return builder.shuffle_vector(first, ir.Constant(vector, ir.Undefined), zeros)
-
-
-def multiply_add_ir(builder, a, b, c):
-    """For `codegen`: a * b + c, one fused instruction where the processor has it."""
-    suffix = f"v{c.type.count}f{32 if isinstance(c.type.element, ir.FloatType) else 64}"
-    signature = ir.FunctionType(c.type, [c.type] * 3)
-    fmuladd = cgutils.get_or_insert_function(builder.module, signature, f"llvm.fmuladd.{suffix}")
-    return builder.call(fmuladd, [a, b, c])
 
 
 @intrinsic

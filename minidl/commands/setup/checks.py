@@ -1,5 +1,6 @@
 """Settings that cannot be meant, refused before anything is written: out of range, or of no use together."""
 
+import difflib
 import math
 
 from .options import OPTIONS, flag
@@ -33,6 +34,9 @@ OF_LAYOUT = {
     "digits": ("length", "digit_classes", "digit_size"),
 }
 NOT_OF_DIGITS = ("root", "download", "val_root", "channels", "exif", "allow_unpaired", "split", "skip_broken")
+# Settings in config.json that follow from the data.
+FOUND = ("task", "classes", "colors", "ignore_index", "image_format", "normalization", "left_out")
+FOUND += ("class_weight_values",)
 DIVIDED = ("folder", "coco", "coco-semantic", "labelme", "cvat", "roboflow")  # layouts that --split may divide
 DOWNLOADED = ("camvid", "voc", "pets")
 
@@ -121,3 +125,25 @@ def _check_names(config):
         raise ValueError(f"--folder-classes names {twice[0]!r} twice; needed different names")
     if len(names) < 2:
         raise ValueError(f"--folder-classes {names[0]}; needed two or more names with spaces between, or their number")
+
+
+def check_file(config, path):
+    """ValueError, naming the file, for a setting that is none of the options, or of another kind."""
+    strange = [name for name in config if name not in OPTIONS and name not in FOUND]
+    if strange:
+        near = difflib.get_close_matches(strange[0], OPTIONS, 1)
+        raise ValueError(f"{path}: there is no setting {strange[0]!r}" + (f"; {near[0]} is one" if near else ""))
+    for name, (default, _, extra) in OPTIONS.items():
+        value, kind = config.get(name), type(default)
+        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
+        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
+        wrong |= "choices" in extra and value not in extra["choices"]
+        if wrong and value is not None:
+            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
+
+
+def check_run(config, path):
+    """The same of a run to be resumed, whose file also names the classes."""
+    check_file(config, path)
+    if not isinstance(config.get("classes"), list) or not all(isinstance(name, str) for name in config["classes"]):
+        raise ValueError(f"{path}: classes is {config.get('classes')!r}; needed a list of names")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .datasets import build_dataset, layout_options
+from .prepare import shared
 
 MAX_LINES, MAX_LABELS = 12, 40
 
@@ -48,6 +49,9 @@ def describe(config):
             faults = [fault for fault in faults if fault.kind != "missing class"]
         found.faults += [fault.message for fault in faults]
         found.notes += _notes(seen, part)
+    if len(found.parts) == 2 and config["data"] != "digits":
+        note = shared(*(dataset for dataset, _ in found.parts.values()))
+        found.notes += [note] if note else []
     found.faults = list(dict.fromkeys(found.faults))
     if "train" in found.parts:
         dataset, seen = found.parts["train"]

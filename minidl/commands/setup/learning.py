@@ -75,6 +75,9 @@ def check_learning(config):
         ):
             if value != without:
                 raise ValueError(f"{option} {value} has no effect on --model {config['model']}, a detector")
+    weighed = {"cross_entropy", "focal"} & {name for _, name in terms}
+    if config["class_weights"] is not None and not weighed:
+        raise ValueError(f"--class-weights weigh cross_entropy and focal, of which --loss {config['loss']} has neither")
     if config["border_weight"] and "cross_entropy" not in [name for _, name in terms]:
         raise ValueError(f"--border-weight {config['border_weight']:g} weighs cross_entropy, which --loss leaves out")
     if config["mix"] is not None and config["batch_size"] < 2:

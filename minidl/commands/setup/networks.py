@@ -54,11 +54,13 @@ def open_network(weights, arch=None):
 def _is_run(path):
     """Whether a safetensors file is a checkpoint of `minidl train`, which says what network it is of."""
     from ...models.weights.pth import is_pth
+    from ...models.weights.tflite import MAGIC
     from ...train import checkpoint
 
     with open(path, "rb") as file:
-        if is_pth(file.read(8)):
-            return False
+        start = file.read(8)
+    if is_pth(start) or start[4:] == MAGIC:
+        return False
     return "config" in checkpoint.load(path)[1]
 
 

@@ -52,10 +52,23 @@ def _looked_at(config, train, val, progress):
         raise ValueError(messages[0] + more)
     images = [facts for found in surveys for facts in found.readable()]
     config = choose_format(config, images, image_format_of, train)
+    if note := shared(train, val):
+        print(note, file=sys.stderr)
     broken = [facts.path for found in surveys for facts in found.images if facts.broken is not None]
     for path in broken:
         print(f"left out, since it cannot be decoded: {path}", file=sys.stderr)
     return config | {"left_out": [_inside(path, config["root"]) for path in broken]}, surveys[0]
+
+
+def shared(train, val):
+    """A warning where images validate that are also trained on; an empty text where there are none."""
+    known = {os.path.realpath(train.name(k)) for k in range(len(train))}
+    names = [val.name(k) for k in range(len(val))]
+    both = [name for name in names if os.path.realpath(name) in known]
+    if not both:
+        return ""
+    which = f"{len(both)} of {len(names)} images that validate are also trained on"
+    return f"warning: {which}, such as {both[0]}: scores on them say nothing about other images"
 
 
 def choose_format(config, images, image_format_of, train):

@@ -31,6 +31,7 @@ def find_sources(paths):
             raise FileNotFoundError(f"{path}: No such file or folder")
         else:
             sources.append(Source(path, path.stem))
+    sources = list({os.path.realpath(source.path): source for source in reversed(sources)}.values())[::-1]
     expanded = [page for source in sources for page in _pages(source)]
     return expanded, len(expanded) > 1 or Path(paths[0]).is_dir()
 

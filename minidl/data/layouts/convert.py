@@ -84,7 +84,7 @@ def _labelme_image(path: Path, whole: dict[str, Any]) -> Path:
     raise FileNotFoundError(f"{path}: its image {whole.get('imagePath')} is missing")
 
 
-def _labelme_mask(shape: dict[str, Any], size: list[int], where: str) -> dict[str, Any]:
+def _labelme_mask(shape: dict[str, Any], size: list[Any], where: str) -> dict[str, Any]:
     """Run lengths of a labelme shape of type mask: a PNG in base64, and its box."""
     from PIL import Image
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...typing import Array
 from .. import rle
-from ..coco import CocoInstances, polygons
+from ..datasets.coco import CocoInstances, polygons
 from ..image import ImageFormat
 from ..types import Sample
 from .convert import cvat_tables, labelme_tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _inside(root: Path, name: str) -> Path:
     return Path(os.path.expanduser(name)) if os.path.isabs(os.path.expanduser(name)) else root / name
 
 
-def _suggestion(root: Path, absent: list[tuple[str, tuple[str, ...]]]) -> str:
+def _suggestion(root: Path, absent: Sequence[tuple[str, tuple[str, ...]]]) -> str:
     """What to say of the options that name a folder which is not there: the name of one that is, where one is likely."""
     if not root.is_dir():
         return ""
@@ -143,8 +144,10 @@ def _listed(found: Pairing, images: Path, list_file: Path) -> list:
     text = unicodedata.normalize("NFC", read_text(list_file))
     names = [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
     missing = [name for name in names if name not in known and name.split()[0] not in known]
-    if missing or not names:
-        raise FileNotFoundError(f"{list_file} lists {len(names)} images; not found: {listed(missing) or 'none'}")
+    if not names:
+        raise ValueError(f"{list_file} lists no image")
+    if missing:
+        raise FileNotFoundError(f"{list_file} lists {len(names)} images; not found: {listed(missing)}")
     return [known[name] if name in known else known[name.split()[0]] for name in names]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..camvid import CamVid
-from ..pets import OxfordIIITPet
-from ..voc import VOCSegmentation
+from ..datasets.camvid import CamVid
+from ..datasets.pets import OxfordIIITPet
+from ..datasets.voc import VOCSegmentation
 from .options import LayoutOptions
 
 

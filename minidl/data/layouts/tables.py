@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..camvid import CLASSES as CAMVID_CLASSES
-from ..camvid import COLORS as CAMVID_COLORS
+from ..datasets.camvid import CLASSES as CAMVID_CLASSES
+from ..datasets.camvid import COLORS as CAMVID_COLORS
+from ..datasets.voc import CLASSES as VOC_CLASSES
 from ..mask import ColorTable, read_color_table, voc_palette
-from ..voc import CLASSES as VOC_CLASSES
 
 CITYSCAPES = {
     "road": (128, 64, 128), "sidewalk": (244, 35, 232), "building": (70, 70, 70), "wall": (102, 102, 156),

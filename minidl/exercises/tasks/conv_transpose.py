@@ -37,16 +37,17 @@ def _made(y, w, stride, padding, output_padding, **slips):
     return reference.conv2d(wide, np.ascontiguousarray(turned), None, geometry(turned.shape[2:]))
 
 
-def _pasted(y, w, stride, padding, output_padding, crop=None, combine=np.add, room=0, pitch=None):
+def _pasted(y, w, stride, padding, output_padding, **slips):
     """Scaled kernels pasted into zeros, with mistakes."""
-    (N, _, H, W), (Kh, Kw), p, pitch = y.shape, w.shape[2:], padding, pitch or stride
-    more = output_padding + room
+    way = {"crop": None, "combine": np.add, "room": 0, "pitch": stride} | slips
+    (N, _, H, W), (Kh, Kw), p, pitch = y.shape, w.shape[2:], padding, way["pitch"]
+    more = output_padding + way["room"]
     x = np.zeros((N, w.shape[1], (H - 1) * stride + Kh + more, (W - 1) * stride + Kw + more))
     for i, j in np.ndindex(H, W):
         at = ..., slice(i * pitch, i * pitch + Kh), slice(j * pitch, j * pitch + Kw)
-        x[at] = combine(x[at], np.einsum("nc,cokl->nokl", y[:, :, i, j], w))
-    if crop:
-        return crop(x, p)
+        x[at] = way["combine"](x[at], np.einsum("nc,cokl->nokl", y[:, :, i, j], w))
+    if way["crop"]:
+        return way["crop"](x, p)
     return x[:, :, p : x.shape[2] - p, p : x.shape[3] - p]
 
 

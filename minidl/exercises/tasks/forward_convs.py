@@ -22,13 +22,26 @@ def _patches(x, shape, spread, size, pitch=1):
     return parts
 
 
-def _dilated_made(x, w, dilation, spread=None, size=None, turn=None, pitch=1, around=0, channels="nckluv,ockl->nouv"):
-    K, spread = w.shape[2:], spread(dilation) if spread else (dilation, dilation)
-    x, w = pad(x, around(dilation, K[0]) if around else 0), turn(w) if turn else w
+DILATED_RIGHT = {
+    "spread": lambda dilation: (dilation, dilation),
+    "size": None,
+    "turn": lambda w: w,
+    "pitch": 1,
+    "around": lambda dilation, K: 0,
+    "channels": "nckluv,ockl->nouv",
+}
+
+
+def _dilated_made(x, w, dilation, **slips):
+    """A dilated convolution with mistakes."""
+    way, K = DILATED_RIGHT | slips, w.shape[2:]
+    spread, pitch, wrong_size = way["spread"](dilation), way["pitch"], way["size"]
+    x, w = pad(x, way["around"](dilation, K[0])), way["turn"](w)
     size = [
-        size(n, k, dilation) if size else (n - s * (k - 1) - 1) // pitch + 1 for n, k, s in zip(x.shape[2:], K, spread)
+        wrong_size(n, k, dilation) if wrong_size else (n - s * (k - 1) - 1) // pitch + 1
+        for n, k, s in zip(x.shape[2:], K, spread)
     ]
-    return np.einsum(channels, _patches(x, w.shape[2:], spread, size, pitch), w)
+    return np.einsum(way["channels"], _patches(x, w.shape[2:], spread, size, pitch), w)
 
 
 def _dilated_terms(x, w, dilation):
@@ -127,14 +140,23 @@ def _depthwise(x, w, padding):
     return reference.conv2d(x, w, None, geometry(w.shape[2:], 1, padding, groups=x.shape[1]))
 
 
-def _depthwise_made(
-    x, w, padding, turn=None, around=None, mode="constant", cut=None, size=None, sub="nckluv,ckl->ncuv"
-):
-    w = turn(w[:, 0]) if turn else w[:, 0]
-    wide = pad(x, around(padding, w.shape[1]) if around else padding, mode)
-    size = [size(n, k, padding) if size else n - k + 1 for n, k in zip(wide.shape[2:], w.shape[1:])]
-    y = np.einsum(sub, _patches(wide, w.shape[1:], (1, 1), size), w)
-    return cut(y, padding) if cut else y
+DEPTHWISE_RIGHT = {
+    "turn": lambda w: w,
+    "around": lambda padding, K: padding,
+    "mode": "constant",
+    "cut": lambda y, padding: y,
+    "size": lambda n, k, padding: n - k + 1,
+    "sub": "nckluv,ckl->ncuv",
+}
+
+
+def _depthwise_made(x, w, padding, **slips):
+    """A depthwise convolution with mistakes."""
+    way = DEPTHWISE_RIGHT | slips
+    w = way["turn"](w[:, 0])
+    wide = pad(x, way["around"](padding, w.shape[1]), way["mode"])
+    size = [way["size"](n, k, padding) for n, k in zip(wide.shape[2:], w.shape[1:])]
+    return way["cut"](np.einsum(way["sub"], _patches(wide, w.shape[1:], (1, 1), size), w), padding)
 
 
 def _depthwise_terms(x, w, padding):

@@ -63,10 +63,15 @@ def _without_axis(d, shape):
     return d.sum(tuple(axis for axis, n in enumerate(shape) if n == 1 != d.shape[axis]))
 
 
-def _backward(g, a, b, way="sum", by_a=None, by_b=None, with_g=True, of_a=None, of_b=None):
-    factor = g if with_g else np.ones_like(g)
-    da, db = factor * (b if by_a is None else by_a(g, a, b)), factor * (a if by_b is None else by_b(g, a, b))
-    to_a, to_b = of_a or way, of_b or way
+RIGHT = {"way": "sum", "by_a": lambda g, a, b: b, "by_b": lambda g, a, b: a, "with_g": True, "of_a": None, "of_b": None}
+
+
+def _backward(g, a, b, **slips):
+    """The gradients of a product with mistakes."""
+    way = RIGHT | slips
+    factor = g if way["with_g"] else np.ones_like(g)
+    da, db = factor * way["by_a"](g, a, b), factor * way["by_b"](g, a, b)
+    to_a, to_b = way["of_a"] or way["way"], way["of_b"] or way["way"]
     return tuple(
         to(d, part.shape) if callable(to) else _fit(d, part.shape, *WAYS[to])
         for d, part, to in ((da, a, to_a), (db, b, to_b))

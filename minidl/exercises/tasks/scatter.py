@@ -29,19 +29,27 @@ def _taps(cols, size, kernel, stride, padding):
     return cols.reshape(len(cols), -1, kernel, kernel, Ho, Wo)
 
 
-def _made(cols, size, kernel, stride, padding, order=None, pitch=None, cut=None, into=None):
-    """col2im with mistakes: `order` of the taps, `pitch` between windows, `cut` of the padded image, `into` which size."""
-    taps = _taps(cols, size, kernel, stride, padding)
-    taps = order(cols, taps) if order else taps
+RIGHT = {
+    "order": lambda cols, taps: taps,
+    "pitch": lambda stride, kernel: stride,  # between windows
+    "cut": lambda x, p, H, W: x[:, :, p : p + H, p : p + W],
+    "into": lambda size, kernel, stride, padding: size,
+}
+
+
+def _made(cols, size, kernel, stride, padding, **slips):
+    """col2im with mistakes."""
+    way = RIGHT | slips
+    taps = way["order"](cols, _taps(cols, size, kernel, stride, padding))
     Ho, Wo = taps.shape[4:]
-    pitch = pitch(stride, kernel) if pitch else stride
-    H, W = into(size, kernel, stride, padding) if into else size
+    pitch = way["pitch"](stride, kernel)
+    H, W = way["into"](size, kernel, stride, padding)
     x = np.zeros((*taps.shape[:2], H + 2 * padding, W + 2 * padding))
     for k in range(kernel):
         for l in range(kernel):
             rows = slice(k, k + (Ho - 1) * pitch + 1, pitch), slice(l, l + (Wo - 1) * pitch + 1, pitch)
             x[:, :, *rows] += taps[:, :, k, l]
-    return cut(x, padding, H, W) if cut else x[:, :, padding : padding + H, padding : padding + W]
+    return way["cut"](x, padding, H, W)
 
 
 def _averaged(cols, size, **k):

@@ -10,10 +10,10 @@ from ...autograd.tensor import Tensor
 from ...typing import Size2, TensorLike
 from ..conv import pair
 from ..elementwise import where
-from ..grid_sample import _gather, _sample
 from ..indexing import getitem
 from ..join import cat, stack
 from ..shape import expand, permute, reshape, unsqueeze
+from .grid_sample import _gather, _sample
 from .roi import check_boxes
 
 

@@ -41,11 +41,11 @@ class Columns(OnBackbone):
         backbone: Backbone,
         num_classes: int,
         layers: Sequence[str],
-        hidden: int,
-        kernel: int,
-        grid: int,
-        dropout: float,
-        efficient: bool,
+        hidden: int = 4096,
+        kernel: int = 7,
+        grid: int = 5,
+        dropout: float = 0.5,
+        efficient: bool = True,
     ) -> None:
         super().__init__(backbone, num_classes)
         self.multiple = backbone.output_stride
@@ -139,7 +139,8 @@ class BoxHypercolumn(Columns):
     """Per box: scores (boxes, classes, size, size) on a grid of points in each box; the classifiers' grid is the box's.
 
     The image goes through the backbone once. Bilinear enlarging, read at the points of a box, is ROI Align with one
-    sample a bin; beyond the last cell's neighbour features are 0.
+    sample a bin; beyond the last cell's neighbour features are 0. hidden, kernel, grid, dropout and efficient are
+    as in Hypercolumn.
     """
 
     def __init__(
@@ -147,14 +148,10 @@ class BoxHypercolumn(Columns):
         backbone: Backbone,
         num_classes: int,
         layers: Sequence[str],
-        hidden: int = 4096,
-        kernel: int = 7,
-        grid: int = 5,
-        dropout: float = 0.5,
-        efficient: bool = True,
         size: int = 50,
+        **classifiers: Any,
     ) -> None:
-        super().__init__(backbone, num_classes, layers, hidden, kernel, grid, dropout, efficient)
+        super().__init__(backbone, num_classes, layers, **classifiers)
         self.size = size
 
     def forward(  # type: ignore[override]  # boxes come with the images, scores are per box
@@ -223,7 +220,8 @@ def box_hypercolumn(
     grid: int = 10,
 ) -> BoxHypercolumn:
     """Inside or outside of the object, for each box: 50x50 points, 10x10 classifiers (sections 3 and 4)."""
-    return BoxHypercolumn(backbone or backbones.alexnet(None), num_classes, layers, hidden, kernel, grid)
+    backbone = backbone or backbones.alexnet(None)
+    return BoxHypercolumn(backbone, num_classes, layers, grid=grid, hidden=hidden, kernel=kernel)
 
 
 def box_hypercolumn_small(

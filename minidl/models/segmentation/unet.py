@@ -160,6 +160,6 @@ def unet_paper(in_channels: int = 1, num_classes: int = 2) -> UNet:
     return UNet(in_channels, num_classes, padding="valid", dropout=0.5)
 
 
-def unet_small(num_classes: int = 11, in_channels: int = 3) -> UNet:
+def unet_small(num_classes: int = 11, in_channels: int = 3, up: str = "transposed") -> UNet:
     """For lessons: depth 3, base 16, batch norm."""
-    return UNet(in_channels, num_classes, depth=3, base=16, batch_norm=True)
+    return UNet(in_channels, num_classes, depth=3, base=16, up=up, batch_norm=True)

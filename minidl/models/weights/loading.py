@@ -10,10 +10,12 @@ from ...train.checkpoint import CheckpointError
 from ...typing import Array, PathLike
 from .names import differences, find_state_dict, without_prefixes
 from .pth import is_pth, read_pth
+from .tflite import MAGIC, read_tflite
 
 
 def read_weights(path: PathLike) -> tuple[dict[str, Array], list[str]]:
-    """({name: array}, what was done to find them) of a safetensors file or a PyTorch checkpoint (.pth, .pt).
+    """({name: array}, what was done to find them) of a safetensors file, a PyTorch checkpoint (.pth, .pt)
+    or a TensorFlow Lite file (.tflite).
 
     bfloat16 becomes float32. A checkpoint's weights are looked for under the names that training scripts use
     (`state_dict`, `model`, `model_state`, `ema`, ...). Nothing in the file is executed. Raises FileNotFoundError, or
@@ -21,6 +23,8 @@ def read_weights(path: PathLike) -> tuple[dict[str, Array], list[str]]:
     """
     with open(path, "rb") as file:
         start = file.read(8)
+    if start[4:] == MAGIC:
+        return read_tflite(path), []
     if not is_pth(start):
         return checkpoint.load(path)[0], []
     arrays, said = find_state_dict(read_pth(path))

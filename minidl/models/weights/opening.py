@@ -14,9 +14,9 @@ from ... import nn
 from ...typing import Array, PathLike
 from .loading import class_axes, load_arrays, read_weights
 from .names import without_prefixes
-from .published import LICENSE, PUBLISHED, SHORTER_SIDE
+from .published import PUBLISHED
 
-# (network, parameters that tell it from those below it), torchvision's names.
+# (network, parameters that tell it from those below it), the names in the published files.
 SIGNS = (
     ("maskrcnn_resnet50_fpn", ("roi_heads.mask_predictor.mask_fcn_logits.weight", "backbone.body.layer3.5.conv3.weight")),
     ("fasterrcnn_resnet50_fpn", ("roi_heads.box_predictor.cls_score.weight", "backbone.body.layer3.5.conv3.weight")),
@@ -24,6 +24,7 @@ SIGNS = (
     ("deeplabv3_resnet50", ("classifier.0.convs.0.0.weight", "backbone.layer3.5.conv3.weight")),
     ("fcn_resnet101", ("classifier.4.weight", "backbone.layer3.22.conv3.weight")),
     ("fcn_resnet50", ("classifier.4.weight", "backbone.layer3.5.conv3.weight")),
+    ("selfie_segmentation", ("conv2d_42.weight", "depthwise_conv2d_10.weight", "segment.weight")),
     ("resnet101", ("layer3.22.conv3.weight",)),
     ("resnet50", ("layer3.5.conv3.weight",)),
     ("resnet34", ("layer3.5.conv1.weight",)),
@@ -88,11 +89,15 @@ def settings(arch: str, model: nn.Module, options: dict[str, Any]) -> dict[str, 
 
     count, entry = int(model.num_classes), PUBLISHED.get(arch)
     names = entry.classes if entry is not None and len(entry.classes) == count else [f"class {k}" for k in range(count)]
-    config = {"model": arch, "model_options": {n: v for n, v in options.items() if n != "num_classes"}, "size": None}
+    config: dict[str, Any] = {
+        "model": arch,
+        "model_options": {n: v for n, v in options.items() if n != "num_classes"},
+        "size": None,
+    }
     config |= {"classes": list(names), "colors": np.asarray(voc_palette(max(count, 2)))[:count].tolist()}
     config |= {"task": "detection" if arch in models.DETECTORS else "segmentation"}
     if entry is not None:
-        config |= {"license": LICENSE} | ({"shorter_side": SHORTER_SIDE} if entry.kind == "segmentation" else {})
+        config |= {"license": entry.license} | entry.seen
     if options.get("in_channels", 3) != 3:
         config["image_format"] = {"channels": options["in_channels"]}
     return config

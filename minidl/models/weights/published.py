@@ -1,25 +1,31 @@
-"""What torchvision published for the networks here: where the files lie, how they are known, what they expect of an image."""
+"""What others published for the networks here: where the files lie, how they are known, what they expect of an image."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ...data.datasets.voc import CLASSES as VOC_CLASSES
 from ...data.download import fetch
-from ...data.voc import CLASSES as VOC_CLASSES
 from ...typing import PathLike
 from .coco_names import COCO_CLASSES
 
 BASE_URL = "https://download.pytorch.org/models/"
+MEDIAPIPE_URL = "https://cdn.jsdelivr.net/npm/@mediapipe/selfie_segmentation@0.1.1675465747/"
 LICENSE = "BSD-3-Clause, from torchvision; the terms of the data that it was trained on apply too"
-SHORTER_SIDE = 520  # torchvision's evaluation preset of segmentation networks
+MEDIAPIPE_LICENSE = "Apache-2.0, from Google's MediaPipe, package @mediapipe/selfie_segmentation 0.1.1675465747"
+SHORTER_SIDE = {"shorter_side": 520}  # torchvision's evaluation preset of segmentation networks
+SELFIE_SHA256 = "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27"
+SELFIE = {"size": [256, 256], "normalization": {"mean": [0.0] * 3, "std": [1.0] * 3}}
 
 # kind: (what it does, names of its classes, what its figure was measured on)
 KINDS = {
     "segmentation": ("a class for each pixel", tuple(VOC_CLASSES), "mean IoU on COCO val2017, classes of Pascal VOC"),
     "detection": ("boxes", COCO_CLASSES, "box AP on COCO val2017"),
     "masks": ("boxes and masks", COCO_CLASSES, "box AP, mask AP on COCO val2017"),
+    "person": ("person or background", ("background", "person"), "none published for this file"),
     "classifier": ("a backbone to train on", (), "accuracy on ImageNet-1K, in per cent"),
 }
 
@@ -28,7 +34,7 @@ KINDS = {
 class Published:
     """A published file: `name` is also the network's constructor in `minidl.models`, `size` is in MiB.
 
-    The file's name ends with the first digits of its SHA-256.
+    torchvision's files have the first digits of their SHA-256 at the end of their names; `sha256` is that of others.
     """
 
     name: str
@@ -36,16 +42,23 @@ class Published:
     kind: str
     figure: str
     size: float
+    folder: str = BASE_URL
+    sha256: str = ""
 
     @property
     def digits(self) -> str:
         """The first digits of the file's SHA-256."""
-        return Path(self.file).stem.rpartition("-")[2]
+        return self.sha256 or Path(self.file).stem.rpartition("-")[2]
 
     @property
     def license(self) -> str:
         """The line about the licence that goes with the weights, also into exported files."""
-        return LICENSE
+        return MEDIAPIPE_LICENSE if self.kind == "person" else LICENSE
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """How images are brought to the network, as settings of a run; ImageNet's normalisation where nothing is said."""
+        return SHORTER_SIDE if self.kind == "segmentation" else SELFIE if self.kind == "person" else {}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,8 +67,8 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where the file lies; the environment variable MINIDL_WEIGHTS_URL names a mirror of torchvision's folder."""
-        return os.environ.get("MINIDL_WEIGHTS_URL", BASE_URL).rstrip("/") + "/" + self.file
+        """Where the file lies; the environment variable MINIDL_WEIGHTS_URL names a mirror."""
+        return os.environ.get("MINIDL_WEIGHTS_URL", self.folder).rstrip("/") + "/" + self.file
 
 
 # Names, figures and sizes: torchvision 0.26, `torchvision.models.*_Weights`, the first published weights of each network.
@@ -68,6 +81,7 @@ PUBLISHED = {
         Published("deeplabv3_resnet101", "deeplabv3_resnet101_coco-586e9e4e.pth", "segmentation", "67.4", 233.2),
         Published("fasterrcnn_resnet50_fpn", "fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", "detection", "37.0", 159.7),
         Published("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth", "masks", "37.9, 34.6", 169.8),
+        Published("selfie_segmentation", "selfie_segmentation.tflite", "person", "", 0.2, MEDIAPIPE_URL, SELFIE_SHA256),
         Published("alexnet", "alexnet-owt-7be5be79.pth", "classifier", "56.5", 233.1),
         Published("vgg16", "vgg16-397923af.pth", "classifier", "71.6", 527.8),
         Published("vgg16_bn", "vgg16_bn-6c64b313.pth", "classifier", "73.4", 527.9),
@@ -104,7 +118,7 @@ def fetch_weights(name: str, folder: PathLike | None = None) -> Path:
     """The file of the published weights `name`, downloaded at the first call, with a bar; later calls need no network.
 
     The file is kept in `folder`, the user's cache by default. An interrupted download is resumed by the next call; a file
-    counts only when its SHA-256 begins with the digits in its name. Raises ValueError for an unknown name, DownloadError.
+    counts only when its SHA-256 begins with the digits known here. Raises ValueError for an unknown name, DownloadError.
     """
     entry = entry_of(name)
     return fetch(entry.url, Path(folder or weights_folder()) / entry.file, f"sha256:{entry.digits}")

@@ -1,0 +1,1 @@
+"""Convolutions: as three matrix products, with the matrix never stored, on tensor cores; depthwise."""

@@ -1,0 +1,1 @@
+"""The dense CRF: sums over Gaussian kernels, exact or on the permutohedral lattice."""

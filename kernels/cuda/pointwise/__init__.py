@@ -1,0 +1,1 @@
+"""Passes over all numbers: activations, normalisation, losses, optimiser steps."""

@@ -1,0 +1,1 @@
+"""Pooling, resizing and their adjoints."""

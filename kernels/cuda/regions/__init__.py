@@ -1,0 +1,1 @@
+"""Regions of an image: sampling at points, ROI operations, non-maximum suppression."""

@@ -1,0 +1,1 @@
+"""Published data sets: CamVid, COCO, the Oxford-IIIT pets and PASCAL VOC."""

@@ -1,0 +1,27 @@
+"""Functions that a module calls before or after its forward, and how to remove them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+
+class Hook:
+    """What `register_forward_hook` returns: `remove()`, or the end of a `with` block, removes the hook."""
+
+    _count = itertools.count()
+
+    def __init__(self, hooks: MutableMapping[int, Callable[..., Any]], function: Callable[..., Any]) -> None:
+        self.hooks, self.key = hooks, next(self._count)
+        hooks[self.key] = function
+
+    def remove(self) -> None:
+        """Remove the hook; does nothing the second time."""
+        self.hooks.pop(self.key, None)
+
+    def __enter__(self) -> Hook:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
