@@ -34,6 +34,10 @@ MOVED = {
     "summary": "analysis.summary",
     "overlay": "data.overlay",
     "weights": "models.weights",
+    "data.camvid": "data.datasets.camvid",
+    "data.coco": "data.datasets.coco",
+    "data.pets": "data.datasets.pets",
+    "data.voc": "data.datasets.voc",
 }
 FUNCTIONS = {("crf", "tune"): "train.crf_tuning"}  # what a package offers although it is defined on a higher floor
 
@@ -70,4 +74,5 @@ def install() -> None:
         module = sys.modules.get(f"{__package__}.{new}")
         if module is not None:
             sys.modules[f"{__package__}.{old}"] = module
-            sys.modules[__package__].__dict__.setdefault(old, module)
+            parent, _, name = f"{__package__}.{old}".rpartition(".")
+            sys.modules[parent].__dict__.setdefault(name, module)

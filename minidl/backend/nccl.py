@@ -1,6 +1,6 @@
 """Sums over the ranks of arrays on GPUs: NCCL through CuPy, one device a rank, on a stream of its own beside the kernels.
 
-No machine of ours has two GPUs: the order of calls is tested with a stand-in for CuPy, the sums themselves are not.
+It has never run: no machine with two GPUs was at hand.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ class BatchNorm2d(_RunningNorm):
     mean over all batches so far); in evaluation the running ones are used, if `track_running_stats`.
     """
 
-    function = staticmethod(F.batch_norm)  # `distributed.wrap` replaces it by the one over the batches of all ranks
+    function: Callable[..., Tensor] | None = None  # `distributed.wrap` puts the one over the batches of all ranks here
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class BatchNorm2d(_RunningNorm):
             self.num_batches_tracked.data += 1
             touch(self.num_batches_tracked.data)
             momentum = 1 / self.num_batches_tracked.item() if momentum is None else momentum
-        return self.function(
+        return (self.function or F.batch_norm)(
             input,
             self.running_mean,
             self.running_var,

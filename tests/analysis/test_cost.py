@@ -81,7 +81,7 @@ def test_command_export(tmp_path, capsys):
     (out,) = session.run(None, {"image": np.zeros((1, 3, 40, 56), np.float32)})
     assert out.shape == (1, 4, 40, 56)
     assert main(["export", str(path)]) == 1
-    assert "needed either --run RUN or --arch NAME" in capsys.readouterr().err
+    assert "needed either --run RUN, --weights NAME|FILE, or --arch NAME" in capsys.readouterr().err
     assert main(["export", str(path), "--arch", "nonet"]) == 1
     assert "there is no network nonet" in capsys.readouterr().err
 
