@@ -39,7 +39,7 @@ def _largest(x, n, c, i, j, rows, cols):
 
 
 @kernel
-def _align_max(T, x, boxes, sampling: Sampling, y, index, weight):
+def _align_max(T, x, boxes, sampling, y, index, weight):
     (C, H, W), K, one = x.shape[1:], len(boxes), x.dtype.type(1)
     (ph, pw), scale, ratio, aligned = sampling
     offset = x.dtype.type(0.5) if aligned else x.dtype.type(0)
