@@ -1,8 +1,7 @@
 """Functions of the tensors of all ranks: every rank calls them at the same place of its program, and each gets the result.
 
-The objective is the mean over the ranks of each rank's loss. With the cotangents h of that convention, the derivative of
-a sum over
-ranks is the sum over ranks of h: `all_reduce` is its own adjoint.
+The loss that is differentiated is the mean of the losses of all ranks. The gradient of a sum over ranks is then the sum
+over ranks of the gradients: `all_reduce` is its own adjoint.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from .style import INK, new_figure, styled, write_values
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DASHES, MARKERS = ("-", "--", "-.", ":"), "osD^v"
+DASHES, GUIDES, MARKERS = ("-", "--", "-.", ":"), (":", "-."), "osD^v"
 
 
 @styled
@@ -70,7 +70,9 @@ def lines(
         shade = f"{0.6 * k / max(len(series) - 1, 1):.2f}"  # black to grey
         guide = name in fit
         style: dict[str, Any] = (
-            {"lw": 0.9, "ls": ":"} if guide else {"ls": DASHES[k % 4], "marker": MARKERS[k % 5], "ms": 4}
+            {"lw": 0.9, "ls": GUIDES[list(fit).index(name) % 2]}
+            if guide
+            else {"ls": DASHES[k % 4], "marker": MARKERS[k % 5], "ms": 4}
         )
         ax.plot(x, y, color=shade, label=name, **style)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -82,7 +84,9 @@ def lines(
         ax.set_xscale("log", base=2 if whole or halves else 10)
     if "y" in log:
         ax.set_yscale("log")
-    ax.legend()
+    ax.legend(
+        **({"loc": "upper left", "bbox_to_anchor": (1, 1)} if len(series) > 3 else {})
+    )  # many would cover the lines
     return figure
 
 

@@ -6,13 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from folders import scene, write_folder
+from folders import NETWORK, call, scene, write_folder
 from PIL import Image
 
-from minidl import backend, cli
+from minidl import backend
 from minidl.train import checkpoint
 
-NETWORK = ["--model", "unet", "--model-options", "base=2", "depth=1", "batch_norm=true"]
 FOLDER = ["--data", "folder", "--batch-size", 2, "--epochs", 1]
 
 
@@ -21,10 +20,6 @@ def reference():
     """The column that needs no compilation."""
     with backend.use("reference"):
         yield
-
-
-def call(*argv):
-    return cli.main([str(word) for word in argv])
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from folders import scene, write_folder, write_rotated
+from folders import NETWORK, call, scene, write_folder, write_rotated
 from PIL import Image
 
-from minidl import backend, cli
-
-NETWORK = ["--model", "unet", "--model-options", "base=2", "depth=1", "batch_norm=true"]
+from minidl import backend
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,10 +16,6 @@ def reference():
     """The column that needs no compilation."""
     with backend.use("reference"):
         yield
-
-
-def call(*argv):
-    return cli.main([str(word) for word in argv])
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,17 @@
-"""Small folders of images and masks: a bright square on a dark ground."""
+"""Small folders of images and masks (a bright square on a dark ground), and commands on them with a small network."""
 
 import numpy as np
 from PIL import Image
 
+from minidl import cli
+
 SIZE = (16, 24)  # H, W
+NETWORK = ["--model", "unet", "--model-options", "base=2", "depth=1", "batch_norm=true"]
+
+
+def call(*argv):
+    """Run a command of minidl with these words, and return its exit status."""
+    return cli.main([str(word) for word in argv])
 
 
 def scene(k, size=SIZE):
