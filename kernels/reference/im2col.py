@@ -9,7 +9,7 @@ def _taps(padded, geometry, output_size):
     for k in range(geometry.kernel[0]):
         for l in range(geometry.kernel[1]):
             i, j = k * dh, l * dw
-            yield padded[..., i : i + (Ho - 1) * sh + 1 : sh, j : j + (Wo - 1) * sw + 1 : sw]
+            yield padded[..., i : i + Ho * sh : sh, j : j + Wo * sw : sw]
 
 
 def im2col(x, geometry):

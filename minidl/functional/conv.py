@@ -80,11 +80,13 @@ def window(
 
 
 def within(geometry: Geometry, size: Shape) -> Geometry:
-    """The same windows on an image of `size`, with no stride longer than the padded image and no idle dilation.
+    """The same windows on an image of `size`, with no stride longer than the padded image or the window, and no idle dilation.
 
     A longer stride, like the dilation of a kernel of one pixel, changes nothing but the numbers that kernels compute with.
     """
-    stride = tuple(min(s, n + 2 * p + 1) for s, n, p in zip(geometry.stride, size, geometry.padding))
+    stride = tuple(
+        min(s, max(n + 2 * p, e) + 1) for s, n, p, e in zip(geometry.stride, size, geometry.padding, geometry.extent)
+    )
     dilation = tuple(d if k > 1 else 1 for d, k in zip(geometry.dilation, geometry.kernel))
     return replace(geometry, stride=stride, dilation=dilation)
 

@@ -201,6 +201,7 @@ def test_empty_images_have_derivatives_of_both_orders(name, shape):
     with backend.use(name):
         w, x = tensor(np.ones((21, 3, 2, 2)), requires_grad=True), tensor(np.zeros(shape), requires_grad=True)
         both(lambda x: F.conv_transpose2d(x, w, None, 2, 0, 1, 3), x)
+        both(lambda x: F.conv_transpose2d(x, w, None, (3, 2), 0, 1, 3, (4, 3)), x)
         both(lambda x: F.conv2d(x, w, None, 1, 2, groups=7), x)
         if shape[0]:
             both(lambda x: F.max_pool2d(x, 2, 1, 1, ceil_mode=True), x)
