@@ -67,7 +67,7 @@ def _normalize(x, weight, bias, *, eps, ceiling, ranks):
 
 
 def _definition(x, weight, bias, *, eps, ceiling, ranks, count):
-    """The same, in operations that can be differentiated again."""
+    """`_normalize` in operations that can be differentiated again."""
 
     def mean(values):
         return reshape(all_reduce(total(values, (0, 2)), ranks=ranks) / count, (1, -1, 1))
@@ -82,7 +82,7 @@ def _definition(x, weight, bias, *, eps, ceiling, ranks, count):
 def _normalize_rule(g, x, weight, bias, moments, eps, ceiling, ranks):
     """With M values here and `count` everywhere, dx = scale (g - sum g / count - x' sum (g x') / count), x' = standardised x.
 
-    The kernel computes this with the sums and M of this rank; what is wanting to the sums of all is linear in x.
+    The kernel computes this with the sums and M of this rank; the correction to the sums of all ranks is linear in x.
     """
     mean, var, _ = moments.data
     count = float(moments.data[2, 0])

@@ -10,10 +10,10 @@
         loss.backward()                                       # sums run beside it and are complete when it returns
         optimizer.step()                                      # the same step on every rank
 
-The loss of a batch is here the *mean over the ranks* of what each rank computes, and so is its gradient. The tape does
-the rest:
-`collective.all_reduce`, the sum over ranks, is its own adjoint: what is computed from it has derivatives of
-every order.
+The loss of a batch is the *mean over the ranks* of what each rank computes, and so is its gradient. Functions built from
+`collective.all_reduce`, the sum over ranks, can be differentiated to every order; the averaging of gradients that `wrap`
+adds is first-order only. Call `distributed.spread_seeds(distributed.world())` once where the model uses random numbers
+(dropout), so that they differ between ranks.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ M = TypeVar("M", bound=Module)
 
 
 def spread_seeds(ranks: Ranks) -> None:
-    """Give every rank random numbers of its own (dropout), which follow from rank 0's, whose own stay as they are."""
+    """Give every other rank its own random numbers, derived from rank 0's, so that dropout differs between ranks."""
     state = ranks.broadcast(random.get_rng_state())
     if ranks.rank:
         random.set_rng_state(np.random.default_rng([state["state"]["state"], ranks.rank]).bit_generator.state)
 
 
 def weigh(loss: Tensor, count: float) -> Tensor:
-    """`loss`, a mean over `count` images or pixels of this rank, such that the mean over ranks is the mean over all of them."""
+    """Scale `loss`, the mean over this rank's `count` images or pixels, so that the mean over ranks is that over all images."""
     mean = world().mean(count)
     return loss * (count / mean) if mean else loss
 
@@ -54,8 +54,8 @@ def wrap(model: M, ranks: Ranks | None = None) -> M:
 
     Parameters and buffers become rank 0's. After `loss.backward()` each `.grad` is the mean over the ranks. BatchNorm2d in
     training takes its statistics over the batches of all ranks. Names and state dictionaries stay what they were.
-    Called again, after parameters were frozen or thawed, it takes up those that are learnt now. Every rank must run as
-    many backward passes. backward(create_graph=True) is a RuntimeError.
+    Call it again after freezing or unfreezing parameters. All ranks must run the same number of backward passes;
+    backward(create_graph=True) is a RuntimeError.
     """
     ranks = world() if ranks is None else ranks
     if ranks.size == 1:
@@ -81,8 +81,7 @@ def wrap(model: M, ranks: Ranks | None = None) -> M:
 class Averager:
     """Means of gradients over the ranks, begun while backward still runs.
 
-    Backward reaches the last layers first. Their gradients fill the first bucket, whose sum over the ranks is started and
-    goes on
+    Backward reaches the last layers first. Their gradients fill the first bucket; its sum over the ranks runs
     while the layers before them are differentiated (Li et al. 2020, "PyTorch Distributed", section 3.2). Buckets are
     started in one order on every rank. After the gradients a bucket holds, for each parameter, 1 where it has one: so a
     parameter that only some ranks used still gets the same step everywhere.
@@ -99,7 +98,7 @@ class Averager:
             self.of[p] = last
 
     def attach(self) -> None:
-        """Have every gradient pass through here; after parameters were frozen or thawed, again."""
+        """Have every gradient pass through here; again after parameters were frozen or unfrozen."""
         for p in self.of:
             hooks = p.node.hooks or () if p.requires_grad else None
             if hooks is not None and not any(getattr(hook, "averager", None) is self for hook in hooks):

@@ -7,8 +7,8 @@ EXAMPLES = """examples:
   minidl weights deeplabv3_resnet50       download it, once; then it works offline
   minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png
 
-train, predict, evaluate, export and cost take these names after --weights too. MINIDL_WEIGHTS_URL names a mirror,
-a folder that holds the same files.
+train, predict, evaluate, export and cost take these names after --weights too. Set MINIDL_WEIGHTS_URL to the
+address of a mirror (http or https) that holds all these files in one folder.
 """
 
 

@@ -47,7 +47,7 @@ class Published:
 
     @property
     def digits(self) -> str:
-        """The first digits of the file's SHA-256."""
+        """The file's SHA-256, or as many of its first digits as are known."""
         return self.sha256 or Path(self.file).stem.rpartition("-")[2]
 
     @property
@@ -71,7 +71,7 @@ class Published:
         return os.environ.get("MINIDL_WEIGHTS_URL", self.folder).rstrip("/") + "/" + self.file
 
 
-# Names, figures and sizes: torchvision 0.26, `torchvision.models.*_Weights`, the first published weights of each network.
+# Of torchvision's rows: names, figures and sizes of `torchvision.models.*_Weights`, the first published weights of a network.
 PUBLISHED = {
     entry.name: entry
     for entry in (
