@@ -87,7 +87,8 @@ def test_loose_files():
 
 
 @pytest.mark.parametrize("package", ["minidl", "kernels"])
-def test_no_circles_between_files(package):
+def test_no_circles_between_files(package, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)  # before tests/, which has a folder named kernels as well
     graph = grimp.build_graph(package, exclude_type_checking_imports=True)
     assert len(graph.modules) > 50
     graphlib.TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
