@@ -17,6 +17,8 @@ conv        im2col(x, geometry)                         (N, C kh kw, Ho Wo): eve
             conv2d(x, w, bias, geometry)                y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, ...]
           * conv_transpose2d(y, w, bias, size, geometry)   adjoint of conv2d in x; w is (O, C/groups, kh, kw) as in conv2d
             conv2d_weight(x, y, geometry)               adjoint of conv2d in w
+            conv2d_prepared(x, layer, residual)         min(max(conv2d(x, w, bias) + residual, 0), ceiling) for inference; the
+                                                        layer is a `PreparedConv`, the residual an array or None
             (bias is an array or None; in conv_transpose2d it has as many elements as the result has channels)
 pool        max_pool2d(x, geometry, output_size)        (y, index): the first maximum and its flat position in the H x W plane
             adaptive_max_pool2d(x, output_size)         the same, windows floor(i H / Ho) .. ceil((i + 1) H / Ho)

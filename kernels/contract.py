@@ -58,6 +58,12 @@ TABLE = (
         (X,),
         "conv2d",
     ),
+    Row(
+        "conv",
+        "conv2d_prepared",
+        {"x": X, "layer": "PreparedConv", "residual": Array("N O Ho Wo", optional=True)},
+        (Array("N O Ho Wo"),),
+    ),
     Row("conv", "conv2d_weight", {"x": X, "y": Array("N O Ho Wo"), **WINDOWS}, (WEIGHT,)),
     Row("pool", "max_pool2d", {"x": X, **WINDOWS, "output_size": SIZE}, (Y, PLANE_INDEX)),
     Row("pool", "adaptive_max_pool2d", {"x": X, "output_size": SIZE}, (Y, PLANE_INDEX)),

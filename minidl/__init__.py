@@ -16,6 +16,7 @@ from .backend.convolution import conv_algorithm, explain_conv
 from .backend.random import get_rng_state, manual_seed, set_rng_state
 from .backend.threads import get_num_threads, set_num_threads
 from .kernels.precision import set_precision
+from .nn.freeze import freeze
 from .onnx_import import load_onnx
 from .train import optim
 

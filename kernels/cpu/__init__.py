@@ -17,7 +17,7 @@ Reading order
 """
 
 from ..contract import ROWS
-from .conv.dispatch import conv2d, conv2d_weight, conv_transpose2d
+from .conv.dispatch import conv2d, conv2d_prepared, conv2d_weight, conv_transpose2d
 from .conv.im2col import col2im, im2col
 from .crf.gaussian_sum import gaussian_sum
 from .crf.mean_field import mean_field

@@ -60,7 +60,7 @@ How to write a row
   store. Your own text, outside this folder: `minidl.cuda.kernel(text)`.
 """
 
-from .conv.conv import conv2d, conv2d_weight, conv_transpose2d
+from .conv.conv import conv2d, conv2d_prepared, conv2d_weight, conv_transpose2d
 from .conv.im2col import col2im, im2col
 from .crf.gaussian_sum import gaussian_sum
 from .crf.mean_field import mean_field

@@ -1,7 +1,7 @@
 """The reference column: every row of the kernel table in NumPy, short and vectorised."""
 
 from .activation import relu, relu_backward
-from .conv import conv2d, conv2d_weight, conv_transpose2d
+from .conv import conv2d, conv2d_prepared, conv2d_weight, conv_transpose2d
 from .gaussian_sum import gaussian_sum
 from .grid_sample import grid_sample, grid_sample_adjoint, grid_sample_slope
 from .im2col import col2im, im2col

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from .activation import relu
 from .im2col import col2im, im2col
 
 
@@ -21,6 +22,13 @@ def conv2d(x, w, bias, geometry):
     cols = im2col(x, geometry).reshape(N, G, K, Ho * Wo)
     y = (w.reshape(G, O // G, K) @ cols).reshape(N, O, Ho, Wo)
     return y if bias is None else y + bias[:, None, None]
+
+
+def conv2d_prepared(x, layer, residual):
+    """min(max(conv2d(x, w, bias) + residual, 0), ceiling): the residual and the ceiling may be None."""
+    y = conv2d(x, layer.weight, layer.bias, layer.geometry)
+    y = y if residual is None else y + residual
+    return y if layer.ceiling is None else relu(y, layer.ceiling)
 
 
 def conv_transpose2d(y, w, bias, size, geometry):

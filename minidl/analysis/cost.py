@@ -50,7 +50,9 @@ class _Counter(FieldTracer):
         self.born, self.last, self.bytes, self.strides, self.height = {}, {}, {}, [1], height
         self.kept = []  # results stay alive while the network runs, so that no two share an id
 
-    def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
+    def forward(
+        self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor, *extra: Tensor
+    ) -> None:
         super().forward(op, args, metadata, result)
         if id(result) not in self.fields:  # computed from parameters alone
             return

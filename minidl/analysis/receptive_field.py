@@ -84,7 +84,9 @@ class FieldTracer:
         self.fields[id(tensor)] = fields
         weakref.finalize(tensor, self.fields.pop, id(tensor), None)
 
-    def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
+    def forward(
+        self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor, *extra: Tensor
+    ) -> None:
         """Called by the tape after every operation."""
         known = [self.fields.get(id(a), ()) if isinstance(a, Tensor) else () for a in args]
         if not any(f is None or f for f in known):

@@ -95,7 +95,7 @@ def summary(model: Any, input_shape: Sequence[int]) -> Summary:
     running, counted = [], set()
 
     class Counter(FieldTracer):
-        def forward(self, op, args, metadata, out):
+        def forward(self, op, args, metadata, out, *extra):
             super().forward(op, args, metadata, out)
             if running:
                 running[-1].multiply_adds += multiply_adds(op, args, out)

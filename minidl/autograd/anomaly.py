@@ -37,7 +37,9 @@ class detect_anomaly:
     def __exit__(self, *error: object) -> None:
         tape.observer = self.before
 
-    def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
+    def forward(
+        self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor, *extra: Tensor
+    ) -> None:
         """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
         if result.node is not None:
             result.node.where = caller()

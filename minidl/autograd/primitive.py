@@ -185,7 +185,7 @@ def primitive(
                     saved = plan.keep((*itertools.chain(*given), *((sizes,) if variadic else sizes)))
                 result.node = Node(plan, edges, shapes, saved)
         if tape.observer:
-            tape.observer.forward(op, args, metadata, result)
+            tape.observer.forward(op, args, metadata, result, *extra)
         return (result, *extra) if aux else result
 
     def pair(a, b):

@@ -125,7 +125,7 @@ def _plain(value):
 class _Unrecorded:
     """Notices an operation that a Traced tensor reaches unrecorded: its result would become a constant of the file."""
 
-    def forward(self, op, args, metadata, result):
+    def forward(self, op, args, metadata, result, *extra):
         if any(isinstance(a, Traced) for a in args):
             raise NotImplementedError(
                 f"export: {op.__name__} is not reached through minidl.functional and cannot be recorded"

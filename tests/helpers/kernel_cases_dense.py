@@ -6,6 +6,7 @@ kernel_cases_irregular.py has the other rows, kernel_cases.py the dictionary of 
 import numpy as np
 from minidl.kernels import reference
 from minidl.kernels.geometry import Geometry
+from minidl.kernels.prepared import prepared_conv
 from minidl.kernels.settings import SGD, Adam
 
 
@@ -64,6 +65,12 @@ def maybe(r, array):
 def case_conv2d(r, t):
     x, w, _, geometry = convolution(r, t)
     return x, w, maybe(r, normal(r, t, len(w))), geometry
+
+
+def case_conv2d_prepared(r, t):
+    x, w, y, geometry = convolution(r, t)
+    ceiling = [None, np.inf, 0.5][r.integers(3)]
+    return x, prepared_conv(w, maybe(r, normal(r, t, len(w))), geometry, ceiling), maybe(r, y)
 
 
 def case_conv_transpose2d(r, t):

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from ...prepared import remembered
 from ..runtime.jit import inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, panel_width
@@ -154,7 +155,7 @@ def _convolve(x: Image, weights, bias, y: Image, zones: Zones, strips):
                         store_panel(strip, panel * length, min(rows, U - i) * V, channels, target)
 
 
-def _run(x, filters, bias, y, geometry, adjoint):
+def _run(x, filters, bias, y, geometry, adjoint, kept=None):
     """y (N, G M, U, V) = the live taps of x (N, G C, H, W) and the bias added up."""
     G, columns, threads, size, out = geometry.groups, panel_width(x.dtype), get_num_threads(), x.shape[2:], y.shape[2:]
     C, M, taps = x.shape[1] // G, y.shape[1] // G, geometry.kernel[0] * geometry.kernel[1]
@@ -165,20 +166,25 @@ def _run(x, filters, bias, y, geometry, adjoint):
     plane = odd_lines(int((seen[:, 1] - seen[:, 0]).max()) * size[1], columns)
     most = min(COPY_BYTES // (plane * x.itemsize), MAX_STEPS // geometry.kernel[1])
     chunk = -(-C // -(-C // max(most, MIN_CHANNELS)))
-    b = empty((G, P * columns * C * taps), x.dtype)
-    pack_b(filters, np.arange(taps), np.array([0, taps]), (M, C, chunk), b, threads)
+
+    def pack():
+        b = empty((G, P * columns * C * taps), x.dtype)
+        pack_b(filters, np.arange(taps), np.array([0, taps]), (M, C, chunk), b, threads)
+        return b.reshape(-1)
+
+    b = remembered(kept, ("dilated", chunk), pack)
     shifts = np.add.outer(*(np.array(s) * n for s, n in zip(shifts_of(geometry, adjoint), (size[1], 1)))).reshape(-1)
     strips = empty((threads, rows * out[1] * P * columns), x.dtype)
     zones = Zones(*tables, shifts, rows, chunk, plane)
     bias = padded_bias(bias, G, M, P * columns, x.dtype)
-    _convolve(image(x, G), b.reshape(-1), bias, image(y, G), zones, strips)
+    _convolve(image(x, G), b, bias, image(y, G), zones, strips)
     return y
 
 
-def conv2d(x, w, bias, geometry):
+def conv2d(x, w, bias, geometry, kept=None):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i + k d - p, j + l d - p]."""
     y = empty((x.shape[0], w.shape[0], *geometry.output_size(x.shape[2:])), x.dtype)
-    return _run(x, forward_filters(w, geometry.groups), bias, y, geometry, False)
+    return _run(x, forward_filters(w, geometry.groups), bias, y, geometry, False, kept)
 
 
 def conv_transpose2d(y, w, bias, size, geometry):

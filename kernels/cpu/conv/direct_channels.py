@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from ...prepared import remembered
 from ..runtime.jit import inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import MR, Operand, micro_kernel_6x1, micro_kernel_6x2, panel_width
@@ -174,7 +175,7 @@ def _convolve(x: Image, weights, bias, y: Image, tile: Tile, reduction: Reductio
                             _store_tile(strip, base, (rows, wide), channels, y, target, corner, up[0])
 
 
-def _run(x, filters, bias, windows, y, up, groups):
+def _run(x, filters, bias, windows, y, up, groups, kept=None):
     """Adds up the taps of windows = (taps, step) of x (N, G C, h, w) into y (N, G M, H, W); a phase's pixels are `up` apart."""
     (taps, step), columns, threads = windows, panel_width(y.dtype), get_num_threads()
     if up == (1, 1):
@@ -183,25 +184,32 @@ def _run(x, filters, bias, windows, y, up, groups):
     P, size = -(-M // columns), (-(-y.shape[2] // up[0]), -(-y.shape[3] // up[1]))
     choices = []
     for chunk in {C, -(-C // -(-C * taps.most // KC))}:  # copy all channels, or keep all accumulators
-        kept = columns * up[1] * (P * up[0] if chunk < C else 1)  # accumulators for each pixel, until they are complete
-        shape = channel_tile(chunk * x.itemsize, taps.halo, step, kept * x.itemsize, size, size[0] * size[1])
-        choices.append((shape[0] * shape[1], chunk, kept, shape))
-    _, chunk, kept, (rows, cols) = max(choices)  # large tiles: the weights are read once for each
+        numbers = (
+            columns * up[1] * (P * up[0] if chunk < C else 1)
+        )  # accumulators for each pixel, until they are complete
+        shape = channel_tile(chunk * x.itemsize, taps.halo, step, numbers * x.itemsize, size, size[0] * size[1])
+        choices.append((shape[0] * shape[1], chunk, numbers, shape))
+    _, chunk, numbers, (rows, cols) = max(choices)  # large tiles: the weights are read once for each
     rows = balanced(rows, size[0], len(x) * groups * -(-size[1] // cols), threads)
     shifts, tile = layout(taps, (rows, cols), step, columns)
-    b = empty((groups, P * columns * C * len(taps.table)), x.dtype)
-    pack_b(filters, taps.numbers, taps.starts, (M, C, chunk), b, threads)
-    strips = empty((threads, rows * cols * kept), x.dtype)
+
+    def pack():
+        b = empty((groups, P * columns * C * len(taps.table)), x.dtype)
+        pack_b(filters, taps.numbers, taps.starts, (M, C, chunk), b, threads)
+        return b.reshape(-1)
+
+    b = remembered(kept, ("direct_channels", chunk), pack)
+    strips = empty((threads, rows * cols * numbers), x.dtype)
     bias = padded_bias(bias, groups, M, P * columns, x.dtype)
     reduction = Reduction(shifts, taps.starts, chunk, *step, *up)
-    _convolve(image(x, groups), b.reshape(-1), bias, image(y, groups), tile, reduction, strips)
+    _convolve(image(x, groups), b, bias, image(y, groups), tile, reduction, strips)
 
 
-def conv2d(x, w, bias, geometry):
+def conv2d(x, w, bias, geometry, kept=None):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     y = empty((x.shape[0], w.shape[0], *geometry.output_size(x.shape[2:])), x.dtype)
     filters = forward_filters(w, geometry.groups)
-    _run(x, filters, bias, dense_taps(geometry), y, (1, 1), geometry.groups)
+    _run(x, filters, bias, dense_taps(geometry), y, (1, 1), geometry.groups, kept)
     return y
 
 

@@ -17,6 +17,7 @@ gradients have the same bits on any number of threads.
 import numpy as np
 
 from ...reference import conv as im2col
+from ..pointwise.activation import finish
 from . import (
     depthwise,
     dilated,
@@ -58,6 +59,23 @@ def conv2d(x, w, bias, geometry):
         return _bias_alone(bias, shape, x.dtype)
     algorithm, *_ = choose(x.shape, w.shape, geometry, x.dtype)
     return MODULES[algorithm][0].conv2d(x, w, bias, geometry)
+
+
+KEEPING = (winograd, implicit_gemm, direct_channels, dilated)  # modules whose conv2d can keep the weights that it packs
+
+
+def conv2d_prepared(x, layer, residual):
+    """min(max(conv2d(x, w, bias) + residual, 0), ceiling): packed weights are kept from the first call on."""
+    x, (w, bias, geometry, ceiling, kept) = np.ascontiguousarray(x), layer
+    shape = x.shape[0], w.shape[0], *geometry.output_size(x.shape[2:])
+    if not w.size or 0 in shape:
+        y = _bias_alone(bias, shape, x.dtype)
+    else:
+        algorithm, *_ = choose(x.shape, w.shape, geometry, x.dtype)
+        module = MODULES[algorithm][0]
+        y = module.conv2d(x, w, bias, geometry, *((kept,) if module in KEEPING else ()))
+    finish(y, residual, ceiling)
+    return y
 
 
 def conv_transpose2d(y, w, bias, size, geometry):

@@ -24,6 +24,7 @@ import numpy as np
 from numba import prange
 
 from ...geometry import Geometry
+from ...prepared import remembered
 from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
@@ -203,7 +204,7 @@ def _convolve(x: Image, weights: Weights, bias, windows: Windows, y: Output, T):
                 macro_kernel(weights, ramps, (bias, x.groups, part, parts), b, (strip, length), y, chunk, block)
 
 
-def _run(x, filters, taps, bias, groups, y, shuffled=False):
+def _run(x, filters, taps, bias, groups, y, shuffled=False, kept=None):
     """Adds up taps of x (N, G C, h, w) into y (N, G M, H, W), or if shuffled (N, G M / 4, 2 H, 2 W)."""
     N, C, columns, T = x.shape[0], x.shape[1] // groups, panel_width(x.dtype), get_num_threads()
     if shuffled:
@@ -218,9 +219,13 @@ def _run(x, filters, taps, bias, groups, y, shuffled=False):
         chunks += 1
     data, packed = filters.data, N * pixels >= MIN_PIXELS and filters.row_stride < filters.channel_stride
     if packed:
-        copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
-        pack_a(filters, steps, np.array([0, steps.size]), M, copy, T)
-        data = copy.reshape(-1)
+
+        def pack():
+            copy = np.empty((groups, panels(M)[1] * steps.size), x.dtype)
+            pack_a(filters, steps, np.array([0, steps.size]), M, copy, T)
+            return copy.reshape(-1)
+
+        data = remembered(kept, "implicit_gemm", pack)
     windows = Windows(taps.shifts, *taps.step, taps.in_place and x.shape[2:] == out)
     chunk = max(1, -(-pixels // chunks))
     if N * groups % T == 0:
@@ -230,10 +235,10 @@ def _run(x, filters, taps, bias, groups, y, shuffled=False):
     _convolve(image(x, groups), weights, padded_bias(bias, groups, M, M, x.dtype), windows, output, T)
 
 
-def conv2d(x, w, bias, geometry):
+def conv2d(x, w, bias, geometry, kept=None):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     y = empty((x.shape[0], w.shape[0], *geometry.output_size(x.shape[2:])), x.dtype)
-    _run(x, forward_filters(w, geometry.groups), window_taps(geometry), bias, geometry.groups, y)
+    _run(x, forward_filters(w, geometry.groups), window_taps(geometry), bias, geometry.groups, y, kept=kept)
     return y
 
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
+from ...prepared import remembered
 from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
@@ -212,18 +213,23 @@ def _winograd(x: Image, u, bias, y: Image, read: Placement, write: Placement, gr
         _set_flag(work.finite, t, finite)
 
 
-def _run(x, filters, bias, y, groups, plan):
-    """Whether every number of y is finite."""
+def _run(x, filters, bias, y, groups, plan, kept=None):
+    """Whether every number of y is finite; `kept` holds transformed weights from call to call (../prepared.py)."""
     width, threads = panel_width(x.dtype), get_num_threads()
     images = image(x, groups), image(y, groups)
     C, O = (i.channels for i in images)
     F, phases = plan.numbers.shape[:2]
     R, phase_pitch = -(-O // width), -(-C // (width // 2)) * width // 2
     K = (phases - 1) * phase_pitch + C
-    u = empty((groups, F, 36, R, K, width), x.dtype)
-    if phases * C < K:
-        u[:] = 0
-    transform_kernels(filters, plan.numbers, (O, C, phase_pitch), u, threads)
+
+    def transformed():
+        u = empty((groups, F, 36, R, K, width), x.dtype)
+        if phases * C < K:
+            u[:] = 0
+        transform_kernels(filters, plan.numbers, (O, C, phase_pitch), u, threads)
+        return u
+
+    u = remembered(kept, "winograd", transformed)
     unit = (
         1 if plan.grid.interleaved == 1 else plan.grid.columns.size
     )  # whole rows, so that interleaved tiles are complete
@@ -247,11 +253,11 @@ def block_size(tiles, tile_bytes, weight_bytes, threads, groups):
     return max(1, -(-units // max(1, blocks))) * unit
 
 
-def conv2d(x, w, bias, geometry):
+def conv2d(x, w, bias, geometry, kept=None):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     out = geometry.output_size(x.shape[2:])
     y = empty((x.shape[0], w.shape[0], *out), x.dtype)
-    if not _run(x, forward_filters(w, geometry.groups), bias, y, geometry.groups, plan(geometry, out, False)):
+    if not _run(x, forward_filters(w, geometry.groups), bias, y, geometry.groups, plan(geometry, out, False), kept):
         np.copyto(y, direct_channels.conv2d(x, w, bias, geometry), where=~np.isfinite(y))
     return y
 

@@ -8,6 +8,7 @@ from numba import prange
 
 from ...reference.activation import limits
 from ..runtime.jit import kernel
+from ..runtime.threads import threads_for
 
 
 @kernel
@@ -26,6 +27,23 @@ def _relu_backward(g, y, dx, ceiling):
         v, at = g[j], y[j]  # loaded before the selection: conditional loads prevent vectors
         v = zero if at <= zero else v
         dx[j] = zero if at >= ceiling else v
+
+
+@kernel
+def _finish(y, residual, low, high, T):
+    summed = residual.size > 0
+    for t in prange(T):
+        for j in range(t * y.size // T, (t + 1) * y.size // T):
+            v = y[j] + residual[j] if summed else y[j]
+            v = low if v <= low else v
+            y[j] = high if v >= high else v
+
+
+def finish(y, residual, ceiling):
+    """y = min(max(y + residual, 0), ceiling) in place; the residual and the ceiling may be None."""
+    if y.size and (residual is not None or ceiling is not None):
+        residual = np.empty(0, y.dtype) if residual is None else residual.reshape(-1)
+        _finish(y.reshape(-1), residual, *limits(ceiling, y.dtype), threads_for(y.size))
 
 
 def relu(x, ceiling=np.inf):

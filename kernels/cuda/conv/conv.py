@@ -1,5 +1,6 @@
 """Convolution in CUDA C: depthwise where every group has one input channel, else an implicit matrix product."""
 
+from ..pointwise.activation import relu
 from . import depthwise, implicit
 
 
@@ -10,6 +11,13 @@ def _chosen(geometry, channels):
 def conv2d(x, w, bias, geometry):
     """y[n,o,i,j] = b[o] + sum_ckl w[o,c,k,l] x[n, c, i s + k d - p, j s + l d - p]."""
     return _chosen(geometry, x.shape[1]).conv2d(x, w, bias, geometry)
+
+
+def conv2d_prepared(x, layer, residual):
+    """min(max(conv2d(x, w, bias) + residual, 0), ceiling)."""
+    y = conv2d(x, layer.weight, layer.bias, layer.geometry)
+    y = y if residual is None else y + residual
+    return y if layer.ceiling is None else relu(y, layer.ceiling)
 
 
 def conv_transpose2d(y, w, bias, size, geometry):
