@@ -337,7 +337,7 @@ def test_draw(name):
         figure = draw(name, lambda *args: np.asarray(getattr(solution(*args), "data", solution(*args))) + 1)
         assert "are wrong" in figure._suptitle.get_text()
         figure = draw(name, lambda *args: np.zeros(3))
-        assert "was needed" in figure._suptitle.get_text()
+        assert "is needed" in figure._suptitle.get_text()
     with pytest.raises(ValueError, match=name):
         draw(name, lambda *args: None)
 

@@ -15,7 +15,7 @@ Name = tuple[str, str]  # module and name, as a pickle writes them
 
 
 class PickleError(ValueError):
-    """The pickle holds what is not on the list, or is damaged."""
+    """The pickle is damaged, or needs an opcode or a name outside the closed list."""
 
 
 _MARK = object()
@@ -37,7 +37,7 @@ class Global:
 def read_pickle(
     file: BinaryIO, names: Mapping[Name, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
 ) -> Any:
-    """The object that the pickle at the file's position describes; the position is then behind it.
+    """The object that the pickle at the file's position describes; afterwards the position is behind the pickle.
 
     `names` says what each global name stands for: a function of the arguments that the pickle gives it. `persistent` answers
     persistent ids, by which PyTorch refers to its storages. Raises PickleError.
