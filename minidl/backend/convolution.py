@@ -20,8 +20,8 @@ def conv_algorithm(name: str) -> Iterator[None]:
     and "tiled" for direct_channels and direct_pixels, "zones" for dilated.
 
     Winograd's rounding error is about 1e-5 of the largest value within 6 pixels of a result, the other algorithms' about 1e-7
-    of the terms of each sum. Where an image has a few very large values (1e6 next to 1), choose "direct_channels", whose rounding
-    errors stay inside the windows that contain them. NaN and infinity do so with every algorithm.
+    of the terms of each sum. Where an image has a few very large values (1e6 next to 1), choose "direct_channels", whose
+    rounding errors stay inside the windows that contain them. NaN and infinity do so with every algorithm.
     """
     from ..kernels.cpu.conv import choice as conv
 
