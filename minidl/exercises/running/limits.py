@@ -17,8 +17,8 @@ def time_limit(seconds):
     """Raise TimeIsUp in the code of the `with` block after `seconds`, and again until it ends.
 
     In the main thread of a POSIX system a signal also ends sleeping; elsewhere the exception arrives at the next Python
-    instruction. Neither interrupts compiled code, which therefore runs in a separate process (apart.py). In a browser, which has
-    neither signals nor threads, there is no limit.
+    instruction. Neither interrupts compiled code, which therefore runs in a separate process (apart.py). In a browser,
+    which has neither signals nor threads, there is no limit.
     """
     main = threading.current_thread() is threading.main_thread()
     with _by_signal(seconds) if main and hasattr(signal, "setitimer") else _by_thread(seconds):
