@@ -20,7 +20,7 @@ class Kernel:
     """A kernel of a `.cu` file ("conv/im2col.cu"), or of a CUDA C text; compiled at its first call, once per dtype.
 
     `kernel(*arguments, threads=n)` launches n threads in blocks of 256 (the text compares `thread_number()` with n);
-    `kernel(*arguments, grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)` sets the launch configuration. Arrays must be C-contiguous
+    `kernel(*arguments, grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)` sets the launch. Arrays must be C-contiguous
     and of the parameter's type, all NumPy's or all CuPy's, or None for a null pointer; numbers must be NumPy scalars of
     exactly the parameter's type (`np.int32(n)`; see `i32`). For a struct of numbers, which the text defines, its members come
     as one tuple of Python numbers. T is the dtype of the arrays passed as T*.

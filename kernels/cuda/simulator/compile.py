@@ -1,4 +1,4 @@
-"""CUDA C through the host's C++ compiler; libraries are kept in the user's cache, under a digest of everything that they depend on."""
+"""CUDA C through the host's C++ compiler; libraries are kept in the user's cache, under a digest of all that they depend on."""
 
 import functools
 import os
