@@ -1,4 +1,4 @@
-"""The command: what each subcommand writes and says, its exit codes, and one line for whatever goes wrong."""
+"""The command line: output and files of each subcommand, exit codes, and one-line errors."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from minidl.train import checkpoint
 
 @pytest.fixture(scope="module", autouse=True)
 def reference():
-    """The column that needs no compilation: here it is the command that is tested."""
+    """Use the reference column, which needs no compilation, since the commands are tested here."""
     with backend.use("reference"):
         yield
 

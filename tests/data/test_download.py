@@ -1,4 +1,4 @@
-"""Downloads from a server on loopback that misbehaves: whatever happens, no wrong file is left as if it were right."""
+"""Downloads from a faulty server on loopback: no incomplete or wrong file is left under the final name."""
 
 import gzip
 import hashlib

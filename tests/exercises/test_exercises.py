@@ -1,4 +1,4 @@
-"""Exercises: solutions pass, stubs do not, and every planted mistake is told by its name."""
+"""Exercises: solutions pass, stubs fail, and the cause of every known mistake is named."""
 
 import importlib.util
 import shutil

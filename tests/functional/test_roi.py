@@ -1,4 +1,4 @@
-"""ROI Align, ROI Pool, crop and resize, the pyramid: against loops that follow the definitions word by word."""
+"""ROI Align, ROI Pool, crop and resize, the pyramid: against loops that follow the definitions."""
 
 import importlib
 import math

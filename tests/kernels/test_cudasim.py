@@ -1,4 +1,4 @@
-"""The simulator: CUDA C on the CPU does what a GPU does, and finds what a GPU would not tell."""
+"""The simulator: CUDA C on the CPU gives a GPU's results, and reports errors that a GPU does not."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Detectors whole: torchvision's names and numbers, learning, empty images, wrong targets, every stage in sight.
+"""Whole detectors: torchvision's names and numbers, training, empty images, wrong targets, intermediate results.
 
 goldens/detection.npz holds what torchvision's MaskRCNN (frozen batch norm, 5 classes, OPTIONS below, weights of `recipe`
 scaled by FACTORS) made of `scene()`: losses, some gradients and, in evaluation, detections.

@@ -1,4 +1,4 @@
-"""Figures: what they contain, what they say, that grey print keeps it, and that no window or global state is touched."""
+"""Figures: their content and text, legibility in grey, and that they change no window or global state."""
 
 import subprocess
 import sys
