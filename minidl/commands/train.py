@@ -70,7 +70,7 @@ def run(args):
 
     ranks, given = world(), vars(args)
     if ranks.rank:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (rank 0 speaks for all, until the process ends)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (only rank 0 prints, until the process ends)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return

@@ -253,7 +253,7 @@ def clip_grad_norm_(
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
     factor = max_norm / (total + 1e-6)
-    factor = 1.0 if factor > 1 else factor  # NaN stays, so that it is seen, as in PyTorch
+    factor = 1.0 if factor > 1 else factor  # NaN is kept, as in PyTorch
     for g in arrays:
         g *= g.dtype.type(factor)
         touch(g)
