@@ -20,12 +20,11 @@ LATENCY = 20e-6  # seconds of a message without content
 RANKS = 2, 4, 8, 16, 32, 64, 128, 256
 BANDWIDTHS = 1, 10, 100  # Gbit/s
 ASSUMPTIONS = f"""Assumptions: every rank has one image of this size, computes at the speed measured here, and has a link of
-its own at
-the full rate in both directions; a message takes {LATENCY * 1e6:.0f} microseconds besides. backward takes twice as long
-as forward and reaches the gradients evenly. Gradients are float32 in buckets of {BUCKET / 2**20:.0f} MB. The sum of a
-bucket over n ranks by a ring takes 2 (n - 1) / n bytes / bandwidth + 2 (n - 1) latency, starts when the bucket is
-full, and runs beside backward at no cost to it. Each batch norm waits for two small sums of 2 log2(n) messages. Reading
-images and the optimiser are left out."""
+its own at the full rate in both directions; a message takes {LATENCY * 1e6:.0f} microseconds besides. backward takes
+twice as long as forward and reaches the gradients evenly. Gradients are float32 in buckets of {BUCKET / 2**20:.0f} MB. The
+sum of a bucket over n ranks by a ring takes 2 (n - 1) / n bytes / bandwidth + 2 (n - 1) latency, starts when the bucket
+is full, and runs beside backward at no cost to it. Each batch norm waits for two small sums of 2 log2(n) messages.
+Reading images and the optimiser are left out."""
 
 
 @dataclass(frozen=True)
