@@ -1,4 +1,4 @@
-"""`ranks_train.py OUT [--resume] [--sick hang|full|disk] [--adamw]`: 50 steps of a small network with batch norm, on any number of ranks."""
+"""`ranks_train.py OUT [options]`: 50 steps of a small network with batch norm, on any number of ranks."""
 
 import argparse
 import sys
