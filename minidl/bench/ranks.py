@@ -20,7 +20,7 @@ from ..train.optim import SGD
 
 CASES = {
     "U-Net, batch norm": lambda: models.unet(num_classes=11, base=16, depth=4, batch_norm=True),
-    "DeepLabv3+, MobileNetV2": lambda: models.deeplab_v3plus(num_classes=11, backbone="mobilenet_v2"),
+    "DeepLabv3+, MobileNetV2": lambda: models.deeplab_v3plus_mobilenet_v2(num_classes=11),
 }
 SIDE, BATCH = 128, 4  # pixels; images of a rank in weak scaling
 STEPS = 2  # timed together

@@ -14,7 +14,7 @@ EXAMPLES = """examples:
   minidl bench --group steps --filter U-Net
   minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
   minidl bench ladder                               one convolution in six steps, from loops to Winograd
-  mpiexec -n 2 minidl bench ranks --rounds 5        training steps of several ranks against one with several threads
+  mpiexec -n 2 --bind-to none minidl bench ranks    training steps of several ranks against one with several threads
 
 groups: {groups}
 
@@ -90,7 +90,14 @@ def _ranks(rounds):
     from ..backend.ranks import launched, world
 
     if launched() == 1:
-        raise ValueError("bench ranks measures several ranks; start it with mpiexec -n 2 minidl bench ranks")
+        raise ValueError(
+            "bench ranks measures several ranks; start it with mpiexec -n 2 --bind-to none minidl bench ranks"
+        )
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < launched():
+        raise ValueError(
+            f"bench ranks: a rank may use {len(os.sched_getaffinity(0))} core, and one rank is also timed with {launched()} "
+            "threads; start it with mpiexec --bind-to none"
+        )
     os.environ.setdefault("NUMBA_NUM_THREADS", str(launched()))
     rank = world().rank
     from ..bench import ranks

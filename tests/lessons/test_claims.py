@@ -259,7 +259,9 @@ def test_27_ranks_do_what_one_process_does():
     for name in ("losses    ", "parameters"):
         difference, largest = found(rf"^{name}: largest difference (\S+), of at most (\S+)", text)
         assert difference < 1e-5 * largest
-    seamed, blended = (found(rf"^{name} *: (\S+)% of the mask", text)[0] for name in ("tiles by themselves", "context and blending"))
+    seamed, blended = (
+        found(rf"^{name} *: (\S+)% of the mask", text)[0] for name in ("tiles by themselves", "context and blending")
+    )
     assert blended == 0 < seamed
     hidden = [float(v) for v in re.findall(r"hidden +(\d+)%", text)]
     assert hidden[-1] == 0 and max(hidden) > 80 and hidden[0] < 10
