@@ -19,6 +19,7 @@ adds is first-order only. Call `distributed.spread_seeds(distributed.world())` o
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -89,7 +90,7 @@ class Averager:
 
     def __init__(self, parameters: Iterable[Parameter], ranks: Ranks, bucket: int = BUCKET) -> None:
         self.ranks, self.buckets, self.of = ranks, [], {}
-        self.bytes = 0  # sent by this rank's buckets so far
+        self.bytes, self.waited = 0, 0.0  # of all sums so far; seconds spent on waiting for them after backward
         for p in reversed(list(parameters)):
             last = self.buckets[-1] if self.buckets else None
             if last is None or last.dtype != p.dtype or last.bytes + p.data.nbytes > bucket:
@@ -129,8 +130,11 @@ class Averager:
     def finish(self) -> None:
         """Start the rest, wait for all, divide by the number of ranks, and be ready for the next backward."""
         self._start(lambda bucket: True)
+        start = time.perf_counter()
         for bucket in self.buckets:
             bucket.sum.wait()
+        self.waited += time.perf_counter() - start
+        for bucket in self.buckets:
             used = bucket.flat[bucket.length :] > 0
             bucket.flat /= self.ranks.size
             for p, elsewhere in zip(bucket.places, used.tolist()):

@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   minidl bench --group steps --filter U-Net
   minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
   minidl bench ladder                               one convolution in six steps, from loops to Winograd
+  mpiexec -n 2 --bind-to none minidl bench ranks    training steps of several ranks against one with several threads
 
 groups: {groups}
 
@@ -37,7 +38,11 @@ def register(subparsers):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "what", nargs="?", choices=["cases", "ladder"], default="cases", help="the cases of all groups, or the ladder"
+        "what",
+        nargs="?",
+        choices=["cases", "ladder", "ranks"],
+        default="cases",
+        help="the cases of all groups, the ladder, or several ranks",
     )
     parser.add_argument("--peer", nargs="+", default=[], metavar="NAME", help=f"compare with {', '.join(PEERS)}")
     parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
@@ -62,6 +67,8 @@ def run(args):
         return
     if args.rounds < 1:
         raise ValueError(f"bench: --rounds {args.rounds}; needed at least 1")
+    if args.what == "ranks":
+        return _ranks(args.rounds)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = processors if args.threads is None else args.threads
     if not 1 <= threads <= processors:
@@ -77,6 +84,28 @@ def run(args):
         report.write_csv(args.csv, rows, where)
     if args.plot:
         _plot(args.plot, rows, roofs)
+
+
+def _ranks(rounds):
+    """Training on the ranks of this run; the kernels may use as many threads as there are ranks."""
+    from ..backend.ranks import launched, world
+
+    if launched() == 1:
+        raise ValueError(
+            "bench ranks measures several ranks; start it with mpiexec -n 2 --bind-to none minidl bench ranks"
+        )
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < launched():
+        raise ValueError(
+            f"bench ranks: a rank may use {len(os.sched_getaffinity(0))} core, and one rank is also timed with {launched()} "
+            "threads; start it with mpiexec --bind-to none"
+        )
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(launched()))
+    rank = world().rank
+    from ..bench import ranks
+
+    found = ranks.measure(rounds)
+    if not rank:
+        print(ranks.table(found))
 
 
 def _measure(chosen, names, threads, rounds, device):

@@ -20,6 +20,12 @@ examples:
   minidl crf street.jpg scores.npy --logits -o labels.png --w1 5 --sxy 50 --srgb 5
   minidl crf street.jpg coarse.png -o labels.png --confidence 0.6 --picture compare.png
   minidl crf small.png probabilities.npy -o beliefs.npy --exact
+  minidl crf slide.tif probabilities.zarr -o labels.tif      an image larger than the memory, in overlapping blocks
+
+A .tif, .zarr, .npy or whole-slide image with OUT a .tif or .zarr is read block by block: a tile of --tile pixels with
+--margin more on each side, of which the tile is kept. PREDICTION is then probabilities (floats) or labels (integers) in
+one of these formats. A run that was killed goes on when it is started again; mpiexec shares out the tiles.
+
 minidl crf-tune finds the parameters on validation data.
 """
 
@@ -35,7 +41,7 @@ def register(subparsers):
     )
     parser.add_argument("image", metavar="IMAGE", help="the picture that was segmented")
     parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy, .tif) or labels (a picture)")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png), or beliefs (.npy)")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png, .tif), or beliefs (.npy)")
     parser.add_argument(
         "--picture", metavar="PNG", help="before, after and difference (OUT.compare.png in the folder of OUT)"
     )
@@ -48,6 +54,14 @@ def register(subparsers):
     add_parameters(parser)
     add_prediction_options(parser)
     parser.add_argument("--exact", action="store_true", help="sum over all pairs of pixels: slow, for small images")
+    large = parser.add_argument_group("images read block by block")
+    large.add_argument("--tile", type=int, metavar="PIXELS", help="side of the tiles, a multiple of 16 (1024)")
+    large.add_argument(
+        "--margin",
+        type=int,
+        metavar="PIXELS",
+        help="what a block sees around its tile (twice the largest of --sxy, --sigma)",
+    )
     building.add_device(parser)
 
 
@@ -129,10 +143,22 @@ def run(args):
     from ..backend import cuda
     from ..crf import Bilateral, DenseCRF, Gaussian
     from ..data.image import read_image, voc_palette, write_image, write_mask
+    from ..data.slides import is_slide
     from ..kernels.files import check_writable, is_stream, write
+    from .setup.large import OUTPUTS
+    from .setup.large_crf import sharpen_large
 
     check_numbers(args)
     output = Path(args.output)
+    terms = (
+        Gaussian(args.sigma, args.w2, args.normalization),
+        Bilateral(args.sxy, args.srgb, args.w1, args.normalization),
+    )
+    if is_slide(args.image) and output.suffix.lower() in OUTPUTS:
+        return sharpen_large(args, terms)
+    for name in ("tile", "margin"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} needs a TIFF, zarr, .npy or whole-slide image and -o OUT.tif or OUT.zarr")
     if output.suffix.lower() not in (".png", ".npy") and not is_stream(output):
         raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
     picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
@@ -141,10 +167,6 @@ def run(args):
         check_writable(path)
     image = read_image(args.image)
     unary = read_unary(args.prediction, args, image.shape[:2])
-    terms = (
-        Gaussian(args.sigma, args.w2, args.normalization),
-        Bilateral(args.sxy, args.srgb, args.w1, args.normalization),
-    )
     crf = DenseCRF(image.transpose(2, 0, 1), terms, args.exact)
     beliefs = cuda.to_host(crf.inference(cuda.move(unary, args.device), args.iterations))
     before, after = (x.argmax(axis=0) for x in (-unary, beliefs))

@@ -9,7 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import asarray, like
-from ..functional.filter import NORMALIZATIONS, Kernel, bilateral_features, make_kernel, position_kernel
+from ..functional.filter import (
+    NORMALIZATIONS,
+    Kernel,
+    bilateral_features,
+    make_kernel,
+    position_features,
+    position_kernel,
+)
 from ..typing import Array, ArrayLike
 
 
@@ -41,6 +48,11 @@ class Gaussian:
         """The filter matrix of this term for images of `size` (H, W)."""
         return position_kernel(size, self.sxy, self.normalization, exact, dtype, beside)
 
+    def of_window(self, window: Array, start: tuple[int, int]) -> Features:
+        """The term of a window (c, h, w) whose first pixel is at `start` (y, x) of its image."""
+        features = position_features(window.shape[1:], self.sxy, start=start)
+        return Features(features.reshape(-1, *window.shape[1:]), self.compat, self.normalization)
+
 
 @dataclass(frozen=True, eq=False)
 class Bilateral:
@@ -63,6 +75,11 @@ class Bilateral:
         return make_kernel(
             bilateral_features(like(image, beside), self.sxy, self.srgb), self.normalization, exact, dtype
         )
+
+    def of_window(self, window: Array, start: tuple[int, int]) -> Features:
+        """The term of a window (c, h, w) whose first pixel is at `start` (y, x) of its image."""
+        features = bilateral_features(window, self.sxy, self.srgb, start)
+        return Features(features.reshape(-1, *window.shape[1:]), self.compat, self.normalization)
 
 
 @dataclass(frozen=True, eq=False)

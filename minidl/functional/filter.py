@@ -78,16 +78,21 @@ def _positive(function, name, value, count):
     return np.broadcast_to(values, (count,))
 
 
-def position_features(size: Sequence[int], sxy: float | Sequence[float], module: Any = np) -> Array:
-    """(2, H W): x / sx, y / sy of every pixel, in float32; an array of `module`, numpy or cupy."""
+def position_features(
+    size: Sequence[int], sxy: float | Sequence[float], module: Any = np, start: Sequence[int] = (0, 0)
+) -> Array:
+    """(2, H W): x / sx, y / sy of every pixel, in float32; the first pixel is at `start` (y, x). An array of `module`."""
     H, W = size
     sx, sy = _positive("gaussian_filter", "sxy", sxy, 2)
-    x, y = module.arange(W, dtype=np.float32) / sx, module.arange(H, dtype=np.float32) / sy
+    x, y = (module.arange(first, first + n, dtype=np.float32) for first, n in zip(start[::-1], (W, H)))
+    x, y = x / sx, y / sy
     return np.stack(np.broadcast_arrays(x, y[:, None])).reshape(2, -1)
 
 
-def bilateral_features(image: Array, sxy: float | Sequence[float], srgb: float | Sequence[float]) -> Array:
-    """(2 + c, H W): positions over sxy, then the channels of `image` (c, H, W) over srgb, in float32."""
+def bilateral_features(
+    image: Array, sxy: float | Sequence[float], srgb: float | Sequence[float], start: Sequence[int] = (0, 0)
+) -> Array:
+    """(2 + c, H W): positions from `start` (y, x) over sxy, then the channels of `image` (c, H, W) over srgb, in float32."""
     image = asarray(image)
     if image.ndim != 3 or not 1 <= len(image) <= 6:
         hint = (
@@ -96,7 +101,7 @@ def bilateral_features(image: Array, sxy: float | Sequence[float], srgb: float |
         raise ValueError(
             f"bilateral_filter: an image must be (channels, H, W) with 1 to 6 channels, not {image.shape}{hint}"
         )
-    position = position_features(image.shape[1:], sxy, xp(image))
+    position = position_features(image.shape[1:], sxy, xp(image), start)
     colour = image.reshape(len(image), -1).astype(np.float32)
     scale = like(_positive("bilateral_filter", "srgb", srgb, len(image))[:, None], image)
     return np.concatenate([position, colour / scale])
