@@ -60,7 +60,7 @@ def without_prefixes(arrays: Mapping[str, Array], own: Iterable[str]) -> tuple[d
 
 
 def differences(own: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]], max_rows: int = 6) -> str:
-    """A table of the differences between a model's and a file's names and shapes; missing names with the max_rows similar one."""
+    """A table of the differences between a model's and a file's names and shapes; missing names with the closest one."""
     missing = [name for name in own if name not in given and not name.endswith("num_batches_tracked")]
     spare = [name for name in given if name not in own and not name.endswith("num_batches_tracked")]
     misshapen = [name for name in own if name in given and own[name] != given[name]]
