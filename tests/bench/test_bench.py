@@ -175,7 +175,7 @@ def test_the_best_variant_is_the_figure():
     timed += [request for do, request in mine.asked if do == "time"][-7:]
     spans = {r["calls"] * {"channels-last": 0.003, "NCHW": 0.004}[r["variant"]] for r in timed[:14]}
     spans |= {r["calls"] * 0.001 for r in timed[14:]}
-    assert all(span == pytest.approx(measure.LEAST, rel=0.2) for span in spans)  # all measurements last alike
+    assert all(span == pytest.approx(measure.MIN_SECONDS, rel=0.2) for span in spans)  # all measurements last alike
 
 
 def test_different_results_are_reported():

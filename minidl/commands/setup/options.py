@@ -87,7 +87,7 @@ AUGMENT_OPTIONS = {
                    {"type": float, "metavar": "P"}),
     "crops_per_image": (1, "random crops of each image in an epoch", {"type": int, "metavar": "N"}),
     "scale": (None, "scale each image by a random factor between these two, before it is cropped",
-              {"type": float, "nargs": 2, "metavar": ("LEAST", "MOST")}),
+              {"type": float, "nargs": 2, "metavar": ("MIN", "MAX")}),
     "flip": (None, "mirror half of the images left to right, where --augment names nothing (on, except for digits)",
              {"action": argparse.BooleanOptionalAction}),
     "jitter": (0.0, "strength of random brightness, contrast, saturation: 0.3", {"type": float, "metavar": "AMOUNT"}),
