@@ -58,7 +58,7 @@ def register(subparsers):
         "--margin",
         type=int,
         metavar="PIXELS",
-        help="what a block sees around its tile (twice the largest of --sxy, --sigma)",
+        help="what a block sees around its tile (3 times the larger of --sxy and --sigma)",
     )
     building.add_device(parser)
 

@@ -23,7 +23,8 @@ class Blocks:
     size: (H, W) of the image; tile, margin: pixels. Terms are Gaussian and Bilateral. Memory grows with
     (tile + 2 margin)^2 and not with the image.
 
-    How far the edge of a block reaches inwards is measured in `minidl/bench/RESULTS.md`.
+    How far the edge of a block reaches inwards is measured in `minidl/bench/RESULTS.md`: with default terms 2 % of the labels
+    differ at a margin of one standard deviation in space, 0.5 % at three, 0.06 % at four.
     """
 
     def __init__(
