@@ -1,4 +1,4 @@
-"""Training on several processes: each learns from its part of every batch, and all take the same step.
+"""Training on several processes: each computes gradients on its part of every batch, and all take the same step.
 
     mpiexec -n 4 python train.py            # four ranks, each with its part of the batch
 
@@ -33,7 +33,7 @@ from .collective import batch_norm
 from .nn.module import Module, Parameter
 from .nn.norm import BatchNorm2d, InstanceNorm2d
 
-BUCKET = 1 << 20  # bytes of gradients in one sum: enough that its latency is small beside its transfer
+BUCKET = 1 << 20  # bytes of gradients in one sum: large enough that its latency is small compared to its transfer time
 M = TypeVar("M", bound=Module)
 
 
@@ -51,10 +51,10 @@ def weigh(loss: Tensor, count: float) -> Tensor:
 
 
 def wrap(model: M, ranks: Ranks | None = None) -> M:
-    """Make `model` one that all ranks train together, in place, and return it; on one rank it stays as it is.
+    """Prepare `model` for training by all ranks together, in place, and return it; no effect on one rank.
 
     Parameters and buffers become rank 0's. After `loss.backward()` each `.grad` is the mean over the ranks. BatchNorm2d in
-    training takes its statistics over the batches of all ranks. Names and state dictionaries stay what they were.
+    training takes its statistics over the batches of all ranks. Names and state dictionaries do not change.
     Call it again after freezing or unfreezing parameters. All ranks must run the same number of backward passes;
     backward(create_graph=True) is a RuntimeError.
     """
@@ -99,7 +99,7 @@ class Averager:
             self.of[p] = last
 
     def attach(self) -> None:
-        """Have every gradient pass through here; again after parameters were frozen or unfrozen."""
+        """Register a hook on every parameter; call it again after parameters were frozen or unfrozen."""
         for p in self.of:
             hooks = p.node.hooks or () if p.requires_grad else None
             if hooks is not None and not any(getattr(hook, "averager", None) is self for hook in hooks):
@@ -115,7 +115,7 @@ class Averager:
         self._start(lambda bucket: len(bucket.arrived) == len(bucket.places))
         for bucket in self.buckets:
             if bucket.sum is not None:
-                bucket.sum.test()  # MPI moves on only when it is looked at
+                bucket.sum.test()  # MPI makes progress only when it is called
         return Tensor(self.of[p].view(p))
 
     def _start(self, ready):
@@ -155,7 +155,7 @@ class _Arrival:
 
 
 class _Bucket:
-    """Gradients side by side in one array, `flat`, and behind them a 1 for each that came."""
+    """Gradients one after another in one array, `flat`, followed by a 1 for each gradient that arrived."""
 
     def __init__(self, dtype: np.dtype) -> None:
         self.dtype, self.places, self.length, self.bytes = dtype, {}, 0, 0
@@ -180,7 +180,7 @@ class _Bucket:
         self.arrived.add(p)
 
     def filled(self) -> Any:
-        """The array to sum: zeros where no gradient came."""
+        """The array to sum, with zeros for gradients that did not arrive."""
         if self.flat is None:
             p = next(iter(self.places))
             self.flat = xp(p.data).zeros(self.length + len(self.places), self.dtype)

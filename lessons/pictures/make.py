@@ -1,4 +1,4 @@
-"""The pictures of lessons/README.md and README.md, cut from the figures in the executed notebooks:
+"""Extracts the pictures of lessons/README.md and README.md from the figures in the executed notebooks:
 
     python lessons/pictures/make.py
 
@@ -39,7 +39,7 @@ def figures(notebook):
 
 
 def part(figure, fractions):
-    """What lies between the four fractions of a figure."""
+    """The part of a figure between four fractions."""
     W, H = figure.size
     return figure.crop([round(f * n) for f, n in zip(fractions, (W, H, W, H))])
 

@@ -1,4 +1,4 @@
-"""`minidl bench`: kernels and training steps on this machine, beside other libraries, with the floors and the targets."""
+"""`minidl bench`: times of kernels and training steps on this machine, compared with other libraries and with targets."""
 
 import argparse
 import os
@@ -18,11 +18,12 @@ EXAMPLES = """examples:
 
 groups: {groups}
 
-ms is the median of the rounds, in which the libraries take turns; ratio is the median of the rounds' ratios, their time
-over ours: above 1, minidl is faster; fastest is the same of each library's best round. Of a library's variants (memory
-layouts) the best is its figure. rate counts the definition's arithmetic or the least traffic, whichever binds; roof is
-the share of what the machine's matrix product or copy would reach, and exceeds 100 % where an algorithm multiplies less
-or data stays in the cache. ROI Align is compared with torchvision's if that is installed; PyTorch has no dense CRF.
+ms is the median of the rounds, in each of which every library runs once; ratio is the median over the rounds of the other
+library's time over minidl's: above 1, minidl is faster; fastest is the ratio of the best rounds. Where a library has several
+variants (memory layouts), its figure is that of the fastest. rate is arithmetic of the definition, or memory traffic, per
+second, whichever limits; roof is its share of the rate of the machine's matrix product or copy, and exceeds 100 % where an
+algorithm needs fewer multiplications or data stays in the cache. ROI Align is compared with torchvision's if that is installed;
+PyTorch has no dense CRF.
 """
 
 
@@ -46,7 +47,7 @@ def register(subparsers):
     parser.add_argument("--peer", nargs="+", default=[], metavar="NAME", help=f"compare with {', '.join(PEERS)}")
     parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
     parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
-    parser.add_argument("--rounds", type=int, default=7, help="how often the libraries take turns (7)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds in which every library runs once (7)")
     parser.add_argument("--threads", type=int, help="threads of every library (all processors)")
     building.add_device(parser)
     parser.add_argument("--quick", action="store_true", help="a few cases of every group, under two minutes")
@@ -55,7 +56,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..bench import cases, peers, report
     from ..kernels.files import check_writable
 

@@ -1,4 +1,4 @@
-"""`minidl cost`: what networks cost, counted and measured, as a table and as a scatter plot."""
+"""`minidl cost`: parameters, multiply-adds, memory and time of networks, as a table and as a scatter plot."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +8,8 @@ from .setup.networks import add_weights
 
 EXAMPLES = """examples:
   minidl cost enet erfnet espnet liteseg --size 512 1024
-  minidl cost enet liteseg runs/camvid --plot cost.png      a run brings its mean IoU
-  minidl cost --weights net.onnx --repeats 0                 the network in a file of others
+  minidl cost enet liteseg runs/camvid --plot cost.png      the plot shows a run's mean IoU
+  minidl cost --weights net.onnx --repeats 0                 the network in an ONNX file
   minidl cost mobilenet_v1 vgg16 --size 224 224 --repeats 0
   minidl cost unet --size 256 256 --ranks                    what 2 to 256 ranks would gain, on paper
 """
@@ -31,7 +31,7 @@ def register(subparsers):
         "--size", nargs=2, type=int, default=(224, 224), metavar=("H", "W"), help="of the image (224 224)"
     )
     parser.add_argument("--classes", type=int, help="number of classes (each network's default)")
-    parser.add_argument("--repeats", type=int, default=3, help="timed runs, of which the median counts; 0 for none (3)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs, whose median is shown; 0 for none (3)")
     building.add_device(parser)
     parser.add_argument(
         "--ranks",
@@ -42,7 +42,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..analysis import scaling
     from ..analysis.cost import cost, table
     from ..kernels.files import check_writable

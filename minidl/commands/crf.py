@@ -10,10 +10,10 @@ from . import building, report
 NORMALIZED = (
     "how the sums over neighbours are divided by the sum of their weights (symmetric: by its root before and after)"
 )
-EXAMPLES = """PREDICTION is what a network says, in one of two forms:
+EXAMPLES = """PREDICTION is the output of a network in one of two forms:
   probabilities: a .npy array (classes, H, W), or a floating-point .tif with a page for each class, as `minidl predict
   --prob` writes them; with --logits, scores before the softmax
-  a picture of labels (palette or grey PNG), believed with --confidence
+  a picture of labels (palette or grey PNG), which are right with the probability --confidence
 
 examples:
   minidl crf street.jpg probabilities.npy -o labels.png
@@ -42,7 +42,9 @@ def register(subparsers):
     parser.add_argument("image", metavar="IMAGE", help="the picture that was segmented")
     parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy, .tif) or labels (a picture)")
     parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png, .tif), or beliefs (.npy)")
-    parser.add_argument("--picture", metavar="PNG", help="before, after and difference (OUT.compare.png beside OUT)")
+    parser.add_argument(
+        "--picture", metavar="PNG", help="before, after and difference (OUT.compare.png in the folder of OUT)"
+    )
     parser.add_argument("--no-picture", action="store_true", help="do not write this picture")
     parser.add_argument("--w1", type=float, default=10, metavar="WEIGHT", help="weight of the appearance term (10)")
     parser.add_argument("--sxy", type=float, default=80, metavar="PIXELS", help="its standard deviation in space (80)")
@@ -64,7 +66,7 @@ def register(subparsers):
 
 
 def add_parameters(parser):
-    """What `crf` and `crf-tune` share about inference."""
+    """The inference options of `crf` and `crf-tune`."""
     parser.add_argument("--iterations", type=int, default=10, metavar="N", help="mean-field iterations (10)")
     parser.add_argument("--w2", type=float, default=3, metavar="WEIGHT", help="weight of the smoothness term (3)")
     parser.add_argument(
@@ -74,7 +76,7 @@ def add_parameters(parser):
 
 
 def add_prediction_options(parser):
-    """How `crf` and `crf-tune` read a prediction."""
+    """The options with which `crf` and `crf-tune` read a prediction."""
     parser.add_argument("--logits", action="store_true", help="a .npy or .tif holds scores before the softmax")
     parser.add_argument(
         "--classes", type=int, metavar="N", help="number of classes, for labels (the largest label + 1)"
@@ -83,16 +85,16 @@ def add_prediction_options(parser):
         "--confidence", type=float, default=0.7, metavar="P", help="probability that a given label is right (0.7)"
     )
     parser.add_argument(
-        "--ignore-index", type=int, default=255, metavar="LABEL", help="label of pixels of which nothing is known (255)"
+        "--ignore-index", type=int, default=255, metavar="LABEL", help="label of pixels without a prediction (255)"
     )
 
 
 def check_numbers(args):
-    """Refuse parameters out of range; those of the appearance term may be lists of values to try."""
+    """Raise ValueError for parameters out of range; those of the appearance term may be lists of values to try."""
     from .setup.checks import number
 
-    number("--iterations", args.iterations, least=0)
-    number("--w2", args.w2, least=0)
+    number("--iterations", args.iterations, minimum=0)
+    number("--w2", args.w2, minimum=0)
     number("--sigma", args.sigma, above=0)
     for name in ("w1", "sxy", "srgb"):
         value = getattr(args, name)
@@ -102,7 +104,7 @@ def check_numbers(args):
     if not 0 < args.confidence < 1:
         raise ValueError(f"--confidence {args.confidence}; needed above 0 and below 1")
     if args.classes is not None:
-        number("--classes", args.classes, least=2, most=65535)
+        number("--classes", args.classes, minimum=2, maximum=65535)
 
 
 def read_unary(path, args, size):
@@ -135,7 +137,7 @@ def read_unary(path, args, size):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     import numpy as np
 
     from ..backend import cuda
@@ -160,7 +162,7 @@ def run(args):
     if output.suffix.lower() not in (".png", ".npy") and not is_stream(output):
         raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
     picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
-    drawn = bool(args.picture) or not (args.no_picture or is_stream(output))  # a device has no neighbours
+    drawn = bool(args.picture) or not (args.no_picture or is_stream(output))  # not next to a device
     for path in (output, picture) if drawn else (output,):
         check_writable(path)
     image = read_image(args.image)

@@ -5,7 +5,7 @@
 
 `Blocks` does the same on an image that does not fit into memory.
 
-What a CRF adds to a coarse network, and how near the lattice is to the exact sum, is measured in `minidl/bench/RESULTS.md`.
+`minidl/bench/RESULTS.md` gives the CRF's gain on a coarse network, and the error of the lattice relative to the exact sum.
 """
 
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from .inference import DenseCRF, Trace
 from .terms import Bilateral, Features, Gaussian
 from .unary import from_labels, from_logits, from_probabilities
 
-if TYPE_CHECKING:  # a search needs metrics, which lie above this folder: `_import_paths` makes it `crf.tune`
+if TYPE_CHECKING:  # `tune` needs metrics, which are above this folder; `_import_paths` provides `crf.tune`
     from ..train.crf_tuning import tune
 
 __all__ = [

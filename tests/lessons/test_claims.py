@@ -1,4 +1,4 @@
-"""What the lessons claim, read out of their committed outputs: numbers that the text rests on, and their order."""
+"""The claims of the lessons, checked against their committed outputs: the numbers in the text, and their order."""
 
 import json
 import re

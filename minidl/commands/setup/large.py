@@ -1,4 +1,4 @@
-"""`minidl predict` and `evaluate` of one image that does not fit into memory: windows in, tiles out, on any number of ranks."""
+"""`minidl predict` and `evaluate` for one image larger than memory: reads windows and writes tiles, on any number of ranks."""
 
 import math
 import sys
@@ -8,11 +8,11 @@ import numpy as np
 
 OUTPUTS = (".tif", ".tiff", ".zarr")
 TILE, BAND, MAX_CONTEXT = 512, 32, 256
-FLAT = 12  # of 255: pixels that differ by no more are background
+FLAT = 12  # levels of 255: a window that varies by no more is background
 
 
 def wants_windows(args, paths):
-    """Whether `predict` is asked for tiles: one image of which windows can be read, and labels as TIFF or zarr."""
+    """Whether `predict` has to write tiles: one image that is read by windows, and output as TIFF or zarr."""
     from ...data.slides import is_slide
 
     output = Path(args.output or "")
@@ -22,7 +22,7 @@ def wants_windows(args, paths):
 
 
 def prepare_windows(model, config, slide, tile=None, skip=None):
-    """The `Windows` of a network over a slide; `skip` is what background may differ by, None to look at everything."""
+    """The `Windows` of a network over a slide; `skip` is the largest variation of background, None to predict every tile."""
     from ...data.loader import to_chw
     from ...models.tiling import _total_stride
     from ...models.windows import Windows
@@ -48,7 +48,7 @@ def prepare_windows(model, config, slide, tile=None, skip=None):
 
 
 def flat(pixels, skip):
-    """Whether no channel varies by more than `skip` levels of 255 (of 65535 in 16 bits): empty glass, or nothing scanned."""
+    """Whether no channel varies by more than `skip` levels of 255 (scaled for 16 bits): empty glass, or an unscanned area."""
     limit = skip * 257 if pixels.dtype == np.uint16 else skip / 255 if pixels.dtype.kind == "f" else skip
     columns = pixels.reshape(len(pixels), -1)  # along columns NumPy compares many values at once
     low, high = (f(0).reshape(pixels.shape[1:]) for f in (columns.min, columns.max))

@@ -24,11 +24,11 @@ def sharpen_large(args, terms):
             f"--{'exact' if args.exact else 'picture'} has no effect on {output}, which holds a large image"
         )
     tile = TILE if args.tile is None else args.tile
-    number("--tile", tile, least=32)
+    number("--tile", tile, minimum=32)
     if tile % 16:
         raise ValueError(f"--tile {tile}; needed a multiple of 16, as tiles of a TIFF are")
     if args.margin is not None:
-        number("--margin", args.margin, least=0)
+        number("--margin", args.margin, minimum=0)
     check_places([output], args.image)
     slide, prediction = open_slide(args.image), open_slide(args.prediction)
     if prediction.shape[:2] != slide.shape[:2]:
