@@ -1,4 +1,4 @@
-"""`minidl crf` of an image that does not fit into memory: blocks in, tiles of labels out, on any number of ranks."""
+"""`minidl crf` for an image larger than memory: reads blocks and writes tiles of labels, on any number of ranks."""
 
 from pathlib import Path
 

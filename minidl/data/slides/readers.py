@@ -1,8 +1,8 @@
-"""Windows of images of any size: tiled TIFF, BigTIFF and OME-TIFF, zarr, NumPy files, and what rasterio and OpenSlide read.
+"""Reads windows of images of any size: tiled TIFF, BigTIFF and OME-TIFF, zarr, NumPy files, formats of rasterio and OpenSlide.
 
 slide = open_slide("slide.tif", level=0)
 slide.shape                       # (H, W, channels)
-slide.read(y, x, h, w)            # h x w x channels, from the file: no more than the tiles that the window touches
+slide.read(y, x, h, w)            # h x w x channels, reads only the tiles that the window overlaps
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GEO_TAGS = (
 
 @dataclass
 class Slide:
-    """An image of which windows are read. `array` is indexed [y, x, channel] after `order` has put its axes so.
+    """An image that is read by windows. `order` gives the axes of `array` for [y, x, channel].
 
     resolution: (x, y, unit) as in TIFF, or None; tags: the georeference as raw TIFF tags (code, type, count, value).
     """
@@ -71,7 +71,7 @@ class Slide:
 
 
 class _Region:
-    """An array whose windows OpenSlide or rasterio reads."""
+    """An array-like object whose windows OpenSlide or rasterio reads."""
 
     ndim = 3
 
@@ -90,7 +90,7 @@ class _Mapped:
 
 
 def is_slide(path: PathLike) -> bool:
-    """Whether the ending of the file's name is one that `open_slide` knows."""
+    """Whether `open_slide` supports the file's extension."""
     return Path(path).suffix.lower() in SUFFIXES
 
 
@@ -116,7 +116,7 @@ def open_slide(path: PathLike, level: int = 0) -> Slide:
 
 
 def _order(axes, path):
-    """Where rows, columns and channels are among named axes; others must not be there."""
+    """The positions of rows, columns and channels among named axes; ValueError for other axes."""
     names = axes.upper().replace("S", "C")
     if "Y" not in names or "X" not in names or set(names) - set("YXC") or names.count("C") > 1:
         raise ValueError(f"{path} has the axes {axes}; needed rows Y, columns X and at most one axis of channels")
@@ -188,7 +188,7 @@ def _npy(path, level):
 
 
 def _guess(shape, path):
-    """Of an array without named axes: H x W, H x W x C, or C x H x W; channels are the smaller end."""
+    """The order of an array without named axes: H x W, H x W x C, or C x H x W; the smaller of both ends is the channels."""
     if len(shape) == 2:
         return 0, 1, None
     if len(shape) != 3:
