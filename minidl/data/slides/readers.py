@@ -7,6 +7,7 @@ slide.read(y, x, h, w)            # h x w x channels, from the file: no more tha
 
 from __future__ import annotations
 
+import math
 import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ TIFF = (".tif", ".tiff", ".btf")
 RASTERIO = (".jp2", ".vrt", ".img")
 OPENSLIDE = (".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms")
 SUFFIXES = (*TIFF, *RASTERIO, *OPENSLIDE, ".zarr", ".npy")
+LARGEST_CHUNK = 1 << 28  # bytes of one tile or strip of a TIFF
 GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737)  # pixel scale, tie points, transformation, keys and their values
 
 
@@ -51,6 +53,7 @@ class Slide:
         if isinstance(self.array, _Region):
             return self.array.read(y, x, h, w)
         window = np.asarray(self.array[tuple(spans.get(k, slice(None)) for k in range(self.array.ndim))])
+        window = window.astype(window.dtype.newbyteorder("="), copy=False)
         if self.order[2] is None:
             window = window[..., None] if self.order[:2] == (0, 1) else window.transpose(*self.order[:2])[..., None]
             return window
@@ -64,6 +67,16 @@ class _Region:
 
     def __init__(self, shape, read):
         self.shape, self.read = shape, read
+
+
+class _Mapped:
+    """An array that lies in one piece in a file. It is mapped anew for each window: pages once read would count as ours."""
+
+    def __init__(self, path, dtype, shape, offset):
+        self.path, self.dtype, self.shape, self.offset, self.ndim = path, dtype, shape, offset, len(shape)
+
+    def __getitem__(self, window):
+        return np.array(np.memmap(self.path, self.dtype, "r", self.offset, self.shape)[window])
 
 
 def is_slide(path: PathLike) -> bool:
@@ -113,7 +126,15 @@ def _tiff(path, level):
         file.close()
         raise ValueError(f"{path} has levels 0 to {len(levels) - 1}, not {level}")
     axes = [(n, name) for n, name in zip(levels[level].shape, levels[level].axes)]
-    array = zarr.open(levels[level].aszarr(), mode="r")
+    chosen = levels[level]
+    if chosen.dataoffset is not None and chosen.keyframe.is_memmappable:
+        array = _Mapped(path, file.byteorder + chosen.dtype.char, chosen.shape, chosen.dataoffset)
+    else:
+        array = zarr.open(chosen.aszarr(), mode="r")
+        if (chunk := math.prod(array.chunks) * array.dtype.itemsize) > LARGEST_CHUNK:
+            raise ValueError(
+                f"{path} is compressed in pieces of {chunk / 2**20:.0f} MB, which must be read whole; needed a tiled TIFF"
+            )
     keep = "".join(name for n, name in axes if n > 1 or name in "YXSC")
     if len(keep) != len(axes):
         raise ValueError(f"{path} has the axes {levels[level].axes} of {levels[level].shape}; needed one image")
@@ -143,6 +164,8 @@ def _npy(path, level):
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     if level:
         raise ValueError(f"{path} has level 0 alone, not {level}")
+    if array.flags.c_contiguous:
+        array = _Mapped(path, array.dtype, array.shape, array.offset)
     return Slide(array, _guess(array.shape, path))
 
 

@@ -9,7 +9,7 @@ SECONDS = 10.0  # for one case; the worked solutions take milliseconds
 
 
 class TimeIsUp(BaseException):
-    """Raised inside a function that runs too long; not an Exception, so that `except Exception` lets it pass."""
+    """Raised inside a function that runs too long; not an Exception, so that `except Exception` does not catch it."""
 
 
 @contextlib.contextmanager
@@ -17,7 +17,8 @@ def time_limit(seconds):
     """Raise TimeIsUp in the code of the `with` block after `seconds`, and again until it ends.
 
     In the main thread of a POSIX system a signal also ends sleeping; elsewhere the exception arrives at the next Python
-    instruction. Neither reaches compiled code: that runs in a process of its own (apart.py).
+    instruction. Neither interrupts compiled code, which therefore runs in a separate process (apart.py). In a browser,
+    which has neither signals nor threads, there is no limit.
     """
     main = threading.current_thread() is threading.main_thread()
     with _by_signal(seconds) if main and hasattr(signal, "setitimer") else _by_thread(seconds):
@@ -53,10 +54,26 @@ def _by_thread(seconds):
             wait = 0.2
 
     watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    if not _starts(watcher):
+        yield
+        return
     try:
         yield
     finally:
-        with lock:
-            done.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)  # one that has not arrived yet
+        while True:
+            try:
+                with lock:
+                    done.set()
+                (lambda: None)()  # one that has been sent arrives at a call
+                break
+            except TimeIsUp:
+                pass
+
+
+def _starts(watcher):
+    """Start the thread; whether this system can."""
+    try:
+        watcher.start()
+    except RuntimeError:
+        return False
+    return True
