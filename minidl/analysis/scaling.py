@@ -1,9 +1,9 @@
-"""What several ranks gain, on paper: how long sums of gradients take, and how much of that backward hides.
+"""A model of the scaling of training on several ranks: the time of sums of gradients, and the part hidden behind backward.
 
     step = Step(gradients=4 * 1_900_000, forward=0.02, backward=0.04, norms=18)       # one image on one rank
     predict(step, ranks=16, bandwidth=10e9 / 8).efficiency
 
-The assumptions are those of `ASSUMPTIONS`, which `minidl cost --ranks` prints under its table.
+`ASSUMPTIONS`, which `minidl cost --ranks` prints below its table, lists the assumptions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..distributed import BUCKET
 from ..nn.module import Module
 from ..nn.norm import BatchNorm2d
 
-LATENCY = 20e-6  # seconds of a message without content
+LATENCY = 20e-6  # seconds of an empty message
 RANKS = 2, 4, 8, 16, 32, 64, 128, 256
 BANDWIDTHS = 1, 10, 100  # Gbit/s
 ASSUMPTIONS = f"""Assumptions: every rank has one image of this size, computes at the speed measured here, and has a link of
@@ -39,10 +39,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Seconds: of all sums of gradients, of those that the ranks wait for after backward, of waiting in batch norms.
+    """Seconds of all sums of gradients, of waiting for them after backward, and of waiting in batch norms.
 
-    hidden: the share of the sums that runs beside backward. efficiency: of weak scaling, the time of one rank alone over the
-    time of a step of n ranks with an image each; the throughput is n times as much.
+    hidden: the share of the sums that runs during backward. efficiency: of weak scaling, the time of a step on one rank over
+    that on n ranks with one image each; the throughput is n times the efficiency.
     """
 
     communication: float
@@ -65,7 +65,7 @@ def predict(step: Step, ranks: int, bandwidth: float, latency: float = LATENCY, 
         )
     count = max(math.ceil(step.gradients / bucket), 1)
     each = ring(step.gradients / count, ranks, bandwidth, latency)
-    free = 0.0  # when the link is free, counted from the start of backward
+    free = 0.0  # time at which the link is free, from the start of backward
     for k in range(count):
         free = max(free, step.backward * (k + 1) / count) + each
     exposed = free - step.backward

@@ -60,7 +60,7 @@ def register(subparsers):
         "--margin",
         type=int,
         metavar="PIXELS",
-        help="what a block sees around its tile (twice the largest of --sxy, --sigma)",
+        help="what a block sees around its tile (3 times the larger of --sxy and --sigma)",
     )
     building.add_device(parser)
 
@@ -99,7 +99,7 @@ def check_numbers(args):
     for name in ("w1", "sxy", "srgb"):
         value = getattr(args, name)
         for one in value if isinstance(value, list | tuple) else [value]:
-            bound = {"least": 0} if name == "w1" and one is value else {"above": 0}
+            bound = {"minimum": 0} if name == "w1" and one is value else {"above": 0}
             number(f"--{name}", one, **bound)
     if not 0 < args.confidence < 1:
         raise ValueError(f"--confidence {args.confidence}; needed above 0 and below 1")

@@ -1,7 +1,7 @@
-"""Mean-field inference on an image of any size, in blocks that overlap and are cut in the middle of their overlap.
+"""Mean-field inference on an image of any size, in overlapping blocks.
 
-A block is a tile with `margin` pixels on each side, of which only the tile is kept. Positions count from the corner of the
-whole image, so that the lattice of a block is that of the whole image: what differs is only what lies beyond the margin.
+A block is a tile with `margin` pixels on each side, of which only the tile is kept. Positions are relative to the corner of the
+whole image, so that a block has the lattice of the whole image and lacks only the pixels beyond its margin.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Blocks:
     size: (H, W) of the image; tile, margin: pixels. Terms are Gaussian and Bilateral. Memory grows with
     (tile + 2 margin)^2 and not with the image.
 
-    How far the edge of a block reaches inwards is measured in `minidl/bench/RESULTS.md`.
+    `minidl/bench/RESULTS.md` gives the error at the edge of a block as a function of the margin: with the default terms,
+    2 % of the labels differ at a margin of one standard deviation in space, 0.5 % at three, 0.06 % at four.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Blocks:
             raise ValueError(f"Blocks: tile {tile}, margin {margin}; needed at least 1 and at least 0")
         for term in self.terms:
             if isinstance(term, Features):
-                raise TypeError("Blocks: a Features term is of a whole image; needed Gaussian and Bilateral terms")
+                raise TypeError("Blocks: a Features term needs the whole image; needed Gaussian and Bilateral terms")
             if term.normalization == "mean":
                 raise ValueError(
                     'Blocks: normalization "mean" needs the sums over the whole image; needed another, such as "symmetric"'

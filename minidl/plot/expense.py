@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 def costs(costs: Sequence[Cost], accuracy: Mapping[str, float] | None = None, title: str | None = None) -> Figure:
     """Networks as points: multiply-adds on the x axis; on the y axis mean IoU ({name: value}) or, without it, parameters.
 
-    The area of a point grows with the parameters. If `accuracy` is given, networks that it does not name are left out.
+    The area of a point grows with the parameters. If `accuracy` names some of the networks, the others are left out.
     """
     accuracy = accuracy or {}
     shown = [c for c in costs if c.name in accuracy] or list(costs)
     if not shown:
-        raise ValueError("costs: no network to show; needed at least one Cost, with a mean IoU where accuracy is given")
+        raise ValueError("costs: costs is empty; needed at least one Cost")
     figure = new_figure(7, 4, title or f"Cost of one image of {shown[0].size[0]}x{shown[0].size[1]}")
     ax, labels = figure.subplots(), []
     for c in shown:

@@ -87,7 +87,9 @@ def test_windows_are_read_from_every_form(tmp_path, form):
     elif form == "pyramid":
         level, expected = 1, IMAGE[::2, ::2]
         with tifffile.TiffWriter(path := tmp_path / "a.ome.tif", bigtiff=True) as file:
-            file.write(IMAGE, subifds=1, tile=(64, 64), photometric="rgb", metadata={"axes": "YXS"})
+            options = {"resolution": (300, 200), "resolutionunit": "CENTIMETER", "metadata": {"axes": "YXS"}}
+            options["extratags"] = [(33550, 12, 3, (10.0, 20.0, 0.0), True)]  # metres per pixel, as GeoTIFF has them
+            file.write(IMAGE, subifds=1, tile=(64, 64), photometric="rgb", **options)
             file.write(expected, subfiletype=1, tile=(64, 64), photometric="rgb")
     elif form == "zarr":
         zarr.create_array(path := tmp_path / "a.zarr", data=IMAGE, chunks=(64, 64, 3))
@@ -96,6 +98,8 @@ def test_windows_are_read_from_every_form(tmp_path, form):
     slide = open_slide(path, level)
     assert slide.shape == expected.shape and slide.read(0, 0, 1, 1).dtype.isnative
     np.testing.assert_array_equal(slide.read(30, 20, 50, 60), expected[30:80, 20:80])
+    if form == "pyramid":  # half as many pixels of twice the size
+        assert slide.resolution == (150, 100, 3) and slide.tags[0][3] == (20, 40, 0)
     with pytest.raises(ValueError, match="inside"):
         slide.read(0, 0, 500, 1)
     with pytest.raises(ValueError, match="level"):
@@ -111,10 +115,28 @@ def test_geotiff_through_rasterio_agrees(tmp_path):
         file.write(IMAGE.transpose(2, 0, 1))
     slide = open_slide(tmp_path / "g.tif")
     np.testing.assert_array_equal(slide.read(5, 6, 70, 80), IMAGE[5:75, 6:86])
+    pytest.importorskip("rasterio.shutil").copy(tmp_path / "g.tif", tmp_path / "g.vrt", driver="VRT")
     tiles = filled(tmp_path / "out.tif", 64)
-    write_labels(tmp_path / "out.tif", tiles, slide, np.arange(12).reshape(4, 3))
-    with rasterio.open(tmp_path / "out.tif") as file:
-        assert file.crs == rasterio.crs.CRS.from_epsg(32633) and file.transform == transform
+    for source in (slide, open_slide(tmp_path / "g.vrt")):
+        write_labels(tmp_path / "out.tif", tiles, source, np.arange(12).reshape(4, 3))
+        with rasterio.open(tmp_path / "out.tif") as file:
+            assert file.crs == rasterio.crs.CRS.from_epsg(32633) and file.transform == transform
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning", "ignore:Dataset has no geotransform")
+@pytest.mark.parametrize(("package", "name"), [("openslide", "a.svs"), ("rasterio", "a.vrt")])
+def test_other_packages_read_their_formats(tmp_path, package, name):
+    """OpenSlide finds the tiled TIFF in a file with a scanner's ending; rasterio reads a virtual mosaic."""
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    tiled = tmp_path / ("a.svs" if name == "a.svs" else "b.tif")
+    tifffile.imwrite(tiled, IMAGE, tile=(64, 64), compression="adobe_deflate", photometric="rgb")
+    if name == "a.vrt":
+        pytest.importorskip("rasterio.shutil").copy(tiled, tmp_path / name, driver="VRT")
+    slide = open_slide(tmp_path / name)
+    assert slide.shape == IMAGE.shape
+    np.testing.assert_array_equal(slide.read(30, 20, 50, 60), IMAGE[30:80, 20:80])
+    with pytest.raises(ValueError, match="inside"):
+        slide.read(190, 0, 20, 1)
 
 
 def filled(path, tile):

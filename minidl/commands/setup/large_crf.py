@@ -1,4 +1,4 @@
-"""`minidl crf` of an image that does not fit into memory: blocks in, tiles of labels out, on any number of ranks."""
+"""`minidl crf` for an image larger than memory: reads blocks and writes tiles of labels, on any number of ranks."""
 
 from pathlib import Path
 
@@ -66,8 +66,8 @@ def sharpen_large(args, terms):
 
 
 def margin_of(args):
-    """--margin, or twice the largest standard deviation in space."""
-    return args.margin if args.margin is not None else round(2 * max(args.sxy, args.sigma))
+    """--margin, or three times the largest standard deviation in space."""
+    return args.margin if args.margin is not None else round(3 * max(args.sxy, args.sigma))
 
 
 def unary_of(prediction, args):

@@ -120,7 +120,7 @@ def grid_sample(
     if not H or not W:
         raise ValueError(f"grid_sample: input of shape {input.shape} has no pixels")
     if np.isnan(grid.data).any():
-        raise ValueError("grid_sample: grid contains NaN; needed finite or infinite numbers")
+        raise ValueError("grid_sample: grid contains NaN; needed numbers")
     size = Tensor(like(np.array([W, H], grid.dtype), grid.data))
     points = (grid + 1) * 0.5 * (size - 1) if align_corners else ((grid + 1) * size - 1) * 0.5
     if padding_mode != "zeros":
