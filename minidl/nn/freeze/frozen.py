@@ -133,6 +133,26 @@ def _no_gradient(g):
 _frozen.rules(y=lambda g: _no_gradient(g), parameter=lambda g: _no_gradient(g))
 
 
+class Same:
+    """Equal to another one of the same object; keeps it, so that its place in memory stays its own."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _equal(one, other):
+    """Whether two snapshots are equal; what cannot be compared, such as another array, is not."""
+    try:
+        return bool(one == other)
+    except (ValueError, TypeError):
+        return False
+
+
 class Frozen(Module):
     """What `freeze` returns: `model` with plans for the sizes of image that it has seen."""
 
@@ -144,28 +164,36 @@ class Frozen(Module):
         self._plans: OrderedDict[Any, Plan] = OrderedDict()
         self._seen: Any = None
         self._below: dict[str, Frozen] = {}
+        self._stateful = ""
 
     def _snapshot(self):
         """What the plans rest on: which tensors and arrays the network holds, and the last write into one of them."""
-        held = []
+        held: list[Any] = []
         for module in self.model.modules():
-            held += [id(module), module.training, len(module._hooks), len(module._pre_hooks)]
+            held += [
+                module,
+                dict(vars(module)),
+                len(module._hooks),
+                len(module._pre_hooks),
+            ]  # stride, eps, training, ...
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None:
                     array = tensor.data
-                    held += [id(tensor), id(array), tape.writes.times.get(id(tape.owner(array)), 0)]
+                    held += [Same(tensor), Same(array), tape.writes.times.get(id(tape.owner(array)), 0)]
         return held
 
     def plan(self, *inputs: Tensor) -> Plan:
         """The steps for inputs of these shapes and dtypes, prepared where they are new."""
         state = self._snapshot()
-        if state != self._seen:
+        if not _equal(state, self._seen):
             self._plans.clear()
             self._seen = state
         key = tuple((x.data.shape, np.dtype(x.dtype).str, id(kernels(x.data))) for x in inputs)
         if key not in self._plans:
             hooked = any(m._hooks or m._pre_hooks for m in self.model.modules() if m is not self.model)
             plan = Plan(_refusal("a hook is registered on a layer") if hooked else self._run, inputs)
+            if not _equal(self._snapshot(), state):
+                self._stateful = plan.reason = "it changes its own attributes"
             self._plans[key] = plan
             while len(self._plans) > MAX_PLANS:
                 self._plans.popitem(last=False)
@@ -178,7 +206,7 @@ class Frozen(Module):
             raise RuntimeError("freeze: a frozen network has no gradients; call the model itself, or detach the input")
         if self.model.training or tape.observer:
             return self._run(*inputs, **options)
-        if options or not inputs or len(tensors) < len(inputs):
+        if self._stateful or options or not inputs or len(tensors) < len(inputs):
             return self._layer_by_layer(inputs, options)
         plan = self.plan(*inputs)
         if plan.reason:
