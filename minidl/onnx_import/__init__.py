@@ -1,9 +1,9 @@
 """ONNX files as networks of ordinary layers: `load_onnx`.
 
 `load` is imported with the library, the rest at its first use. `network` reads the file and runs its nodes; the operators
-stand in `arithmetic` (element by element, and reductions), `windows` (convolution, pooling, normalisation), `shapes`
-(everything that moves elements) and `resize`. `segmenter` makes a segmentation network of one, `description` says what stands
-in a file.
+stand in `arithmetic` (element by element, and reductions), `activations`, `windows` (convolution, pooling, normalisation),
+`shapes` (everything that moves elements) and `resize`. `segmenter` makes a segmentation network of one, `description` says
+what stands in a file.
 """
 
 import importlib

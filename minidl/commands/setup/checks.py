@@ -124,7 +124,9 @@ def _check_names(config):
     if twice:
         raise ValueError(f"--folder-classes names {twice[0]!r} twice; needed different names")
     if len(names) < 2:
-        raise ValueError(f"--folder-classes {names[0]}; needed two or more names with spaces between, or their number")
+        raise ValueError(
+            f"--folder-classes {names[0]}; needed two or more names with spaces or commas between, or their number"
+        )
 
 
 def check_file(config, path):

@@ -7,6 +7,19 @@ from .choices import OPTIMIZERS, SCHEDULES, device
 DATA = ("digits", "folder", "camvid", "voc", "pets", "cityscapes", "ade20k", "coco", "coco-semantic", "labelme", "cvat")
 DATA += ("roboflow",)
 
+
+class Items(argparse.Action):
+    """A list of words with spaces or commas between."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        setattr(namespace, self.dest, items(values))
+
+
+def items(words):
+    """The parts of words at commas: ["a,b", "c"] is a, b, c, and so is ["a,", "b,", "c"]."""
+    return [part for word in words for part in map(str.strip, word.split(",")) if part]
+
+
 DATA_OPTIONS = {
     "data": ("digits", "how the data is laid out: digits (generated scenes), folder (a folder of images and one of masks), or "
                        "as the set or tool of that name: " + ", ".join(DATA[2:]), {"choices": DATA, "metavar": "LAYOUT"}),
@@ -18,8 +31,8 @@ DATA_OPTIONS = {
                      {"metavar": "TEXT"}),
     "mask_suffix": ("", "for folder: the end of mask names that image names lack: _mask for a.jpg and a_mask.png",
                     {"metavar": "TEXT"}),
-    "folder_classes": (None, "for folder: the names of the labels 0, 1, ... in order, or their number",
-                       {"nargs": "+", "metavar": "NAME"}),
+    "folder_classes": (None, "for folder: the names of the labels 0, 1, ... in order, with spaces or commas between, or their "
+                             "number", {"nargs": "+", "action": Items, "metavar": "NAME"}),
     "folder_ignore": (255, "for folder: the label of pixels that count neither in the loss nor in the scores; 65535 with more "
                            "than 255 classes", {"type": int, "metavar": "LABEL"}),
     "mask_values": (None, "for folder: the stored values of the classes 0, 1, ... in order: 0,255 for black-and-white masks",
@@ -67,7 +80,7 @@ LEARNING_OPTIONS = {
     "loss": ("cross_entropy", "cross_entropy, dice, focal, lovasz, tversky, or a weighted sum such as cross_entropy+dice or "
                               "0.5*focal+dice", {"metavar": "LOSS"}),
     "class_weights": (None, "weights of the classes in cross_entropy and focal: auto (median frequency balancing: rare classes "
-                            "count more), or a number for each class", {"nargs": "+", "metavar": "W"}),
+                            "count more), or a number for each class", {"nargs": "+", "action": Items, "metavar": "W"}),
     "border_weight": (0.0, "w0 of U-Net's weight map: additional weight in cross_entropy of background pixels between two "
                            "objects; 10 in the paper", {"type": float, "metavar": "W0"}),
     "early_stopping": (None, "stop when the validation score has not risen for K epochs", {"type": int, "metavar": "K"}),
@@ -80,7 +93,7 @@ AUGMENT_OPTIONS = {
     "size": (None, "resize every image and mask", {"type": int, "nargs": 2, "metavar": ("H", "W")}),
     "augment": (["none"], "random augmentation: a preset (none, light for photographs, medical for microscopes and scans, "
                           "aerial for pictures from above), or single steps: flip vflip turn90 rotate affine elastic "
-                          "elastic-grid color noise blur cutout", {"nargs": "+", "metavar": "NAME"}),
+                          "elastic-grid color noise blur cutout", {"nargs": "+", "action": Items, "metavar": "NAME"}),
     "crop": (None, "train on random crops of this size; smaller images are padded",
              {"type": int, "nargs": 2, "metavar": ("H", "W")}),
     "crop_class": (0.0, "probability that a crop is chosen to hold a pixel of a class other than 0",
