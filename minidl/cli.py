@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib.util import find_spec
 
@@ -33,7 +35,10 @@ COMMANDS = {
 }
 
 DESCRIPTION = "Semantic segmentation from scratch. `minidl COMMAND --help` explains a command and gives examples."
-EPILOG = "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour"
+EPILOG = (
+    "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour, or, with a folder of "
+    "your own images and masks, minidl inspect FOLDER"
+)
 
 
 def module_of(command: str) -> str:
@@ -54,7 +59,14 @@ def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str,
             continue
         if name == chosen:
             importlib.import_module(module_of(name)).register(subparsers)
-            subparsers.choices[name].add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
+            own = subparsers.choices[name]
+            own.add_argument(
+                "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+            )
+            width = shutil.get_terminal_size().columns - 2
+            own.description = textwrap.fill(
+                " ".join((own.description or "").split()), width
+            )  # examples keep their lines
         else:
             subparsers.add_parser(name, help=summary)
     return parser, subparsers.choices

@@ -24,7 +24,13 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N", help="at once (all processors)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=os.cpu_count(),
+        metavar="N",
+        help="how many compile at the same time (all processors)",
+    )
 
 
 def run(args):

@@ -32,14 +32,16 @@ def register(subparsers):
         "--run", dest="run_folder", metavar="RUN", help="a run folder or a checkpoint of `minidl train`"
     )
     add_weights(parser, "instead of a run")
-    parser.add_argument("--classes", type=int, help="number of classes of --arch without --weights (its default)")
+    parser.add_argument(
+        "--classes", type=int, metavar="N", help="number of classes of --arch without --weights (its default)"
+    )
     parser.add_argument(
         "--size",
         nargs=2,
         type=int,
         default=(97, 129),
         metavar=("H", "W"),
-        help="of the image it is traced with (97 129)",
+        help="height and width of the image on which the network is run once, to record it (97 129)",
     )
 
 

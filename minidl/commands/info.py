@@ -26,8 +26,8 @@ def register(subparsers):
         "info",
         help="versions, kernels, threads, GPU, compiler",
         description="What minidl found on this machine: versions, the column of kernels in use, threads and threading "
-        "layer, GPU or why there is none, C++ compiler or none. With an ONNX file: its inputs, outputs, operators, and what "
-        "of it cannot be run here, by the name of the node.",
+        "layer, GPU or why there is none, C++ compiler or none. With an ONNX file: its inputs, outputs and operators, and "
+        "the nodes that minidl cannot run.",
     )
     parser.add_argument("file", nargs="?", metavar="FILE.onnx", help="say what stands in this file instead")
 

@@ -53,7 +53,7 @@ def register(subparsers):
     parser.add_argument(
         "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page for each class"
     )
-    parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
+    parser.add_argument("--figure", metavar="PNG", help="a figure of the painted image with the names of the classes")
     parser.add_argument(
         "--classes", nargs="+", metavar="NAME", help="paint these classes only, with spaces or commas between"
     )
@@ -63,7 +63,7 @@ def register(subparsers):
     parser.add_argument(
         "--tile", type=int, metavar="PIXELS", help="predict in tiles of PIXELS x PIXELS (512 above 4 megapixels)"
     )
-    large = parser.add_argument_group("images read window by window")
+    large = parser.add_argument_group("images larger than the memory (TIFF, zarr, .npy, whole-slide images)")
     large.add_argument(
         "--skip-background",
         nargs="?",
@@ -72,7 +72,9 @@ def register(subparsers):
         metavar="LEVELS",
         help="do not look at a tile where no channel of its window varies by more than LEVELS of 255 (12); it gets class 0",
     )
-    large.add_argument("--level", type=int, default=0, help="of a pyramid: 0 is the finest (0)")
+    large.add_argument(
+        "--level", type=int, default=0, help="the level of an image pyramid to read; 0 is the finest (0)"
+    )
     objects = parser.add_argument_group("detectors")
     objects.add_argument(
         "--score", type=float, default=0.5, metavar="S", help="leave out objects with a lower score (0.5)"

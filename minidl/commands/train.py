@@ -44,7 +44,8 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="the run folder, which must not hold a run yet")
+    parser.set_defaults(wrong_usage=parser.error)
+    parser.add_argument("--out", metavar="DIR", help="the run folder, which must not hold a run yet (required)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
         "--config",
@@ -74,6 +75,8 @@ def run(args):
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return
+    if args.out is None:
+        args.wrong_usage("the following arguments are required: --out")
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)

@@ -57,7 +57,7 @@ def export_onnx(
         kind = helper.np_dtype_to_tensor_dtype(y.data.dtype)
         declared.append(helper.make_tensor_value_info(name, kind, _free_axes(name, y.data)))
     image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["N", channels, "H", "W"])
-    arrays = [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in graph.arrays.items()]
+    arrays = [numpy_helper.from_array(np.asarray(a, order="C"), name) for name, a in graph.arrays.items()]
     body = helper.make_graph(graph.nodes, type(model).__name__, [image], declared, arrays)
     exported = helper.make_model(
         body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9

@@ -46,7 +46,11 @@ class Axis(NamedTuple):
 def coordinates(node: Node, axis: Axis) -> np.ndarray:
     """The input coordinate of each output pixel."""
     n, m, scale, start, end = axis
-    i, mode = np.arange(m, dtype=np.float64), node.get("coordinate_transformation_mode", "half_pixel")
+    exactness = (
+        np.float32 if node.get("mode", "nearest") == "nearest" else np.float64
+    )  # a tie is decided as others decide it
+    i, scale = np.arange(m, dtype=exactness), exactness(scale)
+    mode = node.get("coordinate_transformation_mode", "half_pixel")
     if mode == "asymmetric":
         return i / scale
     if mode == "align_corners":

@@ -250,6 +250,18 @@ def test_a_failed_start_leaves_no_folder_on_the_way(tmp_path):
         ({"epochs": "many"}, "epochs is 'many'; needed a value such as 20"),
         ({"epohcs": 3}, "there is no setting 'epohcs'; epochs is one"),
         ({"clip": -1}, "--clip -1; needed above 0"),
+        ({"lr": float("nan")}, "--lr nan; needed a finite number"),
+        ({"epochs": 2.5}, "epochs is 2.5; needed a value such as 20"),
+        ({"size": "ab"}, "size is 'ab'; needed a list of 2 numbers"),
+        ({"crop": [8]}, "crop is [8]; needed a list of 2 numbers"),
+        ({"scale": [1, "x"]}, "scale is [1, 'x']; needed a list of 2 numbers"),
+        ({"augment": "light"}, "augment is 'light'; needed a list of texts"),
+        ({"folder_classes": [1, 2]}, "folder_classes is [1, 2]; needed a list of texts"),
+        ({"early_stopping": "soon"}, "early_stopping is 'soon'; needed a whole number"),
+        ({"val_root": 3}, "val_root is 3; needed a text"),
+        ({"mix": "cut"}, "mix is 'cut'; needed one of cutmix, mixup"),
+        ({"flip": "no"}, "flip is 'no'; needed true or false"),
+        ({"model_options": [1]}, 'model_options is [1]; needed such as {"base": 32}'),
     ],
 )
 def test_a_config_file_that_is_none(settings, message, tmp_path, capsys):

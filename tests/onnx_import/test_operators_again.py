@@ -27,7 +27,8 @@ CASES = {
     # padding that follows from the size: odd and even, on one side or both, with and without steps
     **{
         f"conv {mode} {kernel} {strides} {opset}": (
-            "Conv", {"auto_pad": mode, "strides": strides, "dilations": [1, 2]}, [f(4, 1, *kernel), f(4)], opset, {"group": 2}
+            "Conv", {"auto_pad": mode, "strides": strides, "dilations": [1, 2 if mode == "VALID" else 1]},
+            [f(4, 1, *kernel), f(4)], opset, {"group": 2},
         )
         for mode in ("SAME_UPPER", "SAME_LOWER", "VALID")
         for kernel, strides, opset in (((3, 1), [1, 1], 9), ((3, 3), [2, 1], 13), ((2, 4), [2, 3], 17), ((1, 1), [2, 2], 21))

@@ -1,5 +1,6 @@
 """Settings that cannot be meant, refused before anything is written: out of range, or of no use together."""
 
+import argparse
 import difflib
 import math
 
@@ -136,12 +137,50 @@ def check_file(config, path):
         near = difflib.get_close_matches(strange[0], OPTIONS, 1)
         raise ValueError(f"{path}: there is no setting {strange[0]!r}" + (f"; {near[0]} is one" if near else ""))
     for name, (default, _, extra) in OPTIONS.items():
-        value, kind = config.get(name), type(default)
-        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
-        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
-        wrong |= "choices" in extra and value not in extra["choices"]
-        if wrong and value is not None:
-            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
+        value, needed = config.get(name), _kind_of(default, extra)
+        if value is not None and not _is_of(value, needed):
+            raise ValueError(f"{path}: {name} is {_short(value)}; needed {_described(needed, default)}")
+
+
+def _kind_of(default, extra):
+    """What a setting's value may be: a set of values, a type, or [type, how many] for a list."""
+    kind = extra.get("type") if extra.get("type") in (int, float) else str
+    if "choices" in extra:
+        return set(extra["choices"])
+    if isinstance(default, dict):
+        return dict
+    if extra.get("action") in ("store_true", argparse.BooleanOptionalAction):
+        return bool
+    return [kind, extra["nargs"]] if "nargs" in extra else kind
+
+
+def _is_of(value, needed):
+    if isinstance(needed, set):
+        return isinstance(value, str) and value in needed
+    if isinstance(needed, list):
+        kind, count = needed
+        right = isinstance(value, list) and (len(value) == count or (count == "+" and value))
+        return right and all(_is_of(part, kind) for part in value)
+    if needed in (int, float):
+        return isinstance(value, int if needed is int else int | float) and not isinstance(value, bool)
+    return isinstance(value, needed)
+
+
+def _described(needed, default):
+    if isinstance(needed, set):
+        return f"one of {', '.join(sorted(needed))}"
+    if isinstance(needed, list):
+        return f"a list of {'texts' if needed[1] == '+' else f'{needed[1]} numbers'}"
+    if default not in (None, "", {}):
+        return f"a value such as {default!r}"
+    return {int: "a whole number", float: "a number", bool: "true or false", dict: 'such as {"base": 32}'}.get(
+        needed, "a text"
+    )
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
 
 
 def check_run(config, path):

@@ -45,8 +45,8 @@ DATA_OPTIONS = {
     "val_root": (None, "validate on this folder, which has the same layout, and train on all of --root", {"metavar": "DIR"}),
     "lists": (None, "for folder: a folder with train.txt, val.txt and, if wanted, test.txt: the name of an image on each line",
               {"metavar": "DIR"}),
-    "channels": (None, "number of image channels that the network sees (as stored: 1 where all images are grey and the network "
-                       "allows it, else 3, or all bands of a multispectral TIFF)", {"type": int, "metavar": "N"}),
+    "channels": (None, "number of image channels that the network takes (1 if all images are grey and the network allows it, "
+                       "all bands of a multispectral TIFF, else 3)", {"type": int, "metavar": "N"}),
     "exif": ("apply", "whether images are rotated as their EXIF orientation says", {"choices": ("apply", "ignore")}),
     "allow_unpaired": (False, "leave out images without a mask and masks without an image", {"action": "store_true"}),
     "allow_missing_class": (False, "train although a class does not occur in the training masks", {"action": "store_true"}),
@@ -67,7 +67,7 @@ NETWORK_OPTIONS = {
 }  # fmt: skip
 
 LEARNING_OPTIONS = {
-    "epochs": (20, "passes over the training images; more of them with --resume continue a finished run",
+    "epochs": (20, "passes over the training images; a larger number with --resume continues a finished run",
                {"type": int, "metavar": "N"}),
     "batch_size": (8, "images per batch", {"type": int, "metavar": "N"}),
     "accumulate": (1, "batches whose gradients are averaged for one step", {"type": int, "metavar": "BATCHES"}),
@@ -81,8 +81,8 @@ LEARNING_OPTIONS = {
                               "0.5*focal+dice", {"metavar": "LOSS"}),
     "class_weights": (None, "weights of the classes in cross_entropy and focal: auto (median frequency balancing: rare classes "
                             "count more), or a number for each class", {"nargs": "+", "action": Items, "metavar": "W"}),
-    "border_weight": (0.0, "w0 of U-Net's weight map: additional weight in cross_entropy of background pixels between two "
-                           "objects; 10 in the paper", {"type": float, "metavar": "W0"}),
+    "border_weight": (0.0, "U-Net's weight map: background pixels between two objects count up to W0 more in cross_entropy; "
+                           "10 in the paper", {"type": float, "metavar": "W0"}),
     "early_stopping": (None, "stop when the validation score has not risen for K epochs", {"type": int, "metavar": "K"}),
     "val_every": (1, "validate after every K epochs", {"type": int, "metavar": "K"}),
     "val_tile": (None, "validate in tiles of PIXELS x PIXELS, for images too large for the memory", {"type": int,
@@ -101,9 +101,9 @@ AUGMENT_OPTIONS = {
     "crops_per_image": (1, "random crops of each image in an epoch", {"type": int, "metavar": "N"}),
     "scale": (None, "scale each image by a random factor between these two, before it is cropped",
               {"type": float, "nargs": 2, "metavar": ("LEAST", "MOST")}),
-    "flip": (None, "mirror half of the images left to right, where --augment names nothing (on, except for digits)",
+    "flip": (None, "mirror half of the images left to right; used if --augment is not given (on, except for digits)",
              {"action": argparse.BooleanOptionalAction}),
-    "jitter": (0.0, "strength of random brightness, contrast, saturation: 0.3", {"type": float, "metavar": "AMOUNT"}),
+    "jitter": (0.0, "strength of random brightness, contrast and saturation: 0.3", {"type": float, "metavar": "AMOUNT"}),
     "mix": (None, "mix the images of a batch: mixup blends two, cutmix pastes a rectangle of one into another",
             {"choices": ("mixup", "cutmix")}),
 }  # fmt: skip
