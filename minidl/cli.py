@@ -10,6 +10,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import NoReturn
 
 from .backend.ranks import fail, launched_rank
 from .commands import printable
@@ -46,11 +47,18 @@ def module_of(command: str) -> str:
     return f"minidl.commands.{command.replace('-', '_')}"
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong; what is right stands in the help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {printable(message)} (usage: {self.prog} --help)\n")
+
+
 def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """(parser, {command: its parser}), with the options of the command `chosen` alone: the others need one line each."""
     from . import __version__
 
-    parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
+    parser = _Parser("minidl", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"minidl {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

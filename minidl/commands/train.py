@@ -163,7 +163,7 @@ def ranks_device(device):
 
 def _fresh(folder, given):
     from ..train.run import LAST
-    from .setup import checks, learning
+    from .setup import checks, first_step, learning
     from .setup.prepare import prepare
 
     if (folder / LAST).exists() or (folder / CONFIG).exists():
@@ -184,37 +184,9 @@ def _fresh(folder, given):
     config, datasets, found = prepare(config)
     config["class_weight_values"] = learning.class_weights(config, datasets[0], found)
     parts = _Parts(config, datasets, found)
-    _check_batch(parts)
+    first_step.check_steps(config, parts.train)
+    first_step.check_batch(config, parts.train)
     return parts
-
-
-def _check_batch(parts):
-    """A batch of one image cannot be normalised over where a network pools it globally: say so now, not in the first step."""
-    config = parts.config
-    if min(config["batch_size"], len(parts.train.dataset)) > 1 or config["task"] == "detection":
-        return
-    from ..autograd.tape import no_grad
-    from ..autograd.tensor import Tensor
-    from ..data.loader import to_chw
-
-    image, _ = parts.train._make.transform(*parts.train.dataset[0], _generator())
-    probe = building.build_model(config).train()
-    try:
-        with no_grad():
-            probe(Tensor(to_chw(image)[None]))
-    except ValueError as error:
-        if "batch of one" in str(error):
-            raise ValueError(
-                f"--batch-size {config['batch_size']} with {len(parts.train.dataset)} training images: {config['model']} "
-                "pools globally and normalises over the batch; needed --batch-size 2 or more, and two images"
-            ) from error
-        raise
-
-
-def _generator():
-    import numpy as np
-
-    return np.random.default_rng(0)
 
 
 def _resumed(folder, given):

@@ -20,6 +20,7 @@ AT_LEAST_1 += ("crops_per_image",)
 AT_LEAST_0 = ("warmup", "seed", "workers", "freeze_epochs", "weight_decay", "save_every", "jitter", "border_weight")
 AT_LEAST_0 += ("folder_ignore",)
 POSITIVE = ("lr", "clip")
+LARGEST = 16384  # pixels on a side: an image of that size in float32 takes 3 GiB
 PROBABILITIES = ("crop_class",)
 OF_LAYOUT = {
     "folder": (
@@ -67,17 +68,20 @@ def check(config, given=()):
         elif name in PROBABILITIES:
             number(flag(name), value, least=0, most=1)
     number("--seed", config["seed"], least=0, most=2**63 - 1)
+    number("--workers", config["workers"], least=0, most=256)
+    number("--folder-ignore", config["folder_ignore"], least=0, most=65535)
     if not 0 < config["split"] < 1:
         raise ValueError(f"--split {config['split']:g}; needed a share above 0 and below 1, such as 0.2")
     for name in ("size", "crop"):
-        if config[name] is not None and min(config[name]) < 1:
-            raise ValueError(f"{flag(name)} {' '.join(map(str, config[name]))}; needed two sizes of at least 1")
+        if config[name] is not None and not 1 <= min(config[name]) <= max(config[name]) <= LARGEST:
+            sizes = " ".join(map(str, config[name]))
+            raise ValueError(f"{flag(name)} {sizes}; needed two sizes of at least 1 and at most {LARGEST}")
     if config["scale"] is not None:
         for value in config["scale"]:
-            number("--scale", value, above=0)
+            number("--scale", value, above=0, most=16)
         if config["scale"][0] > config["scale"][1]:
             raise ValueError(f"--scale {config['scale'][0]:g} {config['scale'][1]:g}; needed the smaller factor first")
-    number("--digit-size", config["digit_size"], least=16)
+    number("--digit-size", config["digit_size"], least=16, most=LARGEST // 4)
     number("--digit-classes", config["digit_classes"], least=1, most=10)
     if config["val_tile"] is not None:
         number("--val-tile", config["val_tile"], least=32)
@@ -120,6 +124,7 @@ def _check_names(config):
         return
     if len(names) == 1 and names[0].lstrip("-").isdigit():
         number("--folder-classes", int(names[0]), least=2, most=65535)
+        _check_ignored(config, int(names[0]))
         return
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -128,6 +133,13 @@ def _check_names(config):
         raise ValueError(
             f"--folder-classes {names[0]}; needed two or more names with spaces or commas between, or their number"
         )
+    _check_ignored(config, len(names))
+
+
+def _check_ignored(config, classes):
+    """The label to ignore is none of the classes'; beyond 255 classes, 255 stands for 65535."""
+    if config["folder_ignore"] < min(classes, 255):
+        raise ValueError(f"--folder-ignore {config['folder_ignore']} is the label of a class; needed {classes} or more")
 
 
 def check_file(config, path):
