@@ -69,9 +69,8 @@ def again(node: Node, result: Any, *inputs: Any, **changed: Any) -> Tensor:
     traced: Any = next((v for v in inputs if is_traced(v)), None)
     if traced is None:
         return result
-    sized = [
-        traced.graph.vector(integers(v)) if isinstance(v, np.ndarray) and v.dtype.kind == "O" else v for v in inputs
-    ]
+    sized = ["" if v is None else v for v in inputs]
+    sized = [traced.graph.vector(integers(v)) if getattr(v, "dtype", None) == np.dtype(object) else v for v in sized]
     attributes = {name: value for name, value in node.attributes.items() if name != "outputs"} | changed
     if node.op == "AveragePool" and attributes.pop("dilations", (1, 1)) not in ((1, 1), [1, 1]):
         raise node.refuse("a dilated average (of opset 19), in a network that is exported again (as opset 18),")
