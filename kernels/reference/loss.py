@@ -14,7 +14,7 @@ def _sum(x):
 
 
 def log_softmax(x):
-    """y = x - log sum_c exp(x), with the maximum taken out first."""
+    """y = x - log sum_c exp(x), computed after subtracting the maximum."""
     y = _shifted(x)
     return y - np.log(_sum(np.exp(y))) if y.size else y
 
@@ -25,7 +25,7 @@ def log_softmax_backward(g, y):
 
 
 def softmax(x):
-    """y = exp(x) / sum_c exp(x), with the maximum taken out first."""
+    """y = exp(x) / sum_c exp(x), computed after subtracting the maximum."""
     y = np.exp(_shifted(x))
     return y / _sum(y)
 

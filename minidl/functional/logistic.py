@@ -1,7 +1,7 @@
-"""The logistic function and its relatives, accurate over their whole range.
+"""Sigmoid, tanh, softplus and log-sigmoid, accurate over their whole range.
 
-Each is written with e = exp(-|x|), which does not overflow; sigmoid(-x) is used instead of 1 - sigmoid(x), which would
-cancel. So values, first and second derivatives are accurate in relative terms.
+Each is written with e = exp(-|x|), which does not overflow, and with sigmoid(-x) instead of 1 - sigmoid(x), which loses
+digits by cancellation. So values and first and second derivatives have small relative errors.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _softplus.rules(x=lambda g, x, beta: g * sigmoid(x if beta == 1 else beta * x))
 
 
 def softplus(x: Tensor, beta: float = 1.0) -> Tensor:
-    """log(1 + exp(beta x)) / beta. PyTorch's `threshold` is left out: this form does not overflow."""
+    """log(1 + exp(beta x)) / beta. There is no `threshold` as in PyTorch, since this form does not overflow."""
     if beta <= 0:
         raise ValueError(f"softplus: beta must be above 0, not {beta}")
     return _softplus(x, beta=beta)

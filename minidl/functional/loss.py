@@ -29,7 +29,7 @@ def _split(shape, dim):
 
 
 def _along(kernel, dim, *arrays):
-    """A kernel that works along axis 1 of (N, C, L), along `dim` of arrays of any shape; an empty array stays as it is."""
+    """Apply a kernel for axis 1 of (N, C, L) along `dim` of arrays of any shape; empty arrays are returned unchanged."""
     x = arrays[0]
     rows = _split(x.shape, dim)
     return kernel(*(a.reshape(rows) for a in arrays)).reshape(x.shape) if x.size else x.copy()
@@ -84,14 +84,14 @@ def _reduce(function, loss, reduction, divisor=None):
 
 
 def _divisor(total, labels, dtype):
-    """What a mean divides by, 1 where no label counts: such a batch adds 0. NaN without any label, as in PyTorch."""
-    if xp(total) is not np:  # a Tensor: a number would have to be waited for
+    """The divisor of a mean: 1 where no label counts, so that the loss is 0; NaN for an empty target, as in PyTorch."""
+    if xp(total) is not np:  # on a GPU a Tensor, since reading a number would wait for the GPU
         return Tensor(np.where(total == 0, 1, total).astype(dtype))
     return float(total) or (1.0 if labels.size else math.nan)
 
 
 def _counted(x, kept, dim):
-    """x with 0 where a label is ignored: its value there, even NaN, has no effect on any value or derivative."""
+    """x with 0 where a label is ignored, so that its value there, even NaN, affects no value or derivative."""
     if xp(kept) is np and kept.all():
         return x
     return where(np.expand_dims(kept, dim), x, 0.0)

@@ -1,7 +1,7 @@
-"""Losses for segmentation in which the easy pixels, or the large classes, weigh less: focal, dice, Tversky, Lovász.
+"""Losses for segmentation that reduce the weight of easy pixels or large classes: focal, Dice, Tversky, Lovász.
 
-Focal and dice are built on 1 - p_t, the probability of all labels but the right one. It is the sum of those
-probabilities: 1 - p_t itself has no digit left where p_t is near 1.
+Focal and Dice use 1 - p_t, computed as the sum of the probabilities of all wrong labels: where p_t is near 1, the
+difference 1 - p_t loses all digits by cancellation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .reduce import mean, sum
 
 @primitive
 def _without(p, *, index, dim):
-    """p with 0 at `index` along `dim`; linear, and its own adjoint."""
+    """p with 0 at `index` along `dim`; linear and self-adjoint."""
     p = p.copy()
     np.put_along_axis(p, index, 0, dim)
     return p
@@ -31,7 +31,7 @@ _without.rules(p=lambda g, index, dim: _without(g, index=index, dim=dim))
 
 
 def _prepared(function, x, target, weight, ignore_index):
-    """(x without ignored pixels, class axis, labels with 0 where ignored, which count, class weights), all checked."""
+    """(x with 0 at ignored pixels, class axis, labels with 0 where ignored, which pixels count, class weights), checked."""
     dim, labels, weight = _labels(function, x, target, weight)
     kept = labels != ignore_index
     index = np.where(kept, labels, 0)
@@ -114,7 +114,7 @@ def focal_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x): easy pixels count less (Lin et al. 2017, equation 4).
+    """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x), which reduces the weight of easy pixels (Lin et al. 2017, equation 4).
 
     "mean" divides by the number of pixels that count.
     """
@@ -153,7 +153,7 @@ def tversky_loss(
     """1 - mean over classes of (TP + smooth) / (TP + alpha FP + beta FN + smooth), with p = softmax(x).
 
     TP = <p, t>, FP = <p, 1 - t>, FN = <1 - p, t> over the pixels that count (Salehi et al. 2017, equation 3); beta > alpha
-    weighs missed pixels more; alpha = beta = 0.5 is the Dice loss.
+    gives missed pixels a larger weight; alpha = beta = 0.5 is the Dice loss.
     """
     if alpha < 0 or beta < 0:
         raise ValueError(f"tversky_loss: alpha {alpha}, beta {beta}; needed 0 or more")
@@ -169,8 +169,8 @@ def lovasz_softmax(input: Tensor, target: TensorLike, *, ignore_index: int = -10
     """The Lovász extension of 1 - IoU, averaged over the classes that occur (Berman et al. 2018, equations 8 and 11).
 
     input: logits (N, C, H, W); target: labels (N, H, W); all pixels of the batch are one set. With errors m = |t - p| of a
-    class in descending order, the loss is <m, g>, where g_k is what pixel k adds to the Jaccard loss of the first k. 0 where
-    no pixel has a label.
+    class in descending order, the loss is <m, g>, where g_k is the increase of the Jaccard loss from the first k - 1 to the
+    first k pixels. 0 where no pixel has a label.
     """
     hot, kept = _overlap_target("lovasz_softmax", input, target, ignore_index)
     errors = absolute(hot - softmax(input, 1)) * kept
@@ -190,7 +190,7 @@ def lovasz_softmax(input: Tensor, target: TensorLike, *, ignore_index: int = -10
 
 
 def _jaccard_slope(there, counts):
-    """What each pixel, taken in order, adds to 1 - intersection / union; pixels that do not count add nothing."""
+    """The increase of 1 - intersection / union by each pixel, in order; 0 for pixels that do not count."""
     total = there.sum()
     intersection = total - there.cumsum()
     union = total + ((1 - there) * counts).cumsum()

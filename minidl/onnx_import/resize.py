@@ -1,8 +1,8 @@
 """Resize and Upsample of ONNX: nearest, linear and cubic, in every coordinate mode, with and without antialiasing.
 
 An output coordinate i is mapped to a coordinate x of the input; the output is a weighted sum of input pixels around x. Rows and
-columns are independent, so one table of weights per axis says everything. What PyTorch has is `F.interpolate`; up to two
-taps per output are the resize kernel; cubic and antialiased ones are products with a matrix of weights.
+columns are independent, so one table of weights per axis is enough. Modes that PyTorch has run as `F.interpolate`, others
+with up to two taps per output as the resize kernel, cubic and antialiased ones as products with a matrix of weights.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def coordinates(node: Node, axis: Axis) -> np.ndarray:
     if mode == "asymmetric":
         return i / scale
     if mode == "align_corners":
-        return i * (n - 1) / (n * scale - 1) if m > 1 else np.zeros(m)  # the length before it is rounded
+        return i * (n - 1) / (n * scale - 1) if m > 1 else np.zeros(m)  # n * scale: the output length before rounding
     if mode == "half_pixel" or (mode == "pytorch_half_pixel" and m > 1):
         return (i + 0.5) / scale - 0.5
     if mode == "pytorch_half_pixel":
@@ -143,7 +143,7 @@ def _by_matrices(node, x, axes, tables):
 
 
 def _axes_of(node, x, roi, scales, new_sizes):
-    """What happens to each of the last two axes; an error for any other axis that changes."""
+    """The resizing of each of the last two axes; raises NotImplementedError where another axis changes."""
     which = [a % x.ndim for a in node.get("axes", range(x.ndim))]
     if scales is None:
         scales = [m / x.shape[a] for a, m in zip(which, new_sizes)]
