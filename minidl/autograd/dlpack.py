@@ -76,5 +76,5 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     return Tensor(array)
 
 
-Tensor.__dlpack__ = __dlpack__  # type: ignore[method-assign]
-Tensor.__dlpack_device__ = __dlpack_device__  # type: ignore[method-assign]
+Tensor.__dlpack__ = __dlpack__  # type: ignore[method-assign, assignment]
+Tensor.__dlpack_device__ = __dlpack_device__  # type: ignore[method-assign, assignment]

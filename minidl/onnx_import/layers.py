@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -32,11 +33,12 @@ class PaddedConv2d(nn.Conv2d):
 class BatchNorm(nn.BatchNorm2d):
     """A batch norm of (N, C), (N, C, L) or (N, C, H, W), as ONNX has one operator for all of them."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The normalised values, in the shape of x."""
-        if x.ndim not in (2, 3):
-            return super().forward(x)
-        return F.reshape(super().forward(F.reshape(x, (*x.shape, *(1,) * (4 - x.ndim)))), x.shape)
+    def forward(self, input: Tensor, relu: bool = False, ceiling: float = math.inf) -> Tensor:
+        """The normalised values, in the shape of the input."""
+        if input.ndim not in (2, 3):
+            return super().forward(input, relu, ceiling)
+        image = F.reshape(input, (*input.shape, *(1,) * (4 - input.ndim)))
+        return F.reshape(super().forward(image, relu, ceiling), input.shape)
 
 
 def layer_for(node: Node, inputs: Sequence[str], known: Arrays) -> tuple[Module | None, bool]:

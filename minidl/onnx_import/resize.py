@@ -46,10 +46,10 @@ class Axis(NamedTuple):
 def coordinates(node: Node, axis: Axis) -> np.ndarray:
     """The input coordinate of each output pixel."""
     n, m, scale, start, end = axis
-    exactness = (
-        np.float32 if node.get("mode", "nearest") == "nearest" else np.float64
-    )  # a tie is decided as others decide it
-    i, scale = np.arange(m, dtype=exactness), exactness(scale)
+    # A tie between two pixels is decided in float32, as other programs decide it.
+    precision: Any = np.float32 if node.get("mode", "nearest") == "nearest" else np.float64
+    i: Any = np.arange(m, dtype=precision)
+    scale = precision(scale)
     mode = node.get("coordinate_transformation_mode", "half_pixel")
     if mode == "asymmetric":
         return i / scale
