@@ -16,7 +16,7 @@ from .peers import OURS, Peer
 
 # {network: (height, width) of the image}, every network of models/README; the detectors cannot be written to ONNX files
 SIZES = dict.fromkeys(
-    ("resnet50", "mobilenet_v2", "alexnet", "vgg16", "resnet18", "resnet34", "resnet101", "mobilenet_v1", "shufflenet_v1",
+    ("resnet50", "mobilenet_v2", "alexnet", "vgg16", "vgg16_bn", "resnet18", "resnet34", "resnet101", "mobilenet_v1", "shufflenet_v1",
      "shufflenet_v2_x1_0", "darknet19", "xception41", "xception65"), (224, 224)
 ) | {
     "unet": (256, 256), "fcn8s": (224, 224), "fcn16s": (224, 224), "fcn32s": (224, 224),
