@@ -36,11 +36,6 @@ def labels(p, classes):
     return np.random.default_rng(3).integers(0, classes, (p["N"], p["H"], p["W"]))
 
 
-def target_of(p, pixels):
-    """Labels of pixels, or of images for a classifier."""
-    return labels(p, p["classes"]) if pixels else labels(p, p["classes"])[:, 0, 0].copy()
-
-
 def boxes(p):
     """(K, 5): image, x1, y1, x2, y2, in pixels of the map."""
     rng, size, K = np.random.default_rng(4), np.array([p["W"], p["H"]]), p["boxes"]

@@ -15,7 +15,7 @@ from ..kernels import cpu as K
 from ..train import optim
 from . import inputs
 from .cases import BACKWARD, DATA, FORWARD, WEIGHT
-from .inputs import geometry, labels, parameter, target_of
+from .inputs import geometry, labels, parameter
 
 ONLY = "NCHW"
 device = "cpu"
@@ -233,38 +233,6 @@ def deeplab(p, part):
     return _training(load(models.DeepLabV3Plus(backbone, p["classes"], backbone.at_stride(4), dropout=p["dropout"])), p)
 
 
-def make_network(p):
-    """A network of models by its name, without dropout."""
-    make = getattr(models, p["network"])
-    model = make() if p["network"] == "selfie_segmentation" else make(num_classes=p["classes"])
-    for module in model.modules():
-        if isinstance(module, nn.Dropout | nn.Dropout2d):
-            module.p = 0.0
-    return model
-
-
-def network(p, part):
-    """A prediction of any network, or a training step."""
-    model, x = load(make_network(p)), tensor(images(p, 0))
-    scores = lambda y: y["out"] if isinstance(y, dict) else y
-    if part == "inference":
-        model.eval()
-        return {ONLY: no_grad()(lambda: scores(model(x)))}
-    pixels = scores(no_grad()(model.eval())(x)).ndim == 4
-    model.train()
-    target = tensor(target_of(p, pixels), device=device)
-    optimizer = optim.SGD(model.parameters(), lr=1e-3)
-
-    def step():
-        optimizer.zero_grad()
-        loss = F.cross_entropy(scores(model(x)), target)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return {ONLY: step}
-
-
 def roi_align(p, part):
     """ROI Align of boxes of one batch, or its adjoint."""
     x, boxes = tensor(images(p, 0), requires_grad=part != FORWARD), tensor(inputs.boxes(p), device=device)
@@ -326,7 +294,6 @@ OPS = {
     "fcn8s": fcn8s,
     "deeplab": deeplab,
     "tape": tape,
-    "network": network,
     "roi_align": roi_align,
     "crf": dense_crf,
 }

@@ -40,7 +40,7 @@ def _models(make, p, part):
     def build(layout):
         x = put(images(p, 0)).contiguous(memory_format=layout)
         model = load(make()).to(torch_place.device, memory_format=layout)
-        return _inference(model, x) if part == "inference" else training_step(model, x, t)
+        return _inference(model, x) if part == "inference" else _training(model, x, t)
 
     return {name: _at_first_use(build, layout) for name, layout in LAYOUTS.items()}
 
@@ -63,7 +63,7 @@ def _inference(model, x):
     return torch.inference_mode()(lambda: model(x))
 
 
-def training_step(model, x, t):
+def _training(model, x, t):
     """One training step: forward, loss, backward, step of the optimiser."""
     optimizer = torch.optim.SGD([q for q in model.parameters() if q.requires_grad], lr=1e-3)
 

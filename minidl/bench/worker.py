@@ -2,7 +2,6 @@
 
     {"do": "build", "op": ..., "part": ..., "params": ...}    variants and fingerprints of their results
     {"do": "time", "variant": ..., "calls": n}                seconds of n calls, "wall" and "cpu"
-    {"do": "peak"}                                            peak of resident memory in bytes until now
     {"do": "memory", "op": ..., ...}                          peak of resident memory in bytes, in a fresh process
 
 Start: python -m minidl.bench.worker LIBRARY THREADS DEVICE. On a GPU the time ends when the GPU has finished.
@@ -18,17 +17,13 @@ import time
 from .inputs import fingerprint
 
 MODULES = {"minidl": "minidl.bench.ours", "torch": "minidl.bench.torch_peer"}
-ENGINES = "minidl.bench.engines"  # whole networks: the library is "engine:NAME"
 
 
 class Worker:
     """One library, and the case built last."""
 
     def __init__(self, name, threads, device="cpu"):
-        if name in MODULES:
-            self.library = importlib.import_module(MODULES[name])
-        else:
-            self.library = importlib.import_module(ENGINES).LIBRARIES[name.partition(":")[2]]()
+        self.library = importlib.import_module(MODULES[name])
         self.library.start(threads, device)
         self.calls = {}
 
@@ -54,10 +49,6 @@ class Worker:
     def keep(self, variants):
         self.calls = {name: self.calls[name] for name in variants}
         return {}
-
-    def peak(self):
-        """Bytes of resident memory at most until now."""
-        return {"bytes": peak_memory()}
 
     def memory(self, op, part, params, steps=3):
         """Peaks after the import alone, and after some steps of the first variant."""

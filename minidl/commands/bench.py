@@ -12,7 +12,6 @@ EXAMPLES = """examples:
   minidl bench --group conv3x3 dilated --filter 65² --rounds 15
   minidl bench --group steps --filter U-Net
   minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
-  minidl bench networks --peer torch torch.compile onnxruntime openvino --filter resnet50   whole networks
   minidl bench ladder                               one convolution in six steps, from loops to Winograd
   mpiexec -n 2 --bind-to none minidl bench ranks    training steps of several ranks against one with several threads
   minidl bench layers --seed 7 --count 40 --peer torch   layers drawn from the networks here, forward and both gradients
@@ -42,16 +41,16 @@ def register(subparsers):
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["cases", "ladder", "layers", "networks", "ranks"],
+        choices=["cases", "ladder", "layers", "ranks"],
         default="cases",
-        help="the cases of all groups, the ladder, layers drawn from the networks, whole networks, or several ranks",
+        help="the cases of all groups, the ladder, layers drawn from the networks, or several ranks",
     )
     parser.add_argument(
         "--peer",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="compare with torch; networks also with torch.compile, onnxruntime, openvino",
+        help="compare with torch",
     )
     parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
     parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
@@ -63,8 +62,6 @@ def register(subparsers):
     drawn.add_argument("--seed", type=int, default=0, help="which layers are drawn (0)")
     drawn.add_argument("--count", type=int, default=40, help="how many layers are drawn (40)")
     drawn.add_argument("--all", action="store_true", help="every layer instead: thousands of cases, which take hours")
-    whole = parser.add_argument_group("networks")
-    whole.add_argument("--part", choices=["inference", "training step"], help="one of the two only")
     parser.add_argument("--csv", metavar="FILE", help="write the table")
     parser.add_argument("--plot", metavar="FILE", help="write a roofline figure")
 
@@ -87,8 +84,6 @@ def run(args):
     threads = processors if args.threads is None else args.threads
     if not 1 <= threads <= processors:
         raise ValueError(f"bench: --threads {threads}; needed 1 to {processors}, the processors of this machine")
-    if args.what == "networks":
-        return _networks(args, threads)
     if args.what == "layers":
         from ..bench import layers
 
@@ -169,38 +164,6 @@ def _measure(chosen, names, threads, rounds, device):
     if any(case is cases.UNET_STEP for case in chosen) and device == "cpu":
         print("\n" + report.memory_table(_memory((OURS, *names), threads)))
     return rows, roofs
-
-
-def _networks(args, threads):
-    """Whole networks, one after another, each row as it is done; then the verdict."""
-    from tqdm import tqdm
-
-    from ..bench import networks, peers, report
-    from ..kernels.files import check_writable
-
-    cases = networks.select(args.filter, args.part)
-    names, lines = networks.available(name for given in args.peer for name in given.split(","))
-    if args.device != "cpu" or args.plot or args.group or args.quick:
-        raise ValueError("bench networks: --device, --plot, --group and --quick have no effect on it")
-    if args.csv:
-        check_writable(args.csv)
-    print("\n".join([report.header(threads, [name for name in names if "." not in name], {}), *lines]))
-    print("\n" + networks.title(names))
-    rows = []
-    with tqdm(total=len(cases), disable=None, leave=False, unit="network") as bar:
-        for result, memory, failed in networks.run(cases, names, threads, args.rounds):
-            rows.append(networks.row(result, memory))
-            tqdm.write(networks.line(rows[-1], names))
-            for name, why in failed.items():
-                tqdm.write(f"    {name} cannot run it: {why}")
-            bar.update()
-    print("\n" + networks.verdict(rows) if names else "")
-    if args.csv:
-        where = {
-            "machine": report.machine(threads),
-            "versions": peers.versions([name for name in names if "." not in name]),
-        }
-        report.write_csv(args.csv, rows, where)
 
 
 def _memory(names, threads):
