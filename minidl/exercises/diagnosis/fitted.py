@@ -23,9 +23,10 @@ def fitted(answers, expected, arguments, tolerance):
 def _factor(answers, expected, arguments, tolerance):
     factors = []
     for answer, right in zip(answers, expected):
-        if not (np.isfinite(answer).all() and np.isfinite(right).all()):
+        finite = np.isfinite(right)
+        if not np.array_equal(finite, np.isfinite(answer)):
             return None
-        factor = np.vdot(answer, right) / max(np.vdot(right, right), 1e-300)
+        factor = np.vdot(answer[finite], right[finite]) / max(np.vdot(right[finite], right[finite]), 1e-300)
         if not factor or not agree(answer / factor, right, tolerance):
             return None
         factors.append(factor)
