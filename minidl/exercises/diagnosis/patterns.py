@@ -59,12 +59,10 @@ def _cases(failing, results):
     """A property of all wrong cases that no right case has."""
     if all(failing) or not any(failing):
         return None
-    fitting = [
-        words
-        for words, test in _properties(results[0].arguments)
-        if [bool(test(r.arguments)) for r in results] == list(failing)
-    ]
-    return f"wrong exactly where {' and '.join(fitting)}" if 0 < len(fitting) <= 3 else None  # more of them say nothing
+    for words, test in _properties(results[0].arguments):
+        if [bool(test(r.arguments)) for r in results] == list(failing):
+            return f"wrong exactly where {words}"
+    return None
 
 
 def _properties(arguments):

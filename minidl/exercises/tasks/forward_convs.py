@@ -89,9 +89,6 @@ Returns an array (N, O, Ho, Wo).""",
             {"spread": lambda d: (d + 1, d + 1)},
             {"spread": lambda d: (d + 1, d + 1), "size": lambda n, k, d: n - d * (k - 1)},
         ],
-        "taps are dilation - 1 apart: dilation 2 leaves one pixel between them": [
-            {"spread": lambda d: (max(d - 1, 1),) * 2, "size": size} for size in (None, lambda n, k, d: n - d * (k - 1))
-        ],
         "the dilation is ignored": {"spread": lambda d: (1, 1)},
         "the dilation is ignored in the slices, though not in the size": {
             "spread": lambda d: (1, 1),

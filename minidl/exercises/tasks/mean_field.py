@@ -32,13 +32,6 @@ def _normalised(change):
     return {"message": lambda q, kernel: q @ kernel / change(kernel)}
 
 
-def _one_after_another(q, unary, features, weight):
-    q = q.copy()
-    for i in range(q.shape[1]):
-        q[:, i] = _made(q, unary, features, weight)[:, i]
-    return q
-
-
 def _beliefs(seed, K, N, d, scale=1.0):
     unary = np.abs(numbers(seed, K, N)) * scale
     q = np.exp(-unary)
@@ -75,11 +68,6 @@ Returns the new beliefs (K, N).""",
     expected=_made,
     made=_made,
     mistakes={
-        "the beliefs change while they are still read: all pixels take the beliefs of the step before": _one_after_another,
-        "each pair is counted once: every pixel listens to all others": [
-            {"message": lambda q, kernel: q @ np.triu(kernel, 1)},
-            {"message": lambda q, kernel: q @ np.tril(kernel, -1)},
-        ],
         "a pixel listens to itself: leave out j = i, where the kernel is 1": {"own": None},
         "the message is taken as a mean: it is a sum over the other pixels": [
             _normalised(lambda kernel: len(kernel)),

@@ -32,7 +32,6 @@ def _taps(cols, size, kernel, stride, padding):
 RIGHT = {
     "order": lambda cols, taps: taps,
     "pitch": lambda stride, kernel: stride,  # between windows
-    "columns": lambda stride, pitch: pitch,  # between windows side by side
     "cut": lambda x, p, H, W: x[:, :, p : p + H, p : p + W],
     "into": lambda size, kernel, stride, padding: size,
 }
@@ -44,12 +43,11 @@ def _made(cols, size, kernel, stride, padding, **slips):
     taps = way["order"](cols, _taps(cols, size, kernel, stride, padding))
     Ho, Wo = taps.shape[4:]
     pitch = way["pitch"](stride, kernel)
-    beside = way["columns"](stride, pitch)
     H, W = way["into"](size, kernel, stride, padding)
     x = np.zeros((*taps.shape[:2], H + 2 * padding, W + 2 * padding))
     for k in range(kernel):
         for l in range(kernel):
-            rows = slice(k, k + (Ho - 1) * pitch + 1, pitch), slice(l, l + (Wo - 1) * beside + 1, beside)
+            rows = slice(k, k + (Ho - 1) * pitch + 1, pitch), slice(l, l + (Wo - 1) * pitch + 1, pitch)
             x[:, :, *rows] += taps[:, :, k, l]
     return way["cut"](x, padding, H, W)
 
@@ -107,10 +105,6 @@ Returns an array (N, C, H, W).""",
             lambda cols, size, **k: np.nan_to_num(_last_of(placed(_taps(cols, size, **k), size, **k))),
         ],
         "overlaps are averaged: the adjoint adds": _averaged,
-        "the stride is ignored in one axis": [
-            {"columns": lambda stride, pitch: 1},
-            {"pitch": lambda stride, kernel: 1, "columns": lambda stride, pitch: stride},
-        ],
         "the largest of the overlapping values is kept: the adjoint adds": _maximum,
         "a lost row from floor: the output's size does not tell the image's, so use `size`": {"into": naive_size},
         "the padding is cropped twice": {"cut": lambda x, p, H, W: x[:, :, 2 * p : H, 2 * p : W]},

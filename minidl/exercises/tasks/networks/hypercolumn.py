@@ -69,10 +69,6 @@ Returns an array (P, the sum of all C_m).""",
     made=_made,
     mistakes={
         "rows and columns of the points are exchanged: a point is (row, column)": {"pixels": lambda p: p[:, ::-1]},
-        "the points are counted from 1: the first row and column are 0": [
-            {"pixels": lambda p: p - 1},
-            {"pixels": lambda p: p + 1},
-        ],
         "the maps are stacked in reverse order: the first map comes first": {"features": lambda maps: maps[::-1]},
         "the maps are added: concatenate their channels": {"join": lambda parts: sum(_common(parts))},
         "the maps are averaged: concatenate their channels": {"join": lambda parts: sum(_common(parts)) / len(parts)},

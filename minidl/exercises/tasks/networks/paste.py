@@ -65,7 +65,6 @@ Returns an array (H, W).""",
         "x and y are exchanged: the box is x1, y1, x2, y2, and x counts columns": [
             {"corners": lambda b: b[[1, 0, 3, 2]]},
             {"corners": lambda b: b[[0, 2, 1, 3]]},
-            {"corners": lambda b: b[[0, 1, 3, 2]]},
         ],
         "the mask is transposed": {"values": lambda m: m.T},
         "the mask is turned over": [{"values": lambda m: m[::-1]}, {"values": lambda m: m[:, ::-1]}],
