@@ -41,6 +41,7 @@ class Operation(Protocol[P]):
     """A differentiable operation: called with Tensors, arrays, numbers or None, it returns a Tensor."""
 
     __name__: str
+    adds: Callable[..., None] | None  # (array, *arguments of the rule): add what the rule would return to an array
 
     def __call__(self, *args: P.args, **metadata: P.kwargs) -> Tensor:
         """The result, recorded on the tape if an argument requires a gradient."""
@@ -80,6 +81,7 @@ class Plan:
         self.out = self.names.index("out") if "out" in self.names else None
         values = ["g", *self.names]
         self.steps = [(edge, k, rule, _pick([values.index(n) for n in needs])) for edge, k, rule, needs in steps]
+        self.adds = op.adds  # type: ignore[attr-defined]
         self.joint = None
         if "joint" in rules:  # one rule gives all derivatives; each step takes its own out of the tuple
             _, _, rule, pick = self.steps[0]
@@ -230,6 +232,7 @@ def primitive(
 
     op.__name__ = forward.__name__.lstrip("_")  # what readers see: `_conv`, behind `conv2d`, is conv
     op.__signature__ = signature if aux else signature.replace(return_annotation="Tensor")  # what `help` shows
+    op.adds = None
     op.rules = rules
     op.joint_rule = joint_rule
     return op

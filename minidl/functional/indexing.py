@@ -36,15 +36,22 @@ def _getitem(x, *, key):
 @primitive
 def _index_add(y, *, key, shape):
     """Adjoint of x[key]: y added into zeros of `shape` at `key`."""
-    x, key = xp(y).zeros(shape, y.dtype), _near(key, y)
-    if _is_basic(key) or _distinct(key, shape):
-        x[key] = y
-    else:
-        xp(y).add.at(x, key, y)
+    x = xp(y).zeros(shape, y.dtype)
+    _add_at(x, key, y)
     return x
 
 
+def _add_at(x, key, y):
+    """Add y to x, in place, at `key`."""
+    key = _near(key, x)
+    if _is_basic(key) or _distinct(key, x.shape):
+        x[key] += y
+    else:
+        xp(y).add.at(x, key, y)
+
+
 _getitem.rules(x=lambda g, x_shape, key: _index_add(g, key=key, shape=x_shape))
+_getitem.adds = lambda x, g, x_shape, key: _add_at(x, key, g.data)  # many parts of one tensor take linear time
 _index_add.rules(y=lambda g, key: _getitem(g, key=key))
 
 
