@@ -15,6 +15,7 @@ extras = {
     "large": ["tifffile", "imagecodecs", "zarr>=3"],
     "onnx": ["onnx>=1.16"],
     "bench": ["threadpoolctl"],
+    "site": ["sphinx>=8", "myst-nb>=1.2", "sphinx-book-theme>=1.1.4", "sphinx-mathjax-offline"],
 }
 extras["test"] = [
     "pytest",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing.resource_tracker
 import pickle
 import signal
 import sys
@@ -48,7 +47,9 @@ def _interrupts_blocked():
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    multiprocessing.resource_tracker.ensure_running()  # the first spawn would start it, and it unblocks the signal
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # the first spawn would start it, and it unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -67,11 +68,22 @@ def _stop(processes, connections):
         process.close()
 
 
+def _spawning(count):
+    """The context of multiprocessing that starts new processes; RuntimeError where the system has none (a browser)."""
+    try:
+        import multiprocessing.connection
+    except ImportError as error:
+        raise RuntimeError(
+            f"DataLoader(num_workers={count}): this system starts no processes ({error}); use num_workers=0"
+        ) from error
+    return multiprocessing.get_context("spawn")
+
+
 class Workers:
     """`count` processes, each with a copy of `function` and one pipe; closed with this object at the latest."""
 
     def __init__(self, function: Callable[..., Any], count: int) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _spawning(count)
         self._connections, self._processes = [], []
         self.close = weakref.finalize(self, _stop, self._processes, self._connections)
         for number in range(count):

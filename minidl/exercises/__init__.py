@@ -44,7 +44,7 @@ def hint(name, level=1):
     print(on_a_page(f"{name}, hint {level} of {len(hints)}: {hints[level - 1]}"))
 
 
-def on_a_page(text, width=116):
+def on_a_page(text, width=100):
     """The text with every line that is longer than `width` broken at spaces, what follows indented."""
     return "\n".join(
         line if len(line) <= width else fill(line, width, subsequent_indent=" " * 6, break_on_hyphens=False)

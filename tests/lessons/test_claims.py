@@ -194,6 +194,14 @@ def test_24_heads_are_the_librarys_and_competition_costs_with_the_class_given_to
     )
 
 
+def test_24_larger_objects_are_found_more_often_and_not_drawn_more_exactly():
+    text = printed("24")
+    smaller, larger = (found(rf"^{name} half: (\d+)% of .*masks (\S+)$", text) for name in ("smaller", "larger"))
+    assert larger[0] > smaller[0] and larger[1] < smaller[1]
+    boxes, masks = (found(rf"^{name} .*'AP75': (\S+)}}$", text)[0] for name in ("boxes", "masks"))
+    assert masks < boxes - 0.1
+
+
 def test_25_the_long_concatenation_is_missed_and_the_short_one_is_not():
     text = printed("25")
     here, library, error = found(r"parameters: (\d+) here, (\d+) in models.liteseg_small; .* (\S+)$", text)
@@ -202,6 +210,9 @@ def test_25_the_long_concatenation_is_missed_and_the_short_one_is_not():
     whole, short, long = (runs[n] for n in ("LiteSeg, MobileNetV2", "without the short one", "without the long one"))
     assert len(whole) == len(short) == len(long) == 3 and max(long) < min(whole) - 0.05
     assert abs(sum(short) - sum(whole)) / 3 < max(whole) - min(whole)  # no result
+    heavy = runs.pop("LiteSeg, Darknet")
+    assert len(heavy) == 3 and min(heavy) > max(map(max, runs.values()))  # Darknet leads in every run
+    assert runs["ENet"][0] == min(map(min, runs.values()))
     paper, _, with_classifier = found(
         r"^liteseg +paper +(\S+) M, here +(\S+) M, with an ImageNet classifier +(\S+) M", text
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from minidl import cli
+from minidl.exercises import EXERCISES
 
 LESSONS = Path(__file__).parents[2] / "lessons"
 NOTEBOOKS = sorted(LESSONS.glob("*.ipynb"))
@@ -88,6 +89,13 @@ def test_every_lesson_is_on_the_map_with_its_picture():
     assert sorted(rows.values()) == [path.name for path in NOTEBOOKS]
     for picture, notebook in rows.items():
         assert picture[9:11] == notebook[:2] and (LESSONS / picture).is_file()
+
+
+def test_every_exercise_is_set_once_in_the_course():
+    course = (LESSONS / "README.md").read_text(encoding="utf-8").split("## A course of twelve sessions")[1]
+    rows = re.findall(r"^\| (\d+) \|.*$", course, re.M)
+    assert rows == [str(n) for n in range(1, 13)]
+    assert sorted(re.findall(r"`(\w+)`", course)) == sorted(EXERCISES)
 
 
 def test_pictures_are_made_from_the_notebooks(tmp_path):

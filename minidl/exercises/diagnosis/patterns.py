@@ -13,7 +13,7 @@ def pattern(results, k, tolerance):
     masks = [wrong_cells(a, e, tolerance) for a, e in pairs]
     if place := _plane(masks):
         return place
-    if place := _leading(masks):
+    if place := _leading(masks, _first_axis(results[0].arguments)):
         return place
     return _cases([m.any() for m in masks], results) or _signs(pairs, masks)
 
@@ -38,13 +38,19 @@ def _plane(masks):
     return None
 
 
-def _leading(masks):
+def _first_axis(arguments):
+    """What the first axis of a result counts."""
+    return "box" if "boxes" in arguments else "image"
+
+
+def _leading(masks, first):
     wrong = [m for m in masks if m.any()]
-    for d, name in ((0, "image (index 0 of the first axis)"), (1, "channel (index 0 of the second axis)")):
+    for d, name in ((0, f"{first} (index 0 of the first axis)"), (1, "channel (index 0 of the second axis)")):
         if all(m.ndim >= max(3, d + 1) and m.shape[d] > 1 for m in wrong):
-            if not any(m.take(0, d).any() for m in wrong):
-                return f"the first {name} is right, only later ones are wrong: is index 0 used for all?"
-            if not any(m.take(range(1, m.shape[d]), d).any() for m in wrong):
+            each = [m.any(tuple(a for a in range(m.ndim) if a != d)) for m in wrong]  # by index of axis d
+            if all(not e[0] and e[1:].all() for e in each):
+                return f"the first {name} is right, all later ones are wrong: is index 0 used for all?"
+            if all(e[0] and not e[1:].any() for e in each):
                 return f"only the first {name} is wrong"
     return None
 
@@ -60,13 +66,14 @@ def _cases(failing, results):
 
 
 def _properties(arguments):
+    first = _first_axis(arguments)
     for name, value in arguments.items():
         if isinstance(value, int) and not isinstance(value, bool):
             for least in (1, 2, 3):
                 yield f"{name} is at least {least}", lambda a, n=name, v=least: a[n] >= v
             yield f"{name} is 0", lambda a, n=name: a[n] == 0
         elif isinstance(value, np.ndarray):
-            for d, axis in enumerate(("image", "channel")):
+            for d, axis in enumerate((first if name == "g" else "image", "channel")):
                 if value.ndim == 4:
                     yield f"{name} has more than one {axis}", lambda a, n=name, d=d: a[n].shape[d] > 1
             if value.ndim >= 2:
@@ -80,8 +87,10 @@ def _signs(pairs, masks):
     if sum(int(m.sum()) for m in masks) <= 3 or any(m.ndim == 0 for m in masks):
         return None
     for words, test in (("negative", np.less), ("positive", np.greater)):
-        if all((m == (test(e, 0) & m)).all() for (_, e), m in zip(pairs, masks)):
-            return f"only cells whose right value is {words} are wrong"
+        signs = [test(e, 0) for _, e in pairs]
+        both = not all(s.all() for s in signs)  # else the sign distinguishes nothing
+        if both and all((m == s).all() for s, m in zip(signs, masks)):
+            return f"the cells whose right value is {words} are wrong, and only they"
     return None
 
 

@@ -4,6 +4,7 @@ import os
 import pickle
 import select
 import signal
+import sys
 import time
 
 from ..exercise import Unfit
@@ -14,9 +15,9 @@ def apart(function, seconds):
     """What `function()` returns, or the exception that it raises, from a copy of this process that ends with it.
 
     After `seconds` the copy is ended, and TimeIsUp raised here. A copy that ends by itself is an Unfit answer. Where the
-    system cannot copy a process (Windows), the function runs here, without a limit.
+    system cannot copy a process (Windows, a browser), the function runs here, without a limit.
     """
-    if not hasattr(os, "fork"):
+    if not hasattr(os, "fork") or sys.platform == "emscripten":
         return function()
     reading, writing = os.pipe()
     child = os.fork()

@@ -17,7 +17,8 @@ def time_limit(seconds):
     """Raise TimeIsUp in the code of the `with` block after `seconds`, and again until it ends.
 
     In the main thread of a POSIX system a signal also ends sleeping; elsewhere the exception arrives at the next Python
-    instruction. Neither reaches compiled code: that runs in a process of its own (apart.py).
+    instruction. Neither reaches compiled code: that runs in a process of its own (apart.py). Where there are neither signals
+    nor threads (a browser), there is no limit.
     """
     main = threading.current_thread() is threading.main_thread()
     with _by_signal(seconds) if main and hasattr(signal, "setitimer") else _by_thread(seconds):
@@ -53,10 +54,26 @@ def _by_thread(seconds):
             wait = 0.2
 
     watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    if not _starts(watcher):
+        yield
+        return
     try:
         yield
     finally:
-        with lock:
-            done.set()
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)  # one that has not arrived yet
+        while True:
+            try:
+                with lock:
+                    done.set()
+                (lambda: None)()  # one that has been sent arrives at a call
+                break
+            except TimeIsUp:
+                pass
+
+
+def _starts(watcher):
+    """Start the thread; whether this system can."""
+    try:
+        watcher.start()
+    except RuntimeError:
+        return False
+    return True

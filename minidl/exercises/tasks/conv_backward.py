@@ -125,6 +125,12 @@ Returns (gradient in x, gradient in w).""",
     mistakes={
         "a missing sum over the batch: w serves every image": {"sum_w": lambda d: d},
         "only the last image counts: += became =": {"sum_w": lambda d: d[-1]},
+        "images and gradients are summed before they are multiplied: multiply image by image, then sum": (
+            lambda g, x, w, stride, padding: (
+                None,
+                _made(g.sum(0, keepdims=True), x.sum(0, keepdims=True), w, stride, padding)[1],
+            )
+        ),
         "only the first image counts: sum over all": {"sum_w": lambda d: d[0]},
         "the gradient is averaged over the batch: it must be summed": {"sum_w": lambda d: d.mean(0)},
         "the gradient is averaged over the pixels: it must be summed": _w_alone(share=lambda g, x: 1 / g[0, 0].size),

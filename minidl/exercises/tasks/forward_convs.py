@@ -212,6 +212,10 @@ Returns an array (N, C, Ho, Wo).""",
         "the padding is left out, or cropped again at the end: the result has H + 2 padding - Kh + 1 rows": {
             "around": lambda p, K: 0
         },
+        "the padding is left out in one axis": [
+            lambda x, w, padding: _depthwise(x, w, padding)[:, :, :, padding : padding + x.shape[3] - w.shape[3] + 1],
+            lambda x, w, padding: _depthwise(x, w, padding)[:, :, padding : padding + x.shape[2] - w.shape[2] + 1],
+        ],
         "all of the padding stands after the image: both sides need it": {"around": lambda p, K: (0, 2 * p)},
         "the image is padded on one side only: both sides need the padding": [
             {"around": lambda p, K: (p, 0)},

@@ -66,6 +66,12 @@ Returns the gradient in x, (N, C, H, W).""",
     returns=("x",),
     mistakes={
         **{_turned(text): variant for text, variant in SLIPS.items()},
+        "only the last box counts: = stands where += is needed, or the gradient is set to 0 inside the loop over boxes": (
+            lambda g, x, boxes, size, ratio: _backward(g[-1:], x, boxes[-1:], size, ratio)
+        ),
+        "only the first box counts: sum over all": lambda g, x, boxes, size, ratio: _backward(
+            g[:1], x, boxes[:1], size, ratio
+        ),
         "a sample overwrites what others left in its pixels: add to it": {"overwrite": True},
         "the division by ratio * ratio is missing: each sample has that share of its bin": {
             "divide": lambda ratio, inside: 1

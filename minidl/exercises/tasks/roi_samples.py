@@ -16,6 +16,8 @@ RIGHT = {
     "samples": lambda ratio: (ratio, ratio),
     "inside": _inside,
     "clamp": lambda v, n: min(max(v, 0), n - 1),
+    "sides": lambda H, W: (H, W),  # to which rows and columns are clamped
+    "cut": lambda boxes, H, W: boxes,
     "snap": lambda v: v,  # what a position becomes before it is read
     "low": np.floor,
     "fraction": lambda f: f,
@@ -28,7 +30,8 @@ RIGHT = {
 def samples(shape, boxes, size, ratio, way):
     """(box, image, bin row, bin column, four (row, column, weight), empty outside) of every sample."""
     H, W = shape[2:]
-    for k, (n, x1, y1, x2, y2) in enumerate(way["corners"](boxes)):
+    tall, wide = way["sides"](H, W)
+    for k, (n, x1, y1, x2, y2) in enumerate(way["cut"](way["corners"](boxes), H, W)):
         height, width = max(y2 - y1, way["least"]), max(x2 - x1, way["least"])
         rows, columns = way["bins"](size)
         for i, j, p, q in np.ndindex(*size, *way["samples"](ratio)):
@@ -37,7 +40,7 @@ def samples(shape, boxes, size, ratio, way):
             if not way["inside"](y, x, H, W):
                 yield k, int(n), i, j, []
                 continue
-            y, x = way["snap"](way["clamp"](y, H)), way["snap"](way["clamp"](x, W))
+            y, x = way["snap"](way["clamp"](y, tall)), way["snap"](way["clamp"](x, wide))
             h, w = int(way["low"](y)), int(way["low"](x))
             v, u = way["mix"](way["fraction"](y - h), way["fraction"](x - w))
             h, w = min(max(h, 0), H - 1), min(max(w, 0), W - 1)
@@ -69,7 +72,15 @@ def _outward(corners):
     return np.concatenate([np.floor(corners[:, :2]), np.ceil(corners[:, 2:])], 1)
 
 
+def _clipped(boxes, H, W):
+    return np.concatenate([boxes[:, :1], boxes[:, 1:].clip(0, [W, H, W, H])], 1)
+
+
 SLIPS = {
+    "positions are clamped with H and W exchanged: rows to 0 ... H - 1, columns to 0 ... W - 1": {
+        "sides": lambda H, W: (W, H)
+    },
+    "the boxes are clipped to the image first: only the samples are clamped": {"cut": _clipped},
     "the half pixel is missing: subtract 1/2 from the corners": {"offset": 0.0},
     "the half pixel is added to the corners: subtract it": {"offset": -0.5},
     "a whole pixel is subtracted from the corners: needed half of one": {"offset": 1.0},

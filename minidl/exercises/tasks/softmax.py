@@ -135,6 +135,10 @@ Returns (loss, gradient in x).""",
             {"pick": lambda p, t: p.max(1)},
             {"pick": lambda p, t: p[t, np.arange(len(t))]},
         ],
+        "the classes are counted from 1: target 0 means the first column": [
+            {"pick": lambda p, t: p[np.arange(len(t)), t - 1], "difference": lambda x, p, t: p - _hot(p, t - 1)},
+            {"pick": lambda p, t: p[np.arange(len(t)), (t + 1) % p.shape[1]]},
+        ],
         "the gradient is not divided by the number of rows, as the mean is": {"scale": lambda x: 1},
         "the gradient is divided by the number of classes: divide by the number of rows": {
             "scale": lambda x: x.shape[1]

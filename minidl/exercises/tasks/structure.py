@@ -94,6 +94,9 @@ Returns (size, stride), two numbers.""",
         "the whole kernel is added: a layer adds only kernel - 1 units": {
             "reach": lambda kernel, dilation: dilation * kernel
         },
+        "kernel // 2 is added on both sides: an even kernel adds kernel - 1 in all": {
+            "reach": lambda kernel, dilation: 2 * (kernel // 2) * dilation
+        },
         "half the kernel is added: a layer adds kernel - 1 units, on both sides together": {
             "reach": lambda kernel, dilation: dilation * (kernel // 2)
         },

@@ -89,6 +89,26 @@ def _other_side(x, kernel, stride, padding):
     return reference.im2col(pad(x, (0, padding)), geometry(kernel, stride, 0))
 
 
+def _one_axis(name, value, axis):
+    """A mistake: along one axis the stride or padding is `value`; as many windows as there should be, zeros where none are."""
+
+    def mistake(x, kernel, stride, padding):
+        size = geometry(kernel, stride, padding).output_size(x.shape[2:])
+        usual = {"stride": stride, "padding": padding}
+        pair = tuple(value if d == axis else usual[name] for d in (0, 1))
+        way = geometry(kernel, **(usual | {name: pair}))
+        there = way.output_size(x.shape[2:])
+        cols = reference.im2col(x, way).reshape(len(x), -1, *there)
+        if name == "padding":
+            return cols.reshape(*cols.shape[:2], -1)
+        made = np.zeros((*cols.shape[:2], *size))
+        rows, columns = (min(a, b) for a, b in zip(there, size))
+        made[:, :, :rows, :columns] = cols[:, :, :rows, :columns]
+        return made.reshape(*cols.shape[:2], -1)
+
+    return mistake
+
+
 WINDOWS = {
     "the padding is counted twice, or all of it stands before the image: subtract it once": [
         reading(lambda i, k, s, p, K: i * s + k - 2 * p),
@@ -106,6 +126,8 @@ WINDOWS = {
         _other_side,
         _padded(None, 1, 0),
     ],
+    "the stride is ignored in one axis": [_one_axis("stride", 1, 0), _one_axis("stride", 1, 1)],
+    "the padding is left out in one axis": [_one_axis("padding", 0, 0), _one_axis("padding", 0, 1)],
     "outside the image the nearest pixel is read; it must be 0": reading(right_place, outside="nearest"),
     "outside the image other pixels are read (reflected, or wrapped around); it must be 0": [
         _padded("reflect"),

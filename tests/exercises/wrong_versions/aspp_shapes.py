@@ -53,3 +53,9 @@ def half_weights(channels, filters, rates):
     "whole numbers"
     joined = (len(rates) + 2) * filters
     return joined, (channels * filters * (2 + 9 * len(rates)) + joined * filters) / 1, 2 * max(rates) + 1
+
+
+def one_is_three(channels, filters, rates):
+    "counted as 3x3"
+    j = (len(rates) + 2) * filters
+    return (j, (1 + 9 * (1 + len(rates))) * channels * filters + j * filters, 2 * max(rates) + 1)

@@ -134,3 +134,28 @@ def eps_outside_and_no_weight(g, x, weight, bias, eps):
     s = 1 / (np.sqrt(v) + eps)
     h, d = (x - m) * s, g
     return s * (d - d.mean(A, keepdims=True) - h * (d * h).mean(A, keepdims=True)), (g * h).sum(A), g.sum(A)
+
+
+def _bn(g, x, weight, eps, ax=A, scale=None):
+    m, v = (x.mean(ax, keepdims=True), x.var(ax, keepdims=True))
+    s = 1 / np.sqrt(v + eps) if scale is None else scale(v, eps)
+    h, d = ((x - m) * s, g * weight[:, None, None])
+    return (s * (d - d.mean(ax, keepdims=True) - h * (d * h).mean(ax, keepdims=True)), (g * h).sum(A), g.sum(A))
+
+
+def over_batch_only(g, x, weight, bias, eps):
+    "statistics per pixel"
+    return _bn(g, x, weight, eps, ax=(0,))
+
+
+def no_root(g, x, weight, bias, eps):
+    "root is missing"
+    return _bn(g, x, weight, eps, scale=lambda v, e: 1 / (v + e))
+
+
+def no_mean_path(g, x, weight, bias, eps):
+    "through the mean"
+    s = 1 / np.sqrt(x.var(A, keepdims=True) + eps)
+    h = (x - x.mean(A, keepdims=True)) * s
+    d = g * weight[:, None, None]
+    return (s * (d - h * (d * h).mean(A, keepdims=True)), (g * h).sum(A), g.sum(A))

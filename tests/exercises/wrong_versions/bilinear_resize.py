@@ -106,3 +106,32 @@ def exit_early(x, size):
 def divides(x, size):
     "divided by 0"
     return _loop(x, size, lambda i: i * (1 / (size[0] - size[0])), lambda j: j)
+
+
+def _resized(x, size, clamp=True, low=np.floor, exchanged=False):
+
+    def along(x, m, axis):
+        n = x.shape[axis]
+        at = (np.arange(m) + 0.5) * n / m - 0.5
+        if clamp:
+            at = np.clip(at, 0, n - 1)
+        lo = np.clip(low(at), 0, n - 1).astype(int)
+        f = (at - lo).reshape([-1 if d == axis else 1 for d in range(x.ndim)])
+        return (1 - f) * x.take(lo, axis) + f * x.take(np.minimum(lo + 1, n - 1), axis)
+
+    return along(along(x, size[1 if exchanged else 0], 2), size[0 if exchanged else 1], 3)
+
+
+def extrapolates(x, size):
+    "extrapolated"
+    return _resized(x, size, clamp=False)
+
+
+def rounds(x, size):
+    "rounded"
+    return _resized(x, size, low=np.rint)
+
+
+def size_exchanged(x, size):
+    "exchanged"
+    return _resized(x, size, exchanged=True)

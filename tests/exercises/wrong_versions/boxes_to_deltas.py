@@ -76,3 +76,14 @@ def order(anchors, boxes):
     "x and y are exchanged | another order"
     (a, b, c, d), (x, y, w, h) = _cs(anchors), _cs(boxes)
     return np.stack([(y - b) / d, (x - a) / c, np.log(h / d), np.log(w / c)], 1)
+
+
+def _other_cs(b):
+    s = b[:, 2:] - b[:, :2]
+    return (b[:, :2] + s / 2, s)
+
+
+def divides_by_the_other(anchors, boxes):
+    "width and height are exchanged"
+    (o, own), (c, s) = (_other_cs(anchors), _other_cs(boxes))
+    return np.concatenate([(c - o) / own[:, ::-1], np.log(s / own)], 1)

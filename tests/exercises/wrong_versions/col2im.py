@@ -103,3 +103,27 @@ def last_tap_forgotten(cols, size, kernel, stride, padding):
             rows, columns = slice(k, k + (Ho - 1) * stride + 1, stride), slice(l, l + (Wo - 1) * stride + 1, stride)
             x[:, :, rows, columns] += t[:, :, k, l]
     return x[:, :, p : p + size[0], p : p + size[1]]
+
+
+def _back(cols, size, kernel, stride, padding, exchanged=False):
+    (N, rows, _), (H, W) = (cols.shape, size)
+    C = rows // kernel**2
+    Ho, Wo = ((n + 2 * padding - kernel) // stride + 1 for n in (H, W))
+    cols = cols.reshape(N, C, kernel, kernel, Ho, Wo)
+    x = np.zeros((N, C, H + 2 * padding, W + 2 * padding))
+    for k in range(kernel):
+        for l in range(kernel):
+            c = cols[:, :, l, k] if exchanged else cols[:, :, k, l]
+            x[:, :, k : k + (Ho - 1) * stride + 1 : stride, l : l + (Wo - 1) * stride + 1 : stride] += c
+    return x[:, :, padding : padding + H, padding : padding + W]
+
+
+def k_l(cols, size, kernel, stride, padding):
+    "k and l are exchanged"
+    return _back(cols, size, kernel, stride, padding, exchanged=True)
+
+
+def channel_sum(cols, size, kernel, stride, padding):
+    "summed over the channels | unknown"
+    x = _back(cols, size, kernel, stride, padding)
+    return np.broadcast_to(x.sum(1, keepdims=True), x.shape).copy()

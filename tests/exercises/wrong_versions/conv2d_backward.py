@@ -133,3 +133,46 @@ def calls_the_library(g, x, w, stride, padding):
     a, b = minidl.tensor(x).requires_grad_(), minidl.tensor(w).requires_grad_()
     (F.conv2d(a, b, stride=stride, padding=padding) * minidl.tensor(g)).sum().backward()
     return a.grad.data, b.grad.data
+
+
+def _both(g, x, w, stride, padding, gx_stride=None, gw_scale=1.0):
+    (H, W), (Ho, Wo), (Kh, Kw) = (x.shape[2:], g.shape[2:], w.shape[2:])
+    xp = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    gx, gw = (np.zeros_like(xp), np.zeros_like(w))
+    s = stride if gx_stride is None else gx_stride
+    for k in range(Kh):
+        for l in range(Kw):
+            window = (..., slice(k, k + (Ho - 1) * stride + 1, stride), slice(l, l + (Wo - 1) * stride + 1, stride))
+            at = (..., slice(k, k + (Ho - 1) * s + 1, s), slice(l, l + (Wo - 1) * s + 1, s))
+            gx[at] += np.einsum("noij,oc->ncij", g, w[:, :, k, l])
+            gw[:, :, k, l] = np.einsum("noij,ncij->oc", g, xp[window]) * gw_scale
+    return (gx[:, :, padding : padding + H, padding : padding + W], gw)
+
+
+def stride_ignored_in_gx(g, x, w, stride, padding):
+    "stride"
+    return _both(g, x, w, stride, padding, gx_stride=1)
+
+
+def mean_over_pixels(g, x, w, stride, padding):
+    "averaged over the pixels"
+    return _both(g, x, w, stride, padding, gw_scale=1 / (g.shape[2] * g.shape[3]))
+
+
+def summed_first(g, x, w, stride, padding):
+    "summed before they are multiplied"
+    gx, _ = _both(g, x, w, stride, padding)
+    _, gw = _both(g.sum(0, keepdims=True), x.sum(0, keepdims=True), w, stride, padding)
+    return (gx, gw)
+
+
+def unpadded_for_gw(g, x, w, stride, padding):
+    "padding is left out"
+    gx, _ = _both(g, x, w, stride, padding)
+    (Ho, Wo), (Kh, Kw) = (g.shape[2:], w.shape[2:])
+    gw = np.zeros_like(w)
+    for k in range(Kh):
+        for l in range(Kw):
+            part = x[:, :, k : k + (Ho - 1) * stride + 1 : stride, l : l + (Wo - 1) * stride + 1 : stride]
+            gw[:, :, k, l] = np.einsum("noij,ncij->oc", g[:, :, : part.shape[2], : part.shape[3]], part)
+    return (gx, gw)

@@ -104,3 +104,44 @@ def stride_plus_one(y, w, stride, padding, output_padding):
     "stride"
     p = (w.shape[2] - 1 - padding, w.shape[3] - 1 - padding)
     return _conv(_spread(y, stride + 1, output_padding), _turned(w), p)
+
+
+def axes_of_w(y, w, stride, padding, output_padding):
+    "not exchanged"
+    import minidl
+    from minidl import functional as F
+
+    (N, C, H, W), (Kh, Kw) = (y.shape, w.shape[2:])
+    spread = np.zeros((N, C, (H - 1) * stride + 1 + output_padding, (W - 1) * stride + 1 + output_padding))
+    spread[:, :, : (H - 1) * stride + 1 : stride, : (W - 1) * stride + 1 : stride] = y
+    turned = w[:, :, ::-1, ::-1]
+    return F.conv2d(minidl.tensor(spread), minidl.tensor(turned.copy()), padding=(Kh - 1 - padding, Kw - 1 - padding))
+
+
+def crops_one_side(y, w, stride, padding, output_padding):
+    "one side"
+    (N, _, H, W), (O, Kh, Kw) = y.shape, w.shape[1:]
+    x = np.zeros((N, O, (H - 1) * stride + Kh + output_padding, (W - 1) * stride + Kw + output_padding))
+    for k in range(Kh):
+        for l in range(Kw):
+            x[:, :, k : k + (H - 1) * stride + 1 : stride, l : l + (W - 1) * stride + 1 : stride] += np.einsum(
+                "co,ncij->noij", w[:, :, k, l], y
+            )
+    return x[:, :, padding:, padding:]
+
+
+def averages_overlaps(y, w, stride, padding, output_padding):
+    "needed the sum"
+    (N, _, H, W), (O, Kh, Kw) = y.shape, w.shape[1:]
+    Ho, Wo = (
+        (H - 1) * stride + Kh - 2 * padding + output_padding,
+        (W - 1) * stride + Kw - 2 * padding + output_padding,
+    )
+    x = np.zeros((N, O, Ho + 2 * padding, Wo + 2 * padding))
+    n = np.zeros(x.shape)
+    for k in range(Kh):
+        for l in range(Kw):
+            at = (..., slice(k, k + (H - 1) * stride + 1, stride), slice(l, l + (W - 1) * stride + 1, stride))
+            x[at] += np.einsum("co,ncij->noij", w[:, :, k, l], y)
+            n[at] += 1
+    return (x / np.maximum(n, 1))[:, :, padding : padding + Ho, padding : padding + Wo]

@@ -52,3 +52,16 @@ def resizes(up, skip):
     rows = np.arange(h) * skip.shape[2] // h
     columns = np.arange(w) * skip.shape[3] // w
     return np.concatenate([skip[:, :, rows][:, :, :, columns], up], axis=1)
+
+
+def bottom_right(up, skip):
+    "bottom right"
+    h, w = up.shape[2:]
+    return np.concatenate([skip[:, :, -h:, -w:], up], 1)
+
+
+def crop_exchanged(up, skip):
+    "rows and columns of the crop"
+    (h, w), (H, W) = (up.shape[2:], skip.shape[2:])
+    t, l = ((H - h) // 2, (W - w) // 2)
+    return np.concatenate([skip[:, :, l : l + h, t : t + w], up], 1)

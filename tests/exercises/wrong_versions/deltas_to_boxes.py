@@ -69,3 +69,23 @@ def edits_the_anchors(anchors, deltas, size):
     "in place"
     anchors[:, 2:] -= anchors[:, :2]
     return anchors
+
+
+def clipped_one_less(anchors, deltas, size):
+    "H - 1 and W - 1"
+    H, W = size
+    s = anchors[:, 2:] - anchors[:, :2]
+    c = anchors[:, :2] + s / 2 + deltas[:, :2] * s
+    h = s * np.exp(deltas[:, 2:]) / 2
+    return np.clip(np.concatenate([c - h, c + h], 1), 0, [W - 1, H - 1, W - 1, H - 1])
+
+
+def corner_and_size(anchors, deltas, size):
+    "corner and size"
+    H, W = size
+    s = anchors[:, 2:] - anchors[:, :2]
+    c = anchors[:, :2] + s / 2 + deltas[:, :2] * s
+    h = s * np.exp(deltas[:, 2:]) / 2
+    b = np.clip(np.concatenate([c - h, c + h], 1), 0, [W, H, W, H])
+    b[:, 2:] -= b[:, :2]
+    return b

@@ -95,3 +95,27 @@ def shifted(x, w, padding):
     "one row too far | one column too far | unknown"
     x = _pad(x, padding)
     return np.roll(_conv(x, w, *_size(x, w)), 2, axis=3)
+
+
+def pads_rows_only(x, w, padding):
+    "left out in one axis"
+    (N, C, H, W), (Kh, Kw) = (x.shape, w.shape[2:])
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (0, 0)))
+    Ho, Wo = (H + 2 * padding - Kh + 1, W - Kw + 1)
+    y = np.zeros((N, C, Ho, Wo))
+    for k in range(Kh):
+        for l in range(Kw):
+            y += w[:, 0, k, l][:, None, None] * x[:, :, k : k + Ho, l : l + Wo]
+    return y
+
+
+def first_input(x, w, padding):
+    "first channel of x"
+    (N, C, H, W), (Kh, Kw) = (x.shape, w.shape[2:])
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    Ho, Wo = (H + 2 * padding - Kh + 1, W + 2 * padding - Kw + 1)
+    y = np.zeros((N, C, Ho, Wo))
+    for k in range(Kh):
+        for l in range(Kw):
+            y += w[:, 0, k, l][:, None, None] * x[:, :1, k : k + Ho, l : l + Wo]
+    return y

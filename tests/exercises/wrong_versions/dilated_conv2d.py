@@ -91,3 +91,26 @@ def float32_inside(x, w, dilation):
     "digits are lost"
     y = _conv(x.astype(np.float32), w.astype(np.float32), dilation, dilation, *_size(x, w, dilation)).astype(np.float32)
     return y.astype(np.float64)
+
+
+def _dil(x, w, dk, dl, Ho, Wo):
+    y = np.zeros((x.shape[0], w.shape[0], Ho, Wo))
+    for k in range(w.shape[2]):
+        for l in range(w.shape[3]):
+            y += np.einsum("oc,ncij->noij", w[:, :, k, l], x[:, :, k * dk : k * dk + Ho, l * dl : l * dl + Wo])
+    return y
+
+
+def channels_exchanged(x, w, dilation):
+    "channels are exchanged"
+    d = dilation
+    Ho, Wo = (x.shape[2] - d * (w.shape[2] - 1), x.shape[3] - d * (w.shape[3] - 1))
+    return _dil(x, np.ascontiguousarray(w.swapaxes(0, 1)), d, d, Ho, Wo)
+
+
+def centred(x, w, dilation):
+    "off by one | unknown"
+    d = dilation
+    Ho, Wo = (x.shape[2] - d * (w.shape[2] - 1), x.shape[3] - d * (w.shape[3] - 1))
+    full = _dil(np.pad(x, ((0, 0), (0, 0), (d, d), (d, d))), w, d, d, Ho + 2 * d, Wo + 2 * d)
+    return full[:, :, d - 1 : d - 1 + Ho, d - 1 : d - 1 + Wo]

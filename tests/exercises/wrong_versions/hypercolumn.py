@@ -70,3 +70,27 @@ def wraps(maps, points, size):
 def aligned(maps, points, size):
     "aligned"
     return _read(maps, points, size, lambda i, n, m: i * (n - 1) / (m - 1))
+
+
+def floored(maps, points, size):
+    "nearest"
+    out = []
+    for f in maps:
+        r = points[:, 0] * f.shape[1] // size[0]
+        c = points[:, 1] * f.shape[2] // size[1]
+        out.append(f[:, r, c].T)
+    return np.concatenate(out, 1)
+
+
+def rows_only(maps, points, size):
+    "one axis"
+    parts = []
+    for f in maps:
+        n = f.shape[1]
+        at = np.clip((points[:, 0] + 0.5) * n / size[0] - 0.5, 0, n - 1)
+        lo = np.floor(at).astype(int)
+        v = at - lo
+        m = f.shape[2]
+        c = np.clip(np.rint((points[:, 1] + 0.5) * m / size[1] - 0.5), 0, m - 1).astype(int)
+        parts.append(((1 - v) * f[:, lo, c] + v * f[:, np.minimum(lo + 1, n - 1), c]).T)
+    return np.concatenate(parts, 1)

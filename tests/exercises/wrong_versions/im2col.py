@@ -147,3 +147,27 @@ def nothing(x, kernel, stride, padding):
 def index_error(x, kernel, stride, padding):
     "IndexError"
     return x[0, 0, 0, 99]
+
+
+def stride_rows_only(x, kernel, stride, padding):
+    "stride is ignored in one axis"
+    N, C, H, W = x.shape
+    Ho, Wo = ((n + 2 * padding - kernel) // stride + 1 for n in (H, W))
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    cols = np.empty((N, C, kernel, kernel, Ho, Wo))
+    for k in range(kernel):
+        for l in range(kernel):
+            cols[:, :, k, l] = x[:, :, k : k + (Ho - 1) * stride + 1 : stride, l : l + Wo]
+    return cols.reshape(N, C * kernel * kernel, Ho * Wo)
+
+
+def wraps(x, kernel, stride, padding):
+    "other pixels are read"
+    N, C, H, W = x.shape
+    Ho, Wo = ((n + 2 * padding - kernel) // stride + 1 for n in (H, W))
+    x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)), mode="wrap")
+    cols = np.empty((N, C, kernel, kernel, Ho, Wo))
+    for k in range(kernel):
+        for l in range(kernel):
+            cols[:, :, k, l] = x[:, :, k : k + (Ho - 1) * stride + 1 : stride, l : l + (Wo - 1) * stride + 1 : stride]
+    return cols.reshape(N, C * kernel * kernel, Ho * Wo)

@@ -53,3 +53,8 @@ def maximum(g, a, b):
 def half(g, a, b):
     "everything is 0.5 times"
     return g @ b.T / 2, np.einsum("nik,nij->kj", a, g)
+
+
+def g_left_out(g, a, b):
+    "g is left out"
+    return (np.ones_like(g) @ b.T, np.einsum("nik,nij->kj", a, np.ones_like(g)))

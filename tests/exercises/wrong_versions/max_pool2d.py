@@ -93,3 +93,32 @@ def float_index(x, kernel, stride):
 def starts_at_minus_one(x, kernel, stride):
     "-1 | -infinity"
     return _pool(x, kernel, stride, start=-1)
+
+
+def _pooled(x, kernel, stride, width=None, size=None):
+    N, C, H, W = x.shape
+    Ho, Wo = size or ((H - kernel) // stride + 1, (W - kernel) // stride + 1)
+    y = np.zeros((N, C, Ho, Wo))
+    idx = np.zeros((N, C, Ho, Wo), int)
+    for n, c, i, j in np.ndindex(N, C, Ho, Wo):
+        win = x[n, c, i * stride : i * stride + kernel, j * stride : j * stride + kernel]
+        k, l = np.unravel_index(win.argmax(), win.shape)
+        y[n, c, i, j] = win[k, l]
+        idx[n, c, i, j] = (i * stride + k) * (width or W) + j * stride + l
+    return (y, idx)
+
+
+def width_of_the_result(x, kernel, stride):
+    "width of the result"
+    return _pooled(x, kernel, stride, width=(x.shape[3] - kernel) // stride + 1)
+
+
+def rounds_the_size_up(x, kernel, stride):
+    "row too many"
+    return _pooled(x, kernel, stride, size=[-(-(n - kernel) // stride) + 1 for n in x.shape[2:]])
+
+
+def over_channels_too(x, kernel, stride):
+    "over the channels"
+    y, idx = _pooled(x, kernel, stride)
+    return (np.broadcast_to(y.max(1, keepdims=True), y.shape).copy(), idx)

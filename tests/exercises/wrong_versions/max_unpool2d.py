@@ -61,3 +61,12 @@ def only_first_image(y, index, size):
             x[n, c, index[n, c].ravel()] = y[n, c].ravel()
         break
     return x.reshape(*y.shape[:2], *size)
+
+
+def channel_zero_index(y, index, size):
+    "index of the first"
+    (N, C, _, _), (H, W) = (y.shape, size)
+    x = np.zeros((N, C, H * W))
+    i = np.broadcast_to(index[:, :1], index.shape)
+    np.put_along_axis(x, i.reshape(N, C, -1), y.reshape(N, C, -1), 2)
+    return x.reshape(N, C, H, W)

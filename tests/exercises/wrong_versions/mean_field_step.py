@@ -94,3 +94,19 @@ def mean_message(q, unary, features, weight):
     "mean"
     k = _kernel(features)
     return _softmax(-unary + weight * q @ k / (len(k) - 1))
+
+
+def first_feature(q, unary, features, weight):
+    "only the first feature"
+    kernel = np.exp(-((features[:1, :, None] - features[:1, None]) ** 2).sum(0) / 2)
+    np.fill_diagonal(kernel, 0)
+    s = -unary + weight * q @ kernel
+    e = np.exp(s - s.max(0))
+    return e / e.sum(0)
+
+
+def no_softmax(q, unary, features, weight):
+    "softmax is missing"
+    kernel = np.exp(-((features[:, :, None] - features[:, None]) ** 2).sum(0) / 2)
+    np.fill_diagonal(kernel, 0)
+    return -unary + weight * q @ kernel

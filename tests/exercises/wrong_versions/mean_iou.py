@@ -93,3 +93,35 @@ def smoothed(prediction, target, classes, ignore):
     keep = target != ignore
     iou = _iou(prediction[keep], target[keep], classes, lambda i, u, a, b: i / (u + 1e-6))
     return iou, np.nanmean(iou)
+
+
+def union_is_sum(prediction, target, classes, ignore):
+    "counted twice in the union"
+    k = target != ignore
+    p, t = (prediction[k], target[k])
+    with np.errstate(all="ignore"):
+        iou = np.array([((p == c) & (t == c)).sum() / ((p == c).sum() + (t == c).sum()) for c in range(classes)])
+    return (iou, np.nanmean(iou))
+
+
+def ignores_prediction(prediction, target, classes, ignore):
+    "whose target"
+    k = prediction != ignore
+    p, t = (prediction[k], target[k])
+    iou = np.full(classes, np.nan)
+    for c in range(classes):
+        u = ((p == c) | (t == c)).sum()
+        if u:
+            iou[c] = ((p == c) & (t == c)).sum() / u
+    return (iou, np.nanmean(iou))
+
+
+def precision(prediction, target, classes, ignore):
+    "precision"
+    k = target != ignore
+    p, t = (prediction[k], target[k])
+    iou = np.full(classes, np.nan)
+    for c in range(classes):
+        if (p == c).sum():
+            iou[c] = ((p == c) & (t == c)).sum() / (p == c).sum()
+    return (iou, np.nanmean(iou))

@@ -105,3 +105,17 @@ def only_b_forgotten(g, a, b):
     d = g * b
     d = d.sum(tuple(range(d.ndim - a.ndim)))
     return d.sum(tuple(i for i, n in enumerate(a.shape) if n == 1), keepdims=True), g * a
+
+
+def maximum_over_copies(g, a, b):
+    "maximum is taken"
+
+    def un(v, like):
+        while v.ndim > like.ndim:
+            v = v.max(0)
+        for ax, n in enumerate(like.shape):
+            if n == 1 and v.shape[ax] > 1:
+                v = v.max(ax, keepdims=True)
+        return v
+
+    return (un(g * b, a), un(g * a, b))

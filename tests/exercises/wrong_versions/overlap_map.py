@@ -82,3 +82,14 @@ def unbound(layers, size):
     for _, stride in layers:
         counts = np.repeat(counts, stride)  # noqa: F821
     return counts
+
+
+def painted_or_not(layers, size):
+    "counted once"
+    counts = np.ones(size, int)
+    for kernel, stride in layers:
+        new = np.zeros((len(counts) - 1) * stride + kernel, int)
+        for i, c in enumerate(counts):
+            new[i * stride : i * stride + kernel] |= int(c > 0)
+        counts = new
+    return counts

@@ -78,3 +78,19 @@ def wide(mask, box, size):
 def wraps(mask, box, size):
     "other end"
     return _paste(mask, box, size, clamp=False)
+
+
+def aligned_corners(mask, box, size):
+    "corners are aligned"
+    M = len(mask)
+    x1, y1, x2, y2 = box
+
+    def along(n, s, e):
+        c = np.arange(n) + 0.5
+        at = np.clip((c - s) / (e - s) * (M - 1), 0, M - 1)
+        lo = np.floor(at).astype(int)
+        return (lo, np.minimum(lo + 1, M - 1), at - lo, (c >= s) & (c <= e))
+
+    h, b, v, r = (a[:, None] for a in along(size[0], y1, y2))
+    w, d, u, c = along(size[1], x1, x2)
+    return ((1 - v) * ((1 - u) * mask[h, w] + u * mask[h, d]) + v * ((1 - u) * mask[b, w] + u * mask[b, d])) * (r & c)

@@ -95,3 +95,21 @@ def dilation_moves(layers):
 def recursion(layers):
     "RecursionError"
     return recursion(layers)
+
+
+def symmetric(layers):
+    "kernel // 2"
+    size = jump = 1
+    for k, s, d in layers:
+        size += 2 * (k // 2) * d * jump
+        jump *= s
+    return (size, jump)
+
+
+def dilation_added(layers):
+    "dilation is added"
+    size = jump = 1
+    for k, s, d in layers:
+        size += (k + d - 2) * jump
+        jump *= s
+    return (size, jump)

@@ -101,3 +101,45 @@ def plus_one(x, boxes, size, ratio):
 def maximum_and_no_half(x, boxes, size, ratio):
     "maximum"
     return _align(x, boxes, size, ratio, half=0, divide=lambda n: 1, join=np.max)
+
+
+def _sampled(x, boxes, size, ratio, sides_exchanged=False, clip=False, fractions_exchanged=False):
+    H, W = x.shape[2:]
+    y = np.zeros((len(boxes), x.shape[1], *size))
+    for k, (n, x1, y1, x2, y2) in enumerate(boxes):
+        if clip:
+            x1, x2 = np.clip([x1, x2], 0, W)
+            y1, y2 = np.clip([y1, y2], 0, H)
+        for i, j, p, q in np.ndindex(*size, ratio, ratio):
+            row = y1 - 0.5 + (i + (p + 0.5) / ratio) * (y2 - y1) / size[0]
+            col = x1 - 0.5 + (j + (q + 0.5) / ratio) * (x2 - x1) / size[1]
+            if -1 <= row <= H and -1 <= col <= W:
+                row, col = (
+                    min(max(row, 0), (W if sides_exchanged else H) - 1),
+                    min(max(col, 0), (H if sides_exchanged else W) - 1),
+                )
+                h, w = (int(row), int(col))
+                h, w = (min(h, H - 1), min(w, W - 1))
+                below, beside = (min(h + 1, H - 1), min(w + 1, W - 1))
+                v, u, plane = (row - h, col - w, x[int(n)])
+                if fractions_exchanged:
+                    u, v = (v, u)
+                top = (1 - u) * plane[:, h, w] + u * plane[:, h, beside]
+                bottom = (1 - u) * plane[:, below, w] + u * plane[:, below, beside]
+                y[k, :, i, j] += ((1 - v) * top + v * bottom) / ratio**2
+    return y
+
+
+def clamps_exchanged(x, boxes, size, ratio):
+    "clamped with H and W exchanged"
+    return _sampled(x, boxes, size, ratio, sides_exchanged=True)
+
+
+def clips_boxes(x, boxes, size, ratio):
+    "clipped to the image first"
+    return _sampled(x, boxes, size, ratio, clip=True)
+
+
+def fractions_exchanged(x, boxes, size, ratio):
+    "fractions of rows and columns"
+    return _sampled(x, boxes, size, ratio, fractions_exchanged=True)

@@ -65,3 +65,38 @@ def width_height(g, x, boxes, size, ratio):
 def times_x(g, x, boxes, size, ratio):
     "x multiplies"
     return _back(g, x, boxes, size, ratio) * x
+
+
+def _scattered(g, x, boxes, size, ratio, last=False, nearest=False):
+    H, W = x.shape[2:]
+    dx = np.zeros_like(x)
+    for k, (n, x1, y1, x2, y2) in enumerate(boxes):
+        if last:
+            dx[:] = 0
+        for i, j, p, q in np.ndindex(*size, ratio, ratio):
+            row = y1 - 0.5 + (i + (p + 0.5) / ratio) * (y2 - y1) / size[0]
+            col = x1 - 0.5 + (j + (q + 0.5) / ratio) * (x2 - x1) / size[1]
+            if -1 <= row <= H and -1 <= col <= W:
+                row, col = (min(max(row, 0), H - 1), min(max(col, 0), W - 1))
+                h, w = (int(row), int(col))
+                below, beside = (min(h + 1, H - 1), min(w + 1, W - 1))
+                v, u, plane = (row - h, col - w, dx[int(n)])
+                share = g[k, :, i, j] / ratio**2
+                if nearest:
+                    plane[:, int(np.rint(row)), int(np.rint(col))] += share
+                    continue
+                plane[:, h, w] += (1 - v) * (1 - u) * share
+                plane[:, h, beside] += (1 - v) * u * share
+                plane[:, below, w] += v * (1 - u) * share
+                plane[:, below, beside] += v * u * share
+    return dx
+
+
+def last_box(g, x, boxes, size, ratio):
+    "only the last box"
+    return _scattered(g, x, boxes, size, ratio, last=True)
+
+
+def to_the_nearest(g, x, boxes, size, ratio):
+    "nearest pixel"
+    return _scattered(g, x, boxes, size, ratio, nearest=True)

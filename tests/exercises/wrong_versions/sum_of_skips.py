@@ -64,3 +64,14 @@ def forgets_fine(coarse, fine):
     "fine stream is left out"
     H, W = fine.shape[2:]
     return _wide(coarse)[:, :, 1 : 1 + H, 1 : 1 + W]
+
+
+def product(coarse, fine):
+    "product of both"
+    (N, K, h, w), (H, W) = (coarse.shape, fine.shape[2:])
+    f = np.array([1, 3, 3, 1]) / 4
+    wide = np.zeros((N, K, 2 * h + 2, 2 * w + 2))
+    for k in range(4):
+        for l in range(4):
+            wide[:, :, k : k + 2 * h - 1 : 2, l : l + 2 * w - 1 : 2] += f[k] * f[l] * coarse
+    return wide[:, :, 1 : 1 + H, 1 : 1 + W] * fine

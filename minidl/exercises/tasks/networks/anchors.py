@@ -151,6 +151,10 @@ BACK = {
 }
 
 
+def _with_size(boxes):
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+
+
 def _decode(anchors, deltas, size, **slips):
     way, (H, W) = BACK | slips, size
     deltas = way["given"](deltas)
@@ -206,6 +210,7 @@ Returns the boxes (L, 4) as x1, y1, x2, y2.""",
                 "finish": lambda centre, size, half: np.concatenate([centre - half * size, size], 1),
                 "clip": lambda boxes, H, W: boxes,
             },
+            {"clip": lambda boxes, H, W: _with_size(BACK["clip"](boxes, H, W))},
         ],
         "the centre is taken for the corner: x1 is the centre minus half the width": {
             "finish": lambda centre, size, half: np.concatenate([centre, centre + size], 1)

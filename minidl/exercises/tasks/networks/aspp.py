@@ -86,6 +86,12 @@ Returns (channels after the concatenation, weights of all convolutions, field of
             {"rate": lambda C, F, rate: 9 * rate * C * F},
             {"rate": lambda C, F, rate: 9 * rate**2 * C * F},
         ],
+        "the 1x1 branch or image pooling is counted as 3x3: each has channels * filters weights": [
+            {"one": lambda C, F: 9 * C * F},
+            {"pool": lambda C, F: 9 * C * F},
+            {"one": lambda C, F: 9 * C * F, "pool": lambda C, F: 9 * C * F},
+        ],
+        "the projection is counted as 3x3: it is 1x1": {"project": lambda channels, F: 9 * channels * F},
         "the 3x3 convolutions are counted as depthwise ones": [
             {"rate": lambda C, F, rate: 9 * C + C * F},
             {"rate": lambda C, F, rate: 9 * C},

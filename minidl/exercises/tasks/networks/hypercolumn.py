@@ -14,6 +14,7 @@ RIGHT = {
     "join": lambda parts: np.concatenate(parts, 1),
     "features": lambda maps: maps,
     "cell": lambda low, n: low.clip(0, n - 1),
+    "mix": lambda v, u: (v, u),
     "scale": lambda maps, feature: feature,  # the map whose size the scale is taken from
 }
 
@@ -28,6 +29,7 @@ def _made(maps, points, size, **slips):
             low = way["low"](at).astype(int)
             taps.append((way["cell"](low, n), way["cell"](low + 1, n), way["fraction"](at - low)))
         (h, below, v), (w, beside, u) = taps
+        v, u = way["mix"](v, u)
         top = (1 - u) * feature[:, h, w] + u * feature[:, h, beside]
         bottom = (1 - u) * feature[:, below, w] + u * feature[:, below, beside]
         parts.append(((1 - v) * top + v * bottom).T)
@@ -98,6 +100,13 @@ Returns an array (P, the sum of all C_m).""",
         ],
         "the upper left unit is taken: interpolate between four": {"fraction": lambda f: 0 * f},
         "the mean of the four units is taken: weigh them": {"fraction": lambda f: 0 * f + 0.5},
+        "only one axis is interpolated": [
+            {"mix": lambda v, u: (v, 0 * u)},
+            {"mix": lambda v, u: (0 * v, u)},
+            {"mix": lambda v, u: (v, np.rint(u))},
+            {"mix": lambda v, u: (np.rint(v), u)},
+        ],
+        "the fractions of rows and columns are exchanged": {"mix": lambda v, u: (u, v)},
         "f and 1 - f are exchanged: the nearer unit has the larger weight": {"fraction": lambda f: 1 - f},
         "positions outside are not clamped: the border is extrapolated": [
             {"clamp": lambda at, n: at, "low": np.trunc},
