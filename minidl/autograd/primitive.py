@@ -179,6 +179,7 @@ def primitive(
                     shapes.append(a.data.shape)
             if edges:
                 plan = plans.get(mask) or plan_for(mask, len(args))
+                args = [a.copy() if type(a) is np.ndarray else a for a in args]  # no write to them would be seen
                 if plan.plain:
                     saved = plan.keep((*args, out))
                 else:
@@ -207,8 +208,10 @@ def primitive(
         if (p or q) and mode.recording:
             if q is None:
                 mask, edges, shapes = 0b110, (p,), (x.shape,)
+                b = b.copy() if type(b) is np.ndarray else b  # no write to it would be seen
             elif p is None:
                 mask, edges, shapes = 0b101, (q,), (y.shape,)
+                a = a.copy() if type(a) is np.ndarray else a
             else:
                 mask, edges, shapes = 0b111, (p, q), (x.shape, y.shape)
             plan = plans.get(mask) or plan_for(mask, 2)

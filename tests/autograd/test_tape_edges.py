@@ -85,6 +85,16 @@ def test_other_arrays_changed_before_backward(function):
     assert np.array_equal(minidl.grad(y.sum(), x)[0].data, wanted.data)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("function", [lambda x, a: x * a, lambda x, a: a * x, lambda x, a: x**a, F.div, F.maximum])
+def test_plain_operands_changed_before_backward(function, dtype):
+    x, a = tensor(np.full((2, 2), 3.0, dtype), requires_grad=True), np.full((2, 2), 2.0, dtype)
+    (wanted,) = minidl.grad(function(x, a).sum(), x)
+    y = function(x, a)
+    a[:] = 7
+    assert np.array_equal(minidl.grad(y.sum(), x)[0].data, wanted.data)
+
+
 # -- dtypes ------------------------------------------------------------------------------------------------------------
 
 
