@@ -1,8 +1,8 @@
-"""Compiled code on disk: an entry is whole, ours and made of the same sources, or it is compiled again.
+"""The disk cache of compiled code: only complete entries of this user and of the same sources are loaded.
 
-An entry is one file: the code, then a trailer with the SHA-256 of its key (all that went into the code) and the SHA-256 of the
-code itself. `Cache.load` checks owner, mode and both digests before anybody uses a byte. What is damaged or foreign is deleted,
-with one line; where nothing can be kept, one line says so and the process works with what it has in memory.
+An entry is one file: the code, then a trailer with the SHA-256 of its key (everything that the code depends on) and the SHA-256
+of the code itself. `Cache.load` checks owner, mode and both digests before the code is used. A damaged entry is deleted, with
+a message; where no file can be written, a message says so and compiled code stays in memory only.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from .files import write
 
 MARK = b"minidl-1"
 TRAILER = len(MARK) + 64
-UNUSED = 90 * 24 * 3600.0  # seconds after which another state of the same code goes when a new one comes
-said: dict[object, str] = {}  # by subject, the lines that this process has printed about its caches
+UNUSED = (
+    90 * 24 * 3600.0
+)  # seconds without use after which an older entry is deleted when a new one of the same name is stored
+said: dict[object, str] = {}  # {subject: line} of the messages that this process has printed
 
 
 def say(subject: object, text: str) -> None:
-    """Print a line to standard error, once a process for each subject."""
+    """Print a line to standard error, once per process for each subject."""
     if subject not in said:
         said[subject] = text
         print(f"minidl: {text}", file=sys.stderr, flush=True)
@@ -38,17 +40,17 @@ def user_folder(name: str) -> Path:
 
 
 class Cache:
-    """Entries in one folder, which is created for its owner alone (mode 0700); `variable` is how a user names another one."""
+    """Entries in one folder, created with mode 0700; the environment variable `variable` names another folder."""
 
     def __init__(self, folder: Path, variable: str) -> None:
         self.folder, self.variable = Path(folder), variable
 
     def path(self, name: str, key: bytes, ending: str) -> Path:
-        """Where the entry lies: its name, the start of its key's digest, the ending."""
+        """The entry's path: its name, the start of its key's digest, the file extension."""
         return self.folder / f"{name}-{hashlib.sha256(key).hexdigest()[:20]}{ending}"
 
     def load(self, name: str, key: bytes, ending: str) -> bytes | None:
-        """The entry's code, or None where there is none that can be trusted."""
+        """The entry's code, or None without a trustworthy entry."""
         path = self.path(name, key, ending)
         try:
             with open(path, "rb") as file:
@@ -70,32 +72,32 @@ class Cache:
         return None
 
     def store(self, name: str, key: bytes, ending: str, code: bytes) -> Path | None:
-        """Keep the code; the entry's path, or None (and one line) where it cannot be kept."""
+        """Store the code; returns the entry's path, or None (with a message) where it cannot be written."""
         path = self.path(name, key, ending)
         try:
             _make(self.folder)
             if not self._trusted(self.folder, os.stat(self.folder)):
                 return None
-            path.unlink(missing_ok=True)  # it would keep its mode, or its owner
+            path.unlink(missing_ok=True)  # `write` would keep the old file's mode and owner
             write(path, code + _trailer(key, code), mode=0o600)
             self._forget(name, ending)
         except OSError as error:
             say(
                 "unkept",
-                f"compiled code cannot be kept in {self.folder} ({error.strerror}): it serves this process alone; "
+                f"compiled code cannot be kept in {self.folder} ({error.strerror}): only this process can use it; "
                 f"{self.variable} names another folder",
             )
             return None
         return path
 
     def drop(self, path: Path, why: str) -> None:
-        """Delete an entry that cannot be used, and say why."""
+        """Delete an unusable entry, with a message."""
         say(why, f"compiled code in {self.folder} is {why} (first {path.name}); deleting it and compiling again")
         with contextlib.suppress(OSError):
             path.unlink()
 
     def _trusted(self, path: Path, status: os.stat_result) -> bool:
-        """Whether nobody but this user and root can have written what is there."""
+        """Whether only this user and root can have written the file."""
         if not hasattr(os, "getuid"):
             return True
         if status.st_uid not in (os.getuid(), 0):
@@ -112,7 +114,7 @@ class Cache:
         return False
 
     def _forget(self, name: str, ending: str) -> None:
-        """Delete entries of the same name, for other keys, that nobody has used for three months."""
+        """Delete entries of the same name, for other keys, that have not been used for three months."""
         pattern, now = re.compile(re.escape(name) + r"-[0-9a-f]{20}" + re.escape(ending)), time.time()
         for entry in os.scandir(self.folder):
             if pattern.fullmatch(entry.name):
@@ -127,7 +129,7 @@ def _trailer(key: bytes, code: bytes) -> bytes:
 
 
 def _make(folder: Path) -> None:
-    """Make the folder and what is missing above it, for the owner alone."""
+    """Create the folder and its missing parents, with access for the owner alone."""
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     for path in reversed(missing):
         with contextlib.suppress(FileExistsError):

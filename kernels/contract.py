@@ -1,16 +1,16 @@
-"""The kernel table as data: what every column has to hold. The package's docstring says the same in words.
+"""The kernel table as data: the functions of every column. The package's docstring describes them in words.
 
-A test holds the three columns to it: names, parameters, their order, and the shapes and dtypes that go in and come out.
+A test compares the three columns with it: names, parameters, their order, and the shapes and dtypes of arguments and results.
 """
 
 from typing import NamedTuple
 
 
 class Array(NamedTuple):
-    """An array that goes in or comes out: one name for each axis (equal names are equal lengths), and its dtype.
+    """An argument or result array: one name for each axis (axes of one name have the same length), and its dtype.
 
     "real" is float32 or float64, the same for all such arrays of a call; "integer" is int32 or int64. `...` stands for
-    any number of axes. None may come for an `optional` array, and `written` says that the row writes into it.
+    any number of axes. An `optional` array may be None; the row writes into a `written` one.
     """
 
     axes: str
@@ -20,7 +20,7 @@ class Array(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One operation: its parameters in order, each an `Array` or the word for what else it is, and what it returns."""
+    """One operation: its parameters in order, each an `Array` or a description of another value, and its results."""
 
     group: str
     name: str

@@ -1,11 +1,11 @@
-"""The one way to write a file: the whole content, or the old file stays.
+"""Atomic writing of files: the new content is complete, or the old file is unchanged.
 
     from ..kernels.files import check_writable, write
-    check_writable(path)                  # before the work: a missing folder or a missing permission is said at once
+    check_writable(path)                  # before the work: raises for a missing folder or permission
     write(path, content)                  # bytes, or text as UTF-8; encode pictures, arrays and tables in memory first
 
 Every output of the library goes through `write` (pictures through `data.image.write_image`, figures through `plot.save`,
-checkpoints through `train.checkpoint.save`). The module has no imports of ours, so that any layer can use it.
+checkpoints through `train.checkpoint.save`). The module imports no other module of the library, so that any floor can use it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev/fd|/proc/self/fd)/(\d+)"
 _PART = re.compile(r"\.minidl-[0-9a-f]{16}\.part")
 Path = str | os.PathLike[str]
 _held: set[tuple[int, str]] = set()  # (thread, folder) of each `sole_user`
-_swept = set()  # folders in which this process has deleted what killed processes left
+_swept = set()  # folders in which this process has deleted temporary files of killed processes
 
 
 def write(path: Path, content: str | bytes | memoryview, mode: int = 0o666) -> None:
     """Make `content` (bytes, or text that is encoded as UTF-8) the content of the file `path`.
 
     A new or regular file is replaced: the content goes to a temporary file in the same folder, is synced to the disk and
-    renamed, so that at every moment, also after a power cut, `path` holds all of the old content or all of the new. The mode
+    renamed, so that at any time, even after a power failure, `path` holds all of the old content or all of the new. The mode
     of an existing file is kept, and its owner where the system allows it; a new one gets `mode` without the bits of the umask.
     Links to files are followed. A device, a pipe or a name such as /dev/stdout is written to and never replaced.
     Raises OSError with `path` as its file name.
@@ -59,7 +59,7 @@ def write(path: Path, content: str | bytes | memoryview, mode: int = 0o666) -> N
 
 @contextlib.contextmanager
 def sole_user(folder: Path) -> Iterator[None]:
-    """Holds the folder for this thread; RuntimeError where another process or thread holds it. Ends with the process."""
+    """Context: locks the folder for this thread; RuntimeError where another process or thread has locked it."""
     holder = (threading.get_ident(), os.path.realpath(folder))
     if fcntl is None or holder in _held:
         yield
@@ -102,7 +102,7 @@ def is_stream(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _naming(path):
-    """OSErrors from inside name `path`: a full disk names no file, and nobody knows the temporary one."""
+    """Context: OSErrors get the file name `path`, since that of a full disk has none and the temporary file's is unknown."""
     try:
         yield
     except OSError as error:
@@ -114,7 +114,7 @@ def _naming(path):
 def _descriptor(path):
     """The number of the open descriptor that `path` names, directly or through links; else None."""
     path = os.path.abspath(path)
-    for _ in range(40):  # as many links as Linux follows
+    for _ in range(40):  # the number of links that Linux follows
         found = _DESCRIPTOR.fullmatch(path)
         if found:
             return int(found[2]) if found[2] else {"stdout": 1, "stderr": 2}[found[1]]
@@ -154,7 +154,7 @@ def _replace(target, there, content, mode):
             _sync(file.fileno())
             if fcntl is not None:
                 os.replace(part, target)
-        if fcntl is None:  # Windows renames no open file
+        if fcntl is None:  # Windows cannot rename an open file
             os.replace(part, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -164,7 +164,7 @@ def _replace(target, there, content, mode):
 
 
 def _temporary(folder, mode):
-    """(path, descriptor) of a new file in `folder` that no other process has; locked, so that no other deletes it."""
+    """(path, descriptor) of a new file in `folder`, locked so that no other process deletes it."""
     _sweep(folder)
     while True:
         path = os.path.join(folder, f".minidl-{os.urandom(8).hex()}.part")
@@ -173,11 +173,11 @@ def _temporary(folder, mode):
             descriptor = os.open(path, flags, mode)
             if _lock(descriptor) and os.path.exists(path):
                 return path, descriptor
-            os.close(descriptor)  # another process swept it away before it was locked
+            os.close(descriptor)  # another process deleted it before it was locked
 
 
 def _lock(descriptor):
-    """Whether the file is ours now; true where the system has no such locks."""
+    """Try to lock the file; returns success, and True where the system has no such locks."""
     try:
         if fcntl is not None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -189,11 +189,11 @@ def _lock(descriptor):
 
 
 def _sweep(folder):
-    """Delete the temporary files that killed processes left in the folder: those that nobody holds locked."""
+    """Delete the temporary files of killed processes in the folder: those that are not locked."""
     if fcntl is None or folder in _swept:
         return
     _swept.add(folder)
-    with contextlib.suppress(OSError):  # a folder that may be written to, but not listed
+    with contextlib.suppress(OSError):  # a folder that is writable but cannot be listed
         for name in filter(_PART.fullmatch, os.listdir(folder)):
             with contextlib.suppress(OSError):
                 descriptor = os.open(os.path.join(folder, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -205,9 +205,9 @@ def _sweep(folder):
 
 
 def _keep(descriptor, there):
-    """Give the new file the owner and the mode of the one that it replaces."""
+    """Copy owner and mode of the replaced file to the new one."""
     if hasattr(os, "fchown"):
-        with contextlib.suppress(OSError):  # only root gives files away
+        with contextlib.suppress(OSError):  # only root can change a file's owner
             os.fchown(descriptor, there.st_uid, there.st_gid)
         os.fchmod(descriptor, there.st_mode & 0o777)
 
@@ -216,12 +216,12 @@ def _sync(descriptor):
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not every system can
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # not supported by every file system
             raise
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in the folder on the disk, where the system can do that."""
+    """Sync the folder's entries to the disk, where the system supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""A permutohedral lattice: which vertices surround each point, how near they are, and which are neighbours."""
+"""A permutohedral lattice: the vertices around each point, their weights, and the neighbours of each vertex."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ class Lattice:
     - `weight` (N, d + 1) float32: its barycentric coordinates in that simplex; a row sums to 1
     - `neighbour` (d + 1, M, 2) int32: the two neighbours of every vertex along each axis
 
-    A neighbour that no point touches is written M: a table of values has M + 1 rows and the last one is zero.
+    The number of an unoccupied neighbour is M: a table of values has M + 1 rows, and the last one is zero.
     """
 
     vertex: Any

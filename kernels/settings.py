@@ -1,4 +1,4 @@
-"""What an optimiser step is told beside its arrays: one named tuple for each optimiser."""
+"""Settings of optimiser steps: one named tuple for each optimiser."""
 
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ class Adam(NamedTuple):
 
 
 class AdamFactors(NamedTuple):
-    """What one element's step needs, in the dtype of the parameters: `root` is 1 / sqrt(1 - beta2^step)."""
+    """Factors of one element's step, in the dtype of the parameters: `root` is 1 / sqrt(1 - beta2^step)."""
 
     beta1: float
     keep1: float
@@ -49,7 +49,7 @@ def adam_factors(settings, real):
 
 
 class SGDFactors(NamedTuple):
-    """What one element's step needs: `keep` is 1 - dampening."""
+    """Factors of one element's step: `keep` is 1 - dampening."""
 
     lr: float
     momentum: float
@@ -68,4 +68,4 @@ def check_state(name, grad, **written):
     """ValueError unless every array that the row `name` writes has the shape and the dtype of the gradient."""
     for key, a in written.items():
         if a.shape != grad.shape or a.dtype != grad.dtype:
-            raise ValueError(f"{name}: {key} must be {grad.dtype} {grad.shape}, like grad; it is {a.dtype} {a.shape}")
+            raise ValueError(f"{name}: {key} is {a.dtype} {a.shape}; needed {grad.dtype} {grad.shape}, as grad")

@@ -1,4 +1,4 @@
-"""The badge and the installing cell of every lesson, written from the repository's address in repository.txt:
+"""Writes the badge and the installing cell of every lesson from the repository's address in repository.txt:
 
     python lessons/first_cells.py
 
@@ -32,7 +32,7 @@ NO_CLONE = 'raise ImportError("minidl is missing: clone its repository, and open
 
 
 def colab(address, name):
-    """Where Colab opens a notebook of the repository at `address`."""
+    """The address under which Colab opens a notebook of the repository at `address`."""
     return f"{address.replace('github.com', 'colab.research.google.com/github')}/blob/main/lessons/{name}"
 
 

@@ -1,6 +1,6 @@
-"""The import paths that `minidl` had when all its modules lay in one folder, and where each is now.
+"""Short import paths for modules in subpackages, and the module that each stands for.
 
-They still work: `import minidl.optim`, `from minidl.metrics import ConfusionMatrix`, `minidl.training.fit`.
+Examples: `import minidl.optim`, `from minidl.metrics import ConfusionMatrix`, `minidl.training.fit`.
 """
 
 import functools
@@ -39,11 +39,11 @@ MOVED = {
     "data.pets": "data.datasets.pets",
     "data.voc": "data.datasets.voc",
 }
-FUNCTIONS = {("crf", "tune"): "train.crf_tuning"}  # what a package offers although it is defined on a higher floor
+FUNCTIONS = {("crf", "tune"): "train.crf_tuning"}  # functions that a package offers but a higher floor defines
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the module of `import minidl.NAME` in its new place."""
+    """Finds the module of `import minidl.NAME` in its subpackage."""
 
     def find_spec(self, fullname, path=None, target=None):
         package, _, name = fullname.partition(".")
@@ -55,7 +55,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return module
 
     def exec_module(self, module):
-        module.__spec__ = module.__spec__.loader_state  # the module has run already, and keeps its own specification
+        module.__spec__ = module.__spec__.loader_state  # the module is loaded already, and keeps its own specification
 
 
 def _function(package, name):
@@ -66,7 +66,7 @@ def _function(package, name):
 
 
 def install() -> None:
-    """Make every name above an import path of the package; a function of that name (`minidl.tensor`) stays a function."""
+    """Make every name above an import path of the package, except where the package has a function of that name."""
     for package, _ in FUNCTIONS:
         sys.modules[f"{__package__}.{package}"].__getattr__ = functools.partial(_function, package)  # type: ignore[method-assign]
     sys.meta_path.append(_Finder())

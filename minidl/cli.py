@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from .backend.ranks import fail, launched_rank
 from .commands import printable
 
-# Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args); imported only when it is called.
+# Each is minidl/commands/NAME.py ("-" becomes "_") with register(subparsers) and run(args), imported only when it is called.
 COMMANDS = {
     "tour": "train four small networks on generated scenes and write one page of pictures",
-    "inspect": "look at a folder of images and masks before training",
+    "inspect": "check a folder of images and masks before training",
     "train": "train a network on a data set",
     "predict": "segment an image or a folder of images with a trained network",
     "evaluate": "score a trained network on its data set",
@@ -26,7 +26,7 @@ COMMANDS = {
     "crf": "sharpen a segmentation with a dense CRF",
     "crf-tune": "find the parameters of a dense CRF on validation data",
     "cost": "parameters, multiply-adds and memory of a network, layer by layer",
-    "weights": "list or download weights that others published",
+    "weights": "list or download published weights",
     "export": "write a trained network as ONNX",
     "compile": "compile the CPU kernels ahead of their first use",
     "bench": "time kernels and networks on this machine",
@@ -42,7 +42,7 @@ def module_of(command: str) -> str:
 
 
 def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
-    """(parser, {command: its parser}), with the options of the command `chosen` alone: the others need one line each."""
+    """(parser, {command: its parser}); only the command `chosen` has its options, the others their line of help."""
     from . import __version__
 
     parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
@@ -70,7 +70,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     known = argparse.Namespace(command=chosen, debug="--debug" in argv[:at])
     try:
         return commands[chosen].parse_intermixed_args(argv[at + 1 :], known)
-    except TypeError:  # a command with commands of its own cannot be parsed so
+    except TypeError:  # commands with subcommands do not support intermixed arguments
         return parser.parse_args(argv)
 
 
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not launched_rank():
             print(f"minidl {args.command}: {error or 'interrupted'}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as in `minidl info | head -1`
+    except BrokenPipeError:  # the reader has closed the pipe, as in `minidl info | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -98,12 +98,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _one_line(error):
-    """The message, with the kind of error where the message alone would not say what happened, and short notes."""
+    """The message on one line, with the type of error where the message alone is unclear, and short notes."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif not text or isinstance(error, (KeyError, AttributeError, TypeError, IndexError, AssertionError)):
-        text = f"{type(error).__name__}: {text} (a defect? --debug shows where)"
+        text = f"{type(error).__name__}: {text} (probably a bug in minidl; --debug shows the traceback)"
     notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note]
     return printable(" ".join(" ".join([text, *(f"({note})" for note in notes)]).split()))
 

@@ -1,4 +1,4 @@
-"""Functions of the tensors of all ranks: every rank calls them at the same place of its program, and each gets the result.
+"""Functions of the tensors of all ranks; every rank has to call them, in the same order, and each gets the result.
 
 The loss that is differentiated is the mean of the losses of all ranks. The gradient of a sum over ranks is then the sum
 over ranks of the gradients: `all_reduce` is its own adjoint.
@@ -26,7 +26,7 @@ from .functional.shape import reshape
 
 @primitive
 def all_reduce(x: Any, *, ranks: Ranks) -> Any:
-    """The sum of the ranks' x, on every rank. Each rank's result depends on all x, so cotangents are summed in the same way."""
+    """The sum of the ranks' x, on every rank; it is self-adjoint, since each rank's result depends on all x."""
     return ranks.sum(x)
 
 
@@ -58,7 +58,7 @@ def _normalize(x, weight, bias, *, eps, ceiling, ranks):
     counts, means, variances = ranks.sum(parts).swapaxes(0, 1)
     count = counts[:, 0].sum()
     if count < 2:
-        raise ValueError(f"batch_norm: {count:.0f} values a channel on all ranks together; needed two in training")
+        raise ValueError(f"batch_norm: {count:.0f} values per channel on all ranks together; needed two in training")
     mean = (counts * means).sum(0) / count
     var = (counts * (variances + (means - mean) ** 2)).sum(0) / count
     moments = like(np.stack([mean, var, np.full_like(mean, count)]), x)
@@ -67,7 +67,7 @@ def _normalize(x, weight, bias, *, eps, ceiling, ranks):
 
 
 def _definition(x, weight, bias, *, eps, ceiling, ranks, count):
-    """`_normalize` in operations that can be differentiated again."""
+    """`_normalize` in differentiable operations."""
 
     def mean(values):
         return reshape(all_reduce(total(values, (0, 2)), ranks=ranks) / count, (1, -1, 1))
@@ -119,7 +119,7 @@ def batch_norm(
     *,
     ranks: Ranks,
 ) -> Tensor:
-    """`F.batch_norm` whose batch is those of all `ranks` together; parts of a batch may differ in size, and be empty."""
+    """`F.batch_norm` over the batches of all `ranks` together; the parts may differ in size, and be empty."""
     if not training:
         return local_batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps, relu, ceiling)
     C = input.shape[1] if input.ndim > 1 else 0

@@ -1,4 +1,4 @@
-"""Training on several processes: each learns from its part of every batch, and all take the same step.
+"""Training on several processes: each computes gradients on its part of every batch, and all take the same step.
 
     mpiexec -n 4 python train.py            # four ranks, each with its part of the batch
 
@@ -19,6 +19,7 @@ adds is first-order only. Call `distributed.spread_seeds(distributed.world())` o
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ from .collective import batch_norm
 from .nn.module import Module, Parameter
 from .nn.norm import BatchNorm2d, InstanceNorm2d
 
-BUCKET = 1 << 20  # bytes of gradients in one sum: enough that its latency is small beside its transfer
+BUCKET = 1 << 20  # bytes of gradients in one sum: large enough that its latency is small compared to its transfer time
 M = TypeVar("M", bound=Module)
 
 
@@ -50,10 +51,10 @@ def weigh(loss: Tensor, count: float) -> Tensor:
 
 
 def wrap(model: M, ranks: Ranks | None = None) -> M:
-    """Make `model` one that all ranks train together, in place, and return it; on one rank it stays as it is.
+    """Prepare `model` for training by all ranks together, in place, and return it; no effect on one rank.
 
     Parameters and buffers become rank 0's. After `loss.backward()` each `.grad` is the mean over the ranks. BatchNorm2d in
-    training takes its statistics over the batches of all ranks. Names and state dictionaries stay what they were.
+    training takes its statistics over the batches of all ranks. Names and state dictionaries do not change.
     Call it again after freezing or unfreezing parameters. All ranks must run the same number of backward passes;
     backward(create_graph=True) is a RuntimeError.
     """
@@ -89,7 +90,7 @@ class Averager:
 
     def __init__(self, parameters: Iterable[Parameter], ranks: Ranks, bucket: int = BUCKET) -> None:
         self.ranks, self.buckets, self.of = ranks, [], {}
-        self.bytes = 0  # sent by this rank's buckets so far
+        self.bytes, self.waited = 0, 0.0  # of all sums so far; seconds spent on waiting for them after backward
         for p in reversed(list(parameters)):
             last = self.buckets[-1] if self.buckets else None
             if last is None or last.dtype != p.dtype or last.bytes + p.data.nbytes > bucket:
@@ -98,7 +99,7 @@ class Averager:
             self.of[p] = last
 
     def attach(self) -> None:
-        """Have every gradient pass through here; again after parameters were frozen or unfrozen."""
+        """Register a hook on every parameter; call it again after parameters were frozen or unfrozen."""
         for p in self.of:
             hooks = p.node.hooks or () if p.requires_grad else None
             if hooks is not None and not any(getattr(hook, "averager", None) is self for hook in hooks):
@@ -114,7 +115,7 @@ class Averager:
         self._start(lambda bucket: len(bucket.arrived) == len(bucket.places))
         for bucket in self.buckets:
             if bucket.sum is not None:
-                bucket.sum.test()  # MPI moves on only when it is looked at
+                bucket.sum.test()  # MPI makes progress only when it is called
         return Tensor(self.of[p].view(p))
 
     def _start(self, ready):
@@ -129,8 +130,11 @@ class Averager:
     def finish(self) -> None:
         """Start the rest, wait for all, divide by the number of ranks, and be ready for the next backward."""
         self._start(lambda bucket: True)
+        start = time.perf_counter()
         for bucket in self.buckets:
             bucket.sum.wait()
+        self.waited += time.perf_counter() - start
+        for bucket in self.buckets:
             used = bucket.flat[bucket.length :] > 0
             bucket.flat /= self.ranks.size
             for p, elsewhere in zip(bucket.places, used.tolist()):
@@ -151,7 +155,7 @@ class _Arrival:
 
 
 class _Bucket:
-    """Gradients side by side in one array, `flat`, and behind them a 1 for each that came."""
+    """Gradients one after another in one array, `flat`, followed by a 1 for each gradient that arrived."""
 
     def __init__(self, dtype: np.dtype) -> None:
         self.dtype, self.places, self.length, self.bytes = dtype, {}, 0, 0
@@ -176,7 +180,7 @@ class _Bucket:
         self.arrived.add(p)
 
     def filled(self) -> Any:
-        """The array to sum: zeros where no gradient came."""
+        """The array to sum, with zeros for gradients that did not arrive."""
         if self.flat is None:
             p = next(iter(self.places))
             self.flat = xp(p.data).zeros(self.length + len(self.places), self.dtype)

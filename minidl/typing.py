@@ -1,9 +1,8 @@
-"""Names for the types that annotations of this library use; `Tensor` is `minidl.Tensor`.
+"""Names of types in this library's annotations; `Tensor` is `minidl.Tensor`.
 
-Array: an array of NumPy's, or of CuPy's, which has the same methods. Size2: one integer for both axes of an image, or
-(vertical, horizontal). Dims: one axis, or several. Operand: what an operator of Tensors accepts. TensorLike: data of which no
-gradient is needed, or a Tensor. Index: what may stand in square brackets. Target: a dtype or a device.
-PathLike: the place of a file.
+Array: a NumPy or CuPy array. Size2: one integer for both axes of an image, or (vertical, horizontal). Dims: one axis, or
+several. Operand: an operand of Tensor operators. TensorLike: a Tensor, or data that needs no gradient. Index: an index in
+square brackets. Target: a dtype or a device. PathLike: the path of a file.
 """
 
 from __future__ import annotations

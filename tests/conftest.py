@@ -15,7 +15,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a shell's ba
 
 @pytest.fixture(params=["reference", "cpu"])
 def column(request):
-    """The kernel table as one column holds it: `minidl.kernels.reference`, then `minidl.kernels.cpu`."""
+    """Each column of the kernel table: `minidl.kernels.reference`, then `minidl.kernels.cpu`."""
     return importlib.import_module(f"minidl.kernels.{request.param}")
 
 

@@ -2,9 +2,9 @@
 
 Reading order
 -------------
-- ladder/: a convolution in steps, from loops to a register tile; at its end every word of the production files is known
-- runtime/: jit (how kernels are compiled), threads; disk_cache and compile_notice when a question about the cache comes up
-- pointwise/: activation, norm, softmax, loss, optim: one pass over the data, cut among the threads
+- ladder/: a convolution in steps, from loops to a register tile; it introduces all terms of the production files
+- runtime/: jit (how kernels are compiled), threads; disk_cache and compile_notice for questions about the cache
+- pointwise/: activation, norm, softmax, loss, optim: one pass over the data, divided among the threads
 - pool/: avg_pool and max_pool from rows; max_pool_2x2 and resample_2x with vectors; resize
 - simd/: vector (one vector type), micro_kernel (the register tile), transpose, interleave, prefetch, exp_log
 - conv/: dispatch and choice (which algorithm); operands, taps, packing, tiles (where pixels and weights lie); then

@@ -1,13 +1,13 @@
 """The CUDA column: every row of the kernel table in CUDA C, run on a GPU or, as `cudasim`, on the CPU.
 
-One text runs three ways: NVRTC compiles it for the GPU when arrays are CuPy's, the machine's C++ compiler compiles it
-through `simulator/cudasim.h` when they are NumPy's (`backend.use("cudasim")`), and nvcc checks it in the tests.
+The same source is compiled in three ways: for CuPy arrays by NVRTC for the GPU, for NumPy arrays by the machine's C++ compiler
+with `simulator/cudasim.h` (`backend.use("cudasim")`), and in the tests by nvcc as a check.
 
 Reading order
 -------------
-- one thread, one number: pointwise/activation, pool/max_pool, avg_pool, resize; adjoints are gathers wherever a thread can
-  ask "who read me?", so nothing is written twice and results are the same every time
-- scatters with atomic additions, where only the data know what goes where: pool/unpool, regions/roi_align, roi_pool,
+- one thread, one number: pointwise/activation, pool/max_pool, avg_pool, resize; adjoints are gathers wherever the
+  readers of a pixel can be computed, so that no number is written twice and results are deterministic
+- scatters with atomic additions, where the destinations depend on the data: pool/unpool, regions/roi_align, roi_pool,
   grid_sample
 - sums over a block by shuffles and shared memory: pointwise/norm, conv/depthwise; over a pixel's classes: pointwise/softmax,
   cross_entropy
@@ -16,8 +16,8 @@ Reading order
   stored), conv_tensor.cu (tensor cores, asynchronous copies, swizzled shared memory; `minidl.set_precision("tf32")`)
 - sorting instead of hashing: crf/lattice, lattice_filter
 
-No file here has been timed on a GPU yet. What comments say of memory traffic and banks was counted by the simulator
-(`minidl.profile_kernel`); where they say why something should be fast, that is reasoning.
+No file here has been timed on a GPU yet. The figures of memory traffic and bank conflicts in comments were counted by
+the simulator (`minidl.profile_kernel`); statements about speed are expectations.
 
 How to write a row
 ------------------
@@ -40,24 +40,23 @@ How to write a row
         _scale(x, y, x.dtype.type(factor), *i32(x.size), threads=x.size)
         return y
 
-- Kernels are written `extern "C" __global__ void name(...) {`, not made by macros. Parameters: T, float, double, int,
+- Kernels are declared as `extern "C" __global__ void name(...) {`, without macros. Parameters: T, float, double, int,
   unsigned, long long, unsigned long long, signed char, unsigned char, bool, one pointer to those, or a struct of them. A
   kernel has at most 8: numbers that belong together are a struct (`struct Planes { int count, H, W; };`, its data members
   first), for which the call passes one tuple `(count, H, W)`. The call checks every argument: arrays C-contiguous and of
   that type (None is a null pointer), numbers NumPy scalars of exactly that type. A null T* takes T from the other arrays.
   Pass no empty tuple: `threads=0` launches nothing.
-- Shapes other than one thread a number: `kernel(..., grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)`;
-  `Kernel(file, name, options=("--fmad=false",))` gives NVRTC an option (float sums that must round as NumPy's).
-- Shared memory: `__shared__ T tile[32][33];`, one array a declaration; dynamic: `DYNAMIC_SHARED(T, tile);`.
+- Launches other than one thread per number: `kernel(..., grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)`;
+  `Kernel(file, name, options=("--fmad=false",))` passes an option to NVRTC (for float sums that must round as in NumPy).
+- Shared memory: `__shared__ T tile[32][33];`, one array per declaration; dynamic: `DYNAMIC_SHARED(T, tile);`.
 - A barrier must be reached by every thread of the block: no `return` before a `__syncthreads()`.
 - minidl.cuh has warp_sum, warp_max, block_sum, block_max, mma_tf32, to_tf32, copy_async, copy_async_commit and
   copy_async_wait; the simulator also knows shuffles, votes, reductions, atomics, vector types, `_rn` arithmetic.
-- `#define` before an include of several files is not needed: "other.cuh", wherever it lies below this folder, is written
-  into the text.
-- Give float constants as T(0.5): a bare 0.5 is a double and slow on a GPU.
-- Blocks run in any order, several at a time; nothing may wait for another block.
-- Inside `minidl.cuda.watch()`, or with MINIDL_CUDASIM=address in the environment, the simulator watches every load and
-  store. Your own text, outside this folder: `minidl.cuda.kernel(text)`.
+- `#include "other.cuh"` finds the header anywhere below this folder; the loader inserts its text.
+- Write float constants as T(0.5): 0.5 is a double, which is slow on a GPU.
+- Blocks run in any order and at the same time; a block must not wait for another one.
+- Inside `minidl.cuda.watch()`, or with MINIDL_CUDASIM=address in the environment, the simulator checks every load and
+  store. `minidl.cuda.kernel(text)` compiles source text from outside this folder.
 """
 
 from .conv.conv import conv2d, conv2d_weight, conv_transpose2d

@@ -1,10 +1,10 @@
-"""Flags that kernels raise about their data, such as an index outside its plane."""
+"""Flags that kernels set for invalid data, such as an index outside its plane."""
 
 import numpy as np
 
 
 def fault(flag):
-    """Whether the flag (1,) int32 was raised. On a GPU this waits for the kernel; while a graph is recorded it is not read."""
+    """Whether the flag (1,) int32 is set. On a GPU this waits for the kernel; it is not read while a graph is recorded."""
     if not isinstance(flag, np.ndarray):
         import cupy
 

@@ -1,7 +1,6 @@
-"""From a `.cu` file to something to call: on CuPy arrays through NVRTC, on NumPy arrays through the host's compiler.
+"""Loads kernels from `.cu` files: compiled by NVRTC for CuPy arrays, by the host's compiler for NumPy arrays.
 
-No mathematics here: the loader reads a kernel's parameters from its text, checks every argument against them, and picks
-the grid.
+The loader reads a kernel's parameters from its text, checks every argument against them, and chooses the grid.
 """
 
 import functools
@@ -21,7 +20,7 @@ class Kernel:
     """A kernel of a `.cu` file ("conv/im2col.cu"), or of a CUDA C text; compiled at its first call, once per dtype.
 
     `kernel(*arguments, threads=n)` launches n threads in blocks of 256 (the text compares `thread_number()` with n);
-    `kernel(*arguments, grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)` says it all. Arrays must be C-contiguous
+    `kernel(*arguments, grid=(gx, gy, gz), block=(bx, by, bz), shared=bytes)` sets the launch. Arrays must be C-contiguous
     and of the parameter's type, all NumPy's or all CuPy's, or None for a null pointer; numbers must be NumPy scalars of
     exactly the parameter's type (`np.int32(n)`; see `i32`). For a struct of numbers, which the text defines, its members come
     as one tuple of Python numbers. T is the dtype of the arrays passed as T*.
@@ -32,7 +31,7 @@ class Kernel:
         self.name, self.options = name, tuple(options)
         table = signature.kernels(self.code, self.origin)
         if name not in table:
-            raise ValueError(f"{self.origin}: there is no kernel {name!r}; it holds {', '.join(table)}")
+            raise ValueError(f"{self.origin}: there is no kernel {name!r}; it contains {', '.join(table)}")
         self.parameters = table[name]
 
     def __call__(self, *arguments, threads=None, grid=None, block=None, shared=0):
@@ -61,7 +60,7 @@ class Kernel:
     def _check(self, arguments):
         if len(arguments) != len(self.parameters):
             names = ", ".join(p.name for p in self.parameters)
-            raise TypeError(f"{self.name}: {len(arguments)} arguments came, needed {len(self.parameters)}: {names}")
+            raise TypeError(f"{self.name}: {len(arguments)} arguments given; needed {len(self.parameters)}: {names}")
         arrays = [a for p, a in zip(self.parameters, arguments) if p.pointer and a is not None]
         chosen = {
             a.dtype
@@ -81,7 +80,7 @@ class Kernel:
         return real, arguments, arrays
 
     def _checked(self, parameter, value, real):
-        """The argument as it is passed on: a struct's members become one structured element."""
+        """The argument as passed to the kernel: the members of a struct become one structured element."""
         where, dtype = f"{self.name}: argument {parameter.name!r}", parameter.dtype or real
         if parameter.members:
             return parameter.packed(value, real)
@@ -106,7 +105,7 @@ def i32(*values):
 
 
 def array_module(x):
-    """numpy or cupy, whichever made the array."""
+    """The array's module, numpy or cupy."""
     if isinstance(x, np.ndarray):
         return np
     import cupy
@@ -115,13 +114,13 @@ def array_module(x):
 
 
 def contiguous(*arrays):
-    """Each array C-contiguous, copied if it was not; None stays None; one array comes back alone."""
+    """Each array C-contiguous, copied if it was not; None stays None; for one argument the result is not a list."""
     done = [a if a is None else array_module(a).ascontiguousarray(a).reshape(a.shape) for a in arrays]
     return done[0] if len(done) == 1 else done
 
 
 def read(source):
-    """(text, name for messages) of a file below this folder, a path, or CUDA C itself; own headers are written in."""
+    """(text, name for messages) of a file below this folder, a path, or CUDA C text; headers of this folder are inserted."""
     given = "\n" in str(source)
     code, origin = (source, "text.cu") if given else ((HERE / source).read_text("utf-8"), Path(source).name)
     return _INCLUDE.sub(lambda m: _written_in(code, m, origin), code), origin

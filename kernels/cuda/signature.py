@@ -1,4 +1,4 @@
-"""What a `.cu` text says of its kernels: names, parameters and their types, read from `extern "C" __global__` lines."""
+"""Signatures of kernels: names, parameters and their types, read from the `extern "C" __global__` lines of a `.cu` text."""
 
 import re
 from dataclasses import dataclass

@@ -1,10 +1,10 @@
-"""The rectifier in NumPy; other activations are plain element-wise functions above this floor."""
+"""The rectifier in NumPy; other activations are elementwise functions of `minidl.functional`."""
 
 import numpy as np
 
 
 def limits(ceiling, dtype):
-    """(low, high) that a rectifier cuts at: 0 and its ceiling, or NaN, which nothing reaches, where there is none."""
+    """(low, high) limits of a rectifier: 0 and its ceiling, or NaN, which no value exceeds, without a rectifier."""
     none = ceiling is None
     return dtype.type(np.nan if none else 0), dtype.type(np.nan if none or ceiling == np.inf else ceiling)
 

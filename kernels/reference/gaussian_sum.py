@@ -1,4 +1,4 @@
-"""The exact Gaussian filter: every point hears every other, O(N^2). What the permutohedral lattice approximates."""
+"""The exact Gaussian filter, a sum over all pairs of points in O(N^2), which the permutohedral lattice approximates."""
 
 import numpy as np
 

@@ -57,7 +57,7 @@ def grid_sample_adjoint(y, points, size):
 
 
 def grid_sample_slope(y, x, points):
-    """The derivative of <y, grid_sample(x, points)> in points, (N, Ho, Wo, 2); at whole pixels, that on the far side."""
+    """The derivative of <y, grid_sample(x, points)> in points, (N, Ho, Wo, 2); at whole pixels, the right-hand derivative."""
     slope = np.zeros_like(points)
     if not x.size:
         return slope

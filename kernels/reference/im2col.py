@@ -26,7 +26,7 @@ def im2col(x, geometry):
 def col2im(cols, size, geometry):
     """Adds cols[n, (c, k, l), (i, j)] to x[n, c, i s + k d - p, j s + l d - p] of an image of the given size.
 
-    The adjoint of im2col: <im2col(x), cols> = <x, col2im(cols)>. What falls on the padding is dropped.
+    The adjoint of im2col: <im2col(x), cols> = <x, col2im(cols)>. Values at the padding are dropped.
     """
     (H, W), (Ho, Wo), (p, q) = size, geometry.output_size(size), geometry.padding
     kh, kw = geometry.kernel

@@ -25,7 +25,7 @@ def _sum(x):
 
 
 def log_softmax(x):
-    """y = x - log sum_c exp(x), with the maximum taken out first."""
+    """y = x - log sum_c exp(x), computed after subtracting the maximum."""
     shifted, _, rest = _exponentials(x)
     return shifted - np.log1p(rest).astype(x.dtype)
 
@@ -41,7 +41,7 @@ def log_softmax_backward(g, y):
 
 
 def softmax(x):
-    """y = exp(x) / sum_c exp(x), with the maximum taken out first."""
+    """y = exp(x) / sum_c exp(x), computed after subtracting the maximum."""
     _, e, rest = _exponentials(x)
     return (e / (1 + rest)).astype(x.dtype)
 

@@ -4,10 +4,10 @@ import numpy as np
 
 
 def nms(boxes, scores, groups, threshold):
-    """Indices (int64) of the boxes that stay, by decreasing score, of equal scores the first one first.
+    """Indices (int64) of the kept boxes, by decreasing score, equal scores in the order of the boxes.
 
-    From the best score down, a box stays unless one that stays, of its own group, overlaps it by more than `threshold`
-    (intersection over union in the boxes' dtype; 0 / 0 is no overlap). boxes (L, 4): x1, y1, x2, y2; groups (L,) integers.
+    In this order a box is kept unless its intersection over union with a kept box of its group exceeds `threshold` (computed
+    in the boxes' dtype; 0 / 0 counts as 0). boxes (L, 4): x1, y1, x2, y2; groups (L,) integers.
     """
     order = np.argsort(-scores, kind="stable")
     x1, y1, x2, y2 = boxes[order].T

@@ -1,6 +1,6 @@
-"""Normalisation per channel of (N, C, L) in NumPy, in float64 inside.
+"""Normalisation per channel of (N, C, L) in NumPy, computed in float64.
 
-Batch norm is this as it stands; group, instance and layer norm are the same over a reshaped array (1, N G, C / G L).
+This is batch norm; group, instance and layer norm apply it to an array reshaped to (1, N G, C / G L).
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from .activation import limits
 def moments(x):
     """Mean and biased variance of each channel over N and L, as two float64 arrays (C,); 0 where there is no element.
 
-    The variance is the mean of squared distances from the mean, so a large mean does not cancel it away.
+    The variance is the mean of squared distances from the mean, which has no cancellation for a large mean.
     """
     count = max(x.shape[0] * x.shape[2], 1)
     mean = x.sum((0, 2), dtype=np.float64) / count
@@ -34,11 +34,11 @@ def normalize(x, mean, invstd, weight, bias, ceiling):
 
 
 def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
-    """(dx, dweight, dbias) of `normalize(x, *moments(x))`: the mean and the variance move with x.
+    """(dx, dweight, dbias) of `normalize(x, *moments(x))`, where mean and variance depend on x.
 
-    With x' = (x - mean) invstd, M = N L, and g zeroed where the rectifier cut:  dbias = sum g,  dweight = sum g x',
-    dx = weight invstd (g - dbias / M - x' dweight / M)   (Ioffe and Szegedy 2015, section 3, gathered). dweight and
-    dbias are (C,) arrays also where weight or bias is None. The mask is computed again from x: nothing else is kept.
+    With x' = (x - mean) invstd, M = N L, and g set to 0 where the rectifier is constant:  dbias = sum g,  dweight = sum g x',
+    dx = weight invstd (g - dbias / M - x' dweight / M)   (Ioffe and Szegedy 2015, section 3, terms collected). dweight and
+    dbias are (C,) arrays even where weight or bias is None. The rectifier's mask is recomputed from x.
     """
     standard, y, scale = _affine(x, mean, invstd, weight, bias)
     low, high = limits(ceiling, y.dtype)

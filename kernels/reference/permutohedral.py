@@ -1,14 +1,14 @@
-"""Gaussian filtering on the permutohedral lattice (Adams, Baek, Davis 2010), as Krähenbühl & Koltun's C++ does it.
+"""Gaussian filtering on the permutohedral lattice (Adams, Baek, Davis 2010), as in Krähenbühl and Koltun's C++ code.
 
-The embedding is float32 whatever the values are, in that program's order of operations, so that rounding, ranks and
-weights agree in every column to the last bit; only splat, blur and slice follow the dtype of the values.
+The embedding is float32 for values of any dtype, in that program's order of operations, so that rounding, ranks and
+weights are bit-identical in every column; splat, blur and slice have the dtype of the values.
 """
 
 import numpy as np
 
 from ..lattice import Lattice
 
-REACH = 2**22  # beyond it a float32 coordinate has lost the fraction that places a point inside its simplex
+REACH = 2**22  # larger float32 coordinates have no bits for the position inside a simplex
 
 
 def elevation(d):
@@ -19,7 +19,7 @@ def elevation(d):
 
 
 def check_features(features):
-    """Features (d, N) as C-contiguous float32, or a ValueError that says why no lattice can hold them."""
+    """Features (d, N) as C-contiguous float32; ValueError for features that a lattice cannot represent."""
     features = np.ascontiguousarray(features, np.float32)
     if features.ndim != 2 or not 1 <= features.shape[0] <= 8 or features.shape[1] < 1:
         raise ValueError(f"permutohedral_lattice: features must be (d, N) with d 1..8, N >= 1; got {features.shape}")
@@ -33,7 +33,7 @@ def check_features(features):
 
 
 def key_strides(features):
-    """(d + 1,) int64: what one step of each key coordinate adds to the code of a vertex; the last has no coordinate.
+    """(d + 1,) int64: the increment of a vertex's code for one step of each key coordinate; the last has no coordinate.
 
     Mixed radix while the ranges of all coordinates fit 62 bits, neighbours included: codes are then exact. Beyond (very
     small standard deviations), odd random multipliers: M vertices collide with a chance of about M^2 / 2^65.
@@ -72,7 +72,7 @@ def embed(features):
             less = offset[i] < offset[j]  # a tie raises the later index
             rank[i] += less
             rank[j] += ~less
-    rank += excess  # walk back to the plane: the coordinates that rounded furthest move by d + 1
+    rank += excess  # return to the plane: the coordinates with the largest rounding errors move by d + 1
     shift = up * (rank < 0) - up * (rank >= up)
     rank, origin = (rank + shift).astype(np.int64), origin + shift
 

@@ -6,7 +6,7 @@ from ..geometry import check_plane
 
 
 def _pad(x, geometry, output_size, fill):
-    """Pads the plane by the geometry's padding, and further below and to the right where windows hang over the edge."""
+    """Pads the plane by the geometry's padding, and more at the bottom and right where windows extend beyond it."""
     widths = [(0, 0)] * (x.ndim - 2)
     for n, o, s, p, e in zip(x.shape[-2:], output_size, geometry.stride, geometry.padding, geometry.extent):
         widths.append((p, max((o - 1) * s + e - p - n, 0)))
@@ -25,8 +25,8 @@ def _taps(padded, geometry, output_size):
 def max_pool2d(x, geometry, output_size):
     """y[n,c,i,j] = max over taps of x[n, c, i s + k d - p, j s + l d - p], and its flat position in the H x W plane.
 
-    The first maximum wins; a NaN wins over every number, the last NaN over all. Taps outside the image do not take
-    part; a window that lies wholly outside gives -inf at index -1.
+    The first of equal maxima is taken; a NaN counts as larger than every number, and the last NaN is taken. Taps outside the
+    image are ignored; a window entirely outside has the value -inf and index -1.
     """
     (H, W), geometry = x.shape[2:], geometry.reduced(output_size)
     place = _pad(np.arange(H * W, dtype=np.int32).reshape(H, W), geometry, output_size, -1)
@@ -91,7 +91,7 @@ def adaptive_avg_pool2d(x, output_size):
 
 
 def adaptive_avg_pool2d_adjoint(y, size):
-    """Spreads every y[n,c,i,j] evenly over its window of a plane of the given size."""
+    """Distributes every y[n,c,i,j] evenly over its window of a plane of the given size."""
     (N, C, Ho, Wo), (H, W) = y.shape, size
     check_plane("adaptive_avg_pool2d_adjoint", size, (Ho, Wo))
     wide = np.zeros((N, C, Ho, W), y.dtype)

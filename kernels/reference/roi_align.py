@@ -1,7 +1,7 @@
 """ROI Align in NumPy: bilinear samples on a regular grid in every bin of a box, then their mean or their maximum.
 
 Memory is bounded: for the mean, samples are added up along one axis at a time; for the maximum, blocks of at most ROOM numbers
-are compared. A box of more than MAX_SAMPLES samples along an axis is refused.
+are compared. Raises ValueError for a box of more than MAX_SAMPLES samples along an axis.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ MAX_SAMPLES, ROOM = 2**24, 2**20
 
 
 def samples(start, end, bins, n, ratio, aligned):
-    """Where bins x g samples fall along an axis of n pixels: (low, high, weight of high, inside), each (bins, g).
+    """The neighbours of bins x g samples along an axis of n pixels: (low, high, weight of high, inside), each (bins, g).
 
     at = start + (bin + (k + 1/2) / g) (end - start) / bins, with g = ratio, or ceil((end - start) / bins) if that is not
     positive. Samples before -1 or after n are not inside; the others are clamped to 0 ... n - 1.
@@ -22,7 +22,7 @@ def samples(start, end, bins, n, ratio, aligned):
     g = ratio if ratio > 0 else max(int(np.ceil(step)), 0)
     if bins * g > MAX_SAMPLES:
         raise ValueError(
-            f"roi_align: a box has {bins * g} samples along an axis; the reference column takes {MAX_SAMPLES}"
+            f"roi_align: a box has {bins * g} samples along an axis; needed at most {MAX_SAMPLES} in the reference column"
         )
     k = (np.arange(g) + 0.5).astype(start.dtype)
     at = start + np.arange(bins).astype(start.dtype)[:, None] * step + k * step / start.dtype.type(max(g, 1))
@@ -51,9 +51,9 @@ def bin_weights(taps):
 
 
 def roi_align(x, boxes, output_size, scale, ratio, aligned):
-    """y[k,c,i,j] = the mean of the samples in bin (i, j) of box k; a bin without samples gives 0.
+    """y[k,c,i,j] = the mean of the samples in bin (i, j) of box k; 0 for a bin without samples.
 
-    boxes (K, 5), of x's dtype: image, x1, y1, x2, y2; scale (minus 1/2 if aligned) takes them to pixels of x. A sample is a
+    boxes (K, 5), of x's dtype: image, x1, y1, x2, y2; times scale (minus 1/2 if aligned) they are in pixels of x. A sample is a
     product of weights along rows and columns, so the mean is a weighted sum of rows, then one of columns.
     """
     check_boxes("roi_align", boxes[:, 0], len(x), x.shape[2:])
@@ -68,7 +68,7 @@ def roi_align(x, boxes, output_size, scale, ratio, aligned):
 
 
 def roi_align_adjoint(y, boxes, size, scale, ratio, aligned):
-    """Adds every y[k,c,i,j] to the pixels of its bin, with the weights that they have in its mean; size is (N, H, W)."""
+    """Adds every y[k,c,i,j] to the pixels of its bin, times their weights in its mean; size is (N, H, W)."""
     check_boxes("roi_align_adjoint", boxes[:, 0], size[0], size[1:])
     x = np.zeros((size[0], y.shape[1], *size[1:]), y.dtype)
     for k, (n, *box) in enumerate(boxes):
@@ -90,14 +90,14 @@ def _grid(plane, rows, cols):
 
 
 def _decisive(along):
-    """The samples of a bin along an axis that are inside, and the first that is not: all others outside are equal to it."""
+    """The samples of a bin along an axis that are inside, and the first outside, to which all others outside are equal."""
     inside = along[3]
     kept = inside | (np.cumsum(~inside) == 1)
     return [a[kept] for a in along]
 
 
 def _largest(plane, rows, cols):
-    """(value, place) of the largest sample of a bin for every channel, the first of equal ones, a NaN before all."""
+    """(value, position) of each channel's largest sample of a bin, the first of equal ones; NaN counts as the largest."""
     C, gy, gx = len(plane), len(rows[0]), len(cols[0])
     best, place = np.zeros(C, plane.dtype), np.full(C, -1)
     step = max(1, ROOM // max(C * max(gx, plane.shape[2]), 1))
@@ -112,10 +112,10 @@ def _largest(plane, rows, cols):
 
 
 def roi_align_max(x, boxes, output_size, scale, ratio, aligned):
-    """(y, index, weight): the largest sample of each bin, the first of equal ones, a NaN before all.
+    """(y, index, weight): the largest sample of each bin, the first of equal ones; NaN counts as the largest.
 
     y[k,c,i,j] = sum over t < 4 of weight[k,c,i,j,t] x[n,c].flat[index[k,c,i,j,t]]; index -1 (weight 0) where there is no
-    sample, or the winner lies outside.
+    sample, or the largest lies outside.
     """
     check_boxes("roi_align_max", boxes[:, 0], len(x), x.shape[2:])
     K, C, (ph, pw) = len(boxes), x.shape[1], output_size

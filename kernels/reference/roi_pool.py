@@ -6,11 +6,11 @@ from ..geometry import check_boxes
 
 
 def roi_pool(x, boxes, output_size, scale):
-    """(y, index): the largest pixel of each bin of a box whose corners and bins are rounded to pixels, and where it is.
+    """(y, index): the largest pixel of each bin of a box whose corners and bins are rounded to pixels, and its position.
 
     Corners round half away from zero and belong to the box (size x2 - x1 + 1, at least 1); bin i is the pixels
-    floor(i size / bins) ... ceil((i + 1) size / bins) - 1 of the box that lie in the image. An empty bin gives 0 at index
-    -1; the first of equal pixels wins, a NaN over every number. index is int32, flat in the H x W plane.
+    floor(i size / bins) ... ceil((i + 1) size / bins) - 1 of the box that lie in the image. An empty bin has the value 0
+    and index -1; of equal pixels the first is taken, and NaN counts as the largest. index is int32, flat in the H x W plane.
     """
     check_boxes("roi_pool", boxes[:, 0], len(x))
     (K, _), (C, H, W), (ph, pw) = boxes.shape, x.shape[1:], output_size
@@ -29,13 +29,13 @@ def roi_pool(x, boxes, output_size, scale):
 
 
 def _rounded(v):
-    """Nearest integers, halves away from zero (NumPy's round takes them to the even one)."""
+    """Nearest integers, halves away from zero (NumPy rounds halves to even)."""
     whole = np.trunc(v)
     return (whole + np.sign(v) * (np.abs(v - whole) >= 0.5)).astype(np.int64)
 
 
 def _bins(start, end, count, n, dtype):
-    """(count, 2): the first pixel of each bin and the one after its last, cut to 0 ... n."""
+    """(count, 2): the first pixel of each bin and the one after its last, clamped to 0 ... n."""
     size = dtype.type(max(end - start + 1, 1)) / dtype.type(count)
     i = np.arange(count).astype(dtype)
     edges = np.stack([np.floor(i * size), np.ceil((i + 1) * size)], 1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The pictures of lessons/README.md and README.md, cut from the figures in the executed notebooks:
+"""Extracts the pictures of lessons/README.md and README.md from the figures in the executed notebooks:
 
     python lessons/pictures/make.py
 
@@ -21,7 +21,7 @@ THUMBNAILS = {
     "06": (2, (0, 0.1, 1, 1)), "07": (2, (0, 0.1, 1, 1)), "10": (2, WHOLE), "12": (7, (0, 0.1, 1, 1)),
     "20": (4, (0, 0.03, 1, 0.5)),
     "21": (1, WHOLE), "22": (2, (0, 0.03, 1, 0.5)), "23": (1, (0, 0.03, 1, 0.5)), "24": (-1, WHOLE),
-    "25": (3, WHOLE), "26": (0, (0, 0.15, 0.6, 1)),
+    "25": (3, WHOLE), "26": (0, (0, 0.15, 0.6, 1)), "27": (0, (0, 0.08, 0.68, 1)),
 }  # fmt: skip
 # Columns of the composed picture.
 LIBRARY = (
@@ -39,7 +39,7 @@ def figures(notebook):
 
 
 def part(figure, fractions):
-    """What lies between the four fractions of a figure."""
+    """The part of a figure between four fractions."""
     W, H = figure.size
     return figure.crop([round(f * n) for f, n in zip(fractions, (W, H, W, H))])
 

@@ -78,9 +78,7 @@ def build(out, pyodide=None):
         command = ["-q", "-W", "--keep-going", "-d", str(Path(scratch) / "trees"), str(source), str(html)]
         if build_main(command):
             raise RuntimeError("Sphinx could not build the site; its messages stand above")
-        for name in ("objects.inv", ".buildinfo"):
-            (html / name).unlink(missing_ok=True)
-        shutil.rmtree(html / "jupyter_execute", ignore_errors=True)
+        shutil.rmtree(html / "_sources", ignore_errors=True)
         (html / MARK).write_text("built by lessons/site/build.py\n")
         (html / ".nojekyll").touch()
         if out.exists():

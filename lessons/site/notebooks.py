@@ -100,8 +100,6 @@ def _explanation(cell):
 def _tagged(cell, tag):
     cell = copy.deepcopy(cell)
     cell["metadata"]["tags"] = [*cell["metadata"].get("tags", []), tag]
-    if tag == "remove-input":
-        cell["source"] = ""
     return cell
 
 

@@ -26,7 +26,8 @@ SPECIAL = re.compile(r"([\\*_\[\]<>$|{}~#])")
 
 def pages():
     """{file name without suffix: MyST text} of all modules, the overview under "index"."""
-    found = {name.replace(".", "_"): _page(name, what) for name, what in MODULES}
+    described = []
+    found = {name.replace(".", "_"): _page(name, what, described) for name, what in MODULES}
     rows = "\n".join(f"| [`{name}`]({name.replace('.', '_')}.md) | {what} |" for name, what in MODULES)
     names = "\n".join(found)
     found["index"] = (
@@ -36,21 +37,25 @@ def pages():
     return found
 
 
-def _page(name, what):
+def _page(name, what, described):
+    """The page of one module; `described` is what earlier pages hold, and grows."""
     module = importlib.import_module(name)
     parts = [f"# {name}\n\n{_described(inspect.getdoc(module)) or what}", f"```{{py:module}} {name}\n```"]
-    for member, value in _members(module):
-        parts.append(f"## {member}")
+    for member, value in _members(module, described):
         parts.append(_entry("class" if inspect.isclass(value) else "function", name, member, value))
     return "\n\n".join(parts) + "\n"
 
 
-def _members(module):
-    """Public functions and classes of the package, by name; of minidl, what its modules do not list themselves."""
+def _members(module, described):
+    """Functions and classes that the package offers or the file defines, by name, unless an earlier page has them."""
+    package = hasattr(module, "__path__")
     for name in sorted(getattr(module, "__all__", None) or vars(module), key=str.lower):
         value = getattr(module, name)
-        ours = str(getattr(value, "__module__", "")).startswith("minidl")
-        if not name.startswith("_") and ours and (inspect.isclass(value) or inspect.isroutine(value)):
+        home = str(getattr(value, "__module__", ""))
+        ours = home.startswith("minidl") if package else home == module.__name__
+        public = not name.startswith("_") and (inspect.isclass(value) or inspect.isroutine(value))
+        if ours and public and not any(value is other for other in described):
+            described.append(value)
             yield name, value
 
 

@@ -13,6 +13,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 LESSONS = ROOT / "lessons"
 UNKNOWN = "unknown"
+OWN = ("try.md", "glossary.md", "library.md", "figures.md")  # pages that no file of the repository is
 PAGES = {  # file of the repository: page of the site
     "README.md": "library.md",
     "lessons/README.md": "lessons/index.md",
@@ -60,7 +61,7 @@ def _page(text, path, page, address):
     if path == "README.md":
         text = "# The library\n\n" + text[text.index("## A first look") :]
     if path == ".github/CONTRIBUTING.md":
-        text = text[: text.index("## Glossary")] + "## Glossary\n\nIt has [a page of its own](glossary.md).\n"
+        text = text[: text.index("## Glossary")] + "## Glossary\n\nIt has [a page of its own](../glossary.md).\n"
     if path == "lessons/README.md":
         names = "\n".join(p.stem for p in sorted(LESSONS.glob("[0-9][0-9]_*.ipynb")))
         text += f"\n```{{toctree}}\n:hidden:\n\n{names}\n```\n"
@@ -84,7 +85,11 @@ def _link(match, path, page, address):
     if re.match(r"[a-z]+:", target) or not name:
         return f"{picture}[{words}]({target})"
     file = (ROOT / path).parent.joinpath(name).resolve().relative_to(ROOT).as_posix()
-    inside = PAGES.get(file) or (file if re.fullmatch(r"lessons/([0-9]{2}_\w+\.ipynb|pictures/.*)", file) else None)
+    inside = (
+        file
+        if file in OWN
+        else PAGES.get(file) or (file if re.fullmatch(r"lessons/([0-9]{2}_\w+\.ipynb|pictures/.*)", file) else None)
+    )
     if inside:
         up = "../" * page.count("/")
         return f"{picture}[{words}]({up}{inside}{'#' + anchor if anchor else ''})"

@@ -1,4 +1,4 @@
-"""Looking at networks from outside: what they see, what they cost, what patterns they leave."""
+"""Properties of networks: receptive fields, cost, memory, checkerboard patterns."""
 
 from .box_shift import BoxShift, box_shift, detector_shift
 from .effective import effective_receptive_field, gridding

@@ -1,4 +1,4 @@
-"""What a region's features do as its box moves by fractions of a pixel (He et al. 2017, section 3, on misalignment)."""
+"""Change of a region's features as its box moves by fractions of a pixel (He et al. 2017, section 3, on misalignment)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..typing import ArrayLike, TensorLike
 
 
 class BoxShift(NamedTuple):
-    """What `box_shift` gives: values (T, C, s, s) at each of the shifts (T,), and the norm of every change (T - 1,).
+    """Result of `box_shift`: values (T, C, s, s) at each of the shifts (T,), and the norm of every change (T - 1,).
 
-    largest: the largest change of a step over the mean of all: about 1 where the output glides, about as many as there
-    are steps between two jumps where it jumps.
+    largest: the largest change over the mean change: about 1 where the output changes continuously; where it changes in
+    jumps, about the number of steps between two jumps.
     """
 
     shifts: np.ndarray
@@ -42,10 +42,10 @@ def box_shift(
     sampling_ratio: int = 2,
     direction: Sequence[float] = (1, 0),
 ) -> BoxShift:
-    """The features that ROI Align or ROI Pool takes from `x` (1, C, H, W) as `box` (x1, y1, x2, y2) moves: a BoxShift.
+    """The features that ROI Align or ROI Pool computes from `x` (1, C, H, W) as `box` (x1, y1, x2, y2) moves: a BoxShift.
 
-    shifts: distances along `direction` (dx, dy), in the box's pixels; pooling: "align", "aligned" (half a pixel to the
-    left and up, as Detectron2) or "pool".
+    shifts: distances along `direction` (dx, dy), in the box's pixels; pooling: "align", "aligned" (`roi_align` with
+    aligned=True, as in Detectron2) or "pool".
     """
     poolers = {
         "align": lambda b: F.roi_align(x, b, output_size, spatial_scale, sampling_ratio),
@@ -67,10 +67,10 @@ def box_shift(
 def detector_shift(
     model: Any, image: TensorLike, box: Sequence[float], shifts: ArrayLike, direction: Sequence[float] = (1, 0)
 ) -> dict[str, BoxShift]:
-    """The same of a whole detector (`models.detection`): what its heads say of one region of `image` as its box moves.
+    """Outputs of a detector's heads (`models.detection`) for one region of `image` as its box moves.
 
     image: (C, H, W), 0..1. Returns {"features": (T, C, s, s), "scores": (T, K) class probabilities, "masks": (T, m, m)},
-    each as a BoxShift; masks, if it has them, of the class that is most probable before the box moves.
+    each as a BoxShift; masks, if the detector has them, are of the most probable class before the box moves.
     """
     if model.training:
         raise ValueError("detector_shift: the model is in training mode; call eval() first")

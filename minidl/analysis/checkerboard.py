@@ -1,8 +1,8 @@
-"""Checkerboards of transposed convolutions: who is painted how often (Odena, Dumoulin and Olah 2016, distill.pub).
+"""Checkerboards of transposed convolutions, from counts of contributions (Odena, Dumoulin and Olah 2016, distill.pub).
 
-A transposed convolution paints a window of kernel_size around every input pixel, stride apart. Where kernel_size is not
-a multiple of the stride, some output pixels are painted more often than their neighbours, and stay brighter or darker
-until the weights learn to make up for it. The gradient of a strided convolution paints in the same way.
+A transposed convolution adds a window of kernel_size to its output for every input pixel, stride apart. Where kernel_size is
+not a multiple of the stride, some output pixels receive more contributions than their neighbours, and are brighter or darker
+unless the weights compensate. The gradient of a strided convolution has the same pattern.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ class Layer:
     padding: int = 0
     output_padding: int = 0
     dilation: int = 1
-    repeat: int = 1  # nearest-neighbour enlargement before it
+    repeat: int = 1  # nearest-neighbour enlargement before the convolution
 
     def __post_init__(self) -> None:
-        for name, least in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1), ("repeat", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"overlap_map: {name} is {getattr(self, name)}; needed at least {least}")
+        for name, minimum in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1), ("repeat", 1)):
+            if getattr(self, name) < minimum:
+                raise ValueError(f"overlap_map: {name} is {getattr(self, name)}; needed at least {minimum}")
         if not 0 <= self.output_padding < max(self.stride, self.dilation):
             raise ValueError(
                 f"overlap_map: output_padding is {self.output_padding}; needed 0..{max(self.stride, self.dilation) - 1}"
             )
 
-    def paint(self, counts: Array) -> Array:
-        """How often each output pixel is painted when input pixel i paints counts[i] times."""
+    def contributions(self, counts: Array) -> Array:
+        """The number of contributions to each output pixel when input pixel i contributes counts[i] times."""
         counts = np.repeat(counts, self.repeat)
         reach = self.dilation * (self.kernel_size - 1) + 1
         full = np.zeros((len(counts) - 1) * self.stride + reach + self.output_padding, counts.dtype)
@@ -52,13 +52,13 @@ class Layer:
 
 
 def overlap_map(layers: Any, size: Size2 = 16) -> Array:
-    """How many paths lead from the input to each output pixel, int64: of shape (L,) for size L, (H, W) for size (h, w).
+    """The number of paths from the input to each output pixel, int64: of shape (L,) for size L, (H, W) for size (h, w).
 
     layers: one layer or a chain of them, each an `nn.ConvTranspose2d`, a stride-1 `nn.Conv2d`, a nearest `nn.Upsample`,
         an `nn.PixelShuffle`, or a transposed convolution as a dictionary of kernel_size, stride, padding,
-        output_padding, dilation (numbers, or pairs for (y, x)). Activations and norms move nothing and are left out.
-    Even where kernel_size is a multiple of the stride; kernel 3 stride 2 alternates 1 and 2 (in 2-D up to ratio 4),
-    kernel 5 stride 2 alternates 2 and 3 (2.25). Counts fall off at the border, where there are fewer neighbours.
+        output_padding, dilation (numbers, or pairs for (y, x)). Leave out activations and norms, which move no pixels.
+    Counts are equal where kernel_size is a multiple of the stride; kernel 3 stride 2 alternates 1 and 2 (in 2-D a ratio of
+    4), kernel 5 stride 2 alternates 2 and 3 (2.25). Counts decrease towards the border, where there are fewer neighbours.
     """
     axes = [size] if isinstance(size, int) else list(size)
     if len(axes) not in (1, 2) or min(axes) < 1:
@@ -67,31 +67,31 @@ def overlap_map(layers: Any, size: Size2 = 16) -> Array:
     for axis, length in enumerate(axes):
         counts = np.ones(length, np.int64)
         for layer in _chain(layers, axis):
-            counts = layer.paint(counts)
+            counts = layer.contributions(counts)
         lines.append(counts)
     return lines[0] if len(lines) == 1 else np.multiply.outer(*lines)
 
 
 def overlap_ratio(layers: Any, dims: int = 2) -> float:
-    """Most painted over least painted output pixel, away from borders: 1 means even. Along one axis, or in 2-D."""
+    """Largest over smallest count of `overlap_map` away from borders, along one axis (dims=1) or in 2-D; 1 means no pattern."""
     return math.prod(_axis_ratio(_chain(layers, axis)) for axis in range(dims))
 
 
 def _axis_ratio(chain):
-    period, reach = 1, 1  # of the pattern, and how far a border is felt, both in output pixels
+    period, reach = 1, 1  # period of the pattern and reach of a border, in output pixels
     for layer in chain:
         grow = layer.stride * layer.repeat
         period, reach = period * grow, reach * grow + layer.dilation * layer.kernel_size + layer.padding
     counts = np.ones(3 + -(-2 * reach // period), np.int64)
     for layer in chain:
-        counts = layer.paint(counts)
+        counts = layer.contributions(counts)
     middle = len(counts) // 2
     inner = counts[middle - period // 2 : middle - period // 2 + period]
     return math.inf if inner.min() == 0 else float(inner.max() / inner.min())
 
 
 def _chain(layers, axis):
-    """The layers' geometry along one axis; enlargements join the convolution that follows."""
+    """The layers' geometry along one axis; an enlargement becomes part of the convolution that follows."""
     layers = list(layers) if isinstance(layers, list | tuple | Sequential) else [layers]
     chain = []
     for layer in layers:
@@ -99,7 +99,9 @@ def _chain(layers, axis):
         if geometry is not None:
             chain.append(Layer(**{k: v if isinstance(v, int) else v[axis] for k, v in geometry.items()}))
     if not chain:
-        raise ValueError("overlap_map: there is no convolution, transposed convolution or upsampling in the chain")
+        raise ValueError(
+            "overlap_map: the chain has no layer; needed a convolution, transposed convolution or upsampling"
+        )
     return chain
 
 
@@ -118,12 +120,12 @@ def _geometry(layer):
     if isinstance(layer, Conv2d):
         return {"kernel_size": layer.kernel_size, "padding": _mirrored_padding(layer), "dilation": layer.dilation}
     if hasattr(layer, "kernel_size") or not isinstance(layer, Module):
-        raise TypeError(f"overlap_map: {layer} is no transposed convolution, stride-1 convolution or upsampling")
+        raise TypeError(f"overlap_map: {layer} is not a transposed convolution, stride-1 convolution or upsampling")
     return None
 
 
 def _mirrored_padding(conv):
-    """What a transposed convolution crops where this convolution pads: both lose d (k - 1) between them."""
+    """The padding d (k - 1) - p of the transposed convolution that equals this convolution of padding p."""
     lost = [d * (k - 1) for k, d in zip(conv.kernel_size, conv.dilation)]
     pads = {"valid": (0, 0), "same": tuple(n // 2 for n in lost)}.get(conv.padding, conv.padding)
     if (
@@ -148,8 +150,8 @@ def _factor(layer):
 def checkerboard_spectrum(image: ArrayLike) -> tuple[Array, Array]:
     """(frequencies, power): the mean power spectrum of rows and columns, in cycles per pixel from 0 to 1/2.
 
-    image: H x W or H x W x C. A pattern that repeats every 2 pixels stands out at 1/2, every 4 pixels at 1/4 and 1/2.
-    Natural images fall off smoothly. Lines are windowed (Hann) and cut to one length, so that both directions add up.
+    image: H x W or H x W x C. A pattern that repeats every 2 pixels is a peak at 1/2, every 4 pixels peaks at 1/4 and 1/2;
+    the spectrum of natural images decreases smoothly. Rows and columns are cut to one length and windowed (Hann).
     """
     image = np.asarray(image, dtype=np.float64)
     grey = image.mean(axis=2) if image.ndim == 3 else image

@@ -1,4 +1,4 @@
-"""What a network costs: counted (parameters, multiply-adds, memory, receptive field) and measured (milliseconds)."""
+"""Cost of a network: counted (parameters, multiply-adds, memory, receptive field) and measured (milliseconds)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .summary import multiply_adds
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one network on one image of `size` (H, W).
+    """Cost of one network on one image of `size` (H, W).
 
     multiply_adds: of convolutions and matrix products; one product and one sum count as one.
-    activations: bytes of every result of an operation, as training must keep them at most.
-    peak: bytes of results alive at once at inference, at most, when each is dropped after its last use.
-    receptive_field: (H, W) in pixels that a score can see (of a classifier: the last map before the global average); None
-        where an operation picks positions by value.
+    activations: bytes of the results of all operations, an upper bound of what training keeps.
+    peak: largest number of bytes of results alive at once at inference, when each is freed after its last use.
+    receptive_field: (H, W) in pixels, of a score (of a classifier: of the last map before the global average); None
+        where an operation selects positions by value.
     output_stride: pixels per cell of the coarsest map.
-    milliseconds: median of the measured runs, evaluation mode, one image; None if none was asked for.
+    milliseconds: median of the timed runs in evaluation mode, one image; None without timed runs.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Cost:
 
 
 class _Counter(FieldTracer):
-    """Counts multiply-adds and bytes while the receptive fields are traced."""
+    """Counts multiply-adds and bytes while it traces the receptive fields."""
 
     def __init__(self, height: int) -> None:
         super().__init__(strict=False)
@@ -68,7 +68,7 @@ class _Counter(FieldTracer):
             self.strides.append(-(-self.height // result.shape[2]))
 
     def peak(self) -> int:
-        """The most bytes alive at one time."""
+        """The largest number of bytes alive at one time."""
         change = np.zeros(self.clock + 2, np.int64)
         for key, size in self.bytes.items():
             change[self.born[key]] += size
@@ -86,14 +86,14 @@ def cost(
 ) -> Cost:
     """The Cost of `model` on one image of `size` (H, W); `repeats` timed runs after one to warm up, 0 for none.
 
-    What can be counted is counted on the CPU; time is taken on `device`, where the model stays.
+    Counts are taken on the CPU; times on `device`, where the model stays.
     """
     shape = (1, channels or int(getattr(model, "input_channels", 3)), *size)
     counter = _Counter(size[0])
     with counter:
         output = run_once(model, shape, counter)
         output = output["out"] if isinstance(output, dict) else output
-        if output.ndim != 4:  # a classifier: what the last map before the global average sees
+        if output.ndim != 4:  # a classifier: the field of the last map before the global average
             output = [y for y in counter.kept if y.ndim == 4 and min(y.shape[2:]) > 1][-1]
         field = counter.of(output)
     return Cost(
@@ -110,7 +110,7 @@ def cost(
 
 
 def _power_of_two(strides):
-    """The largest stride that some map has, odd sizes and pooled bins aside: strides of networks are powers of two."""
+    """The largest power of two among the strides of the maps; odd sizes and pooled bins give other strides."""
     return max(s for s in strides if s & (s - 1) == 0)
 
 

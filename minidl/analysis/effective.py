@@ -1,4 +1,4 @@
-"""How much each pixel matters: effective receptive fields by gradient, and the grids that dilation leaves."""
+"""Influence of each pixel: effective receptive fields by gradient, and the gridding of dilated layers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def effective_receptive_field(model: Callable[..., Any], inputs: TensorLike) -> 
     """H x W: the mean |d y / d x| over images and channels, for the unit y at the centre of the output, channels summed.
 
     model: a Module or any function of a Tensor that returns one Tensor (N, C, h, w); inputs: (N, C, H, W), an array or a
-    Tensor. With random weights the field of a deep chain of convolutions is a Gaussian, whose width grows as the square
-    root of the depth only (Luo et al. 2016, section 2).
+    Tensor. With random weights the field of a deep chain of convolutions is approximately a Gaussian whose width
+    grows as the square root of the depth (Luo et al. 2016, section 2).
     """
     x = Tensor(np.array(inputs.data if isinstance(inputs, Tensor) else inputs)).requires_grad_()
     if x.ndim != 4:
@@ -32,9 +32,9 @@ def effective_receptive_field(model: Callable[..., Any], inputs: TensorLike) -> 
 
 
 def gridding(dilations: Sequence[int], kernel_size: int = 3) -> Array:
-    """S x S int64: in how many ways one unit reaches each pixel of its receptive field through a chain of dilated layers.
+    """S x S int64: the number of paths from each pixel of the receptive field to one unit of a chain of dilated layers.
 
-    Zeros inside are pixels that the unit cannot see: the gridding pattern (Wang et al. 2018, "Understanding convolution
+    Zeros are pixels without influence on the unit: the gridding pattern (Wang et al. 2018, "Understanding convolution
     for semantic segmentation", section 3.2).
     """
     counts = np.ones(1, np.int64)

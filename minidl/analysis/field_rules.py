@@ -1,4 +1,4 @@
-"""What each operation of the tape does to fields: one rule beside each, as for derivatives.
+"""Rules that propagate receptive fields through the operations of the tape, one for each, as for derivatives.
 
 A rule takes the Field of each argument (None for a constant), the arguments, the metadata and the result, and returns the
 Field of the result along one axis of the image.
@@ -38,7 +38,7 @@ Metadata: TypeAlias = Mapping[str, Any]
 
 
 def elementwise(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """Each element of the result sees what the same element of any argument sees."""
+    """The union of the fields of the corresponding elements of all arguments."""
     first, *rest = [f for f in fields if f]
     for f in rest:
         first = first.join(f)
@@ -46,20 +46,20 @@ def elementwise(fields: Fields, args: Args, metadata: Metadata, result: Tensor) 
 
 
 def sliding(f: Field, units: Sequence[int], geometry: Geometry) -> Field:
-    """What a sliding window of `geometry` sees, with `units` positions along each axis."""
+    """The field of a sliding window of `geometry`, with `units` positions along each axis."""
     for d, n, k, s, p, e in zip((-2, -1), units, geometry.kernel, geometry.stride, geometry.padding, geometry.dilation):
         f = f.windows(d, window_positions(n, k, s, p, e))
     return f.scaled(geometry.stride[f.axis])
 
 
 def conv(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """A window of every channel of the group."""
+    """A window over all channels of the group."""
     f = fields[0].channels(metadata["geometry"].groups, result.shape[1])
     return sliding(f, result.shape[2:], metadata["geometry"])
 
 
 def conv_transpose(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """Output o sees the inputs i with o = i s - p + k d."""
+    """Output o depends on the inputs i with o = i s - p + k d."""
     geometry = metadata["geometry"]
     f = fields[0].channels(geometry.groups, result.shape[1])
     for d, n, k, s, p, e in zip(
@@ -71,7 +71,7 @@ def conv_transpose(fields: Fields, args: Args, metadata: Metadata, result: Tenso
 
 
 def pool(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """A window of the same channel."""
+    """A window over the same channel."""
     return sliding(fields[0], result.shape[2:], metadata["geometry"])
 
 
@@ -84,7 +84,7 @@ def adaptive_pool(fields: Fields, args: Args, metadata: Metadata, result: Tensor
 
 
 def unpool(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """As if a maximum could come back anywhere in its share of the image."""
+    """A maximum may return to any position of its share of the image."""
     f, sizes = fields[0], args[0].shape[2:]
     for d, n, units in zip((-2, -1), sizes, result.shape[2:]):
         f = f.windows(d, (np.arange(units) * n // units)[:, None])
@@ -92,7 +92,7 @@ def unpool(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Fi
 
 
 def resize(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """The one or two rows and columns that each output row and column is mixed from."""
+    """The one or two rows and columns that each output row and column is interpolated from."""
     f, sizes = fields[0], args[0].shape[2:]
     for d, (low, high, upper) in zip((-2, -1), (metadata["rows"], metadata["cols"])):
         f = f.windows(d, np.stack([low, np.where(upper > 0, high, low)], 1).astype(np.int64))
@@ -100,7 +100,7 @@ def resize(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Fi
 
 
 def im2col(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """Columns of windows: every element sees one pixel."""
+    """Columns of windows: every element is one input element."""
     f, g = fields[0], metadata["geometry"]
     H, W = g.output_size(args[0].shape[2:])
     rows, cols = (window_positions(*v) for v in zip((H, W), g.kernel, g.stride, g.padding, g.dilation))
@@ -111,7 +111,7 @@ def im2col(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Fi
 
 
 def pad(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """Nothing is seen beyond the border of an image; other axes get elements that see nothing."""
+    """Padding of an image continues the map's pattern; elements padded on other axes have empty fields."""
     f = fields[0]
     for d, (before, after) in enumerate(metadata["widths"], -args[0].ndim):
         n = f.ends.shape[d]
@@ -146,9 +146,9 @@ def getitem(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> F
 
 
 def cat(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """The fields one after another; along channels, which count as one, their union."""
+    """The fields one after another; along channels, which share one field, their union."""
     dim = metadata["dim"]
-    if result.ndim == 4 and dim == 1:  # all channels count as one
+    if result.ndim == 4 and dim == 1:  # all channels share one field
         return elementwise([f and f.hull([1]) for f in fields], args, metadata, result)
     first = next(f for f in fields if f)
     shapes = [(2, *(s if d == dim else n for d, (s, n) in enumerate(zip(a.shape, result.shape)))) for a in args]
@@ -157,13 +157,13 @@ def cat(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field
 
 
 def matmul(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """A row on the left and a column on the right, each as a whole."""
+    """A whole row on the left and a whole column on the right."""
     left, right = fields
     return elementwise([left and left.hull([-1]), right and right.hull([-2])], args, metadata, result)
 
 
 def reduce(fields: Fields, args: Args, metadata: Metadata, result: Tensor) -> Field:
-    """The union over the axes that are reduced."""
+    """The union over the reduced axes."""
     f = fields[0]
     return Field(f.ends.min(tuple(d + 1 for d in metadata["axes"])), f.axis, f.jump, f.length)
 

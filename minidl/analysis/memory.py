@@ -1,4 +1,4 @@
-"""What memory is held, and by whom: arrays of tensors, arrays that the tape keeps for backward, freed pages kept for reuse."""
+"""Memory in use: arrays of tensors, arrays that the tape keeps for backward, freed pages that the allocator keeps."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ class _Mallinfo(ctypes.Structure):
 
 
 def memory_summary() -> str:
-    """A table, as text: arrays that tensors, gradients and the tape hold, the process's memory, and what is kept for reuse.
+    """A table, as text, of the arrays that tensors, gradients and the tape hold, and of the process's memory.
 
-    Parameters are all leaves that require a gradient. Every array counts once, in the first row that it fits, and a view
-    as the whole array behind it. The CPU kernels let the
-    C library keep freed memory for the next arrays, because a fresh page costs more than the sum that fills it:
-    "kept for reuse" is that, and `empty_cache` gives it back. With a GPU in use, CuPy's pool follows. Lines that a system
-    cannot answer are left out.
+    Parameters are all leaves that require a gradient. Every array counts once, in the first row that it belongs to, and a
+    view counts as its whole base array. "Kept for reuse" is freed memory that the C library keeps for the next arrays,
+    because a new page from the system is expensive; `empty_cache` returns it to the system. With a GPU in use a line for
+    CuPy's memory pool follows. Lines whose figures the operating system does not provide are left out.
 
     >>> print(memory_summary())  # doctest: +SKIP
     parameters            62 arrays      29.6 MB
@@ -65,7 +64,7 @@ def memory_summary() -> str:
 
 
 def empty_cache() -> None:
-    """Give memory that no array uses back to the system, and the GPU pool's to the GPU."""
+    """Return memory that no array uses to the operating system, and that of CuPy's pool to the GPU."""
     trim = getattr(_libc(), "malloc_trim", None)
     if trim:
         trim(0)

@@ -1,4 +1,4 @@
-"""What a GPU's profiler would say of CUDA C kernels, counted on the CPU by the simulator."""
+"""A profiler of CUDA C kernels: memory requests and bank conflicts, counted on the CPU by the simulator."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COUNTS = (
 
 @dataclass
 class LineProfile:
-    """One load or store of the text: requests of warps, and what they cost.
+    """One load or store in the source text: the number of warps' requests, and their cost.
 
-    `sectors` counts the 32-byte pieces of global memory that the requests touched, `ideal` those that the same bytes side
-    by side would; `conflicts` counts turns that shared memory's banks took beyond one a request.
+    `sectors` counts the 32-byte sectors of global memory that the requests touch, `ideal` those that contiguous accesses to
+    as many bytes would touch; `conflicts` counts passes over the banks of shared memory beyond one per request.
     """
 
     where: str
@@ -33,7 +33,7 @@ class LineProfile:
 
 @dataclass
 class KernelProfile:
-    """All launches of one kernel: accesses by threads, requests by warps (32 threads), sectors, turns; see LineProfile."""
+    """All launches of one kernel: accesses by threads, requests by warps (32 threads) and their cost; see LineProfile."""
 
     name: str
     launches: int = 0
@@ -46,7 +46,7 @@ class KernelProfile:
     shared_loads: int = 0
     shared_stores: int = 0
     shared_atomics: int = 0
-    barriers: int = 0  # passed, counted once a thread
+    barriers: int = 0  # counted once per thread
     global_requests: int = 0
     global_sectors: int = 0
     ideal_sectors: int = 0
@@ -55,7 +55,7 @@ class KernelProfile:
     bank_conflicts: int = 0
 
     def add(self, grid: Any, block: Any, counters: Any, lines: Any) -> None:
-        """Count one more launch."""
+        """Add the counts of one launch."""
         blocks, size = grid[0] * grid[1] * grid[2], block[0] * block[1] * block[2]
         self.launches += 1
         self.blocks += blocks
@@ -95,11 +95,11 @@ class KernelProfile:
 
 
 def profile_kernel(function: Callable[..., Any], *arguments: Any) -> list[KernelProfile]:
-    """Run `function(*arguments)` on the simulator, print what each CUDA kernel did, and return the KernelProfiles.
+    """Run `function(*arguments)` on the simulator, print the counts of each CUDA kernel, and return the KernelProfiles.
 
     Counted are loads, stores and atomics in global and shared memory, barriers, the 32-byte sectors that the requests
-    of each warp touch (uncoalesced access), and bank conflicts, with the lines of the `.cu` text that cost most. A C++
-    compiler is needed, a GPU is not.
+    of each warp touch (uncoalesced access), and bank conflicts, with the most expensive lines of the `.cu` files. It
+    needs a C++ compiler, and no GPU.
 
     >>> import numpy as np, minidl
     >>> from minidl.kernels import cuda
@@ -113,8 +113,8 @@ def profile_kernel(function: Callable[..., Any], *arguments: Any) -> list[Kernel
     >>> profiles[0].global_sectors
     256
 
-    Any function will do, such as `lambda: model(x)`. Requests are put together as k-th executions of a load by the lanes
-    of a warp, which is exact where the lanes of a warp take the same path (CUDA C++ Programming Guide, 5.3).
+    `function` may be any function, such as `lambda: model(x)`. The k-th executions of one load by the lanes of a warp count as
+    one request, which is exact where all lanes of the warp take the same path (CUDA C++ Programming Guide, 5.3).
     """
     from ..kernels.cuda.simulator import run
 

@@ -1,6 +1,6 @@
-"""Receptive fields: the part of the image that one unit of a map can see, for any network (Araujo, Norris, Sim 2019).
+"""Receptive fields: the part of the image that one unit of a map depends on, for any network (Araujo, Norris, Sim 2019).
 
-The network runs once, in evaluation mode; beside each operation runs its rule for intervals of positions (`fields`).
+The network runs once, in evaluation mode; after each operation its rule for intervals of positions (`fields`) is applied.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .fields import Field
 
 @dataclass(frozen=True)
 class Misaligned:
-    """Where branches meet whose units look at different places: `shift` is the mean distance of their centres (y, x)."""
+    """A sum or concatenation of branches whose fields have different centres: `shift` is their mean distance (y, x)."""
 
     op: str
     shape: tuple
@@ -31,12 +31,12 @@ class Misaligned:
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    """What the units of a map see of the image, in pixels, as (vertical, horizontal) pairs.
+    """The receptive field of the units of a map, in pixels, as (vertical, horizontal) pairs.
 
     size     of the largest field of any unit
-    stride   from one unit to the next; a fraction where a map is finer than the image, 0 where all units see the same
-    start    the first row and column that unit (0, 0) sees; negative if they lie in the padding
-    misaligned   a Misaligned for every sum or concatenation on the way whose branches are shifted against each other
+    stride   from one unit to the next; a fraction where a map is finer than the image, 0 where all units have one field
+    start    the first row and column of the field of unit (0, 0); negative if they lie in the padding
+    misaligned   a Misaligned for every sum or concatenation whose branches are shifted against each other
     """
 
     size: tuple
@@ -47,12 +47,12 @@ class ReceptiveField:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Centre of what unit (0, 0) sees."""
+        """Centre (y, x) of the field of unit (0, 0)."""
         top, left, bottom, right = self.box(0, 0)
         return (top + bottom - 1) / 2, (left + right - 1) / 2
 
     def box(self, i: int, j: int) -> tuple[int, int, int, int]:
-        """(top, left, bottom, right) of what unit (i, j) sees; bottom and right are one past the last pixel."""
+        """(top, left, bottom, right) of the field of unit (i, j); bottom and right are one past the last pixel."""
         (top, bottom), (left, right) = (tuple(map(int, ends[:, i, j])) for ends in self.ends)
         return top, left, 1 - bottom, 1 - right
 
@@ -64,7 +64,7 @@ class ReceptiveField:
 
 
 class FieldTracer:
-    """Context manager: while it is active, fields of whatever is computed from a watched tensor are computed with it."""
+    """Context manager: while it is active, it computes the fields of every tensor that depends on a watched one."""
 
     def __init__(self, strict: bool = True) -> None:
         self.strict, self.fields, self.misaligned, self.unknown = strict, {}, [], []
@@ -77,7 +77,7 @@ class FieldTracer:
         tape.observer = self.before
 
     def watch(self, tensor: Tensor) -> None:
-        """Take a tensor (N, C, H, W) as the image."""
+        """Start from a tensor (N, C, H, W) as the image."""
         self._store(tensor, tuple(Field.of_input(tensor.shape, axis) for axis in (-2, -1)))
 
     def _store(self, tensor, fields):
@@ -92,7 +92,7 @@ class FieldTracer:
         fields = None
         if op not in RULES:
             if self.strict:
-                raise NotImplementedError(f"receptive_field: there is no rule for the operation {op.__name__}")
+                raise NotImplementedError(f"receptive_field: the operation {op.__name__} has no rule")
             self.unknown.append(op.__name__)
         elif all(f is not None for f in known):
             if op in JOINS:
@@ -102,11 +102,11 @@ class FieldTracer:
         self._store(result, fields)
 
     def _compare(self, op, known, shape):
-        """Note branches whose units all look to one side of each other."""
+        """Record branches whose fields are all shifted to the same side."""
         for other in known[1:]:
             shift = [0.0, 0.0]
             for k, (a, b) in enumerate(zip(known[0], other)):
-                if a.length == b.length and a.jump and b.jump:  # else one branch sees the same everywhere
+                if a.length == b.length and a.jump and b.jump:  # else all units of one branch have the same field
                     distance = (b.centres() - a.centres()) / 2
                     if np.nanmin(distance) > 0 or np.nanmax(distance) < 0:
                         shift[k] = float(np.nanmean(distance))
@@ -114,7 +114,7 @@ class FieldTracer:
                 self.misaligned.append(Misaligned(op.__name__, shape, tuple(shift)))
 
     def of(self, tensor: Tensor) -> ReceptiveField | None:
-        """The ReceptiveField of a tensor's units, or None if it is unknown."""
+        """The ReceptiveField of a tensor's units, or None after an operation without a rule."""
         if id(tensor) not in self.fields:
             raise ValueError(f"receptive_field: the tensor of shape {tensor.shape} was not computed from the input")
         fields = self.fields[id(tensor)]
@@ -137,7 +137,7 @@ def receptive_field(model: Any, input_shape: Sequence[int]) -> Any:
 
     `input_shape` is (N, C, H, W) or (C, H, W). Fields are those in an unbounded image: padding counts as image, and the
     field of a unit near the border, or of a large kernel, may be larger than the image. Statistics of normalisation
-    layers, which see whole images, are left out; global pooling is not. Attention-like operations that pick positions by
+    layers, which depend on whole images, are ignored; global pooling is not. Operations that select positions by
     value (gather) raise NotImplementedError. If the model returns a tuple, list or dictionary, so does this function.
     """
     with FieldTracer() as tracer:

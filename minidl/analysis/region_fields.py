@@ -1,4 +1,4 @@
-"""What regions of interest do to fields: every bin of a box sees the pixels that its samples touch."""
+"""Rules of receptive fields for regions of interest: the field of a bin is that of the pixels that its samples read."""
 
 from fractions import Fraction
 
@@ -29,7 +29,7 @@ def _pooled(box, size, bins, metadata):
 
 
 def _regions(windows):
-    """The rule of an operation whose bins see `windows`; boxes have no common step, so the jump between units is 0."""
+    """The rule of an operation whose bins read `windows`; boxes have no common stride, so the jump between units is 0."""
 
     def rule(fields, args, metadata, result):
         f, size, parts = fields[0], args[0].shape[2:], []

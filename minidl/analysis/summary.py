@@ -1,4 +1,4 @@
-"""What a network is made of: its layers in the order they run, with shapes, parameters, cost and receptive field."""
+"""A table of a network's layers in the order of execution, with shapes, parameters, cost and receptive field."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..autograd.tensor import Tensor
 class Row:
     """One call of one module. Parameters and multiply-adds are its own, without those of the modules inside it.
 
-    `output_shape` is a tuple of shapes if the module returns several Tensors; the receptive field is None then, or where an
-    operation that picks positions by value comes before.
+    `output_shape` is a tuple of shapes if the module returns several Tensors; the receptive field is None then, and after an
+    operation that selects positions by value.
     """
 
     name: str
-    label: str  # the name without that of the row it is printed under
+    label: str  # the name below that of the row above it
     kind: str
     depth: int
     parameters: int
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass
 class Summary:
-    """The table as `str()`; `rows`, and totals."""
+    """The rows of the table and their totals; `str()` gives the table as text."""
 
     rows: list
     total_parameters: int
@@ -87,7 +87,7 @@ def summary(model: Any, input_shape: Sequence[int]) -> Summary:
     Multiply-adds are those of convolutions and matrix products (one product and one sum count as one), for the N images
     given. Parameters that several modules share are counted where they first run.
     """
-    from .receptive_field import FieldTracer, run_once  # not at import: only this function needs it
+    from .receptive_field import FieldTracer, run_once  # imported here since only this function needs it
 
     parameters = list(model.parameters())
     result = Summary([], sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad))

@@ -1,6 +1,6 @@
-"""The tape: tensors, the operations that made them, and reverse-mode differentiation.
+"""The tape: tensors, recorded operations, and reverse-mode differentiation.
 
 Read in this order: `tensor` (an array and its place on the tape), `tape` (what is recorded, and when), `primitive` (how an
-operation and its derivative rules are declared), `engine` (the backward pass). Then `check` (is a derivative right?),
-`anomaly` (where did a NaN come from?), `graph` (a picture of the tape) and `capture` (a step as one CUDA graph).
+operation and its derivative rules are declared), `engine` (the backward pass). Then `check` (finite differences),
+`anomaly` (the origin of a NaN), `graph` (a drawing of the tape) and `capture` (a step as one CUDA graph).
 """

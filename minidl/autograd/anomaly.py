@@ -1,4 +1,4 @@
-"""Find the first NaN or infinity: the operation that made it, and the line of the program that called the operation."""
+"""Finds the first NaN or infinity: the operation that returned it, and the line of the program that called the operation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class AnomalyError(FloatingPointError):
 class detect_anomaly:
     """Context manager: stop with an AnomalyError at the first operation whose result, or whose gradient, is not finite.
 
-    The message names the operation and the line of the caller's program that ran it forward. Every result is read once
+    The message names the operation and the line of the program that called it in the forward pass. Every result is read once
     more and the line of every call is stored, so operations take about twice as long.
     """
 
@@ -38,7 +38,7 @@ class detect_anomaly:
         tape.observer = self.before
 
     def forward(self, op: Callable[..., Any], args: Sequence[Any], metadata: Mapping[str, Any], result: Tensor) -> None:
-        """Check what `op` returned (in a backward pass the whole rule is checked instead) and store its line."""
+        """Check the result of `op` and store its line; in a backward pass `backward` checks the whole rule instead."""
         if result.node is not None:
             result.node.where = caller()
         if not tape.mode.walking and not _finite(result.data):

@@ -1,4 +1,4 @@
-"""Axes as users name them: an integer of any kind, negative ones from the end, out of range an IndexError."""
+"""Axes from the user: integers of any type, negative ones from the end; IndexError out of range."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..typing import Dims
 
 
 def axis(function: str, dim: int, ndim: int, name: str = "dim") -> int:
-    """`dim` as an axis from 0 on. A tensor without axes takes 0 and -1, as in PyTorch."""
+    """`dim` as a non-negative axis; a tensor without axes accepts 0 and -1, as in PyTorch."""
     try:
         d = operator.index(dim)
     except TypeError:
@@ -21,7 +21,7 @@ def axis(function: str, dim: int, ndim: int, name: str = "dim") -> int:
 
 
 def axes(function: str, dims: Dims | None, ndim: int) -> tuple[int, ...]:
-    """One axis, several or (None) all of them, as a tuple of distinct axes from 0 on; () for a tensor without axes."""
+    """One axis, several or (None) all, as a tuple of distinct non-negative axes; () for a tensor without axes."""
     if dims is None:
         return tuple(range(ndim))
     found = tuple(axis(function, d, ndim) for d in (dims if isinstance(dims, Sequence) else (dims,)))

@@ -1,4 +1,4 @@
-"""A training step recorded once into a CUDA graph and replayed: hundreds of launches become one."""
+"""A training step recorded once as a CUDA graph and replayed, which replaces hundreds of kernel launches by one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .tensor import Tensor
 
 
 def capture(step: Callable[..., Any], warmup: int = 2) -> Captured:
-    """A function that runs `step` on the GPU without Python: call it with GPU Tensors of the same shapes each time.
+    """A function that runs `step` on the GPU as one CUDA graph; its arguments are GPU Tensors of the same shapes in each call.
 
-    The first `warmup` calls run `step` as it is, the next one records it, later ones copy their arguments to where the
-    recorded ones were and launch the whole graph. Every call is one step, recorded or not. Results are Tensors that
+    The first `warmup` calls run `step` without recording, the next one records it, and later ones copy their arguments to the
+    memory of the recorded ones and launch the whole graph. Every call performs one step. Results are Tensors that
     the next call overwrites.
 
     >>> def step(x, t):                                        # doctest: +SKIP
@@ -28,22 +28,22 @@ def capture(step: Callable[..., Any], warmup: int = 2) -> Captured:
     ...     loss = fast(Tensor(x), Tensor(t))
     ...     optimizer.step()
 
-    Only the work of the GPU is recorded; numbers from Python keep their value. So gradients must be cleared inside the step,
-    and an optimiser steps inside it only if it is SGD, whose options the recording holds (when they change, the step is
-    recorded anew); dropout, numbers read from the GPU (`float(loss)`), arrays of NumPy's and matrix products of the GPU's
-    own library cannot be recorded. Each is an error that says so. Needs a GPU: RuntimeError where there is none.
+    Only work on the GPU is recorded; Python numbers keep the values of the recording. So gradients must be cleared inside the
+    step, and SGD is the only optimiser that can step inside it (the step is recorded anew when its options change). Dropout,
+    reading numbers from the GPU (`float(loss)`), NumPy arrays and matrix products by cuBLAS cannot be recorded; each raises an
+    error with this reason. Raises RuntimeError without a GPU.
     """
     return Captured(step, warmup)
 
 
 class Captured:
-    """What `capture` returns; `recorded` says whether the next call is a replay."""
+    """Result of `capture`; `recorded` is True if the next call is a replay."""
 
     def __init__(self, step: Callable[..., Any], warmup: int) -> None:
         self.cupy = cuda.require("capture")
         self.step, self.left = step, max(1, warmup)
         self.stream = self.cupy.cuda.Stream(non_blocking=True)
-        self.pool = self.cupy.cuda.MemoryPool()  # the graph's arrays: nobody else may get their addresses
+        self.pool = self.cupy.cuda.MemoryPool()  # memory of the graph's arrays, whose addresses must not be reused
         self.inputs: Any = None
         self.graph: Any = None
         self.output: Any = None
@@ -94,7 +94,7 @@ class Captured:
         try:
             self.output = self.step(*self.inputs)
         except BaseException as error:
-            with contextlib.suppress(Exception):  # the broken recording; its own error says less
+            with contextlib.suppress(Exception):  # ending the failed recording raises a less specific error
                 self.stream.end_capture()
             if isinstance(error, Exception):
                 raise RuntimeError(f"capture: the step cannot be recorded: {error}") from error
@@ -103,10 +103,10 @@ class Captured:
             cuda.recording = None
         self.graph = self.stream.end_capture()
 
-    # -- what the library reports while it is recorded -------------------------------------------------------------------
+    # -- called by the library during the recording ------------------------------------------------------------------------
 
     def gradient(self, leaf: Tensor, before: Tensor | None) -> None:
-        """A leaf got a gradient; `before` is what it had."""
+        """Check the new gradient of a leaf; `before` is its old one."""
         if before is not None and id(leaf) not in self.gradients:
             raise RuntimeError(
                 "a gradient from before the step would be added each time; call zero_grad() inside the step"
@@ -114,5 +114,5 @@ class Captured:
         self.gradients[id(leaf)] = leaf, leaf.grad
 
     def options(self, read: Callable[[], object]) -> None:
-        """Note that the recording depends on what `read()` returns now; when that changes, the step is recorded anew."""
+        """Record the step anew whenever the result of `read()` differs from the current one."""
         self.watched.append((read, read()))

@@ -1,9 +1,9 @@
-"""Compare derivatives with finite differences; errors name the element that is wrong.
+"""Comparison of derivatives with finite differences; errors name the wrong element.
 
 The centred difference (phi(x + h v) - phi(x - h v)) / 2h has an error of order h^2 from the function's curvature and of
 order (machine precision / h) from rounding; in float64 h = 1e-6 balances them at about 1e-10. The relative error is
-|a - n| / max(|a|, |n|): above 1e-2 the derivative is wrong, below 1e-7 it is right; between them are kinks
-and lost digits.
+|a - n| / max(|a|, |n|): above 1e-2 the derivative is wrong, below 1e-7 it is right; values between them come from
+kinks and loss of digits.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def check_grads(
 ) -> None:
     """Check the derivatives of `f(*inputs)` up to `order` against centred differences.
 
-    `inputs` are float64 Tensors or arrays; every one is an argument to differentiate in. In each of a few random
-    directions v the product <v, J^T u> is compared with the difference quotient of <u, f>; on disagreement each element
-    is tried, and a GradientError names the argument, the element, the analytic and the numerical value. The second order
+    `inputs` are float64 Tensors or arrays; each is an argument to differentiate in. In each of a few random
+    directions v the product <v, J^T u> is compared with the difference quotient of <u, f>; where they disagree, each element
+    is compared, and a GradientError names the argument, the element, the analytic and the numerical value. The second order
     checks the derivative of the derivative in the same way, in the inputs and in u.
     """
     arrays = [np.array(x.data if isinstance(x, Tensor) else x) for x in inputs]
@@ -88,7 +88,7 @@ def check_grads(
 
 
 class _How(NamedTuple):
-    """How derivatives are compared; `named` is the number of arguments that the user's function has."""
+    """Options of the comparison; `named` is the number of arguments of the user's function."""
 
     order: int
     eps: float
@@ -161,7 +161,7 @@ def check_adjoint(
 ) -> None:
     """Check <f(x), y> = <x, f_adjoint(y)> for the linear function f; without `y`, a random one is drawn.
 
-    float64; f and f_adjoint take Tensors if x is a Tensor, arrays if it is an array. An AssertionError names the input
+    x is float64; f and f_adjoint take Tensors if x is a Tensor, arrays if it is an array. Raises AssertionError with the input
     element where the two sides differ most.
     """
     tensors = isinstance(x, Tensor)

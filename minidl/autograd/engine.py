@@ -24,8 +24,8 @@ def _check_unchanged(node):
         for array in _arrays(value):
             if writes.times.get(id(owner(array)), 0) > node.index:
                 raise RuntimeError(
-                    f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} as it was, but the array has "
-                    "been written in place since; work on a copy (clone()) or out of place"
+                    f"backward: {node.op.__name__} needs its {name!r} of shape {array.shape} unchanged, but it was "
+                    "written in place after the forward pass; write to a copy (clone()) or out of place"
                 )
 
 
@@ -43,7 +43,7 @@ def _arrays(value):
 def _walk(roots, seeds, create_graph, retain_graph, targets=()):
     """Propagate the gradients `seeds` of `roots` backward: {node: gradient} of every Leaf, or of the `targets` if given."""
     useful = _ancestors(roots, targets) if targets else None
-    pending = {}  # creation number -> [node, its gradient so far, whether that is a sum that can be written to]
+    pending = {}  # {creation number: [node, accumulated gradient, whether it is a sum that may be written to]}
     for root, seed in zip(roots, seeds):
         if root.index in pending:
             pending[root.index][1] = pending[root.index][1] + seed
@@ -89,7 +89,7 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
                         pending[target.index] = [target, result, bool(plan.adds) and not create_graph]
                         heappush(heap, -target.index)
                     elif waiting[2]:
-                        waiting[1].data += result.data  # many may add to one gradient: no new array each time
+                        waiting[1].data += result.data  # adds in place, without a new array for each contribution
                     else:
                         waiting[1:] = waiting[1] + result, not create_graph
                 if not retain_graph:
@@ -102,7 +102,7 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
 
 
 def _advance_leaves(root):
-    """Number the leaves that have hooks just below their first consumers, so that they are visited as soon as all are done."""
+    """Renumber leaves with hooks just below their first consumers, so that they are visited right after all consumers."""
     first = dict.fromkeys(tape.hooked)
     seen, stack = {root}, [root]
     while stack:
@@ -113,7 +113,9 @@ def _advance_leaves(root):
                     seen.add(target)
                     stack.append(target)
             elif target in first:
-                index = node.index - (k + 1) / (len(node.edges) + 1)  # below `node`, and apart from its other leaves
+                index = node.index - (k + 1) / (
+                    len(node.edges) + 1
+                )  # below `node`, and different for each of its leaves
                 first[target] = index if first[target] is None else min(first[target], index)
     for leaf, index in first.items():
         leaf.index = leaf.index if index is None else index
@@ -137,12 +139,12 @@ def _call_hooks(node, g):
 
 
 def _checked(node, create_graph):
-    """What the rules of `node` need, checked to be still there and still the same."""
+    """The values that the rules of `node` need; RuntimeError where they were freed or overwritten."""
     saved, out = node.saved, node.plan.out
     if saved is None:
         raise RuntimeError(
             f"backward: the graph at {node.op.__name__} was freed by an earlier backward; "
-            "pass retain_graph=True to the earlier one to walk it again"
+            "pass retain_graph=True to the earlier one to keep it"
         )
     if writes.last > node.index:
         _check_unchanged(node)
@@ -154,14 +156,14 @@ def _checked(node, create_graph):
 
 
 def _fit(node, k, g, shape):
-    """Undo broadcasting: the one place where gradients are summed to the shape of their argument."""
+    """Undo broadcasting: sum a gradient to the shape of its argument."""
     if not node.plan.broadcasts:
         raise RuntimeError(f"{node.op.__name__}: the rule for argument {k} returned shape {g.shape}; needed {shape}")
     return g.sum_to(shape)
 
 
 def _ancestors(roots, targets):
-    """The targets and all nodes above them that the roots depend on: where a gradient is worth computing."""
+    """The targets and the nodes between them and the roots: the nodes whose gradients are needed."""
     seen, stack = set(roots), list(roots)
     while stack:
         node = stack.pop()
@@ -178,11 +180,11 @@ def _ancestors(roots, targets):
 
 def _seed(tensor, given, function):
     if not tensor.requires_grad:
-        raise RuntimeError(f"{function}: the tensor does not require grad and was not made from one that does")
+        raise RuntimeError(f"{function}: the tensor does not require grad and was not computed from one that does")
     if given is None:
         if tensor.numel() != 1:
             raise RuntimeError(
-                f"{function}: a gradient can be implied for a single element only, not for shape {tensor.shape}; "
+                f"{function}: the gradient may be omitted for a single element only, not for shape {tensor.shape}; "
                 "pass the gradient of the loss in this tensor"
             )
         return Tensor(np.ones_like(tensor.data))
@@ -195,12 +197,12 @@ def _seed(tensor, given, function):
 def backward(
     tensor: Tensor, gradient: Tensor | Array | None = None, retain_graph: bool | None = None, create_graph: bool = False
 ) -> None:
-    """Add the derivative of `tensor` (times `gradient`) in every leaf that requires one to that leaf's `.grad`."""
+    """Add to the `.grad` of every leaf that requires grad the derivative of <gradient, tensor> in that leaf."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     seed = _seed(tensor, gradient, "backward")
     if tape.hooked and not mode.walking:
         _advance_leaves(tensor.node)
-    handed_out = {id(seed.data)}  # two leaves must not share one buffer: writing to one would change the other
+    handed_out = {id(seed.data)}  # leaves must not share a gradient's memory
     for node, g in _walk([tensor.node], [seed], create_graph, retain_graph).items():
         leaf = node.tensor()
         if leaf is None:
@@ -232,7 +234,7 @@ def grad(
     given = [grad_outputs] if isinstance(grad_outputs, Tensor | None) or is_array(grad_outputs) else list(grad_outputs)
     given = given * len(outputs) if grad_outputs is None else given
     if len(given) != len(outputs):
-        raise ValueError(f"grad: {len(given)} grad_outputs came for {len(outputs)} outputs")
+        raise ValueError(f"grad: {len(given)} grad_outputs given for {len(outputs)} outputs; needed one each")
     for k, x in enumerate(inputs):
         if not x.requires_grad:
             raise RuntimeError(f"grad: input {k} of shape {x.shape} does not require grad")

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
 
 
 def graph(tensor: Tensor, names: Mapping[str, Tensor] | None = None) -> str:
-    """DOT text of the operations that made `tensor`, arrows pointing from inputs to results.
+    """DOT text of the operations that computed `tensor`; arrows point from inputs to results.
 
-    Boxes are operations with the shapes that go in, ellipses leaves with theirs; `names` maps leaf tensors to labels
-    (or is a dictionary name -> tensor, such as `dict(model.named_parameters())`). Draw it with `dot -Tsvg` or paste it
-    into any Graphviz viewer.
+    Boxes are operations, ellipses leaves, and arrows are labelled with shapes; `names` is {label: leaf tensor}, such as
+    `dict(model.named_parameters())`. Draw it with `dot -Tsvg` or paste it into any Graphviz viewer.
     """
     labels = {id(x.node): name for name, x in (names or {}).items() if x.node is not None}
     lines = ["digraph {", "  rankdir=LR", '  node [fontname="Helvetica", fontsize=11]']

@@ -1,4 +1,4 @@
-"""How an operation comes onto the tape: one forward on arrays and, beside it, one rule per argument.
+"""Declaration of operations: one forward on arrays and, next to it, one derivative rule per argument.
 
     @primitive
     def multiply(a, b):
@@ -7,11 +7,11 @@
     multiply.rules(a=lambda g, b: g * b,
                    b=lambda g, a: g * a)
 
-A rule maps `g`, the derivative of the loss in the output, to the derivative in one argument. Its parameters say what it
-needs, and nothing else is kept alive: `g`, `out`, any argument, any metadata (keyword-only parameter of the forward),
-NAME_shape for the shape of an argument, or the name of an auxiliary output. Rules receive Tensors and are written with
-differentiable functions of Tensors, so a gradient can be differentiated again. The rule of an argument that needs no
-gradient is never called.
+A rule maps `g`, the derivative of the loss in the output, to the derivative in one argument. The names of its
+parameters select the values that it needs, and the tape keeps no others: `g`, `out`, any argument, any metadata (keyword-only
+parameter of the forward), NAME_shape for the shape of an argument, or the name of an auxiliary output. Rules receive Tensors
+and use differentiable functions of Tensors, so that a gradient can be differentiated again. The rule of an argument that needs
+no gradient is never called.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Operation(Protocol[P]):
 
 
 class Plan:
-    """For one operation and one set of arguments that need gradients: what to keep, and which rules to call with it."""
+    """For one operation and one set of arguments that need gradients: the values to keep and the rules to call."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Plan:
         self.steps = [(edge, k, rule, _pick([values.index(n) for n in needs])) for edge, k, rule, needs in steps]
         self.adds = op.adds  # type: ignore[attr-defined]
         self.joint = None
-        if "joint" in rules:  # one rule gives all derivatives; each step takes its own out of the tuple
+        if "joint" in rules:  # one rule returns all derivatives; each step takes its own from the tuple
             _, _, rule, pick = self.steps[0]
             self.joint = lambda values: rule(*pick(values))
             self.steps = [(edge, k, itemgetter(k), lambda results: results) for edge, k, _, _ in self.steps]
@@ -112,12 +112,12 @@ def primitive(
     floating: bool = False,
     aux: Sequence[str] = (),
 ) -> Any:
-    """Make a differentiable operation of Tensors from a function of arrays.
+    """Decorator: a differentiable operation on Tensors from a function of arrays.
 
     Positional parameters are arguments (Tensors, arrays, numbers or None), keyword-only ones metadata. `broadcasts`:
     dtypes are promoted as in PyTorch and gradients summed over broadcast axes. `floating`: integer arguments become
-    float32. `aux`: names of further outputs, which come back as constant Tensors. `op.rules(argument=rule, ...)` then
-    gives the derivatives (None: constant by definition), or `op.joint_rule(rule)` one rule that returns all of them,
+    float32. `aux`: names of further outputs, which are constant Tensors. `op.rules(argument=rule, ...)` then
+    declares the derivatives (None: constant by definition), or `op.joint_rule(rule)` one rule that returns all of them,
     where they share most of their work.
     """
     if forward is None:
@@ -192,9 +192,9 @@ def primitive(
         return (result, *extra) if aux else result
 
     def pair(a, b):
-        """`op` for two arguments and nothing else, unrolled: on small arrays its loops cost more than the numbers.
+        """`op` for two arguments without metadata, with its loops unrolled, since these dominate the time on small arrays.
 
-        It serves float32, which is what networks compute in; other dtypes take the general path.
+        It handles float32, the usual dtype of networks; other dtypes take the general path.
         """
         x, p = (a.data, a.node) if isinstance(a, Tensor) else (a, None)
         y, q = (b.data, b.node) if isinstance(b, Tensor) else (b, None)
@@ -233,8 +233,8 @@ def primitive(
     def joint_rule(rule):
         rule_of.update(dict.fromkeys([*names, "joint"], rule))
 
-    op.__name__ = forward.__name__.lstrip("_")  # what readers see: `_conv`, behind `conv2d`, is conv
-    op.__signature__ = signature if aux else signature.replace(return_annotation="Tensor")  # what `help` shows
+    op.__name__ = forward.__name__.lstrip("_")  # the name in messages: "conv" for `_conv`
+    op.__signature__ = signature if aux else signature.replace(return_annotation="Tensor")  # for `help`
     op.adds = None
     op.rules = rules
     op.joint_rule = joint_rule
@@ -244,9 +244,9 @@ def primitive(
 def differentiate_through(
     definition: Callable[..., Any], inputs: Sequence[Tensor | None], g: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """Derivatives of `definition(*inputs)` times `g`, recorded: how a fused operation is differentiated more than once.
+    """Recorded derivatives of <g, definition(*inputs)>, by which a fused operation is differentiated more than once.
 
-    When the derivative itself is to be recorded, a rule whose kernel works on arrays calls this with the definition of
+    When the derivative itself has to be recorded, a rule whose kernel works on arrays calls this with the definition of
     its operation in differentiable functions. The result is None for inputs that are None or need no gradient.
     """
     with enable_grad():

@@ -16,9 +16,9 @@ _SCALAR = {bool: np.dtype(bool), int: np.dtype(np.int64), float: _FLOAT32}
 
 
 def promote(args: Sequence[Any], floating: bool = False) -> list[Any]:
-    """Cast the tensors (and arrays) among `args` to PyTorch's common dtype.
+    """Cast the tensors (and arrays) among `args` to their common dtype by PyTorch's rules.
 
-    Tensors with axes decide, then 0-d tensors, then Python numbers, the latter two only if of a higher kind
+    Tensors with axes determine it; 0-d tensors and then Python numbers change it only if they are of a higher kind
     (bool < integer < floating). Arguments of the common dtype and Python numbers are returned unchanged.
     """
     args = [Tensor(a) if is_array(a) else a.item() if isinstance(a, np.generic) else a for a in args]
@@ -40,9 +40,9 @@ def promote(args: Sequence[Any], floating: bool = False) -> list[Any]:
 
 
 def to_common_device(function: str, args: Sequence[Any]) -> list[Any] | None:
-    """The arguments with 0-d NumPy arrays moved to the GPU that others are on; None where nothing has to move.
+    """The arguments with 0-d NumPy arrays moved to the GPU of the others; None where no array has to move.
 
-    A RuntimeError names the devices where larger arrays are on different ones.
+    Raises RuntimeError with the devices where larger arrays are on different ones.
     """
     tensors = [Tensor(a) if is_array(a) else a for a in args]
     devices = {a.device for a in tensors if isinstance(a, Tensor)}

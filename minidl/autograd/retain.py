@@ -1,4 +1,4 @@
-"""What `retain_grad` hangs on a tensor's node: a hook that keeps the gradient."""
+"""The hook of `retain_grad`, which keeps a gradient."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Keep:
-    """Accumulates the gradients of a tensor, which it does not keep alive, in its `.grad`."""
+    """Accumulates the gradients of a tensor in its `.grad`; it holds a weak reference to the tensor."""
 
     def __init__(self, tensor: Any) -> None:
         self.tensor = weakref.ref(tensor)

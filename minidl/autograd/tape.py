@@ -1,7 +1,7 @@
-"""What is recorded: the nodes of the tape, whether operations are recorded at all, and writes in place.
+"""The nodes of the tape, the switches of recording, and writes in place.
 
-Every node carries a creation number. The numbers of outputs are larger than those of their inputs, and this order is all
-that the backward pass (`engine`) needs. `primitive` says how an operation is recorded.
+Every node carries a creation number. The numbers of outputs are larger than those of their inputs, and the backward pass
+(`engine`) follows this order. `primitive` records operations.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
-observer: Any = None  # of every operation and every gradient: detect_anomaly, or the receptive-field analysis
+observer: Any = None  # called for every operation and gradient, by detect_anomaly or the receptive-field analysis
 clock = itertools.count(1)
-hooked: weakref.WeakSet[Leaf] = weakref.WeakSet()  # leaves that have had a hook: they are visited as early as can be
+hooked: weakref.WeakSet[Leaf] = (
+    weakref.WeakSet()
+)  # leaves that have or had a hook: they are visited as early as possible
 
 
 class no_grad:
@@ -42,7 +44,7 @@ class no_grad:
     recording = False
 
     def __init__(self) -> None:
-        self.before: list[bool] = []  # one entry for each `with` block that is open
+        self.before: list[bool] = []  # one entry for each open `with` block
 
     def __enter__(self) -> None:
         self.before.append(mode.recording)
@@ -63,7 +65,7 @@ class no_grad:
 
 
 class _Steps(Generator):
-    """A generator whose every step runs inside the context manager `switch`, and whose consumer does not."""
+    """A generator whose steps run inside the context manager `switch`, unlike the code that consumes it."""
 
     def __init__(self, generator, switch):
         self.generator, self.switch = generator, switch
@@ -89,7 +91,7 @@ def is_grad_enabled() -> bool:
 
 
 class Leaf:
-    """The end of the tape at a tensor that was not computed and requires a gradient."""
+    """The end of the tape at a tensor that requires a gradient and is not the result of an operation."""
 
     __slots__ = ("__weakref__", "hooks", "index", "tensor")
 
@@ -107,7 +109,7 @@ class Node:
     def __init__(
         self, plan: Plan, edges: Sequence[Node | Leaf], shapes: Sequence[Shape], saved: tuple[Any, ...] | None
     ) -> None:
-        self.plan = plan  # the operation, which of its rules to call, and with what
+        self.plan = plan  # the operation, the rules to call, and their arguments
         self.edges = edges  # the Node or Leaf of each argument that needs a gradient
         self.shapes = shapes  # of those arguments
         self.saved = saved  # the values that the rules need; None once freed
@@ -121,7 +123,7 @@ class Node:
 
 
 def at_end(function: Callable[[], None]) -> None:
-    """Called by a hook: call `function()` when the backward pass in hand has visited all nodes, before it stores gradients."""
+    """For hooks: call `function()` when the current backward pass has visited all nodes, before it stores gradients."""
     mode.at_end.append(function)
 
 
@@ -129,7 +131,7 @@ def at_end(function: Callable[[], None]) -> None:
 
 
 class _Writes:
-    """When arrays were last written in place: `times` by the id of the array, `last` of any of them."""
+    """Times of the last in-place writes: `times` by the id of the array, `last` over all arrays."""
 
     times: ClassVar[dict[int, int]] = {}
     last = 0
@@ -139,7 +141,7 @@ writes = _Writes()
 
 
 def touch(array: Array) -> None:
-    """Note an in-place write to `array`, so that a backward pass that needs the old values raises an error."""
+    """Record an in-place write to `array`, so that a backward pass that needs the old values raises an error."""
     array = owner(array)
     if id(array) not in writes.times:
         weakref.finalize(array, writes.times.pop, id(array), None)
@@ -147,7 +149,7 @@ def touch(array: Array) -> None:
 
 
 def owner(array: Array) -> Array:
-    """The array that holds the memory of a view."""
+    """The array that owns the memory of a view."""
     while (base := array.base) is not None and is_array(base):
         array = base
     return array

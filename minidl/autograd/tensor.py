@@ -1,4 +1,4 @@
-"""Tensor: an array, its gradient, and operators that the tape records."""
+"""Tensor: an array with its gradient and its node on the tape."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _DEFAULTS = {"f": np.float32, "i": np.int64}
 
 
 class Tensor(TensorMethods):
-    """An N-dimensional array with its gradient and its place on the tape.
+    """An N-dimensional array with its gradient and its node on the tape.
 
-    `data` is the array, `grad` the accumulated derivative (a Tensor or None), `node` its place on the tape: the operation
-    that made it, a Leaf if it was not computed but requires a gradient, else None. Operators broadcast and promote
-    dtypes as PyTorch's do.
+    `data` is the array, `grad` the accumulated derivative (a Tensor or None), `node` the Node of the operation that computed
+    it, a Leaf if no operation computed it and it requires a gradient, else None. Operators broadcast and promote dtypes as in
+    PyTorch.
 
-    This class holds what needs no differentiable function. The rest (`+`, `reshape`, `to`, indexing, ...) is attached to it
-    by `functional.operators`, and `backward` by `engine`, so that imports run one way; `tensor_methods` declares it.
+    This class has the methods that need no differentiable function. `functional.operators` attaches the others (`+`,
+    `reshape`, `to`, indexing, ...), `engine` attaches `backward`, so that imports run one way; `tensor_methods` declares them.
     """
 
     __slots__ = ("__weakref__", "data", "grad", "node")
@@ -47,7 +47,7 @@ class Tensor(TensorMethods):
         self.grad = None
         self.node = None
 
-    # -- what it is ------------------------------------------------------------------------------------------------
+    # -- properties ------------------------------------------------------------------------------------------------
 
     @property
     def shape(self) -> Shape:
@@ -85,7 +85,7 @@ class Tensor(TensorMethods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made it."""
+        """Whether it is not the result of a recorded operation."""
         return not isinstance(self.node, Node)
 
     def size(self, dim: int | None = None) -> Any:
@@ -107,7 +107,7 @@ class Tensor(TensorMethods):
         return self.data.item()
 
     def numpy(self) -> np.ndarray:
-        """The NumPy array itself (not a copy); an error if a gradient is required, since writes to it are not noticed."""
+        """The NumPy array itself, not a copy; RuntimeError if grad is required, since the tape does not notice writes to it."""
         if self.requires_grad:
             raise RuntimeError("numpy: the tensor requires grad; call detach().numpy()")
         if self.device != "cpu":
@@ -156,7 +156,7 @@ class Tensor(TensorMethods):
             made = f", grad_fn=<{self.node.op.__name__}>"
         return f"tensor({body}{dtype}{made})"
 
-    def __reduce__(self) -> tuple[Any, ...]:  # a copy or a pickle is a leaf with its own place on the tape
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy or a pickle is a new leaf
         if not self.is_leaf:
             raise RuntimeError(
                 f"copy: the result of {self.node.op.__name__} is part of a tape; use detach() or clone()"
@@ -172,11 +172,11 @@ class Tensor(TensorMethods):
     # -- the tape --------------------------------------------------------------------------------------------------
 
     def detach(self) -> Tensor:
-        """The same array, cut off from the tape."""
+        """A Tensor with the same array, without the tape."""
         return Tensor(self.data)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Start or stop recording what is done with this leaf; returns it."""
+        """Start or stop recording operations on this leaf; returns it."""
         self.requires_grad = requires_grad
         return self
 
@@ -189,7 +189,7 @@ class Tensor(TensorMethods):
             raise RuntimeError("register_hook: the tensor does not require grad")
         node = self.node
         hooked.update([node] if isinstance(node, Leaf) else ())
-        last = [h for h in node.hooks or () if isinstance(h, Keep)]  # `retain_grad` keeps what the other hooks leave
+        last = [h for h in node.hooks or () if isinstance(h, Keep)]  # `retain_grad` comes last, after all other hooks
         node.hooks = [*(h for h in node.hooks or () if h not in last), hook, *last]
 
         def remove():
@@ -198,13 +198,13 @@ class Tensor(TensorMethods):
         return remove
 
     def retain_grad(self) -> None:
-        """Accumulate the gradients of this non-leaf in `.grad` as well, after its hooks, in an array of its own."""
+        """Accumulate the gradients of this non-leaf in its `.grad` too, after its hooks, in a separate array."""
         if not self.requires_grad:
             raise RuntimeError("retain_grad: the tensor does not require grad")
         if not self.is_leaf and not any(isinstance(h, Keep) for h in self.node.hooks or ()):
             self.register_hook(Keep(self))
 
-    # -- writing in place (noted, so that a backward that needs the old values can refuse) ---------------------------
+    # -- writing in place (recorded, so that a backward pass that needs the old values raises an error) ----------------
 
     def _write(self, key, value):
         if is_grad_enabled() and self.requires_grad:
@@ -235,11 +235,11 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__  # identity, although == compares elements
 
     def cuda(self) -> Tensor:
-        """On the GPU; see `to`."""
+        """The tensor on the GPU; see `to`."""
         return self.to("cuda")
 
     def cpu(self) -> Tensor:
-        """In NumPy's memory; see `to`."""
+        """The tensor in NumPy's memory; see `to`."""
         return self.to("cpu")
 
     def float(self) -> Tensor:
@@ -270,7 +270,7 @@ class Tensor(TensorMethods):
         if dim is not None:
             dim = axis(function, dim, self.ndim) if self.ndim else axis(function, dim, 0) or None
         if not (self.data.size if dim is None else self.shape[dim]):
-            raise ValueError(f"{function}: nothing to choose from in a tensor of shape {self.shape}")
+            raise ValueError(f"{function}: a tensor of shape {self.shape} has no elements")
         return Tensor(backend.asarray(getattr(self.data, function)(dim)))
 
 
@@ -281,8 +281,8 @@ def _rebuild(data, requires_grad):
 def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: bool = False, device: str | None = None) -> Tensor:
     """A Tensor with a copy of `data` (a number, nested lists, an array or a Tensor).
 
-    It is on `device`, by default on that of `data`. Without `dtype`, Python floats become float32, integers int64,
-    and arrays keep their dtype, as in PyTorch.
+    It is on `device`, by default that of `data`. Without `dtype`, Python floats become float32, integers int64, and arrays keep
+    their dtype, as in PyTorch. Raises ValueError for data that is not rectangular, TypeError for data that is not numeric.
     """
     if isinstance(data, Tensor):
         data = data.data

@@ -1,7 +1,7 @@
 """The operators and methods of Tensor that `functional.operators` attaches, declared for type checkers and editors.
 
-At run time nothing imports this file: Tensor inherits from it while types are checked only, so that imports run one way.
-tests/structure/test_types.py holds it to what is attached.
+Only type checkers import this file, in which Tensor inherits from it; at run time imports run one way.
+tests/structure/test_types.py compares it with the attached methods.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorMethods:
-    """What every Tensor can do besides what its own class defines."""
+    """The attached operators and methods of Tensor."""
 
     __slots__ = ()
 
@@ -173,7 +173,7 @@ class TensorMethods:
         """The same values in another dtype, on another device, or both; see `functional.operators.to`."""
 
     def sum_to(self, size: Sequence[int]) -> Tensor:
-        """The sum over the axes that broadcasting to this shape from `size` adds or enlarges."""
+        """The sum over the axes that broadcasting from `size` to this shape adds or enlarges."""
 
     def backward(
         self, gradient: Tensor | Array | None = None, retain_graph: bool | None = None, create_graph: bool = False

@@ -1,4 +1,4 @@
-"""Which column of the kernel table computes on an array: the type of the array decides, `use` overrides it."""
+"""The choice of the column of kernels for an array: by the type of the array, or by `use`."""
 
 from __future__ import annotations
 
@@ -21,21 +21,19 @@ COLUMNS = ("reference", "cpu", "cudasim")
 
 
 def kernels(x: Any) -> Any:
-    """The module of kernels for the array `x`: CUDA C for CuPy arrays, for NumPy's Numba or the column that `use` names."""
+    """The module of kernels for the array `x`: CUDA C for CuPy arrays, for NumPy arrays Numba or the column chosen by `use`."""
     if isinstance(x, np.ndarray):
         if x.dtype.char in "eg" or not x.dtype.isnative:
-            raise TypeError(f"kernels: there is none for {x.dtype}; needed float32 or float64 in native byte order")
+            raise TypeError(f"kernels: dtype is {x.dtype}; needed float32 or float64 in native byte order")
         return _load(_override.get() or "cpu")
     if xp(x) is np:
-        raise TypeError(
-            f"kernels: there is no column for arrays of type {type(x).__name__}; needed numpy.ndarray or cupy.ndarray"
-        )
+        raise TypeError(f"kernels: array is a {type(x).__name__}; needed numpy.ndarray or cupy.ndarray")
     return _load("cuda")
 
 
 def xp(x: Any) -> Any:
-    """The module that made the array `x`: cupy for CuPy arrays, numpy for everything else."""
-    cupy = sys.modules.get("cupy")  # whoever has a CuPy array has loaded it
+    """The array module of `x`: cupy for CuPy arrays, numpy for everything else."""
+    cupy = sys.modules.get("cupy")  # loaded wherever a CuPy array exists
     return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
 
 
@@ -50,7 +48,7 @@ def asarray(x: Any, dtype: DTypeLike | None = None) -> Any:
 
 
 def like(x: Any, array: Any, dtype: DTypeLike | None = None) -> Any:
-    """`x`, an array or what NumPy can make one of, on the device of `array`."""
+    """`x` (array-like) as an array on the device of `array`."""
     x, module = asarray(x, dtype), xp(array)
     if xp(x) is module:
         return x
@@ -80,5 +78,5 @@ def _load(column):
     except ModuleNotFoundError as error:
         if column != "cpu" or error.name not in ("numba", "llvmlite", "scipy"):
             raise
-        warnings.warn(f"{error.name} is not installed: the slow NumPy reference kernels serve instead", stacklevel=3)
+        warnings.warn(f"{error.name} is not installed: the slow NumPy reference kernels are used instead", stacklevel=3)
         return _load("reference")

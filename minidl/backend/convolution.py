@@ -1,4 +1,4 @@
-"""Which algorithm computes a convolution on the CPU: choose one, or print why one was chosen."""
+"""The algorithm of convolutions on the CPU: choosing one, and explaining the automatic choice."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def conv_algorithm(name: str) -> Iterator[None]:
     and "tiled" for direct_channels and direct_pixels, "zones" for dilated.
 
     Winograd's rounding error is about 1e-5 of the largest value within 6 pixels of a result, the other algorithms' about 1e-7
-    of the terms of each sum. Where an image has a few very large values (1e6 beside 1), choose "direct_channels" to keep their
-    rounding error inside the windows that see them. Results that are not finite stay inside their windows with every algorithm.
+    of the terms of each sum. Where an image has a few very large values (1e6 next to 1), choose "direct_channels", whose
+    rounding errors stay inside the windows that contain them. NaN and infinity do so with every algorithm.
     """
     from ..kernels.cpu.conv import choice as conv
 
@@ -44,17 +44,17 @@ def explain_conv(
     groups: int = 1,
     dtype: DTypeLike = np.float32,
 ) -> str:
-    """Says for conv2d and both its gradients which algorithm the CPU column uses, and why; and why not others.
+    """A text with the CPU column's algorithms for conv2d and both its gradients, and the reasons for and against each.
 
-    A line for each convolution, followed by a line for each refused row of the table (kernels/cpu/conv/choice.py).
-    x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); the rest is as in `functional.conv2d`.
+    A line for each convolution, followed by a line for each rejected row of the table (kernels/cpu/conv/choice.py).
+    x_shape is (N, C, H, W), w_shape (O, C/groups, kh, kw); other arguments as in `functional.conv2d`.
     """
     from ..kernels.cpu.conv import choice as conv
 
     if len(x_shape) != 4 or len(w_shape) != 4 or x_shape[1] != w_shape[1] * groups or w_shape[0] % groups:
         raise ValueError(
-            f"explain_conv: needs x_shape (N, C, H, W) and w_shape (O, C/{groups}, kh, kw) with O divisible by {groups};"
-            f" came {tuple(x_shape)} and {tuple(w_shape)}"
+            f"explain_conv: needed x_shape (N, C, H, W) and w_shape (O, C/{groups}, kh, kw) with O divisible by {groups};"
+            f" got {tuple(x_shape)} and {tuple(w_shape)}"
         )
     pair = lambda value: (value, value) if isinstance(value, int) else tuple(value)
     geometry = Geometry(tuple(w_shape[2:]), pair(stride), pair(padding), pair(dilation), groups)

@@ -1,4 +1,4 @@
-"""The GPU through CuPy: whether there is one, copies to it and back, and what to install where it is missing."""
+"""The GPU through CuPy: availability, copies to it and back, and messages about missing packages."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 _INSTALL = 'pip install "minidl[cuda12]" or "minidl[cuda13]", as the driver\'s CUDA version is (nvidia-smi shows it)'
 
 
-recording = None  # the step that is being recorded (capture.py), told of what a recording must know
+recording = None  # the step that `capture` is recording, or None
 
 
 def refuse(what: str) -> None:
-    """While a step is recorded, a RuntimeError that says why `what` cannot be in it."""
+    """Raise RuntimeError, with the reason `what`, while a step is recorded."""
     if recording is not None:
         raise RuntimeError(f"{what} while it is recorded; do that outside")
 
 
 def why_not() -> str | None:
-    """Why no GPU can be used, or None if one can."""
+    """The reason why no GPU can be used, or None."""
     try:
         import cupy
     except ImportError:
@@ -31,7 +31,7 @@ def why_not() -> str | None:
     try:
         if cupy.cuda.is_available():
             return _cannot_compile(cupy)
-    except Exception as error:  # a driver can fail in ways of its own
+    except Exception as error:  # a driver may raise errors of any type
         return f"CuPy {cupy.__version__} reports {error}"
     return (
         f"CuPy {cupy.__version__} finds no NVIDIA GPU, or no driver for its CUDA version: see nvidia-smi, or {_INSTALL}"
@@ -40,11 +40,11 @@ def why_not() -> str | None:
 
 @functools.cache
 def _cannot_compile(cupy):
-    """None, or what CuPy lacks to compile a kernel and to multiply matrices; tried once, with one line of CUDA C."""
+    """What CuPy lacks to compile a kernel and to multiply matrices, or None; tried once, with one line of CUDA C."""
     try:
         cupy.RawModule(code='extern "C" __global__ void nothing() {}', backend="nvrtc").get_function("nothing")
         cupy.cuda.device.get_cublas_handle()
-    except Exception as error:  # a library that is missing, or headers: CuPy has an exception for each
+    except Exception as error:  # CuPy has a different exception for each missing library or header
         said = (str(error).strip() or type(error).__name__).splitlines()[0]
         major = cupy.cuda.runtime.runtimeGetVersion() // 1000
         return f'CuPy {cupy.__version__} lacks a part of the CUDA toolkit ({said}): pip install "minidl[cuda{major}]"'
@@ -52,7 +52,7 @@ def _cannot_compile(cupy):
 
 
 def make_current(device: str) -> None:
-    """Let "cuda:1" be the GPU that this thread's kernels run on; nothing for "cpu" and "cuda"."""
+    """Make "cuda:1" the GPU of this thread's kernels; no effect for "cpu" and "cuda"."""
     _, index = parse(device)
     if index is not None:
         require(f"device {device!r}").cuda.Device(index).use()
@@ -64,7 +64,7 @@ def is_available() -> bool:
 
 
 def require(what: str) -> Any:
-    """The cupy module; where no GPU can be used, a RuntimeError that says why `what` is not possible."""
+    """The cupy module; raises RuntimeError, naming `what` and the reason, where no GPU can be used."""
     reason = why_not()
     if reason is not None:
         raise RuntimeError(f"{what}: {reason}")
@@ -75,11 +75,11 @@ def require(what: str) -> Any:
 
 @functools.cache
 def kernel(source: str, name: str | None = None, options: tuple[str, ...] = ()) -> Any:
-    """A kernel of your own CUDA C text: called on NumPy arrays it runs on the simulator, on CuPy arrays on the GPU.
+    """A kernel from CUDA C source text: called on NumPy arrays it runs on the simulator, on CuPy arrays on the GPU.
 
-    `minidl.cuh` (T, thread_number, warp_sum, ...) is included for you; `name` is needed if the text holds several kernels.
-    Lines in messages count from the first that is not empty. How texts are written and called is said at the top of
-    `minidl.kernels.cuda`; the simulator needs a C++ compiler.
+    `minidl.cuh` (T, thread_number, warp_sum, ...) is included; `name` is needed if the text contains several kernels.
+    Line numbers in messages count from the first nonempty line. `minidl.kernels.cuda` describes the form of the text and of
+    the call; the simulator needs a C++ compiler.
 
     >>> double = kernel('''
     ... extern "C" __global__ void twice(const T *x, T *y, int n) {
@@ -97,7 +97,7 @@ def kernel(source: str, name: str | None = None, options: tuple[str, ...] = ()) 
     text = f'#include "minidl.cuh"\n#line 1 "text.cu"\n{source.lstrip(chr(10))}'
     names = list(signature.kernels(text, "text.cu"))
     if name is None and len(names) > 1:
-        raise ValueError(f"kernel: the text holds {', '.join(names)}; say which by name=")
+        raise ValueError(f"kernel: the text contains {', '.join(names)}; choose one by name=")
     return loader.Kernel(text, name or names[0], options)
 
 
@@ -105,8 +105,8 @@ def kernel(source: str, name: str | None = None, options: tuple[str, ...] = ()) 
 def watch() -> Iterator[None]:
     """Inside the `with` block the simulator checks every load and store of kernels on NumPy arrays.
 
-    A KernelError names kernel, block, thread and line of an access outside of an array, a read before any write, or a race.
-    About 15x slower; with the environment variable MINIDL_CUDASIM=address a whole program is watched.
+    A KernelError names kernel, block, thread and line of an access outside its array, a read before any write, or a race.
+    Kernels are about 15x slower; the environment variable MINIDL_CUDASIM=address enables the checks for a whole program.
     """
     from ..kernels.cuda.simulator import run
 
@@ -118,14 +118,14 @@ def watch() -> Iterator[None]:
 
 
 def synchronize() -> None:
-    """Wait until the GPU has finished all its work; does nothing where CuPy was never used or found no GPU."""
+    """Wait until the GPU has finished all its work; no effect where CuPy is not in use or finds no GPU."""
     cupy = sys.modules.get("cupy")
     if cupy is not None and cupy.cuda.is_available():
         cupy.cuda.get_current_stream().synchronize()
 
 
 def parse(device: str) -> tuple[str, int | None]:
-    """(kind, index) of "cpu", "cuda" or "cuda:1"; index is None where the current GPU is meant. Else a ValueError."""
+    """(kind, index) of "cpu", "cuda" or "cuda:1"; index is None for the current GPU. ValueError for other names."""
     kind, colon, index = str(device).partition(":")
     if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or not index.isdigit())):
         raise ValueError(f'device must be "cpu", "cuda" or "cuda:1", not {device!r}')
@@ -143,14 +143,14 @@ def device_of(array: Any) -> str:
 
 
 def is_on(array: Any, device: str) -> bool:
-    """Whether the array already is on `device`; "cuda" is any GPU's memory for an array that is on one."""
+    """Whether the array is on `device`; an array on any GPU is on "cuda"."""
     kind, index = parse(device)
     here = device_of(array)
     return here == "cpu" if kind == "cpu" else here != "cpu" if index is None else here == f"cuda:{index}"
 
 
 def move(array: Any, device: str) -> Any:
-    """The array on `device`; itself where it already is there."""
+    """The array on `device`; the array itself if it is there already."""
     if is_on(array, device):
         return array
     kind, index = parse(device)
@@ -165,15 +165,15 @@ def move(array: Any, device: str) -> Any:
 
 
 def to_host(array: Any) -> np.ndarray:
-    """The array, or anything that NumPy can make one of, as a NumPy array: copied from the GPU, else itself."""
+    """`array` (array-like) as a NumPy array: copied from the GPU, else not copied."""
     return array.get() if hasattr(array, "__cuda_array_interface__") else np.asarray(array)
 
 
 class Uploader:
     """Copies nested batches to the GPU on a stream of its own, through page-locked memory, while the GPU computes.
 
-    `start(batch)` begins the copies and returns at once; `finish(ticket)` gives the arrays, ordered before what the
-    current stream does next. Lists, tuples and dictionaries are searched; what is no NumPy array of numbers stays as it is.
+    `start(batch)` begins the copies and returns at once; `finish(ticket)` returns the arrays, ordered before later work
+    of the current stream. Lists, tuples and dictionaries are searched; values other than numeric NumPy arrays are kept.
     """
 
     def __init__(self, device: str = "cuda") -> None:
@@ -189,18 +189,18 @@ class Uploader:
         with self.device:
             computing = self.cupy.cuda.get_current_stream().record()
         with self.device, self.stream:
-            # Memory that Python has dropped comes back here while the GPU may still read it: what is now queued goes first.
+            # CuPy may reuse freed memory here while the GPU still reads it: wait for the work queued so far.
             self.stream.wait_event(computing)
             moved = _walk(batch, functools.partial(self._copy, pinned))
             done = self.stream.record()
         return moved, done, pinned
 
     def finish(self, ticket: Any) -> Any:
-        """The batch on the GPU, ready for whatever the current stream does next."""
+        """The batch on the GPU, ready for later work of the current stream."""
         moved, done, pinned = ticket
         current = self.cupy.cuda.get_current_stream()
         current.wait_event(done)
-        done.synchronize()  # the page-locked memory may go now; the copy began a batch ago
+        done.synchronize()  # afterwards the page-locked memory may be freed
         pinned.clear()
         return moved
 

@@ -1,4 +1,4 @@
-"""Sums over the ranks of arrays on GPUs: NCCL through CuPy, one device a rank, on a stream of its own beside the kernels.
+"""Sums over the ranks of arrays on GPUs: NCCL through CuPy, one device per rank, on a stream beside that of the kernels.
 
 It has never run: no machine with two GPUs was at hand.
 """
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class _Sum:
-    """A sum under way on the communication stream."""
+    """A running sum on the communication stream."""
 
     def __init__(self, done: Any, compute: Any) -> None:
         self.done, self.compute = done, compute
 
     def test(self) -> bool:
-        """Whether the GPU has finished it."""
+        """Whether the GPU has finished the sum."""
         return bool(self.done.done)
 
     def wait(self) -> None:
-        """Let the kernels that are launched from now on come after the sum; the CPU does not wait."""
+        """Order later kernels after the sum; the CPU does not wait."""
         self.compute.wait_event(self.done)
 
 
@@ -42,7 +42,7 @@ def start_sum(ranks: Any, array: Any) -> _Sum:
     kinds = {"float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64, "int64": nccl.NCCL_INT64}
     communicator, stream = _communicator(ranks)
     compute = cupy.cuda.get_current_stream()
-    stream.wait_event(compute.record())  # what the array holds is computed first
+    stream.wait_event(compute.record())  # the array's content is computed first
     pointer = array.data.ptr
     communicator.allReduce(pointer, pointer, array.size, kinds[array.dtype.name], nccl.NCCL_SUM, stream.ptr)
     return _Sum(stream.record(), compute)

@@ -1,4 +1,4 @@
-"""The library's one random generator: initialisation and dropout draw from it, checkpoints store it."""
+"""The library's random generator, for initialisation and dropout; checkpoints store its state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def generator() -> np.random.Generator:
 
 
 def manual_seed(seed: int) -> None:
-    """Start the generator again from `seed`."""
+    """Restart the generator from `seed`."""
     _generator.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
 
@@ -29,5 +29,5 @@ def get_rng_state() -> Mapping[str, Any]:
 
 
 def set_rng_state(state: Mapping[str, Any]) -> None:
-    """Continue from a state that `get_rng_state` gave."""
+    """Restore a state from `get_rng_state`."""
     _generator.bit_generator.state = state

@@ -1,7 +1,7 @@
-"""The processes of an MPI run: who this one is, sums over all of them, and an end of all when one fails.
+"""The processes of an MPI run: this process's rank, sums over all ranks, and the end of all when one fails.
 
 `mpiexec -n 4 python script.py` starts four processes, ranks 0 to 3. `world()` gives this process's `Ranks`; outside mpiexec it
-is `ALONE`, one rank, whose sums are their arguments. mpi4py loads only where an MPI launcher started the process.
+is `ALONE`, one rank, whose sums are their arguments. mpi4py is loaded only in processes started by an MPI launcher.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from . import xp
 T = TypeVar("T")
 S = TypeVar("S", bound=Any)  # list, range or array
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Open MPI, MPICH and Intel MPI, MPICH's hydra
-EAGER = 2e-4  # seconds of looking without a pause before a wait sleeps between looks
+EAGER = 2e-4  # seconds of polling without a pause, after which a wait sleeps between polls
 
 
 class Ranks:
@@ -33,7 +33,7 @@ class Ranks:
         self._comm = comm
         if comm is not None:
             self.rank, self.size = comm.rank, comm.size
-            self._gradients = comm.Dup()  # sums that are still under way do not mix with those of `sum`
+            self._gradients = comm.Dup()  # a separate channel, so that running sums do not mix with those of `sum`
 
     def sum(self, array: Array) -> Array:
         """The sum of the ranks' arrays, all of one shape and dtype, as a new array; every rank gets the same bits."""
@@ -45,7 +45,7 @@ class Ranks:
     def start_sum(self, array: Array, ordered: bool = False) -> Any:
         """Begin to sum the contiguous `array` over the ranks, in place: an object with `test()` and `wait()`.
 
-        Until then the array must not be touched. `ordered`: on the channel of `sum`, not on that of the gradients.
+        The array must not be used before `wait()` returns. `ordered`: on the channel of `sum`, not on that of the gradients.
         """
         if xp(array) is not np:
             from .nccl import start_sum
@@ -78,12 +78,12 @@ class Ranks:
         return items[n * self.rank // self.size : n * (self.rank + 1) // self.size]
 
     def barrier(self) -> None:
-        """Wait until every rank is here."""
+        """Wait until every rank has called this function."""
         self.any(False)
 
     @contextlib.contextmanager
     def first(self) -> Iterator[None]:
-        """Rank 0 runs the block before the others do: it downloads or makes what they find."""
+        """Rank 0 runs the block before the others, for example to download files."""
         if self.rank:
             self.barrier()
         yield
@@ -91,7 +91,7 @@ class Ranks:
             self.barrier()
 
     def _blocking(self, function, value):
-        self.barrier()  # waits without taking a processor from the ranks that are still busy
+        self.barrier()  # waits without occupying a processor that other ranks need
         self.waiting = True
         try:
             return function(value)
@@ -106,17 +106,17 @@ class Ranks:
 
 
 class _Request:
-    """A sum under way."""
+    """A running sum."""
 
     def __init__(self, ranks: Ranks, request: Any) -> None:
         self.ranks, self.request = ranks, request
 
     def test(self) -> bool:
-        """Whether it is done; looking is also what moves it on."""
+        """Whether the sum is complete; MPI makes progress during this call."""
         return self.request.Test()
 
     def wait(self) -> None:
-        """Return when it is done. The waiting thread sleeps between looks, so that other ranks have its processor."""
+        """Return when the sum is complete; the thread sleeps between polls, so that other ranks can use its processor."""
         self.ranks.waiting = True
         start = time.perf_counter()
         while not self.request.Test():
@@ -129,7 +129,7 @@ ALONE = Ranks()
 
 
 def launched() -> int:
-    """How many processes the launcher says it started; 1 outside mpiexec and srun."""
+    """The number of processes started by the launcher; 1 outside mpiexec and srun."""
     sizes = [os.environ.get(name, "") for name in SIZES]
     if "PMI_RANK" in os.environ or "PMIX_RANK" in os.environ:
         sizes.append(os.environ.get("SLURM_NTASKS", ""))
@@ -137,7 +137,7 @@ def launched() -> int:
 
 
 def launched_rank() -> int:
-    """Which of these processes this is, as far as the launcher says."""
+    """The number of this process, from the launcher's variables."""
     numbers = (os.environ.get(name, "") for name in ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"))
     return max((int(number) for number in numbers if number.isdigit()), default=0)
 
@@ -186,7 +186,7 @@ def _share_cores(neighbours):
 
 
 def _end_all(ranks, kind, error, trace):
-    """An exception that nobody catches ends all ranks: the others would wait for this one for ever."""
+    """Exception hook: an uncaught exception ends all ranks, which would otherwise wait for this one for ever."""
     if issubclass(kind, KeyboardInterrupt):
         return sys.__excepthook__(kind, error, trace)
     print(f"rank {ranks.rank} of {ranks.size}:", file=sys.stderr)
@@ -197,7 +197,7 @@ def _end_all(ranks, kind, error, trace):
 def fail(text: str, code: int) -> int:
     """Print why this process ends, and return its exit code; among several ranks, name this one and end the others.
 
-    Ranks other than 0 wait a moment first, so that what is wrong on all of them is said once.
+    Ranks other than 0 wait a moment first, so that an error on all ranks is printed once.
     """
     if world.cache_info().currsize and (ranks := world()).size > 1:
         if ranks.rank:

@@ -1,4 +1,4 @@
-"""Files that may come from strangers: read as data, whole, from regular files, with errors that name the file."""
+"""Readers of untrusted files: only regular files, read completely and as data, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..typing import Array, PathLike
 
 
 def read_bytes(path: PathLike) -> bytes:
-    """The content of a regular file. ValueError for a pipe or a device, which may never end; OSError as `open` raises it."""
+    """The content of a regular file. ValueError for a pipe or a device, which may be endless; OSError as from `open`."""
     if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-        raise ValueError(f"{os.fspath(path)} is a pipe or a device; a file is needed")
+        raise ValueError(f"{os.fspath(path)} is a pipe or a device; needed a file")
     with open(path, "rb") as file:
         return file.read()
 
 
 def read_text(path: PathLike) -> str:
-    """The text in a file, UTF-8 with or without a byte-order mark. ValueError, naming the file, where it is no UTF-8."""
+    """The text in a file, UTF-8 with or without a byte-order mark. ValueError, naming the file, where it is not UTF-8."""
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -31,7 +31,7 @@ def read_text(path: PathLike) -> str:
 
 
 def read_json(path: PathLike) -> Any:
-    """What a JSON file holds. ValueError, naming the file, where it is no JSON, no UTF-8, or nested too deeply."""
+    """The content of a JSON file. ValueError, naming the file, where it is not JSON, not UTF-8, or nested too deeply."""
     try:
         return json.loads(read_bytes(path).decode("utf-8-sig"))
     except RecursionError as error:
@@ -41,7 +41,7 @@ def read_json(path: PathLike) -> Any:
 
 
 def read_npy(path: PathLike) -> Array:
-    """The array of numbers in a .npy file. ValueError, naming the file, where it holds something else, or not all of it."""
+    """The array of numbers in a .npy file. ValueError, naming the file, for other content or a truncated file."""
     content = io.BytesIO(read_bytes(path))
     try:
         version = np.lib.format.read_magic(content)
@@ -56,5 +56,5 @@ def read_npy(path: PathLike) -> Array:
             raise ValueError(f"its header says {shape} of {dtype}, but {came} bytes follow")
         content.seek(0)
         return np.lib.format.read_array(content, allow_pickle=False)
-    except Exception as error:  # NumPy's parser of headers raises errors of many kinds
-        raise ValueError(f"{os.fspath(path)} is no .npy array: {error or type(error).__name__}") from error
+    except Exception as error:  # NumPy's parser of headers raises errors of many types
+        raise ValueError(f"{os.fspath(path)} is not a .npy array: {error or type(error).__name__}") from error

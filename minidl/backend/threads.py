@@ -4,14 +4,14 @@ from __future__ import annotations
 
 
 def set_num_threads(n: int) -> None:
-    """Lets CPU kernels that this thread calls use n threads; NumPy's own threads stay as they are."""
+    """Set the number of threads of CPU kernels called from this thread; NumPy's own threads are not affected."""
     from ..kernels.cpu.runtime import threads
 
     threads.set_num_threads(n)
 
 
 def get_num_threads() -> int:
-    """How many threads CPU kernels called from this thread use."""
+    """The number of threads of CPU kernels called from this thread."""
     from ..kernels.cpu.runtime import threads
 
     return threads.get_num_threads()

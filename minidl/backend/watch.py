@@ -1,4 +1,4 @@
-"""A rank that hangs is noticed: every rank tells the next one each second that it lives, and what it is doing."""
+"""Detection of hanging ranks: every rank regularly sends its state to the next one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DONE = 2.0  # in place of "waiting": this rank has finished
 
 
 class Watch(threading.Thread):
-    """Sends (processor seconds used, waiting for others or not) to the next rank; judges the one before by what it sends.
+    """Sends (processor seconds used, whether it waits for others) to the next rank, and checks the messages of the one before.
 
-    The rank before is taken to hang when it has been silent for `patience` seconds (stopped, swapped out, off the network),
-    or when this rank waits and that one neither waits nor has used the processor for so long (a read that does not end, a
-    lock). Then a line names it and all ranks end. A loop that computes for ever is not noticed. `patience` is 7, or
-    what the environment variable MINIDL_PATIENCE says: raise it where disks pause for longer.
+    The rank before counts as hanging when it has sent nothing for `patience` seconds (stopped, swapped out, disconnected),
+    or when this rank waits and that one has for so long neither waited nor used the processor (an endless read, a
+    lock). Then a message names it and all ranks end. An endless computation is not detected. `patience` is 7, or the value of
+    the environment variable MINIDL_PATIENCE: raise it where disks pause for longer.
     """
 
     def __init__(self, ranks: Any, comm: Any) -> None:
@@ -33,7 +33,7 @@ class Watch(threading.Thread):
         atexit.register(self.close)
 
     def run(self) -> None:
-        heard = progressed = time.monotonic()  # when the rank before last sent, and last waited or computed
+        heard = progressed = time.monotonic()  # times of the last message of the rank before, and of its last progress
         used, finished, sent = -1.0, False, None
         news = np.empty(2)
         while not self.ended.wait(PERIOD):
@@ -58,7 +58,7 @@ class Watch(threading.Thread):
         self.ranks.abort(1)
 
     def close(self) -> None:
-        """Tell the next rank that this one has finished: it is not to be missed."""
+        """Tell the next rank that this one has finished, so that its silence is no error."""
         self.ended.set()
         self.join()
         self.comm.Isend(np.array([0.0, DONE]), self.after)
@@ -72,6 +72,6 @@ def processor_seconds() -> float:
             with open(f"/proc/{child.pid}/stat") as file:
                 user, system = file.read().rpartition(")")[2].split()[11:13]
             seconds += (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-        except OSError:  # no /proc, or the worker has ended: its work counts as going on
+        except OSError:  # no /proc, or the worker has ended
             seconds += time.monotonic()
     return seconds

@@ -1,4 +1,4 @@
-"""What is timed, as data. Targets are PyTorch's time over ours, float32, on two cores."""
+"""The benchmark's cases as data. Targets are ratios of PyTorch's time to minidl's, float32, on two cores."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -9,7 +9,7 @@ PARTS = (FORWARD, DATA, WEIGHT)
 
 
 class Target(NamedTuple):
-    """What a group has to reach: geometric mean and least of its ratios."""
+    """Targets of a group: the geometric mean and the least of its ratios."""
 
     mean: float
     least: float
@@ -30,10 +30,10 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the table: `op` with `params` is what the libraries build, `part` of it what they run.
+    """One row of the table: the libraries build `op` with `params`, and run `part` of it.
 
-    quick: belongs to `--quick`. target: least ratio, where it is not its group's. clock: "wall" or "cpu" time.
-    count: operations in one call, by which its time is divided. chance: its results are random (dropout).
+    quick: part of `--quick`. target: least ratio, where it differs from the group's. clock: "wall" or "cpu" time.
+    count: operations in one call, by which its time is divided. chance: whether its results are random (dropout).
     """
 
     group: str
@@ -53,7 +53,7 @@ class Case:
 
 
 def conv(N, channels, H, kernel, stride=1, padding=0, dilation=1, groups=1):
-    """Parameters of a convolution of N square images of height H; channels are those that come in and that leave."""
+    """Parameters of a convolution of N square images of height H; channels is (input channels, output channels)."""
     C, O = channels
     return {
         "N": N, "C": C, "O": O, "H": H, "W": H, "kernel": kernel, "stride": stride, "padding": padding,
@@ -108,7 +108,7 @@ def _conv():
 
 
 def _transposed():
-    """Parameters are those of the convolution that is transposed: O channels come in, C leave, H and W are the result's."""
+    """Parameters are those of the transposed convolution's adjoint: O input and C output channels; H and W are the result's."""
     op, up = "conv_transpose", PARTS
     return [
         *_rows("transposed", "2x2 stride 2 128>64 ch to 128² N=2", op, conv(2, (64, 128), 128, 2, 2), up, (FORWARD,)),

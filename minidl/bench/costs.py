@@ -1,7 +1,7 @@
-"""Arithmetic and traffic of a case: the flops of its definition, and the bytes that must move at the very least.
+"""Arithmetic and memory traffic of a case: the flops of its definition, and the least number of bytes to move.
 
-Flops count a multiply-add as two and are those of the direct method: an algorithm that needs fewer multiplies, as
-Winograd's does, may well exceed the machine's peak in this currency. Bytes count every input once and every output once.
+Flops count a multiply-add as two and are those of the direct method: an algorithm with fewer multiplications, such as
+Winograd's, may exceed the machine's peak by this count. Bytes count every input and every output once.
 """
 
 import math
@@ -21,7 +21,7 @@ def cost(case):
 
 
 def conv_cost(p, part=FORWARD):
-    """Every part of a convolution multiplies as often, and touches the same three arrays."""
+    """Forward and both gradients have the same number of multiplications and the same three arrays."""
     Ho, Wo = geometry(p).output_size((p["H"], p["W"]))
     x, y = p["N"] * p["C"] * p["H"] * p["W"], p["N"] * p["O"] * Ho * Wo
     w = p["O"] * (p["C"] // p["groups"]) * p["kernel"] ** 2
@@ -157,14 +157,14 @@ def _roi_align(p, part):
 
 
 def _crf(p, part):
-    """Splats to simplices of 3 corners (position) and of 6, and slices; not the blurs, whose number the image decides."""
+    """Splats to simplices of 3 corners (position) and of 6, and slices; without the blurs, whose cost depends on the image."""
     beliefs = p["iterations"] * p["C"] * p["H"] * p["W"]
     return 2 * 2 * (3 + 6) * beliefs, 3 * FLOAT * beliefs  # reads the unary and the beliefs, writes the beliefs
 
 
 def _network(convs):
     def count(p, part):
-        """Convolutions only; a training step has two gradients more, but none to the image."""
+        """Convolutions only; a training step adds both gradients, except that of the image."""
         costs = [conv_cost(c) for c in convs(p)]
         flops, moved = (sum(column) for column in zip(*costs))
         if part != "inference":

@@ -1,6 +1,6 @@
-"""What this machine can do: matrix products and copies, with one thread, with all, on a GPU. Each in a fresh process.
+"""Rates of this machine for matrix products and copies, with one thread, all threads, or a GPU, each in a fresh process.
 
-Start by hand: python -m minidl.bench.floors THREADS DEVICE (with OPENBLAS_NUM_THREADS and its like set to THREADS, and
+By hand: python -m minidl.bench.floors THREADS DEVICE (with OPENBLAS_NUM_THREADS and similar variables set to THREADS, and
 CUPY_TF32=1 for the tensor cores).
 """
 
@@ -17,7 +17,7 @@ from ..backend import cuda
 from .peers import environment
 
 SIDE, MEGABYTES, SECONDS = 1536, 64, 1.0
-GPU_SIDE, GPU_MEGABYTES = 8192, 1024  # large beside launches and caches
+GPU_SIDE, GPU_MEGABYTES = 8192, 1024  # large enough that launches and caches do not matter
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Floors:
     copy: float
 
     def seconds(self, flops, moved):
-        """No less time than this is needed, unless an algorithm does with less arithmetic."""
+        """The least time for so many flops and bytes; an algorithm with less arithmetic may be faster."""
         return max(flops / self.sgemm, moved / self.copy)
 
     def bound_by_arithmetic(self, flops, moved):
@@ -36,7 +36,7 @@ class Floors:
 
 
 def floors(threads, device="cpu"):
-    """Floors with that many threads, measured in a process of its own, whose BLAS has just as many; or those of a GPU."""
+    """Floors for this number of threads, measured in a separate process whose BLAS has the same number; or those of a GPU."""
     command = [sys.executable, "-m", "minidl.bench.floors", str(threads), device]
     answer = subprocess.run(command, env=environment(threads), capture_output=True, text=True, check=False)
     if answer.returncode:
@@ -45,7 +45,7 @@ def floors(threads, device="cpu"):
 
 
 def best(call, seconds=SECONDS):
-    """The shortest of many runs: a floor is what the machine does undisturbed."""
+    """The shortest time of many runs, which other programs disturb least."""
     end, shortest = time.perf_counter() + seconds, float("inf")
     while time.perf_counter() < end:
         start = time.perf_counter()
@@ -55,14 +55,14 @@ def best(call, seconds=SECONDS):
 
 
 def sgemm():
-    """Operations a second of NumPy's float32 matrix product, with the threads that BLAS was given."""
+    """Operations per second of NumPy's float32 matrix product, with BLAS's threads."""
     a = np.random.default_rng(0).standard_normal((SIDE, SIDE), np.float32)
     b, c = a.copy(), np.empty_like(a)
     return 2 * SIDE**3 / best(lambda: np.matmul(a, b, out=c))
 
 
 def copy(threads):
-    """Each thread copies its own share; NumPy lets go of the interpreter lock meanwhile."""
+    """Bytes per second of a copy in which each thread copies its own share; NumPy releases the GIL during a copy."""
     a = np.ones((threads, MEGABYTES * 2**20 // 4 // threads), np.float32)
     b = np.zeros_like(a)
     with ThreadPoolExecutor(threads) as pool:

@@ -1,4 +1,4 @@
-"""The arrays that every library gets: the same numbers, from the parameters of a case alone."""
+"""The input arrays, which are the same for every library and depend on the parameters of a case alone."""
 
 import math
 import zlib
@@ -56,6 +56,6 @@ def parameter(name, shape):
 
 
 def fingerprint(arrays):
-    """Mean and root mean square of each array: what two libraries' results have to agree in."""
+    """Mean and root mean square of each array, by which the results of two libraries are compared."""
     flat = [np.asarray(a, np.float64).ravel() for a in arrays]
     return [[float(a.mean()), float(np.sqrt(np.mean(a * a)))] for a in flat]

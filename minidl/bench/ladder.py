@@ -14,7 +14,7 @@ ADDS = {
     "im2col": "one matrix product: vectors of pixels",
     "packed": "blocks that fit the caches",
     "micro_kernel": "accumulators in registers",
-    "implicit_gemm": "im2col's matrix is packed block by block, never stored",
+    "implicit_gemm": "im2col's matrix is packed block by block, never stored as a whole",
     "winograd": "a quarter of the multiplications",
 }
 

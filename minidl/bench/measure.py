@@ -1,4 +1,4 @@
-"""Rounds and medians: the libraries take turns, so that whatever else the machine does affects all of them equally."""
+"""Rounds and medians: the libraries run alternately, so that other programs affect all of them equally."""
 
 import math
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from statistics import median
 
 from .peers import OURS
 
-LEAST = 0.02  # seconds that one measurement takes at least
-HOPELESS = 1.6  # a variant that took this many times the best's time in three trials is not timed further
+MIN_SECONDS = 0.02  # seconds that one measurement takes at least
+HOPELESS = 1.6  # a variant that takes this many times the best one's time in three trials is not timed further
 TOLERANCE = 1e-3
 
 
@@ -18,26 +18,26 @@ class Result:
     case: object
     seconds: dict = field(default_factory=dict)  # {library: [seconds]}
     variant: dict = field(default_factory=dict)  # {library: name}
-    disagrees: list = field(default_factory=list)  # libraries whose results are not ours
+    disagrees: list = field(default_factory=list)  # libraries whose results differ from minidl's
 
     def time(self, library=OURS):
         """Median over the rounds."""
         return median(self.seconds[library])
 
     def ratio(self, library):
-        """Median over the rounds of their time over ours: both times of a ratio saw the machine in one state."""
+        """Median over the rounds of the library's time over minidl's; both times of a ratio are from the same round."""
         return median(theirs / ours for theirs, ours in zip(self.seconds[library], self.seconds[OURS]))
 
     def fastest(self, library):
-        """Their fastest round over ours: steadier than the medians where other programs keep the machine busy."""
+        """The library's fastest round over minidl's: less noisy than the medians on a busy machine."""
         return min(self.seconds[library]) / min(self.seconds[OURS])
 
 
 def measure(case, peers, rounds):
-    """Build the case in every process, choose how many calls make up a measurement, then take turns."""
+    """Build the case in every process, choose the number of calls per measurement, then measure round by round."""
     request = {"op": case.op, "part": case.part, "params": case.params}
     built = {peer: peer.ask("build", **request)["variants"] for peer in peers}
-    built = {peer: variants for peer, variants in built.items() if variants}  # not every library has every case
+    built = {peer: variants for peer, variants in built.items() if variants}  # some libraries lack some cases
     result = Result(case)
     ours = built[peers[0]]
     for peer, variants in built.items():
@@ -58,12 +58,12 @@ def measure(case, peers, rounds):
 
 
 def _calibrate(peer, variants):
-    """(peer, variant, seconds per call) of the variants that have a chance to be the best."""
+    """(peer, variant, seconds per call) of the variants that may be the best."""
     best = {}
     for variant in variants:
         seconds = peer.ask("time", variant=variant, calls=1)["wall"]
-        if seconds < LEAST:  # enough calls that the clock's own cost and resolution do not matter
-            calls = max(1, int(LEAST / 3 / max(seconds, 1e-6)))
+        if seconds < MIN_SECONDS:  # enough calls that the clock's cost and resolution are negligible
+            calls = max(1, int(MIN_SECONDS / 3 / max(seconds, 1e-6)))
             seconds = min(peer.ask("time", variant=variant, calls=calls)["wall"] / calls for _ in range(2))
         elif seconds < 1:
             seconds = min(seconds, *(peer.ask("time", variant=variant, calls=1)["wall"] for _ in range(2)))
@@ -74,13 +74,13 @@ def _calibrate(peer, variants):
 
 
 def _equal(turns):
-    """(peer, variant, calls) such that all measurements take equally long: a busy machine interrupts long ones more often."""
-    span = max(LEAST, *(seconds for *_, seconds in turns))
+    """(peer, variant, calls) such that all measurements take equally long, since longer ones are interrupted more often."""
+    span = max(MIN_SECONDS, *(seconds for *_, seconds in turns))
     return [(peer, variant, max(1, round(span / seconds))) for peer, variant, seconds in turns]
 
 
 def _agree(one, other):
-    """Whether two fingerprints are those of equal results, up to rounding."""
+    """Whether two fingerprints agree up to rounding."""
     if len(one) != len(other):
         return False
     scale = [max(abs(rms), 1e-12) for _, rms in other]

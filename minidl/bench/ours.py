@@ -1,6 +1,6 @@
-"""How minidl does each case: kernels of the device's column on arrays; whole steps through nn, models and optim.
+"""Minidl's implementation of each case: kernels on arrays; whole steps by nn, models and optim.
 
-Every function takes (params, part) and returns {variant: call}; `call()` does the work once and returns its results.
+Every function takes (params, part) and returns {variant: call}; `call()` runs the case once and returns its results.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ device = "cpu"
 
 
 def start(threads, where="cpu"):
-    """Choose the device and its kernels: Numba's threads (those of BLAS were set by the environment), TF32 on a GPU."""
+    """Choose the device and set Numba's threads (the environment sets those of BLAS), or TF32 on a GPU."""
     global K, device
     device = where
     if where != "cpu":
@@ -185,7 +185,7 @@ def _optimizer(make):
 
 
 def load(model):
-    """The recipe's parameters into a network, on the device."""
+    """Write the parameters of `inputs.parameter` into a network, on the device."""
     for name, p in model.named_parameters():
         p.data[...] = parameter(name, p.shape)
     return model.to(device)
@@ -250,7 +250,7 @@ def roi_align(p, part):
 
 
 def dense_crf(p, part):
-    """Mean-field inference of the dense CRF, on a lattice that is there already or is built for it."""
+    """Mean-field inference of the dense CRF, without or with the construction of the lattice."""
     image = cuda.move(inputs.picture(p), device)
     unary, given = images(p | {"N": 1}, 0)[0], crf.DenseCRF(image)
 

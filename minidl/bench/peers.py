@@ -1,4 +1,4 @@
-"""The other end of the pipes: one process per library, asked one at a time."""
+"""The parent's side of the pipes: one process per library, one request at a time."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ BLAS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MA
 
 
 def check(peers):
-    """Refuse peers that are unknown or not installed."""
+    """Raise an error for peers that are unknown or not installed."""
     for name in peers:
         if name not in PEERS:
             raise ValueError(f"bench: --peer {name} is unknown; there are {', '.join(PEERS)}")
@@ -27,12 +27,12 @@ def check(peers):
 
 
 def environment(threads):
-    """This process's environment with the number of threads in every name that a library reads, and TF32 in cuBLAS."""
+    """This process's environment with the number of threads in every variable that a library reads, and TF32 for cuBLAS."""
     return os.environ | {name: str(threads) for name in (*BLAS, "NUMBA_NUM_THREADS")} | {"CUPY_TF32": "1"}
 
 
 class Peer:
-    """A library in a process of its own; `ask` sends a request and waits for the answer."""
+    """A library in a separate process; `ask` sends a request and waits for the answer."""
 
     def __init__(self, name, threads, device="cpu"):
         self.name = name
@@ -46,7 +46,7 @@ class Peer:
             raise
 
     def ask(self, do, **request):
-        """The answer to a request; a failure in the worker is an error here."""
+        """The answer to a request; raises RuntimeError for an error in the worker."""
         try:
             self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             return self._answer()
@@ -80,12 +80,12 @@ class Peer:
 
 
 def versions(peers, device="cpu"):
-    """ "minidl 0.1.0, numpy 2.4, ..." of what takes part."""
+    """ "minidl 0.1.0, numpy 2.4, ..." of all libraries in the comparison."""
     names = ("minidl", "numpy", "numba", "scipy", *peers)
     text = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     if device == "cpu":
         return text
-    cupy = cuda.require(f"--device {device}")  # its package has many names
+    cupy = cuda.require(f"--device {device}")  # CuPy's package has several names
     toolkit, driver = (
         f"{v // 1000}.{v % 1000 // 10}"
         for v in (cupy.cuda.runtime.runtimeGetVersion(), cupy.cuda.runtime.driverGetVersion())

@@ -1,4 +1,4 @@
-"""The table, the verdicts, the CSV file and the points of the roofline."""
+"""The table, the comparison with the targets, the CSV file and the points of the roofline."""
 
 import csv
 import io
@@ -30,18 +30,18 @@ def machine(threads, device="cpu"):
 
 
 def header(threads, peers, roofs, device="cpu"):
-    """What was measured where, with what; `roofs` are floors by what they were measured with."""
+    """The header of the table: machine, versions and floors; `roofs` is {description: Floors}."""
     lines = [time.strftime("%Y-%m-%d  ") + machine(threads, device), versions(peers, device)]
     for name, roof in roofs.items():
         lines.append(f"{name}: sgemm {roof.sgemm / 1e9:.0f} GFLOP/s, copy {roof.copy / 1e9:.1f} GB/s (read + write)")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0
     if load > 1:
-        lines.append(f"other programs are running (load {load:.1f}): times are too long, and ratios are rough")
+        lines.append(f"other programs are running (load {load:.1f}): times are too long, and ratios are inaccurate")
     return "\n".join(lines)
 
 
 def row(result, floors):
-    """One line of the table as a dictionary; rates are of the definition's arithmetic and least traffic."""
+    """One line of the table as a dictionary; rates count the definition's arithmetic or the least traffic."""
     case, seconds = result.case, result.time()
     flops, moved = cost(case)
     arithmetic = floors.bound_by_arithmetic(flops, moved)
@@ -90,7 +90,7 @@ def _number(ms):
 
 
 def verdict(results, group, peer, device="cpu"):
-    """Geometric mean and least ratio of a group, on a CPU beside their targets; for whole steps each case has its own."""
+    """Geometric mean and least ratio of a group, on a CPU with their targets; each whole step has a target of its own."""
     results = [result for result in results if result.case.group == group and peer in result.seconds]
     if not results:
         return f"{group}: {PEERS[peer]} has none of these cases"
@@ -118,7 +118,7 @@ def _met(reached):
 
 
 def memory_table(memory):
-    """Peaks of the U-Net training step: what a step adds to the imported library, and all of it."""
+    """Peak memory of the U-Net training step: beyond the imported library, and in total."""
     lines = [f"peak memory of the U-Net training step{'beyond imports':>24}{'all':>9}  (MB)"]
     for name, used in memory.items():
         extra = used["peak"] - used["imported"]
@@ -130,7 +130,7 @@ def memory_table(memory):
 
 
 def write_csv(path, rows, where):
-    """All columns of all rows; `where` (machine, versions) stands in each, so that files can be joined."""
+    """Write all columns of all rows; each row includes `where` (machine, versions), so that files can be concatenated."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [*dict.fromkeys(name for row in rows for name in row), *where])
     writer.writeheader()

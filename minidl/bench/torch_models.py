@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, layer by layer and name by name, so that one recipe fills both."""
+"""The same networks in PyTorch, with the same layers and names, so that both get the same parameters."""
 
 from itertools import pairwise
 
@@ -42,7 +42,7 @@ def _double(inputs, outputs):
 
 
 class Features(nn.Module):
-    """The convolutions and pools of VGG; returns what each pool gives."""
+    """The convolutions and pools of VGG; returns the output of each pool."""
 
     def __init__(self, channels, blocks):
         super().__init__()
@@ -120,7 +120,7 @@ class DeepLabV3Plus(nn.Module):
         for expansion, width, count, step in SETTING:
             for k in range(count):
                 stride = step if k == 0 and reach < 16 else 1
-                dilation = 2 if width == 320 or (width == 160 and k) else 1  # from the stride that is not taken
+                dilation = 2 if width == 320 or (width == 160 and k) else 1  # in place of a stride
                 reach *= stride
                 layers.append(InvertedResidual(channels, width, stride, expansion, dilation))
                 channels = width

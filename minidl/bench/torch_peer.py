@@ -1,6 +1,6 @@
-"""How PyTorch does each case, in both of its memory layouts, each gradient asked for alone and without autograd.
+"""PyTorch's implementation of each case, in both memory layouts; gradients are computed singly and without autograd.
 
-Every function takes (params, part) and returns {variant: call}, like `ours`; {} where there is no such thing.
+Every function takes (params, part) and returns {variant: call}, as in `ours`; {} where PyTorch lacks the case.
 """
 
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""PyTorch on the chosen device: threads or GPU, arrays to it and back, both memory layouts."""
+"""PyTorch on the chosen device: threads or GPU, transfer of arrays, memory layouts."""
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ def start(threads, where="cpu"):
 
 
 def synchronize():
-    """Wait until the GPU has done all that it was given; nothing on the CPU."""
+    """Wait until the GPU has finished all its work; no effect on the CPU."""
     if device != "cpu":
         torch.cuda.synchronize()
 
@@ -40,7 +40,7 @@ def numbers(results):
 
 
 def layouts(build, *arrays):
-    """{layout: call} where `build(*tensors)` makes the call; tensors of four axes take the layout, others stay."""
+    """{layout: call}, with calls from `build(*tensors)`; only tensors of four axes are converted to the layout."""
     calls = {}
     for name, layout in LAYOUTS.items():
         tensors = [put(a) for a in arrays]

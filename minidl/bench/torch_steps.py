@@ -10,7 +10,7 @@ from .torch_place import LAYOUTS, put
 
 
 def optimizer(make):
-    """The builder of one step of the optimiser that `make` makes, in both of its implementations."""
+    """The builder of one step of the optimiser from `make`, in both of PyTorch's implementations."""
 
     def build(p, part):
         calls = {}
@@ -26,7 +26,7 @@ def optimizer(make):
 
 
 def load(model):
-    """The recipe's parameters into a network."""
+    """Write the parameters of `inputs.parameter` into a network."""
     with torch.no_grad():
         for name, p in model.named_parameters():
             p.copy_(torch.from_numpy(parameter(name, tuple(p.shape))))
@@ -34,7 +34,7 @@ def load(model):
 
 
 def _models(make, p, part):
-    """Both layouts; each network is made at its first use, so that it takes no memory before."""
+    """Both layouts; each network is created at its first use, so that it takes no memory before."""
     t = put(labels(p, p["classes"]))
 
     def build(layout):
@@ -46,7 +46,7 @@ def _models(make, p, part):
 
 
 def _at_first_use(build, *args):
-    """A call that builds its case when it is called first."""
+    """A call that builds its case at the first call."""
     made = []
 
     def call():
@@ -58,7 +58,7 @@ def _at_first_use(build, *args):
 
 
 def _inference(model, x):
-    """A prediction without a tape."""
+    """A prediction without autograd."""
     model.eval()
     return torch.inference_mode()(lambda: model(x))
 

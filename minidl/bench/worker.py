@@ -1,10 +1,10 @@
-"""A process that holds one library and runs what it is told: JSON lines in, JSON lines out.
+"""A process with one library, which reads requests as JSON lines and writes answers as JSON lines.
 
     {"do": "build", "op": ..., "part": ..., "params": ...}    variants and fingerprints of their results
     {"do": "time", "variant": ..., "calls": n}                seconds of n calls, "wall" and "cpu"
-    {"do": "memory", "op": ..., ...}                          bytes of resident memory at most, in a fresh process
+    {"do": "memory", "op": ..., ...}                          peak of resident memory in bytes, in a fresh process
 
-Start: python -m minidl.bench.worker LIBRARY THREADS DEVICE. On a GPU the clock stops when all work is done there.
+Start: python -m minidl.bench.worker LIBRARY THREADS DEVICE. On a GPU the time ends when the GPU has finished.
 """
 
 import importlib
@@ -20,7 +20,7 @@ MODULES = {"minidl": "minidl.bench.ours", "torch": "minidl.bench.torch_peer"}
 
 
 class Worker:
-    """One library, and the case that was built last."""
+    """One library, and the case built last."""
 
     def __init__(self, name, threads, device="cpu"):
         self.library = importlib.import_module(MODULES[name])
@@ -28,12 +28,12 @@ class Worker:
         self.calls = {}
 
     def build(self, op, part, params):
-        self.calls = {}  # what the last case held goes first
+        self.calls = {}  # frees the arrays of the last case
         self.calls = self.library.OPS[op](params, part)
         return {"variants": {name: fingerprint(self.library.numbers(call())) for name, call in self.calls.items()}}
 
     def time(self, variant, calls):
-        """As many calls go untimed before: the first find cold caches and, on virtual machines, threads on one core."""
+        """Seconds of `calls` calls, after as many untimed ones, which warm caches and threads."""
         call = self.calls[variant]
         for _ in range(calls if calls > 1 else 0):
             call()
@@ -51,7 +51,7 @@ class Worker:
         return {}
 
     def memory(self, op, part, params, steps=3):
-        """Peaks with the library imported only, and after some steps; the first of its variants."""
+        """Peaks after the import alone, and after some steps of the first variant."""
         imported = peak_memory()
         call = next(iter(self.library.OPS[op](params, part).values()))
         for _ in range(steps):
@@ -60,7 +60,7 @@ class Worker:
 
 
 def settle(limit=0.2, nap=0.002):
-    """Wait until this process's threads have stopped looking for work, so that the other libraries get all cores."""
+    """Wait until this process's threads have stopped polling for work, so that the other libraries get all cores."""
     end = time.perf_counter() + limit
     while time.perf_counter() < end:
         before = time.process_time()
@@ -70,8 +70,8 @@ def settle(limit=0.2, nap=0.002):
 
 
 def peak_memory():
-    """The most bytes that were ever resident in this process."""
-    if os.path.exists("/proc/self/status"):  # ru_maxrss begins with the parent's there
+    """The peak of this process's resident memory, in bytes."""
+    if os.path.exists("/proc/self/status"):  # on Linux ru_maxrss starts at the parent's value
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
     import resource
@@ -81,9 +81,9 @@ def peak_memory():
 
 def main(name, threads, device):
     """Answer requests, one JSON line each, until the parent closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too, but it is for the parent to end us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to this process too; the parent ends it
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever a library prints must not get between the answers
+    os.dup2(2, 1)  # output printed by a library goes to standard error, not between the answers
     try:
         worker = Worker(name, int(threads), device)
     except RuntimeError as error:  # no GPU for this library

@@ -1,4 +1,4 @@
-"""`minidl bench`: kernels and training steps on this machine, beside other libraries, with the floors and the targets."""
+"""`minidl bench`: times of kernels and training steps on this machine, compared with other libraries and with targets."""
 
 import argparse
 import os
@@ -14,14 +14,16 @@ EXAMPLES = """examples:
   minidl bench --group steps --filter U-Net
   minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
   minidl bench ladder                               one convolution in six steps, from loops to Winograd
+  mpiexec -n 2 --bind-to none minidl bench ranks    training steps of several ranks against one with several threads
 
 groups: {groups}
 
-ms is the median of the rounds, in which the libraries take turns; ratio is the median of the rounds' ratios, their time
-over ours: above 1, minidl is faster; fastest is the same of each library's best round. Of a library's variants (memory
-layouts) the best is its figure. rate counts the definition's arithmetic or the least traffic, whichever binds; roof is
-the share of what the machine's matrix product or copy would reach, and exceeds 100 % where an algorithm multiplies less
-or data stays in the cache. ROI Align is compared with torchvision's if that is installed; PyTorch has no dense CRF.
+ms is the median of the rounds, in each of which every library runs once; ratio is the median over the rounds of the other
+library's time over minidl's: above 1, minidl is faster; fastest is the ratio of the best rounds. Where a library has several
+variants (memory layouts), its figure is that of the fastest. rate is arithmetic of the definition, or memory traffic, per
+second, whichever limits; roof is its share of the rate of the machine's matrix product or copy, and exceeds 100 % where an
+algorithm needs fewer multiplications or data stays in the cache. ROI Align is compared with torchvision's if that is installed;
+PyTorch has no dense CRF.
 """
 
 
@@ -36,12 +38,16 @@ def register(subparsers):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "what", nargs="?", choices=["cases", "ladder"], default="cases", help="the cases of all groups, or the ladder"
+        "what",
+        nargs="?",
+        choices=["cases", "ladder", "ranks"],
+        default="cases",
+        help="the cases of all groups, the ladder, or several ranks",
     )
     parser.add_argument("--peer", nargs="+", default=[], metavar="NAME", help=f"compare with {', '.join(PEERS)}")
     parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
     parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
-    parser.add_argument("--rounds", type=int, default=7, help="how often the libraries take turns (7)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds in which every library runs once (7)")
     parser.add_argument("--threads", type=int, help="threads of every library (all processors)")
     building.add_device(parser)
     parser.add_argument("--quick", action="store_true", help="a few cases of every group, under two minutes")
@@ -50,7 +56,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..bench import cases, peers, report
     from ..kernels.files import check_writable
 
@@ -61,6 +67,8 @@ def run(args):
         return
     if args.rounds < 1:
         raise ValueError(f"bench: --rounds {args.rounds}; needed at least 1")
+    if args.what == "ranks":
+        return _ranks(args.rounds)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = processors if args.threads is None else args.threads
     if not 1 <= threads <= processors:
@@ -76,6 +84,28 @@ def run(args):
         report.write_csv(args.csv, rows, where)
     if args.plot:
         _plot(args.plot, rows, roofs)
+
+
+def _ranks(rounds):
+    """Training on the ranks of this run; the kernels may use as many threads as there are ranks."""
+    from ..backend.ranks import launched, world
+
+    if launched() == 1:
+        raise ValueError(
+            "bench ranks measures several ranks; start it with mpiexec -n 2 --bind-to none minidl bench ranks"
+        )
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) < launched():
+        raise ValueError(
+            f"bench ranks: a rank may use {len(os.sched_getaffinity(0))} core, and one rank is also timed with {launched()} "
+            "threads; start it with mpiexec --bind-to none"
+        )
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(launched()))
+    rank = world().rank
+    from ..bench import ranks
+
+    found = ranks.measure(rounds)
+    if not rank:
+        print(ranks.table(found))
 
 
 def _measure(chosen, names, threads, rounds, device):

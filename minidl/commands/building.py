@@ -1,4 +1,4 @@
-"""From the settings of a run to its network, optimiser and schedule; and from a run folder back. Data: see `setup`."""
+"""Builds network, optimiser and schedule from the settings of a run, and reads them from a run folder. Data: see `setup`."""
 
 import inspect
 import json
@@ -15,14 +15,14 @@ def networks():
 
 
 def task_of(model):
-    """What a network learns: "detection" of objects, or "segmentation"."""
+    """The task of a network: "detection" or "segmentation"."""
     from .. import models
 
     return "detection" if model in models.DETECTORS else "segmentation"
 
 
 def constructor(name):
-    """The function that makes the network `name`."""
+    """The function that builds the network `name`."""
     from .. import models
 
     if name not in networks():
@@ -31,7 +31,7 @@ def constructor(name):
 
 
 def takes_channels(config):
-    """Whether the network can be made for images of another number of channels than 3."""
+    """Whether the network can be built for images with other than 3 channels."""
     return "in_channels" in inspect.signature(constructor(config["model"])).parameters
 
 
@@ -64,7 +64,7 @@ def build_model(config):
 
 
 def _backbone(name):
-    """The features alone; an FCN on a backbone without fully connected layers also wants hidden=0."""
+    """A backbone without its classification head; an FCN on one without fully connected layers also needs hidden=0."""
     from ..models import backbones
 
     if not inspect.isfunction(getattr(backbones, name, None)):
@@ -125,7 +125,7 @@ def open_run(path):
 
 
 def write_config(path, config):
-    """config.json, for people to read and for resume."""
+    """Write config.json, which people and --resume read."""
     from ..kernels.files import write
 
     write(path, json.dumps(config, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""`minidl compile`: the CPU kernels compiled ahead, in several processes, so that nothing waits for them later."""
+"""`minidl compile`: compiles the CPU kernels in several processes, so that their first use does not wait."""
 
 import argparse
 import io
@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 EXAMPLES = """examples:
   minidl compile                   once, after installing or updating
-  minidl compile --processes 1     where memory is short: a process takes about half a GB
+  minidl compile --processes 1     with little memory: each process takes about 0.5 GB
 """
 
 
@@ -19,16 +19,16 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "compile",
         help="compile the CPU kernels ahead of their first use",
-        description="Run the kernels of `minidl bench` once, float32, on all processors: what is compiled stays on disk. "
-        "What the benchmark leaves out is compiled at its first use, in a few seconds.",
+        description="Run the kernels of `minidl bench` once, in float32, on all processors; the compiled code is kept on disk. "
+        "Kernels that the benchmark does not run are compiled at their first use, in a few seconds.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N", help="at once (all processors)")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N", help="how many (all processors)")
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from tqdm import tqdm
 
     from ..bench.cases import CASES
@@ -40,7 +40,9 @@ def run(args):
         if not case.chance:  # large networks with dropout run the kernels of the other cases
             tasks.setdefault((case.group, case.op), []).append((case.op, case.part, case.params))
     tasks = list(tasks.values())
-    half = (len(tasks) + 1) // 2  # neighbours share kernels, which would be compiled twice if they started together
+    half = (
+        len(tasks) + 1
+    ) // 2  # neighbours use the same kernels, which would be compiled twice if they ran at the same time
     apart = [task for pair in zip_longest(tasks[:half], tasks[half:]) for task in pair if task]
     said = {}
     with ProcessPoolExecutor(args.processes, get_context("spawn"), _silence) as pool:
@@ -56,12 +58,12 @@ def run(args):
 
 
 def _silence():
-    """The parent has a progress bar, and errors travel to it: no line about the compilation from every process."""
+    """Suppress the messages about compilation: the parent shows a progress bar and reports errors."""
     sys.stderr = io.StringIO()
 
 
 def _run_once(cases):
-    """Run the cases; returns what there is to say about the folder of compiled code."""
+    """Run the cases; returns a message about the folder of compiled code."""
     from ..bench.ours import OPS
     from ..kernels import cache
 

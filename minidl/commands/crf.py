@@ -10,16 +10,22 @@ from . import building, report
 NORMALIZED = (
     "how the sums over neighbours are divided by the sum of their weights (symmetric: by its root before and after)"
 )
-EXAMPLES = """PREDICTION is what a network says, in one of two forms:
+EXAMPLES = """PREDICTION is the output of a network in one of two forms:
   probabilities: a .npy array (classes, H, W), or a floating-point .tif with a page for each class, as `minidl predict
   --prob` writes them; with --logits, scores before the softmax
-  a picture of labels (palette or grey PNG), believed with --confidence
+  a picture of labels (palette or grey PNG), which are right with the probability --confidence
 
 examples:
   minidl crf street.jpg probabilities.npy -o labels.png
   minidl crf street.jpg scores.npy --logits -o labels.png --w1 5 --sxy 50 --srgb 5
   minidl crf street.jpg coarse.png -o labels.png --confidence 0.6 --picture compare.png
   minidl crf small.png probabilities.npy -o beliefs.npy --exact
+  minidl crf slide.tif probabilities.zarr -o labels.tif      an image larger than the memory, in overlapping blocks
+
+A .tif, .zarr, .npy or whole-slide image with OUT a .tif or .zarr is read block by block: a tile of --tile pixels with
+--margin more on each side, of which the tile is kept. PREDICTION is then probabilities (floats) or labels (integers) in
+one of these formats. A run that was killed goes on when it is started again; mpiexec shares out the tiles.
+
 minidl crf-tune finds the parameters on validation data.
 """
 
@@ -35,8 +41,10 @@ def register(subparsers):
     )
     parser.add_argument("image", metavar="IMAGE", help="the picture that was segmented")
     parser.add_argument("prediction", metavar="PREDICTION", help="probabilities (.npy, .tif) or labels (a picture)")
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png), or beliefs (.npy)")
-    parser.add_argument("--picture", metavar="PNG", help="before, after and difference (OUT.compare.png beside OUT)")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="labels (.png, .tif), or beliefs (.npy)")
+    parser.add_argument(
+        "--picture", metavar="PNG", help="before, after and difference (OUT.compare.png in the folder of OUT)"
+    )
     parser.add_argument("--no-picture", action="store_true", help="do not write this picture")
     parser.add_argument("--w1", type=float, default=10, metavar="WEIGHT", help="weight of the appearance term (10)")
     parser.add_argument("--sxy", type=float, default=80, metavar="PIXELS", help="its standard deviation in space (80)")
@@ -46,11 +54,19 @@ def register(subparsers):
     add_parameters(parser)
     add_prediction_options(parser)
     parser.add_argument("--exact", action="store_true", help="sum over all pairs of pixels: slow, for small images")
+    large = parser.add_argument_group("images read block by block")
+    large.add_argument("--tile", type=int, metavar="PIXELS", help="side of the tiles, a multiple of 16 (1024)")
+    large.add_argument(
+        "--margin",
+        type=int,
+        metavar="PIXELS",
+        help="what a block sees around its tile (3 times the larger of --sxy and --sigma)",
+    )
     building.add_device(parser)
 
 
 def add_parameters(parser):
-    """What `crf` and `crf-tune` share about inference."""
+    """The inference options of `crf` and `crf-tune`."""
     parser.add_argument("--iterations", type=int, default=10, metavar="N", help="mean-field iterations (10)")
     parser.add_argument("--w2", type=float, default=3, metavar="WEIGHT", help="weight of the smoothness term (3)")
     parser.add_argument(
@@ -60,7 +76,7 @@ def add_parameters(parser):
 
 
 def add_prediction_options(parser):
-    """How `crf` and `crf-tune` read a prediction."""
+    """The options with which `crf` and `crf-tune` read a prediction."""
     parser.add_argument("--logits", action="store_true", help="a .npy or .tif holds scores before the softmax")
     parser.add_argument(
         "--classes", type=int, metavar="N", help="number of classes, for labels (the largest label + 1)"
@@ -69,26 +85,26 @@ def add_prediction_options(parser):
         "--confidence", type=float, default=0.7, metavar="P", help="probability that a given label is right (0.7)"
     )
     parser.add_argument(
-        "--ignore-index", type=int, default=255, metavar="LABEL", help="label of pixels of which nothing is known (255)"
+        "--ignore-index", type=int, default=255, metavar="LABEL", help="label of pixels without a prediction (255)"
     )
 
 
 def check_numbers(args):
-    """Refuse parameters out of range; those of the appearance term may be lists of values to try."""
+    """Raise ValueError for parameters out of range; those of the appearance term may be lists of values to try."""
     from .setup.checks import number
 
-    number("--iterations", args.iterations, least=0)
-    number("--w2", args.w2, least=0)
+    number("--iterations", args.iterations, minimum=0)
+    number("--w2", args.w2, minimum=0)
     number("--sigma", args.sigma, above=0)
     for name in ("w1", "sxy", "srgb"):
         value = getattr(args, name)
         for one in value if isinstance(value, list | tuple) else [value]:
-            bound = {"least": 0} if name == "w1" and one is value else {"above": 0}
+            bound = {"minimum": 0} if name == "w1" and one is value else {"above": 0}
             number(f"--{name}", one, **bound)
     if not 0 < args.confidence < 1:
         raise ValueError(f"--confidence {args.confidence}; needed above 0 and below 1")
     if args.classes is not None:
-        number("--classes", args.classes, least=2, most=65535)
+        number("--classes", args.classes, minimum=2, maximum=65535)
 
 
 def read_unary(path, args, size):
@@ -121,28 +137,36 @@ def read_unary(path, args, size):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     import numpy as np
 
     from ..backend import cuda
     from ..crf import Bilateral, DenseCRF, Gaussian
     from ..data.image import read_image, voc_palette, write_image, write_mask
+    from ..data.slides import is_slide
     from ..kernels.files import check_writable, is_stream, write
+    from .setup.large import OUTPUTS
+    from .setup.large_crf import sharpen_large
 
     check_numbers(args)
     output = Path(args.output)
-    if output.suffix.lower() not in (".png", ".npy") and not is_stream(output):
-        raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
-    picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
-    drawn = bool(args.picture) or not (args.no_picture or is_stream(output))  # a device has no neighbours
-    for path in (output, picture) if drawn else (output,):
-        check_writable(path)
-    image = read_image(args.image)
-    unary = read_unary(args.prediction, args, image.shape[:2])
     terms = (
         Gaussian(args.sigma, args.w2, args.normalization),
         Bilateral(args.sxy, args.srgb, args.w1, args.normalization),
     )
+    if is_slide(args.image) and output.suffix.lower() in OUTPUTS:
+        return sharpen_large(args, terms)
+    for name in ("tile", "margin"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} needs a TIFF, zarr, .npy or whole-slide image and -o OUT.tif or OUT.zarr")
+    if output.suffix.lower() not in (".png", ".npy") and not is_stream(output):
+        raise ValueError(f"{output}: needed .png for labels or .npy for beliefs")
+    picture = Path(args.picture) if args.picture else output.with_name(f"{output.stem}.compare.png")
+    drawn = bool(args.picture) or not (args.no_picture or is_stream(output))  # not next to a device
+    for path in (output, picture) if drawn else (output,):
+        check_writable(path)
+    image = read_image(args.image)
+    unary = read_unary(args.prediction, args, image.shape[:2])
     crf = DenseCRF(image.transpose(2, 0, 1), terms, args.exact)
     beliefs = cuda.to_host(crf.inference(cuda.move(unary, args.device), args.iterations))
     before, after = (x.argmax(axis=0) for x in (-unary, beliefs))

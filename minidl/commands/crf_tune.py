@@ -1,4 +1,4 @@
-"""`minidl crf-tune`: the parameters of a dense CRF, found on validation data by mean IoU."""
+"""`minidl crf-tune`: a search for the dense CRF's parameters with the best mean IoU on validation data."""
 
 import argparse
 import unicodedata
@@ -29,14 +29,14 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, text in (("images", "pictures"), ("predictions", "what the network says"), ("labels", "the truth")):
+    for name, text in (("images", "pictures"), ("predictions", "the network's outputs"), ("labels", "true labels")):
         parser.add_argument(name, metavar=name.upper(), help=f"folder: {text}")
     for name in COARSE:
         values = " ".join(map(str, COARSE[name]))
         parser.add_argument(f"--{name}", type=float, nargs="+", default=COARSE[name], help=f"values to try ({values})")
     building.add_device(parser)
     parser.add_argument("--rounds", type=int, default=2, help="1 is the coarse grid alone (2)")
-    parser.add_argument("--limit", type=int, help="use the first so many images only")
+    parser.add_argument("--limit", type=int, help="use only the first LIMIT images")
     add_parameters(parser)
     add_prediction_options(parser)
 
@@ -88,7 +88,7 @@ def _by_stem(folder):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from tqdm import tqdm
 
     from ..crf.terms import Gaussian
@@ -96,9 +96,9 @@ def run(args):
     from .setup.checks import number
 
     check_numbers(args)
-    number("--rounds", args.rounds, least=1)
+    number("--rounds", args.rounds, minimum=1)
     if args.limit is not None:
-        number("--limit", args.limit, least=1)
+        number("--limit", args.limit, minimum=1)
     samples = Folders(args)
     classes = args.classes or len(samples[0][1])
     grid = {name: sorted(set(getattr(args, name))) for name in ("w1", "sxy", "srgb")}

@@ -1,4 +1,4 @@
-"""`minidl evaluate`: a trained network's scores, class by class, and where it errs most."""
+"""`minidl evaluate`: scores of a trained network, class by class, and a page of its worst images."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "evaluate",
         help="score a trained network on its data set",
-        description="IoU, Dice and accuracy of a trained network, class by class and in the mean; of a detector, its AP.",
+        description="IoU, Dice and accuracy of a trained network for each class and on average; AP of a detector.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,7 +36,7 @@ def register(subparsers):
         help="a run folder, whose best checkpoint is taken, or a checkpoint file",
     )
     add_weights(parser)
-    parser.add_argument("--root", metavar="DIR", help="the folder of the data, if it is not where it was in training")
+    parser.add_argument("--root", metavar="DIR", help="the folder of the data, if it has moved since training")
     parser.add_argument(
         "--split", choices=("train", "val", "test"), default="val", help="the part of the data to score (val)"
     )
@@ -55,7 +55,7 @@ def register(subparsers):
         type=int,
         default=3,
         metavar="PIXELS",
-        help="boundary IoU counts pixels at most so far from a boundary (3)",
+        help="largest distance from a boundary of the pixels in boundary IoU (3)",
     )
     parser.add_argument(
         "--tile",
@@ -74,15 +74,15 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..kernels.files import check_writable, write
     from .setup import checks
     from .setup.datasets import build_dataset
 
-    checks.number("--worst", args.worst, least=1)
-    checks.number("--boundary", args.boundary, least=1)
+    checks.number("--worst", args.worst, minimum=1)
+    checks.number("--boundary", args.boundary, minimum=1)
     if args.tile is not None:
-        checks.number("--tile", args.tile, least=32)
+        checks.number("--tile", args.tile, minimum=32)
     model, config, path = _open(args)
     for name in ("json", "confusion", "confusion_picture", "page"):
         if getattr(args, name):
@@ -99,7 +99,7 @@ def run(args):
     dataset = build_dataset(config, ("train", "val", "test").index(args.split))
     config = {"ignore_index": dataset.ignore_index} | config
     if args.weights and config["classes"] == [f"class {k}" for k in range(len(dataset.classes))]:
-        config["classes"] = list(dataset.classes)  # the file has numbers alone
+        config["classes"] = list(dataset.classes)  # the file has the number of classes but no names
     if list(dataset.classes) != config["classes"]:
         raise ValueError(
             f"the data has classes {list(dataset.classes)}, the network was trained on {config['classes']}"

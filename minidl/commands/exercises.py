@@ -1,4 +1,4 @@
-"""`minidl exercises`: which there are, what is solved, the task of one, and a check of a file."""
+"""`minidl exercises`: lists the exercises, prints a task, checks an answer."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 EPILOG = """examples:
-  minidl exercises                                      all, with what is solved so far
+  minidl exercises                                      list all, marking the solved ones
   minidl exercises conv2d_backward > my_answer.py       the task, as a file to complete
   minidl exercises conv2d_backward --check my_answer.py
   minidl exercises conv2d_backward --hint 1
@@ -19,7 +19,7 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "exercises",
         help="list the exercises, show one, check an answer",
-        description="Functions to write yourself, checked here and offline: what is wrong, where, and the likely cause.",
+        description="Functions to write yourself, checked offline: the check names what is wrong, where, and the likely cause.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -32,7 +32,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..exercises import check, find, hint
 
     if args.handout:
@@ -72,7 +72,7 @@ def _handout(target, exercises):
             (folder / f"{exercise.name}.py").write_text(exercise.stub(), encoding="utf-8")
         (folder / "README.md").write_text(README.format(table=_table(exercises)), encoding="utf-8")
         os.rename(folder, target)
-    print(f"{len(exercises)} exercises in {target}; grade what comes back with: minidl grade DIR")
+    print(f"{len(exercises)} exercises in {target}; grade the submissions with: minidl grade DIR")
 
 
 README = """# Exercises

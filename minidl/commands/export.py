@@ -1,4 +1,4 @@
-"""`minidl export`: a trained network, or one by name, as an ONNX file."""
+"""`minidl export`: writes a trained network, or one by name, as an ONNX file."""
 
 import argparse
 from pathlib import Path
@@ -36,19 +36,19 @@ def register(subparsers):
         type=int,
         default=(97, 129),
         metavar=("H", "W"),
-        help="of the image it is traced with (97 129)",
+        help="size of the image on which the network is traced (97 129)",
     )
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..export import export_onnx
     from ..kernels.files import check_writable
 
     output = Path(args.output)
     check_writable(output)
     if (args.run_folder is None) == (args.arch is None and args.weights is None):
-        raise ValueError("needed either --run RUN, --weights NAME|FILE, or --arch NAME for fresh weights")
+        raise ValueError("needed either --run RUN, --weights NAME|FILE, or --arch NAME for random weights")
     if args.classes and args.weights:
         raise ValueError(f"--classes {args.classes} has no effect with --weights, which tells the number of classes")
     model, metadata = _open(args)

@@ -8,7 +8,7 @@ from pathlib import Path
 EPILOG = """examples:
   minidl grade handed_in --csv scores.csv --html report.html
   minidl grade handed_in --exercises im2col col2im --seed 2026
-  minidl grade handed_in --json results        one file a submission, as Gradescope and otter-grader read it
+  minidl grade handed_in --json results        one file per submission, in the format of Gradescope and otter-grader
 
 A submission is a folder or a Python file that lies directly in DIR; an exercise is looked for in the file NAME.py, then in
 every file that defines NAME. The score of an exercise is the share of its cases that are right; some of them are the ones
@@ -31,18 +31,18 @@ def register(subparsers):
     parser.add_argument("--exercises", nargs="+", metavar="NAME", help="only these (all)")
     parser.add_argument("--csv", metavar="FILE", help="write the scores as a table")
     parser.add_argument("--html", metavar="FILE", help="write the scores and the feedback as a page")
-    parser.add_argument("--json", metavar="DIR", help="write DIR/SUBMISSION.json for each, in Gradescope's form")
-    parser.add_argument("--seed", type=int, default=1, help="what the hidden cases are drawn from (1)")
+    parser.add_argument("--json", metavar="DIR", help="write DIR/SUBMISSION.json for each, in Gradescope's format")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the hidden cases (1)")
     parser.add_argument("--hidden", type=int, default=4, metavar="N", help="hidden cases of each exercise (4)")
     parser.add_argument("--timeout", type=float, default=120, metavar="S", help="seconds for one submission (120)")
     parser.add_argument("--case-timeout", type=float, default=5, metavar="S", help="seconds for one case (5)")
     parser.add_argument("--memory", type=int, default=4096, metavar="MB", help="memory for one submission (4096)")
-    parser.add_argument("--jobs", type=int, default=None, metavar="N", help="submissions side by side (the cores)")
+    parser.add_argument("--jobs", type=int, default=None, metavar="N", help="submissions at a time (the cores)")
     parser.add_argument("--allow-library", action="store_true", help="answers may call minidl")
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from tqdm import tqdm
 
     from ..exercises import EXERCISES, find

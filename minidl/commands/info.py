@@ -1,4 +1,4 @@
-"""`minidl info`: what is installed, which kernels serve, on how many threads, and why there is no GPU."""
+"""`minidl info`: installed packages, kernels in use, threads, and the GPU or the reason why there is none."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ INSTRUCTION_SETS = {
     "fma": "FMA",
     "sve": "SVE",
     "neon": "NEON",
-}  # LLVM names: ours
+}  # {LLVM's name: the name shown}
 COMPILERS = ("c++", "g++", "clang++")
 
 
@@ -25,15 +25,15 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "info",
         help="versions, kernels, threads, GPU, compiler",
-        description="What minidl found on this machine: versions, the column of kernels in use, threads and threading "
-        "layer, GPU or why there is none, C++ compiler or none. With an ONNX file: its inputs, outputs, operators, and what "
-        "of it cannot be run here, by the name of the node.",
+        description="Show what is installed on this machine: versions, the column of kernels in use, threads and threading "
+        "layer, the GPU or the reason why there is none, the C++ compiler. For an ONNX file, show inputs, outputs, "
+        "operators, and the names of the nodes that minidl cannot run.",
     )
-    parser.add_argument("file", nargs="?", metavar="FILE.onnx", help="say what stands in this file instead")
+    parser.add_argument("file", nargs="?", metavar="FILE.onnx", help="describe this file instead")
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from .. import __version__
 
     if args.file is not None:
@@ -72,7 +72,7 @@ def version(package):
 
 
 def kernels():
-    """The column that serves NumPy arrays, and where its compiled code is kept."""
+    """The column of kernels for NumPy arrays, and whether it is compiled."""
     import numpy as np
 
     from .. import backend
@@ -84,7 +84,7 @@ def kernels():
 
 
 def instructions():
-    """The instruction set that kernels are compiled for: results are the same bits on any processor that has the same."""
+    """The instruction set of compiled kernels; results are bit-identical on processors with the same set."""
     try:
         import llvmlite.binding as llvm
         import numba
@@ -106,7 +106,7 @@ def threads():
         return f"1 of {processors} processors: without Numba only NumPy's own products use more"
     count = numba.get_num_threads()
     try:
-        parallel._launch_threads()  # the layer is chosen when threads start; there is no public way to start them
+        parallel._launch_threads()  # starting the threads selects the layer, and Numba has no public function for it
         layer = numba.threading_layer()
     except (AttributeError, ValueError) as error:
         return f"{count} of {processors} processors, threading layer unknown ({error})"
@@ -128,7 +128,7 @@ def gpu():
             return f"none: {reason}"
         device = cupy.cuda.runtime.getDeviceProperties(0)
         return f"{device['name'].decode()}, compute {device['major']}.{device['minor']}, CuPy {cupy.__version__}"
-    except Exception as error:  # a driver can fail in ways of its own
+    except Exception as error:  # a driver may raise errors of any type
         return f"none: CuPy {cupy.__version__} reports {error}"
 
 

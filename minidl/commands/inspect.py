@@ -1,4 +1,4 @@
-"""`minidl inspect`: what lies in a folder of images and masks, and what training would make of it."""
+"""`minidl inspect`: a report on a folder of images and masks, and the faults that prevent training on it."""
 
 import argparse
 import json
@@ -15,8 +15,8 @@ EXAMPLES = """examples:
   minidl inspect coco --data coco --model mask_rcnn_small
   minidl inspect my_data --folder-classes 2 --augment medical --crop 256 256     the sheet shows augmented samples too
 
-Nothing in ROOT is changed. The exit code is 1 where `minidl train` would refuse the data; the reasons are printed. The report
-folder gets sheet.png (image, mask, overlay of some samples), report.json and, with --augment, augmented.png.
+Nothing in ROOT is changed. The exit code is 1 if `minidl train` would reject the data; the reasons are printed. The report
+folder receives sheet.png (image, mask, overlay of some samples), report.json and, with --augment, augmented.png.
 """
 
 
@@ -25,20 +25,20 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "inspect",
         help="look at a folder of images and masks before training",
-        description="Read every image and mask of a data set once and say what is there: pairs, sizes, pixel modes, labels and "
-        "their shares, files left over, and every reason for which training would refuse it.",
+        description="Read every image and mask of a data set once and report pairs, sizes, pixel modes, labels and "
+        "their shares, files without a partner, and every reason for which training would reject it.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("root", metavar="ROOT", help="the folder that holds the data")
     parser.add_argument("--out", default="inspection", metavar="DIR", help="the folder of the report (inspection)")
     parser.add_argument("--samples", type=int, default=8, metavar="N", help="samples on the sheet (8)")
-    options.add(parser, ["model", *options.INSPECTED], data="the layout that ROOT looks like")
+    options.add(parser, ["model", *options.INSPECTED], data="the layout that ROOT appears to have")
     options.add(parser, ["augment", "crop", "size", "seed"])
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..data.layouts import guess
     from ..kernels.files import write
     from . import building
@@ -49,7 +49,7 @@ def run(args):
     given, root = vars(args), Path(args.root)
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder")
-    checks.number("--samples", args.samples, least=1)
+    checks.number("--samples", args.samples, minimum=1)
     out = Path(args.out)
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"--out {out} is a file; needed a folder")
@@ -74,7 +74,7 @@ def run(args):
 
 
 def _train_command(config, given):
-    """`minidl train` with the options that were given, and what it wants to be told of the classes."""
+    """The `minidl train` command with the given options and the needed options about classes."""
     named = {name: given[name] for name in options.OPTIONS if name in given}
     needs_classes = config["data"] == "folder" and not config["mask_values"] and not config["color_table"]
     if needs_classes and config["folder_classes"] is not None:

@@ -15,7 +15,7 @@ EPILOG = """examples:
   minidl lessons --copy my_lessons  a copy of your own to write in; then: jupyter lab my_lessons
   minidl lessons --run              execute every notebook and say how long each took
   minidl lessons --run 05 fcn       only those whose name contains one of these
-  minidl lessons -- --no-browser    what follows -- goes to Jupyter
+  minidl lessons -- --no-browser    options after -- are passed to Jupyter
 """
 
 
@@ -39,7 +39,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     source = Path(__file__).resolve().parents[2] / "lessons"
     if not source.is_dir():
         raise FileNotFoundError(

@@ -1,4 +1,4 @@
-"""`minidl predict`: masks painted over images of any size, labels, probabilities; objects of detectors."""
+"""`minidl predict`: overlays, labels and probabilities of images of any size, and objects of detectors."""
 
 import argparse
 import sys
@@ -11,21 +11,21 @@ EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
   minidl predict runs/camvid street.jpg -o out.png --mask labels.png --prob probabilities.npy --figure figure.png
   minidl predict runs/camvid photos/ -o painted/ --mask labels/      every image in photos/ and its sub-folders
-  minidl predict runs/camvid a.jpg b.jpg scans/*.tif --mask labels/  several files: a folder each for what is written
+  minidl predict runs/camvid a.jpg b.jpg scans/*.tif --mask labels/  several files: the outputs are folders
   minidl predict runs/camvid huge.png -o out.png --tile 512
   minidl predict runs/objects street.jpg -o out.png --json objects.json --objects cut/
   minidl predict runs/tissue slide.tif -o mask.tif --skip-background     an image larger than the memory
-  mpiexec -n 4 minidl predict runs/tissue slide.zarr -o mask.zarr        its tiles shared out
+  mpiexec -n 4 minidl predict runs/tissue slide.zarr -o mask.zarr        four processes share the tiles
   minidl predict photo.jpg --weights deeplabv3_resnet50 -o out.png   published weights, downloaded once
   minidl predict photo.jpg --weights network.onnx -o out.png         or a .pth or safetensors file
 
-For several images, a folder, or a file of several pages, OUT and the other places are folders, which are made if they are
-missing; a.jpg becomes a.png there, page 2 of b.tif becomes b_page2.png. Pictures are written upright, as the EXIF orientation
-says. A file that cannot be read is reported, the others are still predicted, and the exit code is 1.
+For several images, a folder, or a file of several pages, OUT and the other outputs are folders, which are created if they are
+missing; a.jpg becomes a.png there, page 2 of b.tif becomes b_page2.png. Pictures are written upright, by their EXIF
+orientation. A file that cannot be read is reported, the others are still predicted, and the exit code is 1.
 
-One .tif, .zarr, .npy or whole-slide image with OUT a .tif or .zarr is read window by window, whatever its size, and OUT holds
-labels with a colour table, resolution and georeference; --prob may then be a .tif or .zarr too. A run that was killed goes
-on when it is started again.
+One .tif, .zarr, .npy or whole-slide image with OUT a .tif or .zarr is read window by window, at any size, and OUT holds
+labels with a colour table, resolution and georeference; --prob may then be a .tif or .zarr too. An interrupted run continues
+when the same command is started again.
 """
 PLACES = ("output", "mask", "figure", "prob")
 
@@ -35,7 +35,7 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "predict",
         help="segment images or folders of images with a trained network",
-        description="Segment images, or every image of folders, and write them with their classes painted over them.",
+        description="Segment images, or every image of folders, and write them with an overlay of their classes.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage="minidl predict RUN IMAGE ... -o OUT [options], or --weights NAME|FILE in place of RUN",
@@ -47,14 +47,14 @@ def register(subparsers):
         metavar="RUN IMAGE",
         help="a run folder or a checkpoint of one; then images or folders of images",
     )
-    parser.add_argument("-o", "--output", "--overlay", metavar="OUT", help="the image with its classes painted over it")
+    parser.add_argument("-o", "--output", "--overlay", metavar="OUT", help="the image with an overlay of its classes")
     parser.add_argument("--mask", metavar="PNG", help="the labels, as a palette PNG (16-bit grey beyond 256 classes)")
     parser.add_argument(
         "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page for each class"
     )
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
-    parser.add_argument("--classes", nargs="+", metavar="NAME", help="paint these classes only")
-    parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the painted classes, 0 to 1 (0.55)")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", help="show only these classes in the overlay")
+    parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the overlay, 0 to 1 (0.55)")
     add_weights(parser)
     building.add_device(parser)
     parser.add_argument(
@@ -67,9 +67,9 @@ def register(subparsers):
         type=float,
         const=12.0,
         metavar="LEVELS",
-        help="do not look at a tile where no channel of its window varies by more than LEVELS of 255 (12); it gets class 0",
+        help="skip a tile where no channel of its window varies by more than LEVELS of 255 (12); it gets class 0",
     )
-    large.add_argument("--level", type=int, default=0, help="of a pyramid: 0 is the finest (0)")
+    large.add_argument("--level", type=int, default=0, help="level of a pyramid; 0 is the finest (0)")
     objects = parser.add_argument_group("detectors")
     objects.add_argument(
         "--score", type=float, default=0.5, metavar="S", help="leave out objects with a lower score (0.5)"
@@ -81,7 +81,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from .setup.large import predict_large, wants_windows
     from .setup.sources import find_sources, output_paths
 
@@ -137,9 +137,9 @@ def _check(args, paths):
 
     if not 0 <= args.alpha <= 1:
         raise ValueError(f"--alpha {args.alpha}; needed 0 to 1")
-    checks.number("--score", args.score, least=0, most=1)
+    checks.number("--score", args.score, minimum=0, maximum=1)
     if args.tile is not None:
-        checks.number("--tile", args.tile, least=32)
+        checks.number("--tile", args.tile, minimum=32)
     if args.weights is None and args.arch is not None:
         raise ValueError(f"--arch {args.arch} has no effect without --weights")
     if args.weights is None and len(paths) < 2:
@@ -149,7 +149,7 @@ def _check(args, paths):
 
 
 def _check_fit(args, config):
-    """Refuse a network that finds nothing in images, and options that do not fit what the network finds."""
+    """Raise ValueError for a classifier, and for options that have no effect on the network's task."""
     from ..models import CLASSIFIERS
 
     if config["model"] in CLASSIFIERS:
@@ -176,7 +176,7 @@ def _text(error):
 
 
 def _one(model, config, args, source, targets):
-    """Predict one image and write what is asked for; the objects found, as COCO's results."""
+    """Predict one image and write the requested outputs; returns the objects as COCO results."""
     from ..data.image import read_image
     from .setup.outputs import write_objects, write_segmentation
 
@@ -195,13 +195,13 @@ def _one(model, config, args, source, targets):
     return []
 
 
-LARGE = 4_000_000  # pixels beyond which an image is predicted in tiles without being asked
+LARGE = 4_000_000  # larger images, in pixels, are predicted in tiles by default
 
 
 def predict_scores(model, config, image, tile=None):
     """The scores of every pixel of `image` (H x W x C), at its own size: (classes, H, W) float32.
 
-    The image is resized and normalised as in training, and the scores are brought back to its own size.
+    The image is resized and normalised as in training, and the scores are resized to its own size.
     """
     import numpy as np
 

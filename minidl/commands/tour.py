@@ -1,4 +1,4 @@
-"""`minidl tour`: four small networks learn to segment handwriting over photographs, and one page shows what came out."""
+"""`minidl tour`: trains four small networks to segment handwriting over photographs, and writes a page with the results."""
 
 import argparse
 import functools
@@ -13,9 +13,9 @@ EPILOG = """examples:
   minidl tour --out my_tour --seed 1
 """
 NETWORKS = {"FCN-32s": "fcn32s_small", "FCN-16s": "fcn16s_small", "FCN-8s": "fcn8s_small", "U-Net": "unet_small"}
-SCENES = {"size": 96, "classes": 3, "digits": (1, 3), "scales": (0.4, 0.8)}  # large digits: even stride 32 can see one
-BACKGROUND = 0.3  # what a background pixel counts in the loss: there are many, and they are easy
-LENGTH, QUICK_LENGTH, JUDGED = 640, 128, 64  # scenes per epoch, and to validate on
+SCENES = {"size": 96, "classes": 3, "digits": (1, 3), "scales": (0.4, 0.8)}  # digits large enough for stride 32
+BACKGROUND = 0.3  # weight of background pixels in the loss: there are many, and they are easy
+LENGTH, QUICK_LENGTH, JUDGED = 640, 128, 64  # scenes per epoch, with --quick, and for validation
 BATCH, EPOCHS, SHOWN = 8, 5, 5
 
 
@@ -29,21 +29,21 @@ def register(subparsers):
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", default="tour", metavar="DIR", help="where the page and its pictures go (tour)")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the training")
+    parser.add_argument("--out", default="tour", metavar="DIR", help="the folder of the page and its pictures (tour)")
+    parser.add_argument("--quick", action="store_true", help="a fifth of the training steps")
     building.add_device(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of scenes, weights and order (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of scenes, weights and order (0)")
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from .. import plot
     from ..kernels.files import check_writable
     from .tour_page import write_page
 
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
-    check_writable(out / "index.html")  # better now than after four minutes
+    check_writable(out / "index.html")  # fails before the training
     start = time.perf_counter()
     train, val = _loaders(args)
     print(
@@ -157,7 +157,7 @@ def _receptive_field(plot, seed):
 
 
 def _next():
-    """What to open now: the first notebook, if this is a checkout that has them."""
+    """The suggested next step: the first notebook, if this checkout has the lessons."""
     from .tour_page import lesson
 
     first = lesson("01")

@@ -1,4 +1,4 @@
-"""The page that `minidl tour` writes: one HTML file that holds its pictures and needs nothing else."""
+"""The page of `minidl tour`: one self-contained HTML file with its pictures."""
 
 import base64
 import html
@@ -22,31 +22,33 @@ footer { color: #666; margin: 3rem 0 1rem; font-size: .9rem }
 
 SECTIONS = {
     "predictions": (
-        "What they see",
-        "Scenes that no network was trained on: other handwriting, other photographs. FCN-32s decides once per 32 pixels and "
-        "can only enlarge that; FCN-16s and FCN-8s add the scores of finer layers; U-Net carries features of every "
-        "resolution across, down to the single pixel. Under each picture stands its IoU with the truth, in the mean over "
-        "the classes that are there.",
+        "Predictions",
+        "Scenes that no network was trained on, with other handwriting and photographs. FCN-32s computes one score per 32 "
+        "pixels and enlarges it; FCN-16s and FCN-8s add the scores of finer layers; U-Net concatenates features of every "
+        "resolution, up to the full one. Under each picture is its IoU with the truth, averaged over the classes that "
+        "occur.",
     ),
     "scores": (
-        "How they learnt",
-        "Mean intersection over union on the validation scenes after each epoch: where prediction and truth overlap, "
-        "divided by where either is, averaged over classes.",
+        "Learning curves",
+        "Mean intersection over union on the validation scenes after each epoch: the area where prediction and truth overlap, "
+        "divided by the area of their union, averaged over classes.",
     ),
     "checkerboard": (
-        "Why upsampling can leave a checkerboard",
-        "A transposed convolution paints a window around each input pixel. With kernel 3 and stride 2 the windows overlap "
-        "unevenly: some pixels are painted four times, their neighbours once. Kernel 4 is even away from the border.",
+        "Checkerboards of transposed convolutions",
+        "A transposed convolution adds a window to its output for each input pixel. With kernel 3 and stride 2 the windows "
+        "overlap unevenly: some pixels receive four contributions, their neighbours one. With kernel 4 all pixels away "
+        "from the border receive as many.",
     ),
     "receptive_field": (
-        "How far a unit sees",
-        "Each pooling doubles the step from one unit to the next, so the window of the image that a unit depends on grows "
-        "faster and faster. The last units of this network see nearly the whole scene, which is how they tell digits apart; "
-        "but they stand 32 pixels apart, and cannot say where a border runs. Skips bring that back.",
+        "Receptive fields",
+        "Each pooling doubles the stride from one unit to the next, so the window of the image that a unit depends on grows "
+        "exponentially with the number of poolings. The last units of this network depend on nearly the whole scene, which "
+        "is how they tell digits apart; but they are 32 pixels apart, and cannot locate a border. Skip connections restore "
+        "the position.",
     ),
 }
 
-LESSONS = {  # number: what it is about; listed where the checkout has it
+LESSONS = {  # {number: subject}, listed if the checkout has the lesson
     "01": "the tape: a 60-line autograd engine, then the same numbers from minidl",
     "05": "upsampling and checkerboards: a pattern that is there before any training",
     "20": "FCN: a classifier becomes a segmentation network",
@@ -58,7 +60,7 @@ NEXT = [
 
 
 def lesson(number):
-    """The path of a notebook from the root of the checkout, or None where there is none."""
+    """The path of a notebook relative to the root of the checkout, or None where there is none."""
     root = Path(__file__).resolve().parents[2]
     found = sorted(root.glob(f"lessons/{number}_*.ipynb"))
     return str(found[0].relative_to(root)) if found else None
@@ -72,7 +74,7 @@ def write_page(out, rows, seconds, figures):
     top = max(row["iou"] for row in rows)
     body = [
         "<h1>minidl: the tour</h1>",
-        "<p>Four networks, built from nothing but this library, have just learnt to find handwritten digits over photographs, "
+        "<p>Four networks, built with this library alone, learn to find handwritten digits over photographs, "
         f"on this machine, in {_minutes(seconds)}.</p>",
         "<table><tr><th>network<th>mean IoU<th><th>pixels right<th>parameters<th>seconds<th>images/s</tr>",
     ]

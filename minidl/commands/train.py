@@ -1,4 +1,4 @@
-"""`minidl train`: a network on a data set, into a run folder that can be resumed."""
+"""`minidl train`: trains a network on a data set, in a run folder that can be resumed."""
 
 import argparse
 import contextlib
@@ -24,13 +24,13 @@ EXAMPLES = """examples:
 
 my_data holds images/ and masks/ with equal file names, or train/ and val/ that hold these two each. `minidl inspect my_data`
 describes the data and says whether it can be trained on; train makes the same checks before it writes anything.
-The run folder gets config.json, log.csv, curves.png, last.safetensors and best.safetensors (the best validation score).
-Ctrl-C saves and stops. --resume continues bit for bit with the settings in config.json, of which --epochs may be raised.
-After few epochs a U-Net may predict a checkerboard of single pixels, which its transposed convolutions cause;
---model-options up=resize avoids it.
+The run folder contains config.json, log.csv, curves.png, last.safetensors and best.safetensors (the best validation score).
+Ctrl-C saves and stops. --resume continues with the settings in config.json, of which --epochs may be raised; the
+results are bit-identical to those of an uninterrupted run. After few epochs a U-Net may predict a checkerboard of single
+pixels, which its transposed convolutions cause; --model-options up=resize avoids it.
 """
 CONFIG, CURVES = "config.json", "curves.png"
-# Of no effect on results, or, as more epochs, of an effect that is meant.
+# Settings that --resume may change: without effect on the results, except for more epochs.
 MAY_CHANGE = {"out", "resume", "workers", "device", "save_every", "root", "skip_broken", "debug", "command", "epochs"}
 MAY_CHANGE |= {"val_root", "tensorboard", "config"}
 
@@ -64,13 +64,13 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..backend.ranks import world
     from ..kernels.files import sole_user
 
     ranks, given = world(), vars(args)
     if ranks.rank:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (rank 0 speaks for all, until the process ends)
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (only rank 0 prints, until the process ends)
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return
@@ -85,9 +85,9 @@ def run(args):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         with sole_user(folder) if folder.is_dir() and not ranks.rank else contextlib.nullcontext():
-            with ranks.first():  # the others find what it has downloaded
+            with ranks.first():  # rank 0 downloads, the others find the files
                 parts = _resumed(folder, given) if args.resume else _fresh(folder, given)
-            ranks.barrier()  # all have looked before anything is written
+            ranks.barrier()  # all ranks have read the folder before one writes
             if args.find_lr:
                 if ranks.size > 1:
                     raise ValueError("--find-lr runs on one process; start it without mpiexec")
@@ -103,7 +103,7 @@ def run(args):
         raise
     finally:
         if made and folder.is_dir() and not any(folder.iterdir()):
-            for path in (folder, *parents):  # nothing was begun
+            for path in (folder, *parents):  # training has not begun
                 if any(path.iterdir()):
                     break
                 path.rmdir()
@@ -133,7 +133,7 @@ def _option(text):
 
 
 class _Parts:
-    """All that a run needs: settings, model, loaders, task."""
+    """The parts of a run: settings, model, loaders, task."""
 
     def __init__(self, config, datasets, found):
         from ..backend import random
@@ -152,7 +152,7 @@ class _Parts:
 
 
 def ranks_device(device):
-    """On "cuda", the GPU of this rank: one each, in order on every machine."""
+    """For "cuda" the GPU of this rank: one for each, in order on every machine."""
     from ..backend.ranks import world
 
     return f"cuda:{world().local_rank}" if device == "cuda" and world().size > 1 else device
@@ -175,7 +175,7 @@ def _fresh(folder, given):
     checks.check(config, given)
     learning.check_learning(config)
     if config["flip"] is None:
-        config["flip"] = config["data"] != "digits"  # a mirrored digit is none
+        config["flip"] = config["data"] != "digits"  # a mirrored digit is not a digit
     config |= {"image_format": None, "normalization": None, "left_out": [], "class_weight_values": None}
     building.constructor(config["model"])
     config, datasets, found = prepare(config)
@@ -186,7 +186,7 @@ def _fresh(folder, given):
 
 
 def _check_batch(parts):
-    """A batch of one image cannot be normalised over where a network pools it globally: say so now, not in the first step."""
+    """Raise ValueError before training for batches of one image where the network normalises globally pooled features."""
     config = parts.config
     if min(config["batch_size"], len(parts.train.dataset)) > 1 or config["task"] == "detection":
         return
@@ -227,8 +227,8 @@ def _resumed(folder, given):
     for name in given.keys() & config.keys() - MAY_CHANGE:
         if given[name] != config[name]:
             raise ValueError(
-                f"{flag(name)} {given[name]} is not what the run began with ({config[name]}); "
-                "--resume continues a run as it was: leave the option out, or start another run"
+                f"{flag(name)} {given[name]} differs from the run's setting ({config[name]}); "
+                "--resume continues a run with its own settings: leave the option out, or start another run"
             )
     more = ("root", "val_root", "workers", "device", "save_every", "skip_broken", "epochs")
     changed = {name: given[name] for name in more if name in given}
@@ -282,7 +282,7 @@ def _train(folder, parts, tensorboard):
 
 
 def _undo(folder, made, error):
-    """A start that failed before the first step leaves no run folder, so that correcting the command is enough."""
+    """Remove the new run folder after an error before the first step, so that the corrected command can use it."""
     from ..train import checkpoint
     from ..train.run import BEST, LAST, Diverged
 

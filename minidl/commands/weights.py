@@ -1,4 +1,4 @@
-"""`minidl weights`: what others published for the networks here, listed or downloaded."""
+"""`minidl weights`: lists and downloads published weights."""
 
 import argparse
 
@@ -16,7 +16,7 @@ def register(subparsers):
     """Add the command and its options to the parser."""
     parser = subparsers.add_parser(
         "weights",
-        help="list or download weights that others published",
+        help="list or download published weights",
         description="List the published weights of the networks here, or download some into the user's cache. A file "
         "counts when its SHA-256 is the one known here, for torchvision by its first digits; an interrupted download is "
         "resumed.",
@@ -27,7 +27,7 @@ def register(subparsers):
 
 
 def run(args):
-    """Carry out the command; returns its exit code, None for 0."""
+    """Run the command; returns its exit code, or None for 0."""
     from ..models.weights import entry_of, fetch_weights
 
     entries = [entry_of(name) for name in args.names]

@@ -17,7 +17,7 @@ from .terms import DEFAULT, Features, Term, check_terms, compatibility
 
 
 class Trace(NamedTuple):
-    """Every iteration, the start included: scores before the softmax, beliefs, and the free energy of the beliefs."""
+    """All iterations and the initial state: scores before the softmax, beliefs, and the free energy of the beliefs."""
 
     scores: Any  # (iterations + 1, C, H, W), with a batch (iterations + 1, B, C, H, W)
     beliefs: Any
@@ -30,14 +30,14 @@ class DenseCRF:
     E(x) = sum_i U_i(x_i) + 1/2 sum_t sum_ij k_t(i, j) M_t[x_i, x_j], with k_t the normalised Gaussian of term t and M_t
     its compatibility. `terms` are Gaussian, Bilateral and Features in any number; the default two have the usual
     parameters (w = 3, sxy = 3; w = 10, sxy = 80, srgb = 13). Only Bilateral terms need the image; it may be None without.
-    The filters are built once and serve every unary of the same size.
+    The filters are built once and used for every unary of the same size.
 
-    `exact=True` sums over all pairs, O((H W)^2): for small images, to see what the lattice approximates. As in the
-    reference C++, a pixel's own term i = j is not taken out of the sum.
+    `exact=True` sums over all pairs, in O((H W)^2), for small images: the sum that the lattice approximates. As in the
+    reference C++, the sum includes a pixel's own term i = j.
 
-    With `normalization="none"` in its terms, parameters found with the reference C++ or with pydensecrf's NO_NORMALIZATION
-    carry over. Where H W is no multiple of 4 that program adds up to three points with features 0 to its lattice, which
-    moves beliefs near such features (by up to 0.035 in six dimensions); here there are none.
+    With `normalization="none"` in the terms, parameters for the reference C++ or for pydensecrf's NO_NORMALIZATION can be
+    used unchanged. If H W is not a multiple of 4, that program adds up to three points with features 0 to its lattice, which
+    changes beliefs near such features (by up to 0.035 in six dimensions); this one does not.
     """
 
     def __init__(self, image: ArrayLike | None = None, terms: Iterable[Term] = DEFAULT, exact: bool = False) -> None:
@@ -53,7 +53,7 @@ class DenseCRF:
             largest = max((np.max(t.srgb) for t in self.terms if hasattr(t, "srgb")), default=0)
             if self.image.dtype.kind == "f" and 0 < self.image.max() <= 1 < largest:
                 warnings.warn(
-                    f"DenseCRF: image values end at {self.image.max():.3g}, but srgb = {largest}: no edge will be seen; "
+                    f"DenseCRF: image values end at {self.image.max():.3g}, but srgb = {largest}: no edge has an effect; "
                     "srgb is in units of the image",
                     stacklevel=2,
                 )
@@ -62,7 +62,7 @@ class DenseCRF:
     def filters(
         self, size: Sequence[int], dtype: DTypeLike = np.float32, b: int | None = None, beside: Array = NOWHERE
     ) -> list[Kernel]:
-        """The Kernel of every term for (the b-th) image, on the device of the array `beside`; built at the first call."""
+        """The Kernel of every term for (the b-th) image, on the device of the array `beside`; cached after the first call."""
         kind: Any = np.dtype(dtype).type
         key = (tuple(size), kind, b, kernels(beside), xp(beside))
         if key not in self._filters:
@@ -86,7 +86,7 @@ class DenseCRF:
 
         unary: energies (C, H, W), see `from_probabilities`, `from_logits`, `from_labels`; (B, C, H, W) for a batch.
         Returns beliefs of the same shape; with `history=True` a Trace of every iteration. `sequential=True` updates one
-        pixel after another instead of all at once, and can then never raise the free energy; it needs `exact=True` and a
+        pixel after another instead of all at once, so that the free energy never increases; it needs `exact=True` and a
         symmetric kernel ("none", "mean" or "symmetric"). Krähenbühl & Koltun 2011, algorithm 1.
         """
         unary = self._check(unary)
@@ -95,7 +95,7 @@ class DenseCRF:
         if sequential and not self.exact:
             raise ValueError("inference: sequential updates need exact=True; the lattice filters all pixels at once")
         if sequential and xp(unary) is not np:
-            raise ValueError("inference: sequential updates run on the CPU alone; pass an array of NumPy's")
+            raise ValueError("inference: sequential updates run on the CPU only; needed a NumPy array")
         if unary.ndim == 3:
             return self._one(unary, iterations, sequential, history, None)
         results = [self._one(u, iterations, sequential, history, b) for b, u in enumerate(unary)]
@@ -105,8 +105,7 @@ class DenseCRF:
         """F(Q) = sum_i Q_i log Q_i + Q_i U_i + 1/2 sum_t Q_i M_t (K_t Q)_i: the divergence from the CRF's distribution, up
         to its log partition function. A number; for a batch an array (B,).
 
-        The C++'s `klDivergence` counts the pairwise sum in full, without this 1/2, which is there because each pair of pixels
-        comes twice.
+        The factor 1/2 is there because the sum contains each pair of pixels twice; the reference C++ (`klDivergence`) lacks it.
         """
         unary = self._check(unary)
         beliefs = like(beliefs, unary)

@@ -1,4 +1,4 @@
-"""Coordinate descent on the free energy: one pixel's belief at a time, from the newest beliefs of all others."""
+"""Coordinate descent on the free energy: one pixel's belief at a time, from the current beliefs of all others."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..typing import Array
 def sequential_sweep(unary: Array, beliefs: Array, terms: Sequence[tuple[Kernel, Array, str]]) -> tuple[Array, Array]:
     """One update of every pixel in turn: (scores, beliefs), both (C, N). terms: (exact Kernel, compat, normalization).
 
-    The new belief softmax(-dF/dQ_i) minimises F with the pixel's own quadratic term k_ii Q_i M Q_i / 2 taken as linear.
-    Where that term is concave, as with attraction, this bounds F from above and the full step lowers it; otherwise the
-    step is halved until F does not rise.
+    The new belief softmax(-dF/dQ_i) minimises F with the pixel's own quadratic term k_ii Q_i M Q_i / 2 linearised. Where that
+    term is concave, as with attraction, the linearised F is an upper bound and the full step lowers F; otherwise the
+    step is halved until F does not increase.
     """
     for _, _, normalization in terms:
         if normalization not in ("none", "mean", "symmetric"):
@@ -29,9 +29,7 @@ def sequential_sweep(unary: Array, beliefs: Array, terms: Sequence[tuple[Kernel,
         gradient, own = unary[:, i].copy(), np.zeros((len(q), len(q)), q.dtype)
         for kernel, compat, _ in terms:
             f = kernel.features
-            near = (
-                np.exp(-0.5 * ((f - f[:, i : i + 1]) ** 2).sum(axis=0)) * kernel.before
-            )  # row i of K, but for one factor
+            near = np.exp(-0.5 * ((f - f[:, i : i + 1]) ** 2).sum(axis=0)) * kernel.before  # row i of K, up to a factor
             gradient += compat @ (q @ near) * kernel.after[i]
             own += compat * (near[i] * kernel.after[i])
         scores[:, i] = -gradient

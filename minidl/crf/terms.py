@@ -1,4 +1,4 @@
-"""Pairwise terms: how similar two pixels are, and the energy of giving them different labels."""
+"""Pairwise terms: the similarity of two pixels, and the energy of their labels."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..backend import asarray, like
-from ..functional.filter import NORMALIZATIONS, Kernel, bilateral_features, make_kernel, position_kernel
+from ..functional.filter import (
+    NORMALIZATIONS,
+    Kernel,
+    bilateral_features,
+    make_kernel,
+    position_features,
+    position_kernel,
+)
 from ..typing import Array, ArrayLike
 
 
 def compatibility(compat: ArrayLike, C: int) -> Array:
     """The (C, C) matrix M of the energy sum M[a, b] Q_a Q_b.
 
-    A number w is Potts, M = -w I: equal labels gain w. A vector v gives M = diag(v) and a matrix M = (m + m^T) / 2, both
-    with their own sign (negative attracts), as in the reference C++.
+    A number w gives the Potts model M = -w I, in which equal labels lower the energy by w. A vector v gives M = diag(v), a
+    matrix m gives M = (m + m^T) / 2; negative entries attract, as in the reference C++.
     """
     m = np.asarray(compat, np.float64)
     if not np.isfinite(m).all() or m.shape not in ((), (C,), (C, C)):
-        raise ValueError(
-            f"compat: needed are finite numbers, one, {C} or {C} x {C} for {C} labels; got shape {m.shape}"
-        )
+        raise ValueError(f"compat: needed finite numbers, one, {C} or {C} x {C} for {C} labels; got shape {m.shape}")
     if m.ndim == 0:
         return -m * np.eye(C)
     return np.diag(m) if m.ndim == 1 else (m + m.T) / 2
@@ -43,10 +48,15 @@ class Gaussian:
         """The filter matrix of this term for images of `size` (H, W)."""
         return position_kernel(size, self.sxy, self.normalization, exact, dtype, beside)
 
+    def of_window(self, window: Array, start: tuple[int, int]) -> Features:
+        """The term of a window (c, h, w) whose first pixel is at `start` (y, x) of its image."""
+        features = position_features(window.shape[1:], self.sxy, start=start)
+        return Features(features.reshape(-1, *window.shape[1:]), self.compat, self.normalization)
+
 
 @dataclass(frozen=True, eq=False)
 class Bilateral:
-    """Appearance: exp(-|p_i - p_j|^2 / 2 sxy^2 - |I_i - I_j|^2 / 2 srgb^2): near pixels of similar colour get one label.
+    """Appearance: exp(-|p_i - p_j|^2 / 2 sxy^2 - |I_i - I_j|^2 / 2 srgb^2): nearby pixels of similar colour get the same label.
 
     srgb is in units of the image (0..255 for 8 bits), a number or one per channel; the image may have 1 to 6 channels.
     """
@@ -65,6 +75,11 @@ class Bilateral:
         return make_kernel(
             bilateral_features(like(image, beside), self.sxy, self.srgb), self.normalization, exact, dtype
         )
+
+    def of_window(self, window: Array, start: tuple[int, int]) -> Features:
+        """The term of a window (c, h, w) whose first pixel is at `start` (y, x) of its image."""
+        features = bilateral_features(window, self.sxy, self.srgb, start)
+        return Features(features.reshape(-1, *window.shape[1:]), self.compat, self.normalization)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +110,7 @@ DEFAULT = (Gaussian(), Bilateral())
 
 
 def check_terms(terms: Iterable[Term]) -> tuple[Term, ...]:
-    """Terms as a tuple, each of them one of the three kinds with a known normalisation."""
+    """The terms as a tuple; TypeError for another type of term, ValueError for an unknown normalisation."""
     terms = tuple(terms)
     for term in terms:
         if not isinstance(term, Gaussian | Bilateral | Features):

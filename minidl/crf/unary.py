@@ -1,4 +1,4 @@
-"""Unary energies U = -log P from whatever a classifier gives. Arrays stay (C, H, W), or (B, C, H, W) for a batch."""
+"""Unary energies U = -log P from a classifier's probabilities, logits or labels; (C, H, W), or (B, C, H, W) for a batch."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ def _floating(function, name, x):
 
 
 def from_probabilities(probabilities: Array, clip: float = 1e-5) -> Array:
-    """U = -log max(P, clip). Zeros are clipped, because an infinite energy could not be changed by any pairwise term.
+    """U = -log max(P, clip). Zeros are clipped, because no pairwise term can change an infinite energy.
 
-    Probabilities must be at least 0 and sum to 1 over the labels, to 1e-3: anything else is an error.
+    P is (C, H, W) or (B, C, H, W). Raises ValueError for negative probabilities or sums over the labels that differ from 1 by
+    more than 1e-3.
     """
     p = _floating("from_probabilities", "probabilities", probabilities)
     if not 0 < clip < 1:
         raise ValueError(f"from_probabilities: clip must lie between 0 and 1, not {clip!r}")
     if p.min() < 0:
-        raise ValueError(
-            f"from_probabilities: a probability is negative ({p.min():.3g}); for logits there is from_logits"
-        )
+        raise ValueError(f"from_probabilities: a probability is negative ({p.min():.3g}); use from_logits for logits")
     error = np.abs(p.sum(axis=-3, dtype=np.float64) - 1).max()
     if error > 1e-3:
         raise ValueError(
@@ -44,7 +43,7 @@ def from_probabilities(probabilities: Array, clip: float = 1e-5) -> Array:
 
 
 def from_logits(logits: Array) -> Array:
-    """U = -log softmax(logits)."""
+    """U = -log softmax(logits) over the labels; logits (C, H, W) or (B, C, H, W)."""
     z = _floating("from_logits", "logits", logits)
     z = z - z.max(axis=-3, keepdims=True)
     return np.log(np.exp(z).sum(axis=-3, keepdims=True)) - z

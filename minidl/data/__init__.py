@@ -1,8 +1,8 @@
-"""Datasets, joint transforms of image and mask, and the loader that makes batches.
+"""Datasets, joint transforms of image and mask, and a loader of batches.
 
 A dataset is anything with `len(ds)`, `ds[i]` giving (image H x W x 3 uint8, mask H x W of integer labels), and
-`ds.classes` (names), `ds.colors` (K x 3 uint8), `ds.ignore_index`. Optional: `ds.name(i)`, what messages call sample i.
-Datasets of instances (`CocoInstances`, `DigitScenes(instances=True)`) give, instead of the mask, the dictionary that
+`ds.classes` (names), `ds.colors` (K x 3 uint8), `ds.ignore_index`. Optional: `ds.name(i)`, the name of sample i in messages.
+Datasets of instances (`CocoInstances`, `DigitScenes(instances=True)`) return, instead of the mask, the dictionary that
 targets.py describes.
 """
 

@@ -1,4 +1,4 @@
-"""Unpacking tar archives from strangers: regular files and folders, inside their target, whole or not at all."""
+"""Unpacking of untrusted tar archives: only regular files and folders, only inside the target folder, atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from ..typing import PathLike
 
-MAX_BYTES, MAX_MEMBERS = 1 << 35, 1_000_000  # 32 GiB: PASCAL VOC and Oxford-IIIT Pet hold less than 4
+MAX_BYTES, MAX_MEMBERS = 1 << 35, 1_000_000  # 32 GiB; PASCAL VOC and Oxford-IIIT Pet need less than 4 GiB
 LONG_HEADER = 1 << 20  # bytes of a name or of pax attributes, which tarfile holds in memory
 _HEADERS = (
     tarfile.GNUTYPE_LONGNAME,
@@ -24,11 +24,11 @@ _HEADERS = (
 
 
 class DownloadError(OSError):
-    """A download or an archive that did not arrive whole; the message says what came and whether to call again."""
+    """A download or an archive that is incomplete or damaged; the message says what was received and whether to call again."""
 
 
 class _Member(tarfile.TarInfo):
-    """A member whose header is right, or an error: tarfile takes a broken or a missing one for the end of the archive."""
+    """A member with a valid header; raises where tarfile takes a damaged or missing header for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tar):
@@ -50,8 +50,9 @@ class _Member(tarfile.TarInfo):
 def unpack(archive: PathLike, folder: PathLike, member: str) -> Path:
     """Extract a tar archive and put its folder `member` at `folder/member`; return that path.
 
-    Everything is unpacked in a temporary neighbour first: an archive that is truncated or damaged, that lacks `member`, that
-    holds links, devices or names outside its folder, or more than 32 GiB, raises DownloadError and leaves nothing.
+    Everything is unpacked in a temporary folder next to the target first. An archive that is truncated or damaged, that lacks
+    `member`, or that holds links, devices, names outside its folder, or more than 32 GiB, raises DownloadError and leaves
+    nothing.
     """
     target = Path(folder) / member
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder) as scratch:
@@ -61,21 +62,21 @@ def unpack(archive: PathLike, folder: PathLike, member: str) -> Path:
                 _finish(tar)
         except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RecursionError, ValueError) as error:
             raise DownloadError(f"{archive} cannot be unpacked: {error or type(error).__name__}") from error
-        except OSError as error:  # a bad checksum inside gzip has no number; a full disk has one
+        except OSError as error:  # strerror is None for a wrong checksum inside gzip, but not for a full disk
             raise DownloadError(f"{archive} cannot be unpacked: {error.strerror or error}") from error
         came = Path(scratch) / member
         if not came.is_dir():
             raise DownloadError(f"{archive} has no folder {member}")
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
-            shutil.copytree(came, target, dirs_exist_ok=True)  # VOC 2007's test set joins its trainval
+            shutil.copytree(came, target, dirs_exist_ok=True)  # VOC 2007's test set is added to its trainval set
         else:
             os.replace(came, target)
     return target
 
 
 def _finish(tar):
-    """Read on to the end of the compressed file: only there its checksum is compared."""
+    """Read to the end of the compressed file, where its checksum is verified."""
     for _ in range(64):
         if not tar.fileobj.read(1 << 20):
             return
@@ -87,11 +88,11 @@ def _extract(tar, scratch):
     for number, member in enumerate(tar):
         parts = [
             part for part in PurePosixPath(member.name).parts if part.strip("/")
-        ]  # an absolute name stays inside too
+        ]  # an absolute name is taken as relative to the folder
         if ".." in parts or (os.name == "nt" and set(member.name) & set(":\\")):
             raise tarfile.ReadError(f"member {member.name!r} lies outside its folder")
         if not (member.isdir() or member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)) or member.issparse():
-            raise tarfile.ReadError(f"member {member.name!r} is no regular file and no folder")
+            raise tarfile.ReadError(f"member {member.name!r} is neither a regular file nor a folder")
         room -= member.size
         if room < 0 or number >= MAX_MEMBERS:
             raise tarfile.ReadError(f"it holds more than {MAX_BYTES >> 30} GiB, {MAX_MEMBERS} files, or the free space")
@@ -100,7 +101,7 @@ def _extract(tar, scratch):
             path.mkdir(parents=True, exist_ok=True)
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tar.extractfile(member) as source, open(path, "wb") as out:  # no link lies here that could be followed
+        with tar.extractfile(member) as source, open(path, "wb") as out:  # the folder contains no links
             shutil.copyfileobj(source, out, 1 << 20)
             if out.tell() != member.size:
                 raise tarfile.ReadError(f"member {member.name!r} has {out.tell()} of {member.size} bytes")

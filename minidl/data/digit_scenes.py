@@ -15,7 +15,7 @@ from . import glyphs
 from .targets import mask_boxes
 from .types import Sample
 
-# Files inside scikit-image's own package: reading them never asks for a download. Validation sees other photographs.
+# Files inside scikit-image's own package, which need no download. The splits have no photograph in common.
 PHOTOGRAPHS = {
     "train": (
         "astronaut.png",
@@ -58,20 +58,20 @@ class DigitScenes:
     """`length` scenes of handwritten digits over photographs: (image H x W x 3 uint8, mask H x W uint8).
 
     classes: which digits appear, labelled 1, 2, ... in order, 0 being the background: a number n for 0..n-1, a sequence
-        of digits, or a dictionary that groups them, {"even": (0, 2, 4, 6, 8), "odd": (1, 3, 5, 7, 9)}. All 10 take a
-        small network much longer to learn than the default's 5.
-    digits: fewest and most per scene; one for which no place is found in 20 tries is left out, the first never.
+        of digits, or a dictionary that groups them, {"even": (0, 2, 4, 6, 8), "odd": (1, 3, 5, 7, 9)}. A small
+        network needs much longer to learn all 10 than the default's 5.
+    digits: (minimum, maximum) per scene; a digit for which 20 random positions do not fit is left out, except the first.
     scales: smallest and largest height of a digit, as fractions of the shorter side.
     split: "train" and "val" share no handwriting sample and no photograph.
     photographs: False for smooth colour gradients behind the digits.
-    instances: instead of the mask, torchvision's detection target (see targets.py), with masks of what is visible of
+    instances: instead of the mask, torchvision's detection target (see targets.py), with masks of the visible part of
         each digit; image_id is the index.
 
-    Scene i depends on (seed, split, i) and the arguments alone, not on the order of access nor on the process. A pixel
+    Scene i depends on (seed, split, i) and the arguments alone, not on the order of access or the process. A pixel
     belongs to the digit that covers at least half of it; where digits overlap, to the one on top.
     """
 
-    ignore_index = 255  # no scene has such pixels; transforms that pad write it
+    ignore_index = 255  # the label with which transforms pad; no scene has it
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class DigitScenes:
         self.photographs, self.instances = photographs, instances
         if not isinstance(classes, dict):
             chosen = list(range(classes) if isinstance(classes, int) else classes)
-            classes = {str(d): [d] * chosen.count(d) for d in chosen}  # a digit named twice is refused below
+            classes = {str(d): [d] * chosen.count(d) for d in chosen}  # keeps a duplicate digit, which `_check` rejects
         self.groups = tuple(tuple(members) for members in classes.values())
         self.classes = ("background", *classes)
         self.colors = np.array(COLORS[: len(self.classes)], np.uint8)
@@ -110,7 +110,7 @@ class DigitScenes:
             ),
             (self.seed >= 0, f"seed {self.seed}; needed at least 0"),
             (self.split in PHOTOGRAPHS, f"split {self.split!r}; needed 'train' or 'val'"),
-            (1 <= low <= high <= 255, f"digits {self.digits}; needed 1 <= fewest <= most <= 255"),
+            (1 <= low <= high <= 255, f"digits {self.digits}; needed 1 <= minimum <= maximum <= 255"),
             (0 < smallest <= largest <= 1, f"scales {self.scales}; needed 0 < smallest <= largest <= 1"),
         ):
             if not fine:
@@ -120,7 +120,7 @@ class DigitScenes:
         return self.length
 
     def name(self, index: int) -> str:
-        """What sample `index` is called in messages."""
+        """The name of sample `index` in messages."""
         return f"scene {index} of seed {self.seed}, {self.split}"
 
     def __getitem__(self, index: int) -> Sample:
@@ -160,7 +160,7 @@ class DigitScenes:
         box = (left, top, min(left + zoom * W, photo.width), min(top + zoom * H, photo.height))
         crop = np.asarray(photo.resize((W, H), Image.Resampling.BILINEAR, box, reducing_gap=2.0))
         crop = crop[:, ::-1] if rng.random() < 0.5 else crop
-        return crop * rng.uniform(0.35, 0.7, 3).astype(np.float32)  # darker, so that ink can be brighter
+        return crop * rng.uniform(0.35, 0.7, 3).astype(np.float32)  # darker, so that digits can be brighter
 
     def _place(self, image, ids, labels, rng):
         """Draw one more digit on `image` and `ids`, in place, and append its label."""
@@ -170,7 +170,7 @@ class DigitScenes:
         areas = np.bincount(ids.ravel(), minlength=len(labels))
         for _ in range(20):
             low, high = np.log(self.scales)
-            height = max(min(H, W) * np.exp(rng.uniform(low, high)), 10)  # below 10 pixels nobody can read it
+            height = max(min(H, W) * np.exp(rng.uniform(low, high)), 10)  # smaller digits are not legible
             cover = glyphs.draw(digit, self.split, height, rng)  # P x P in 0..1
             P = len(cover)
             y, x = (int(c) for c in rng.uniform((0.4 * height, 0.4 * height), (H - 0.4 * height, W - 0.4 * height)))
@@ -192,7 +192,7 @@ class DigitScenes:
 
 
 def _ink(behind, rng):
-    """A random colour that is brighter than `behind` (mean luminance, 0..255) by 75 levels or more, if any is."""
+    """A random colour brighter than `behind` (mean luminance, 0..255) by at least 75 levels, if one exists."""
     colours = rng.uniform(0, 255, (12, 3)).astype(np.float32)
     clear = colours @ LUMINANCE - behind > 75
     return colours[clear.argmax()] if clear.any() else np.full(3, 250, np.float32)

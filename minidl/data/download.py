@@ -1,4 +1,4 @@
-"""Downloads that resume, and are verified before they count."""
+"""Downloads that can be resumed, and are verified by a checksum."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..kernels.files import sync_folder
 from ..typing import PathLike
 from .archive import MAX_BYTES, DownloadError
 
-PATIENCE, MIN_RATE = 60.0, 1000.0  # seconds over which a server must send so many bytes a second
+PATIENCE, MIN_RATE = 60.0, 1000.0  # seconds over which a server must send at least MIN_RATE bytes per second
 
 
 def _transfer(url, part, quiet):
-    """Append to the file `part` what is still missing of `url`."""
+    """Append the missing bytes of `url` to the file `part`."""
     import requests
     import urllib3
     from tqdm import tqdm
@@ -23,10 +23,10 @@ def _transfer(url, part, quiet):
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
         if answer.status_code == 416 and start:
-            return  # nothing lies beyond what we have: the checksum will tell whether it is right
+            return  # the file is complete; the caller verifies its checksum
         answer.raise_for_status()
         if answer.status_code != 206:
-            start = 0  # this server sends the whole file, whatever was asked
+            start = 0  # the server ignores the requested range and sends the whole file
         total = start + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
         disable = True if quiet else None  # None: a bar on a terminal only
         bar = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=disable)
@@ -38,7 +38,7 @@ def _transfer(url, part, quiet):
                     bar.update(len(block))
                     if out.tell() > MAX_BYTES:
                         raise DownloadError(
-                            f"{url} sends more than {MAX_BYTES >> 30} GiB: this is no file that is known here"
+                            f"{url} sends more than {MAX_BYTES >> 30} GiB, more than any file that minidl downloads"
                         )
                 out.flush()
                 os.fsync(out.fileno())
@@ -51,7 +51,7 @@ def _transfer(url, part, quiet):
 
 
 def _blocks(raw, url):
-    """What comes, as it comes; a server that sends too little for too long is given up."""
+    """Blocks of bytes as they arrive; raises DownloadError where the server sends less than MIN_RATE over PATIENCE."""
     came, since = 0, time.monotonic()
     while block := raw.read1(1 << 16):
         yield block
@@ -64,11 +64,11 @@ def _blocks(raw, url):
 
 
 def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
-    """Have at `path` the file that `url` serves and `checksum` ("md5:..." or "sha256:...") describes; return the path.
+    """Download `url` to `path`, verified by `checksum` ("md5:..." or "sha256:..."); return the path.
 
-    Of a SHA-256 the first digits are enough. A file already there with that checksum is left alone. Otherwise bytes collect
-    in `path.part`, from where a later call resumes; only a file whose checksum is right is moved to `path`. Raises
-    DownloadError for a refused or interrupted transfer (resumable) and for a wrong checksum (what came is deleted).
+    The first digits of a SHA-256 are enough. An existing file with that checksum is kept. Otherwise bytes are written to
+    `path.part`, from which a later call resumes, and only a verified file is moved to `path`. Raises DownloadError for a
+    refused or interrupted transfer (resumable) and for a wrong checksum (the received bytes are deleted).
     """
     import pooch
     import requests
@@ -86,13 +86,13 @@ def fetch(url: str, path: PathLike, checksum: str, quiet: bool = False) -> Path:
         if known is None and not (found := pooch.file_hash(part)).startswith(digits):
             part.unlink()
             raise ValueError(f"SHA-256 is {found}; needed one that begins with {digits}")
-        os.replace(part, output)  # pooch verifies `output` and only then moves it to `path`
+        os.replace(part, output)  # pooch verifies `output` before it moves it to `path`
 
     try:
         pooch.retrieve(url, known, fname=path.name, path=path.parent, downloader=downloader)
     except requests.RequestException as error:
         raise DownloadError(f"{url}: {error}") from error
     except ValueError as error:
-        raise DownloadError(f"{url}: wrong checksum, deleted what came. {error}") from error
+        raise DownloadError(f"{url}: wrong checksum; the received file is deleted. {error}") from error
     sync_folder(path.parent)
     return path

@@ -1,4 +1,4 @@
-"""Semantic datasets kept as pairs of files: an image and a picture of labels."""
+"""Segmentation datasets stored as pairs of files: an image and its mask."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SegmentationPairs:
     """A dataset over `pairs` of (image path, mask path): `ds[i]` is (image H x W x C, mask H x W).
 
     classes: the K names, or K itself; labels are 0..K-1, and `ignore_index` marks pixels without one.
-    decoder: makes labels of what the mask files store (`mask.MaskValues`, `mask.ColorTable`); as stored without.
+    decoder: converts stored values to labels (`mask.MaskValues`, `mask.ColorTable`); by default labels are stored as such.
     image_format: how images are read; uint8 RGB by default.
     Reading raises BrokenImageError for a file that cannot be decoded, and ValueError, naming the files, for an image
     and a mask of different sizes or a label out of range.
@@ -88,10 +88,10 @@ def listed(stems: Sequence[str]) -> str:
 
 
 class SegmentationFolder(SegmentationPairs):
-    """Images in `root/images`, masks of the same names in `root/masks`, sub-folders included, in order of name.
+    """Images in `root/images`, masks of the same names in `root/masks`, sub-folders included, sorted by name.
 
-    `classes` (names or their number) is needed; see SegmentationPairs, and `pairing.find_pairs` for which names agree.
-    Raises FileNotFoundError where a folder is missing or empty or an image lacks its mask or the reverse, listing them.
+    `classes` (names or their number) is needed; see SegmentationPairs, and `pairing.find_pairs` for the rule of names.
+    Raises FileNotFoundError where a folder is missing or empty, or where an image or a mask has no partner, listing them.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class SegmentationFolder(SegmentationPairs):
 
 
 def whole(found: Pairing, images: Path, masks: Path) -> list[tuple[Path, Path]]:
-    """The pairs of a Pairing that leaves nothing alone; FileNotFoundError, listing what is alone, of another."""
+    """The pairs of a complete Pairing; raises FileNotFoundError, listing files without a partner, for any other."""
     names = [
         [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
         for folder, paths in ((images, found.images_alone), (masks, found.masks_alone))
@@ -127,7 +127,7 @@ def whole(found: Pairing, images: Path, masks: Path) -> list[tuple[Path, Path]]:
 def listed_pairs(
     list_file: Path, image_of: Callable[[str], Path], mask_of: Callable[[str], Path]
 ) -> list[tuple[Path, Path]]:
-    """The pairs for the stems that start the lines of a split's list file; errors name what is missing.
+    """The pairs for the stems at the start of the lines of a split's list file; errors list the missing files.
 
     image_of, mask_of: functions from stem to path.
     """

@@ -24,7 +24,7 @@ def handwriting() -> tuple[Array, Array]:
     if found is None or found.origin is None:
         raise ImportError('DigitScenes needs scikit-learn for its handwriting: pip install "minidl[lessons]"')
     table = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    if table.is_file():  # the same numbers without the second that importing scikit-learn takes
+    if table.is_file():  # avoids the import of scikit-learn, which takes about a second
         try:
             with gzip.open(table, "rt") as lines:
                 rows = np.loadtxt(lines, delimiter=",", dtype=np.uint8, ndmin=2)
@@ -41,7 +41,7 @@ def handwriting() -> tuple[Array, Array]:
 
 @cache
 def samples(digit: int, split: str) -> Array:
-    """The numbers of the split's samples of a digit: the last fifth of each digit's is for validation."""
+    """Indices of the split's samples of a digit; the last fifth of each digit's samples is for validation."""
     numbers = np.flatnonzero(handwriting()[1] == digit)
     cut = len(numbers) * 4 // 5
     return numbers[:cut] if split == "train" else numbers[cut:]
@@ -49,7 +49,7 @@ def samples(digit: int, split: str) -> Array:
 
 @cache
 def enlarged(number: int) -> Any:
-    """One sample, smoothly enlarged inside its frame, as a Pillow grey image."""
+    """One sample, smoothly enlarged inside its frame, as a greyscale Pillow image."""
     from PIL import Image, ImageFilter
 
     frame = Image.fromarray(np.pad(handwriting()[0][number] * 12, 2))  # 16 levels to 0..192

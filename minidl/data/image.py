@@ -25,7 +25,7 @@ __all__ = ["BrokenImageError", "ImageFormat", "PixelModeError", "picture_format"
 __all__ += ["read_pixels", "to_rgb", "voc_palette", "write_image", "write_mask"]
 
 EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")
-COLOUR = ("P", "PA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")  # become RGB
+COLOUR = ("P", "PA", "RGBX", "CMYK", "YCbCr", "HSV", "LAB")  # converted to RGB
 HIGH_DEPTH = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 
@@ -50,10 +50,10 @@ def read_image(
     channels: 3 (grey is repeated, alpha dropped), 1 (colour becomes luminance), or the number of bands of a
         multispectral TIFF.
     high_depth: accept 16-bit and floating-point pictures; their values are not scaled.
-    exif: turn the picture upright as its EXIF orientation says.
-    page: which picture of a file of several.
+    exif: rotate the picture upright by its EXIF orientation.
+    page: index of the picture in a file of several pages.
 
-    Raises BrokenImageError for a file that cannot be decoded, PixelModeError, which is one, for a picture of more than
+    Raises BrokenImageError for a file that cannot be decoded, and its subclass PixelModeError for a picture of more than
     8 bits without `high_depth` or of another number of channels.
     """
     image = read_pixels(path, exif, page)
@@ -71,7 +71,7 @@ def read_pixels(path: PathLike, exif: bool = True, page: int = 0) -> Array:
         if page:
             picture.seek(page)
         if has_high_depth(picture):
-            return None  # Pillow would cut 16-bit colour to 8 bits
+            return None  # Pillow would truncate 16-bit colour to 8 bits
         if picture.mode not in EIGHT_BIT + HIGH_DEPTH:
             raise PixelModeError(f"{os.fspath(path)} has pixel mode {picture.mode}, which is not supported")
         if picture.mode == "P" and "transparency" in picture.info:
@@ -115,7 +115,7 @@ def _read_tiff(path, reason):
             array, axes = series.asarray(), series.axes
     except UnsafeImageError:
         raise
-    except Exception as error:  # whatever a damaged file makes the reader raise
+    except Exception as error:  # damaged files raise errors of many types
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BrokenImageError(f"{os.fspath(path)} cannot be decoded as an image: {reason or error}") from error
@@ -149,7 +149,7 @@ def _with_channels(image, channels, path):
 
 
 def to_rgb(image: Array) -> Array:
-    """Any image H x W x C as uint8 RGB to look at: one band is grey, of more than three the first three are shown.
+    """Any image H x W x C as uint8 RGB for display: one band as grey, the first three of more than three.
 
     Values other than uint8 are scaled so that their 2nd percentile is black and their 98th white.
     """

@@ -16,17 +16,17 @@ from .picture import BrokenImageError, PixelModeError
 from .types import Dataset, Sample, Transform
 from .workers import Workers
 
-SHUFFLE, SAMPLE = 0, 1  # first part of a random stream's key after seed and epoch
+SHUFFLE, SAMPLE = 0, 1  # kinds of random streams: part of their key, after seed and epoch
 
 
 class BatchMaker:
-    """Makes one batch from (epoch, indices): all that a worker process needs, and nothing that depends on which one."""
+    """Makes one batch from (epoch, indices); the result does not depend on the worker process."""
 
     def __init__(self, dataset: Dataset, transform: Transform | None, seed: int, skip_broken: bool) -> None:
         self.dataset, self.transform, self.seed, self.skip_broken = dataset, transform, seed, skip_broken
 
     def __call__(self, epoch: int, indices: Sequence[int]) -> tuple[tuple[Any, Any] | None, list[tuple[int, str]]]:
-        """(images, targets) or None where all were broken, and the list of (index, message) that were."""
+        """((images, targets), or None where all samples are broken; the list of (index, message) of broken ones)."""
         samples, broken = [], []
         for index in indices:
             try:
@@ -50,7 +50,7 @@ class BatchMaker:
 
 
 def sample_name(dataset: Dataset, index: int) -> str:
-    """The dataset's own name for a sample where it has one (a file), else its number."""
+    """The index of a sample, with the dataset's name for it (a file) where it has one."""
     return f"{index} ({dataset.name(index)})" if hasattr(dataset, "name") else str(index)
 
 
@@ -64,7 +64,7 @@ def to_chw(image: ArrayLike) -> Array:
 
 
 def collate(samples: Sequence[Sample]) -> tuple[Any, Any]:
-    """(images N x C x H x W float32, masks N x H x W int64); for instance dictionaries two lists, sizes may differ."""
+    """(images N x C x H x W float32, masks N x H x W int64); for instance dictionaries two lists, since sizes may differ."""
     images = [to_chw(image) for image, _ in samples]
     targets = [target for _, target in samples]
     if isinstance(targets[0], dict):
@@ -83,17 +83,17 @@ class DataLoader:
 
     transform: `transform(image, target, rng)`, applied to each sample; uint8 images end as 0..1.
     shuffle: a new order each epoch, drawn from (seed, epoch).
-    num_workers: processes that prepare batches, `prefetch` of them each, ahead; 0 prepares them here. They are
-        started anew (spawn), so a script that uses them needs `if __name__ == "__main__":`.
-    skip_broken: leave samples out whose file cannot be decoded (BrokenImageError), with one warning for each file, and
-        so make their batch smaller, or drop it when nothing is left of it.
+    num_workers: number of processes that prepare batches, up to `prefetch` each in advance; 0 uses the calling process. They
+        are started by spawn, so a script that uses them needs `if __name__ == "__main__":`.
+    skip_broken: skip samples whose file cannot be decoded (BrokenImageError), with one warning for each file; their batch
+        is smaller, or left out where it is empty.
 
-    device: "cuda" gives CuPy arrays; a batch is copied through page-locked memory while the one before it is used.
+    device: "cuda" yields CuPy arrays; a batch is copied through page-locked memory while the one before it is used.
 
-    A sample's random numbers depend on (seed, epoch, index) alone, so batches are the same bit for bit whatever
-    num_workers and prefetch, and `load_state_dict` of a state taken in the middle of an epoch continues with the next
-    batch. The epoch advances when a pass ends; a pass that is left early (`break`) starts over. Workers stop at
-    `close()`, when a pass is left early, or when the loader goes; between complete passes they stay.
+    A sample's random numbers depend on (seed, epoch, index) alone, so batches are bit-identical for any num_workers and
+    prefetch, and `load_state_dict` of a state taken in the middle of an epoch continues with the next batch. The epoch
+    advances at the end of a pass; after a pass that ends early (`break`) the next one begins the same epoch again. Workers
+    stop at `close()`, at the early end of a pass, or with the loader; between complete passes they keep running.
     """
 
     def __init__(
@@ -120,36 +120,40 @@ class DataLoader:
         self.device = None if device == "cpu" else device
         if self.device is not None:
             cuda.parse(self.device)
-        self.skipped = {}  # index: message, of broken samples left out so far
+        self.skipped = {}  # {index: message} of the broken samples skipped so far
         self._make = BatchMaker(dataset, transform, seed, skip_broken)
         self.ranks, self._whole = ALONE, False
         self._workers = None
-        self.epoch, self._batch, self._start = 0, 0, 0  # the next batch of this pass; where the next pass starts
+        self.epoch, self._batch, self._start = (
+            0,
+            0,
+            0,
+        )  # index of the next batch in this pass; first batch of the next pass
 
     def __len__(self) -> int:
-        """Batches in a whole epoch."""
+        """Number of batches in an epoch."""
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + bool(rest and not self.drop_last)
 
     def share(self, ranks: Ranks, whole: bool = False) -> None:
-        """From now on give out what is this rank's: of every batch a consecutive part, or whole batches in turn.
+        """Yield only this rank's share: a consecutive part of every batch, or with `whole` every `ranks.size`-th batch.
 
-        Every image is given out by exactly one rank, whatever their number; parts differ by one image at most, and are empty
-        (0 x C x H x W) where a batch has fewer images than there are ranks. Only parts keep the ranks in step.
+        Exactly one rank yields each image; parts differ by at most one image, and are empty (0 x C x H x W) where a batch has
+        fewer images than there are ranks. With whole batches the ranks may have different numbers of batches.
         """
         self.ranks, self._whole = ranks, whole
 
     def set_epoch(self, epoch: int) -> None:
-        """The next pass is that of `epoch`: from its beginning, or from where a state loaded for this epoch says."""
+        """Make `epoch` the next pass: from its beginning, or from the position of a state loaded for this epoch."""
         if epoch != self.epoch:
             self.epoch, self._batch, self._start = epoch, 0, 0
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` needs to continue with the batch after the last one given out."""
+        """The state from which `load_state_dict` continues with the batch after the last one yielded."""
         return {"epoch": self.epoch, "batch": self._batch, **self._arrangement()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where a loader of the same data and settings was."""
+        """Continue from the state of a loader with the same data and settings; ValueError for other settings."""
         ours, theirs = self._arrangement(), {key: state[key] for key in self._arrangement()}
         if ours != theirs:
             raise ValueError(
@@ -193,7 +197,7 @@ class DataLoader:
                 yield number, batch
 
     def _in_step(self, number, indices, batch, last):
-        """The batch; an empty one where this rank has no part of batch `number`, or all of its part was broken."""
+        """The batch, or an empty one where this rank's part of batch `number` is empty or all broken."""
         whole = range(number * self.batch_size, min((number + 1) * self.batch_size, len(self.dataset)))
         if batch is not None and self.ranks.part(whole):
             return batch
@@ -220,10 +224,10 @@ class DataLoader:
         return (self._make(epoch, indices) for _, indices in tasks)
 
     def _parallel(self, epoch, tasks):
-        workers, self._workers = self._workers or Workers(self._make, self.num_workers), None  # ours for this pass
+        workers, self._workers = self._workers or Workers(self._make, self.num_workers), None  # owned by this pass
         try:
             yield from workers.map([(epoch, indices) for _, indices in tasks], self.prefetch)
-        except BaseException:  # an error, Ctrl-C, or the pass left early: what is in the pipes is of no use
+        except BaseException:  # an error, Ctrl-C or an early end of the pass: the results in the pipes are not needed
             workers.close()
             raise
         self.close()
@@ -236,7 +240,7 @@ class DataLoader:
                 warnings.warn(f"DataLoader: skipped sample {sample_name(self.dataset, index)}: {message}", stacklevel=3)
 
     def close(self) -> None:
-        """Stop the worker processes that wait for the next pass; it will start new ones."""
+        """Stop the waiting worker processes; the next pass starts new ones."""
         workers, self._workers = self._workers, None
         if workers is not None:
             workers.close()

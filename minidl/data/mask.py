@@ -1,4 +1,4 @@
-"""Mask files: what is stored in them, and from stored values or colours to labels."""
+"""Mask files: reading stored values or colours, and converting them to labels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ IGNORED_NAMES = ("void", "ignore", "ignored", "unlabelled", "unlabeled")
 
 
 def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: bool = True, white: int = 1) -> Array:
-    """What a mask file stores: H x W labels of an integer type, or H x W x 3 uint8 of a mask painted in colours.
+    """The stored content of a mask file: H x W labels of an integer type, or H x W x 3 uint8 of a mask painted in colours.
 
-    A palette PNG gives its indices, or with `expand_palette` its colours; a 1-bit picture 0 and `white`; with `grey_from_rgb`
-    a picture in RGB whose channels are equal everywhere gives one of them. Raises PixelModeError for JPEG, whose compression
-    changes labels, and for a picture that differs in its alpha channel alone.
+    The result for a palette PNG are its indices, or with `expand_palette` its colours; for a 1-bit picture 0 and `white`; with
+    `grey_from_rgb`, for an RGB picture with equal channels one of them. Raises PixelModeError for JPEG, whose compression
+    changes labels, and for a picture in which only the alpha channel varies.
     """
 
     def to_array(picture):
@@ -57,7 +57,7 @@ def read_stored(path: PathLike, expand_palette: bool = False, grey_from_rgb: boo
 
 
 def _refuse_alpha(array, path):
-    """PixelModeError where one colour fills the picture and only its transparency varies: labels that nobody would see."""
+    """PixelModeError where one colour fills the picture and only its transparency varies: the labels are probably there."""
     color, alpha = array[..., :-1], array[..., -1]
     if (alpha != alpha[0, 0]).any() and (color == color[0, 0]).all():
         raise PixelModeError(
@@ -67,7 +67,7 @@ def _refuse_alpha(array, path):
 
 
 def read_labels(path: PathLike, decoder: MaskValues | ColorTable | None = None) -> Array:
-    """The labels in a mask file, H x W: as stored, or as `decoder` (MaskValues, ColorTable) makes them of what is stored."""
+    """The labels in a mask file, H x W: as stored, or converted by `decoder` (MaskValues, ColorTable)."""
     painted = isinstance(decoder, ColorTable)
     black_and_white = isinstance(decoder, MaskValues) and 255 in decoder.values and 1 not in decoder.values
     stored = read_stored(path, painted, white=255 if painted or black_and_white else 1)
@@ -90,9 +90,9 @@ def _one_channel(stored, path):
 
 @dataclass(frozen=True)
 class MaskValues:
-    """Decodes masks that store other numbers than labels: the k-th of `values` becomes label k.
+    """Converts stored numbers that are not labels: the k-th of `values` becomes label k.
 
-    `ignore_index`, where it is not one of the values, stays what it is.
+    `ignore_index`, where it is not one of the values, is kept.
     """
 
     values: tuple
@@ -113,7 +113,7 @@ class MaskValues:
 
 @dataclass(frozen=True)
 class ColorTable:
-    """Decodes masks painted in colours: a pixel of one of `colors[k]` is of class k; `ignored` colours do not count."""
+    """Converts masks painted in colours: a pixel with one of `colors[k]` has label k; `ignored` colours do not count."""
 
     names: tuple
     colors: tuple  # for each class a tuple of (r, g, b)
@@ -132,7 +132,7 @@ class ColorTable:
         return _look_up(flat, keys, labels, None, path, remedy, lambda key: (key >> 16, key >> 8 & 255, key & 255))
 
     def first_colors(self) -> Array:
-        """The colour that stands for each class, K x 3 uint8."""
+        """The first colour of each class, K x 3 uint8."""
         return np.array([colors[0] for colors in self.colors], np.uint8)
 
 
@@ -141,7 +141,7 @@ def _key(color):
 
 
 def _look_up(stored, keys, labels, kept, path, remedy, shown=int):
-    """Labels of stored numbers; `kept` stays what it is; ValueError, naming file and values, for any other."""
+    """Labels of stored numbers; `kept` is unchanged; ValueError, naming file and values, for any other number."""
     present, where = np.unique(stored, return_inverse=True)
     label_of = dict(zip(keys, labels))
     if kept is not None:
@@ -191,7 +191,7 @@ def _csv_rows(text, path):
             if not color:
                 raise ValueError("no colour")
         except ValueError as error:
-            if number == 1:  # a line of headings
+            if number == 1:  # column names
                 continue
             raise ValueError(f"{path}, line {number}: {delimiter.join(row)!r}; needed name,r,g,b") from error
         yield name, color
@@ -211,7 +211,7 @@ def _json_rows(text, path):
 
 
 def write_mask(path: PathLike, mask: ArrayLike, colors: ArrayLike | None = None, bits: int = 8) -> None:
-    """Write labels as a PNG: of 8 bits with `colors` (K x 3 uint8) as its palette, or grey of 16 `bits`."""
+    """Write labels as a PNG: 8-bit, with the palette `colors` (K x 3 uint8) if given, or with bits=16 as 16-bit grey."""
     from PIL import Image
 
     mask, most = np.asarray(mask), 2**bits - 1

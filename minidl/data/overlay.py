@@ -1,4 +1,4 @@
-"""Masks painted over images, as arrays of the image's size, without matplotlib."""
+"""Overlays of masks on images, as arrays of the image's size, without matplotlib."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..typing import Array, ArrayLike
 def paint(image: Array, mask: Array, colors: ArrayLike, alpha: float = 0.55, background: int | None = None) -> Array:
     """The image with every labelled pixel tinted by its class and borders of classes drawn, H x W x 3 uint8.
 
-    image: H x W x 3 uint8; mask: H x W labels; labels without a colour, and `background`, are left as they are.
+    image: H x W x 3 uint8; mask: H x W labels; pixels of `background` and of labels without a colour are unchanged.
     """
     image, mask, colors = np.asarray(image), np.asarray(mask), np.asarray(colors)
     if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
@@ -27,9 +27,9 @@ def paint(image: Array, mask: Array, colors: ArrayLike, alpha: float = 0.55, bac
 
 
 def _borders(mask):
-    """Pixels whose right or lower neighbour has another label, between regions that are at least 2 pixels wide and high.
+    """Pixels whose right or lower neighbour has another label, between regions of at least 2 x 2 pixels.
 
-    Single pixels and lines of one pixel have none: among many of them borders would cover image and classes.
+    Single pixels and lines one pixel wide get no border, since borders around many of them would cover the image.
     """
     solid = _solid(mask)
     edge = np.zeros(mask.shape, bool)
@@ -39,7 +39,7 @@ def _borders(mask):
 
 
 def _solid(mask):
-    """Whether a pixel lies in a square of 2 x 2 pixels of one label."""
+    """Whether each pixel lies in a square of 2 x 2 pixels with one label."""
     square = (mask[:-1, :-1] == mask[1:, 1:]) & (mask[:-1, :-1] == mask[1:, :-1]) & (mask[:-1, :-1] == mask[:-1, 1:])
     solid = np.zeros(mask.shape, bool)
     for top in (0, 1):

@@ -1,4 +1,4 @@
-"""Which mask file belongs to which image file: by name, in folders that may be nested."""
+"""Pairs image files with mask files by name, in folders that may be nested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".g
 
 @dataclass
 class Pairing:
-    """pairs of (image, mask); images and masks that are left alone; files that are no pictures, with the reason."""
+    """Pairs of (image, mask); images and masks without a partner; files that are not pictures, with the reason."""
 
     pairs: list = field(default_factory=list)
     images_alone: list = field(default_factory=list)
@@ -23,9 +23,9 @@ class Pairing:
 
 
 def picture_files(folder: PathLike) -> tuple[list[Path], list[tuple[Path, str]]]:
-    """(paths of the pictures in `folder` and its sub-folders, in order; [(path, reason)] of what is no picture).
+    """(sorted paths of the pictures in `folder` and its sub-folders; [(path, reason)] of other files).
 
-    Links are followed, each folder once. Hidden files and folders, and files with another ending, are no pictures.
+    Links are followed, each folder once. Hidden files and folders, and files with another extension, are not pictures.
     """
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"{folder} is not a folder")
@@ -51,12 +51,12 @@ def picture_files(folder: PathLike) -> tuple[list[Path], list[tuple[Path, str]]]
 
 
 def find_pairs(images: PathLike, masks: PathLike, image_suffix: str = "", mask_suffix: str = "") -> Pairing:
-    """Pair the pictures in folder `images` with those in `masks` whose name is the same but for the endings.
+    """Pair the pictures in the folder `images` with those in `masks` that have the same name without suffix and extension.
 
-    image_suffix, mask_suffix: what follows the common part of the names, as in a.jpg and a_mask.png; needed where both
+    image_suffix, mask_suffix: the text after the common part of the names, as in a.jpg and a_mask.png; needed where both
         folders are the same.
-    Names are compared as Unicode NFC: first with their sub-folders, then without regard to case, then without sub-folders
-    where that leaves no choice. Raises ValueError for two images, or two masks, of the same name.
+    Names are compared as Unicode NFC: first with their sub-folders, then ignoring case, then without sub-folders where the
+    match is unique. Raises ValueError for two images, or two masks, of the same name.
     """
     images, masks = Path(images), Path(masks)
     same = images.is_dir() and masks.is_dir() and os.path.samefile(images, masks)
@@ -82,7 +82,7 @@ def find_pairs(images: PathLike, masks: PathLike, image_suffix: str = "", mask_s
 
 
 def _keyed(folder, suffix, excluded, ignored):
-    """({name without ending and `suffix`: path}, [paths whose names lack `suffix`])."""
+    """({name without extension and `suffix`: path}, [paths whose names lack `suffix`])."""
     pictures, rest = picture_files(folder)
     ignored += rest
     keyed, strange = {}, []
@@ -101,7 +101,7 @@ def _keyed(folder, suffix, excluded, ignored):
 
 
 def _unique(keyed, simplify):
-    """{simplified name: key} of the names that stay different."""
+    """{simplified name: key} of the names that remain unique."""
     names = {}
     for key in keyed:
         names.setdefault(simplify(key), []).append(key)

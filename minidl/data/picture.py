@@ -12,28 +12,28 @@ from ..backend.reading import read_bytes
 from ..kernels.files import is_stream, write
 from ..typing import PathLike
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # the decoders that may see a file from strangers
-ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other turns and reflections
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # the only decoders used for untrusted files
+ORIENTATION = 0x0112  # the EXIF tag; 1 is upright, 2 to 8 are the other rotations and reflections
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL = 258, 277  # TIFF tags
 
 
 class BrokenImageError(ValueError):
-    """A file that exists but cannot be decoded; `DataLoader(skip_broken=True)` leaves such samples out."""
+    """A file that exists but cannot be decoded; `DataLoader(skip_broken=True)` skips such samples."""
 
 
 class PixelModeError(BrokenImageError):
-    """A picture that can be decoded but has the wrong kind of pixels; it is never left out silently."""
+    """A picture that can be decoded but has the wrong kind of pixels; it is never skipped silently."""
 
 
 class UnsafeImageError(BrokenImageError):
-    """A file that no decoder is given: a pipe or a device, or a picture of too many pixels."""
+    """A file that is not decoded: a pipe or a device, or a picture of too many pixels."""
 
 
 def decode(path: PathLike, convert: Callable[[Any], Any]) -> Any:
-    """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is none.
+    """`convert(picture)` of the loaded Pillow picture in a file; BrokenImageError, with the path, where it is not one.
 
-    Only decoders of FORMATS see the file: others start programs (EPS), or read what is no picture. Pillow's limit on pixels is
-    that of its error, twice Image.MAX_IMAGE_PIXELS, and holds for every format.
+    Only the decoders of FORMATS are used: others start programs (EPS), or read files that are not pictures. The limit on
+    pixels is that of Pillow's error, twice Image.MAX_IMAGE_PIXELS, for every format.
     """
     from PIL import Image
 
@@ -48,7 +48,7 @@ def decode(path: PathLike, convert: Callable[[Any], Any]) -> Any:
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 refuse_bomb(picture.size, name)
                 if picture.format == "PNG":
-                    picture.verify()  # the checksum of every block, which decoding does not look at
+                    picture.verify()  # the checksum of every block, which decoding does not verify
             with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
                 picture.load()
                 return convert(picture)
@@ -60,7 +60,7 @@ def decode(path: PathLike, convert: Callable[[Any], Any]) -> Any:
         raise BrokenImageError(f"{name} cannot be decoded as an image: it is none of {', '.join(FORMATS)}") from error
     except Exception as error:  # decoders raise errors of many kinds
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # missing or unreadable: the system's message names the file
+            raise  # a missing or unreadable file: the system's message names it
         raise BrokenImageError(f"{name} cannot be decoded as an image: {error or type(error).__name__}") from error
 
 
@@ -79,14 +79,14 @@ def orientation(picture: Any) -> int:
 
 
 def upright(picture: Any) -> Any:
-    """The picture turned as its EXIF orientation says."""
+    """The picture rotated upright by its EXIF orientation."""
     from PIL import ImageOps
 
     return ImageOps.exif_transpose(picture) if orientation(picture) != 1 else picture
 
 
 def has_high_depth(picture: Any) -> bool:
-    """Whether this is a TIFF of several bands with more than 8 bits each, or of more bands than Pillow keeps."""
+    """Whether this is a TIFF of several bands with more than 8 bits each, or of more bands than Pillow reads."""
     tags = getattr(picture, "tag_v2", None)
     if tags is None:
         return False
@@ -96,7 +96,7 @@ def has_high_depth(picture: Any) -> bool:
 
 
 def picture_format(path: PathLike) -> str:
-    """Pillow's name of the format that the file's ending names; PNG for a device or a pipe. ValueError for another ending."""
+    """Pillow's name of the format of the file's extension; PNG for a device or a pipe. ValueError for another extension."""
     from PIL import Image
 
     suffix = os.path.splitext(path)[1].lower()
@@ -107,9 +107,9 @@ def picture_format(path: PathLike) -> str:
 
 
 def write_image(path: PathLike, picture: Any, kind: str | None = None) -> None:
-    """Write a Pillow picture or an array H x W x 3 uint8, in the format `kind`, or else in that which the file's ending names.
+    """Write a Pillow picture or an array H x W x 3 uint8, in the format `kind`, by default that of the file's extension.
 
-    Raises ValueError for an unknown ending, and OSError where the file cannot be written; the old file is then still there.
+    Raises ValueError for an unknown extension, and OSError where the file cannot be written, which keeps an existing file.
     """
     from PIL import Image
 

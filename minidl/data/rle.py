@@ -1,8 +1,8 @@
-"""Masks as run lengths, as COCO keeps them, and polygons as masks (Lin et al. 2014; the file format of its annotations).
+"""Run-length codes of masks in COCO's format, and masks of polygons (Lin et al. 2014; format of COCO's annotations).
 
 A run-length code is {"size": (H, W), "counts": runs}: lengths of runs of 0, 1, 0, 1, ... down the columns, from left to
 right, starting with zeros (a first run of 0 where the first pixel is set). `counts` is an int64 array here; in files it
-is a list of integers, or a string of differences ("compressed"). Nothing here looks at pixels one by one.
+is a list of integers, or a string of differences ("compressed"). No function loops over pixels.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 from ..typing import Array, ArrayLike
 from .types import RunLengths
 
-STEPS = 5  # polygon vertices are rounded to fifths of a pixel, as COCO's own rasteriser does
+STEPS = 5  # polygon vertices are rounded to fifths of a pixel, as in COCO's own rasteriser
 MAX_STEPS = 50_000_000  # of a polygon's outline: 10 million pixels
 
 
 def encode(mask: ArrayLike) -> RunLengths:
-    """The run-length code of a mask, H x W, of which anything but 0 is set."""
+    """The run-length code of a mask, H x W, whose nonzero pixels are set."""
     mask = np.asarray(mask)
     if mask.ndim != 2:
         raise ValueError(f"rle.encode: mask is {mask.shape}; needed H x W")
@@ -35,14 +35,14 @@ def decode(code: RunLengths) -> Array:
 
 
 def area(code: RunLengths) -> int:
-    """How many pixels are set."""
+    """The number of set pixels."""
     return int(check(code)[1][1::2].sum())
 
 
 def merge(codes: Iterable[RunLengths], intersect: bool = False) -> RunLengths:
     """The union, or the intersection, of codes of one size, without decoding them.
 
-    How many codes cover a pixel only changes at the ends of their runs: +1 where ones start, -1 where they end.
+    The number of codes that cover a pixel changes only at the ends of runs: +1 where ones start, -1 where they end.
     """
     codes = [check(code) for code in codes]
     sizes = {size for size, _ in codes}
@@ -53,21 +53,21 @@ def merge(codes: Iterable[RunLengths], intersect: bool = False) -> RunLengths:
     change = np.concatenate([np.resize([1, -1], len(counts) // 2 * 2) for _, counts in codes])
     order = ends.argsort(kind="stable")
     at, change = ends[order], change[order]
-    last = np.append(at[1:] != at[:-1], True)[: len(at)]  # of the changes at one pixel, all have been made
+    last = np.append(at[1:] != at[:-1], True)[: len(at)]  # the last of several changes at one pixel
     at, covered = at[last], np.cumsum(change)[last] >= needed
     turns = np.diff(covered, prepend=False)
     return _code(at[turns & (at < H * W)], (H, W))
 
 
 def _code(turns, size):
-    """The code of a mask whose value turns at the places `turns`, in order, counted down the columns."""
+    """The code of a mask whose value changes at the sorted positions `turns`, counted down the columns."""
     return {"size": size, "counts": np.diff(turns, prepend=0, append=size[0] * size[1])}
 
 
 def check(code: RunLengths, size: Sequence[int] | None = None) -> tuple[tuple[int, int], Array]:
     """((H, W), counts int64) of a run-length code in any form: counts as array, list, or compressed string.
 
-    ValueError where it is none: no size or counts, a size other than `size`, negative runs, runs that do not sum to H W.
+    Raises ValueError for a missing size or counts, a size other than `size`, negative runs, runs that do not sum to H W.
     """
     if not isinstance(code, dict) or not {"size", "counts"} <= code.keys():
         shown = sorted(code) if isinstance(code, dict) else type(code).__name__
@@ -91,7 +91,7 @@ def check(code: RunLengths, size: Sequence[int] | None = None) -> tuple[tuple[in
 
 
 def compress(counts: ArrayLike) -> str:
-    """The counts as COCO's string: from the fourth on differences to the run before the last, in digits of 5 bits.
+    """The counts as COCO's string: from the fourth on as differences to the count two before, in digits of 5 bits.
 
     The lowest digit comes first; bit 5 says that more follow, bit 4 of the last one is the sign; 48 is added.
     """
@@ -129,10 +129,10 @@ def decompress(text: str | bytes) -> Array:
 def from_polygon(points: ArrayLike, size: Sequence[int]) -> RunLengths:
     """The run-length code, of size (H, W), of the inside of a polygon: points M x 2 (x, y), pixel edges at whole numbers.
 
-    COCO's rule, to the pixel: vertices are rounded to fifths of a pixel and joined by lines of such steps; where a line
-    crosses the middle of a column, the column changes between outside and inside there, below the middle of a fifth. A
-    pixel is inside after an odd number of changes; parts outside of the image are cut off.
-    ValueError for fewer than 3 points, or none finite.
+    The result equals that of COCO's rasteriser: vertices are rounded to fifths of a pixel and joined by lines of such steps.
+    Where a line crosses the middle of a column, the column changes between outside and inside; a pixel is inside after an
+    odd number of changes from the top. Parts outside the image are cut off.
+    Raises ValueError for fewer than 3 points, or for coordinates that are not finite.
     """
     points = np.asarray(points, np.float64)
     H, W = size
@@ -154,11 +154,11 @@ def from_polygon(points: ArrayLike, size: Sequence[int]) -> RunLengths:
 def _outline(vertices):
     """The closed line through whole-numbered vertices, in steps of at most 1 along both axes: u, v.
 
-    Along its longer axis an edge takes every step; the other coordinate is rounded, from the edge's lower end on.
+    An edge has one point for each step along its longer axis; the other coordinate is rounded, starting from the lower end.
     """
     start, end = vertices, np.roll(vertices, -1, axis=0)
     extent = np.abs(end - start)
-    along = (extent[:, 0] < extent[:, 1]).astype(np.intp)  # the longer axis; x where both are as long
+    along = (extent[:, 0] < extent[:, 1]).astype(np.intp)  # the longer axis; x where both are equal
     edge = np.arange(len(vertices))
     backwards = start[edge, along] > end[edge, along]
     low, high = np.where(backwards[:, None], end, start), np.where(backwards[:, None], start, end)

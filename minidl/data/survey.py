@@ -1,4 +1,4 @@
-"""The contents of a data set: sizes, kinds of pixels, labels with their share, and every fault, found by reading it once."""
+"""A survey of a data set in one pass: sizes, pixel modes, labels with their shares, and all faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 @dataclass
 class Fault:
-    """A reason not to train: its kind (an --allow- option may permit it) and a message with file and remedy."""
+    """A fault that prevents training: its kind (an --allow- option may permit it) and a message with file and remedy."""
 
     kind: str
     message: str
@@ -48,7 +48,7 @@ class Survey:
 
     images: list[ImageFacts] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
-    stored: Counter = field(default_factory=Counter)  # the same of what mask files store, colours as (r, g, b)
+    stored: Counter = field(default_factory=Counter)  # pixels of each value stored in mask files; colours as (r, g, b)
     mask_modes: Counter = field(default_factory=Counter)
     mask_pages: list[str] = field(default_factory=list)  # mask files of several pages
     presence: Counter = field(default_factory=Counter)  # images in which each label occurs
@@ -61,7 +61,7 @@ class Survey:
 
 
 def image_facts(path: str, exif: bool = True) -> ImageFacts:
-    """The facts of a file, which is decoded whole: a truncated file shows only so."""
+    """The facts of a file, which is fully decoded so that a truncated file is found."""
     from PIL import Image
 
     facts = ImageFacts(path)
@@ -154,7 +154,7 @@ def _add(found: Survey, dataset: Any, index: int, facts: ImageFacts, labels: Any
     mask_file = _mask_file(dataset, index)
     found.images.append(facts)
     if facts.broken is None and isinstance(labels, BrokenImageError) and not isinstance(labels, PixelModeError):
-        facts.broken = str(labels)  # a mask that cannot be decoded counts as its image
+        facts.broken = str(labels)  # a mask that cannot be decoded makes its image count as broken
     if facts.broken is not None:
         kind = "mode" if facts.mode == "unsupported" else "broken"
         remedy = "" if kind == "mode" else "; replace or remove it, or --skip-broken leaves such images out"
@@ -244,9 +244,9 @@ def measure(dataset: Any, image_format: ImageFormat) -> dict[str, list[float]]:
 
 
 def image_format_of(images: list[ImageFacts], channels: int | None = None, exif: bool = True) -> ImageFormat:
-    """The format that suits all images: `channels` where given, else 1 if all are grey, 3 of colour, or all bands.
+    """The common format of all images: `channels` if given, else 1 if all are grey, 3 for colour, or the number of bands.
 
-    ValueError, naming two files, where 8-bit images are mixed with deeper ones, or numbers of bands cannot be reconciled.
+    ValueError, naming two files, where 8-bit images are mixed with deeper ones, or their numbers of bands do not agree.
     """
     high = {facts.dtype != "uint8": facts for facts in images}
     if len(high) == 2:

@@ -1,9 +1,9 @@
-"""Targets that go with an image: a mask (H x W), or a dictionary of instances as torchvision's detectors take it.
+"""Targets of an image: a mask (H x W), or a dictionary of instances as torchvision's detectors take it.
 
 The dictionary: boxes (K x 4 float32: x1, y1, x2, y2 at pixel edges), labels (K int64), masks (K x H x W uint8), iscrowd
 (K int64), area (K float64: pixels), image_id; boxes or masks are required, the rest is optional. The datasets here
-have all of them. Where there are masks, every change of geometry recomputes the boxes from them; areas change in
-proportion to the masks, or to the boxes.
+return all of them. Changes of geometry recompute the boxes from the masks, if there are any; areas change in proportion to
+the masks, or to the boxes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def mask_boxes(masks: ArrayLike) -> Array:
     """
     planes: Any = np.asarray(masks, dtype=bool)
     sides = []
-    for axis in (1, 2):  # columns, then rows, that hold anything
+    for axis in (1, 2):  # nonempty columns, then nonempty rows
         line = planes.any(axis=axis)
         sides += [line.argmax(axis=1), (line.shape[1] - line[:, ::-1].argmax(axis=1)) * line.any(axis=1)]
     x1, x2, y1, y2 = sides
@@ -44,7 +44,7 @@ def _pixels(target):
 def change(target: Target, labels: Callable[[Array], Array], boxes: Callable[[Array], Array]) -> Target:
     """The target after a change of geometry: `labels` maps ... x H x W label arrays, `boxes` K x 4 arrays.
 
-    Instances of which nothing is left are dropped.
+    Instances whose mask or box is empty after the change are dropped.
     """
     if not isinstance(target, dict):
         return labels(target)

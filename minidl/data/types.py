@@ -1,4 +1,4 @@
-"""What the parts of this folder hand to each other: datasets, samples, targets, transforms, run-length codes."""
+"""Types of datasets, samples, targets, transforms and run-length codes."""
 
 from __future__ import annotations
 

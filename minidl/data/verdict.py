@@ -1,4 +1,4 @@
-"""What a survey of a data set means for training: faults of the whole set, class weights."""
+"""Conclusions from a survey of a data set: faults of the whole set, class weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .survey import Fault, Survey
 
 
 def faults_of(found: Survey, dataset: Any, skip_broken: bool = False) -> list[Fault]:
-    """Everything that speaks against training on this part: the files' own faults, then those of the whole."""
+    """All faults that prevent training on this part: those of single files, then those of the whole set."""
     faults = [fault for fault in found.faults if not (skip_broken and fault.kind == "broken")]
     K, ignore = len(dataset.classes), dataset.ignore_index
     labelled = {label for label in found.counts if 0 <= label < K and label != ignore}
@@ -42,7 +42,7 @@ def faults_of(found: Survey, dataset: Any, skip_broken: bool = False) -> list[Fa
 
 
 def _mixed(found: Survey, ignore: int) -> bool:
-    """Whether black-and-white masks are stored in two ways: 1-bit files alone have label 1, the others 0 and 255."""
+    """Whether black-and-white masks are stored in two ways: 1-bit files, whose white is label 1, and others with 0 and 255."""
     bits = found.mask_modes.get("1", 0)
     others = sum(found.mask_modes.values()) - bits
     known = found.counts.keys() == {0, 1, 255} and ignore == 255
@@ -52,7 +52,7 @@ def _mixed(found: Survey, ignore: int) -> bool:
 def class_weights(found: Survey, dataset: Any) -> Array:
     """Weights by median frequency balancing, K (Eigen & Fergus 2015, section 6.3.2); 1 for classes that do not occur.
 
-    w_k = median(f) / f_k, where f_k is the share of class k among all labelled pixels, kept within 0.1 and 10.
+    w_k = median(f) / f_k, where f_k is the share of class k among all labelled pixels, clipped to 0.1..10.
     """
     K = len(dataset.classes)
     share = np.array([found.counts.get(k, 0) if k != dataset.ignore_index else 0 for k in range(K)], np.float64)

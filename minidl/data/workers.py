@@ -12,15 +12,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-PATIENCE, MAX_WAITS = 60.0, 10  # seconds between lines about a worker that is silent; how many before it is given up
+PATIENCE, MAX_WAITS = (
+    60.0,
+    10,
+)  # seconds between warnings about a worker that does not answer; their number before an error
 
 
 def _work(connection, function, number):
-    """The life of a worker: arguments in, result or exception out, until the other side closes."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to all processes of a group; the parent saves and stops us
+    """The loop of a worker: receives arguments and sends the result or exception, until the other side closes the pipe."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the parent stops the workers
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    with contextlib.suppress(EOFError, OSError):  # closed, even while we send: time to go
+    with contextlib.suppress(EOFError, OSError):  # the other side has closed the pipe
         while True:
             arguments = connection.recv()
             try:
@@ -31,7 +34,7 @@ def _work(connection, function, number):
 
 
 def _portable(error, number):
-    """The exception with its traceback as a note, since tracebacks do not travel; a RuntimeError if it cannot."""
+    """The exception with its traceback as a note, since tracebacks cannot be pickled; a RuntimeError if it cannot be either."""
     text = "".join(traceback.format_exception(error))
     try:
         error = pickle.loads(pickle.dumps(error))
@@ -43,7 +46,7 @@ def _portable(error, number):
 
 @contextlib.contextmanager
 def _interrupts_blocked():
-    """Ctrl-C reaches every process of a terminal; a worker that starts in here is spared it, and its parent stops it."""
+    """Context: workers started inside ignore Ctrl-C, which a terminal sends to every process; the parent stops them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -80,7 +83,7 @@ def _spawning(count):
 
 
 class Workers:
-    """`count` processes, each with a copy of `function` and one pipe; closed with this object at the latest."""
+    """`count` processes, each with a copy of `function` and one pipe; closed at the latest when this object is deleted."""
 
     def __init__(self, function: Callable[..., Any], count: int) -> None:
         context = _spawning(count)
@@ -106,7 +109,7 @@ class Workers:
                 theirs.close()
 
     def map(self, tasks: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[Any]:
-        """Results of `function(*task)`, in order; each worker is given up to `ahead` tasks before its turn comes."""
+        """Results of `function(*task)`, in order; each worker has up to `ahead` tasks queued."""
         waiting, count = deque(), len(self._connections)
         tasks = iter(enumerate(tasks))
 

@@ -13,7 +13,7 @@ from .verdict import guilty
 
 
 def find(name):
-    """The Exercise of that name, or an error that lists all."""
+    """The Exercise of that name; ValueError, listing all names, for any other."""
     if name not in EXERCISES:
         raise ValueError(f"there is no exercise {name!r}; there are {', '.join(EXERCISES)}")
     return EXERCISES[name]
@@ -22,9 +22,9 @@ def find(name):
 def check(name, function, seconds=SECONDS, allow_library=False):
     """Try `function` on every case of the exercise `name`; print and return a Report, which is true if all is right.
 
-    A wrong answer is shown with its place and its cause: sure, likely or unknown. For gradients the numerical value
-    (centred difference in float64) stands beside the analytic one; relative errors above 1e-2 mean wrong, below 1e-7
-    right. A case may take `seconds`. A function that calls minidl to find the answer passes only with `allow_library`.
+    For a wrong answer the report gives the wrong cells and the cause, which is sure, likely or unknown. For gradients it gives
+    the numerical value (centred difference in float64) next to the analytic one; a relative error above 1e-2 is wrong, below
+    1e-7 right. Each case may take `seconds`. A function that calls minidl for the answer passes only with `allow_library`.
     """
     report = examine(find(name), function, seconds, allow_library)
     print(on_a_page(report.text))
@@ -37,7 +37,7 @@ def check(name, function, seconds=SECONDS, allow_library=False):
 
 
 def hint(name, level=1):
-    """Print hint 1, 2 or 3 of the exercise `name`: where to look, what to think of, nearly the answer."""
+    """Print hint 1, 2 or 3 of the exercise `name`: hint 1 is general, hint 3 is nearly the solution."""
     hints = find(name).hints
     if level not in range(1, len(hints) + 1):
         raise ValueError(f"hint: {name} has hints 1 to {len(hints)}, not {level!r}")
@@ -45,7 +45,7 @@ def hint(name, level=1):
 
 
 def on_a_page(text, width=100):
-    """The text with every line that is longer than `width` broken at spaces, what follows indented."""
+    """The text with lines longer than `width` broken at spaces; continuation lines are indented."""
     return "\n".join(
         line if len(line) <= width else fill(line, width, subsequent_indent=" " * 6, break_on_hyphens=False)
         for line in text.splitlines()
@@ -53,7 +53,7 @@ def on_a_page(text, width=100):
 
 
 def draw(name, function):
-    """A Figure of the first wrong case (or the first): input, expected and returned array, wrong cells crossed out."""
+    """A Figure of the first wrong case, or else the first case: input, expected and returned array, wrong cells crossed out."""
     from ..plot import answers
 
     exercise = find(name)

@@ -1,4 +1,4 @@
-"""Counting the multiplications of NumPy code: arrays that keep a tally of the products made from them."""
+"""Counts the multiplications of NumPy code by arrays that count their products."""
 
 import contextlib
 from contextvars import ContextVar
@@ -59,7 +59,7 @@ def _einsum_size(args):
 
 @contextlib.contextmanager
 def counting():
-    """A dictionary {"products": number so far} of what is multiplied inside the `with` block."""
+    """Context: a dictionary {"products": number} that counts the multiplications inside the `with` block."""
     token = _tally.set({"products": 0})
     try:
         yield _tally.get()
@@ -68,7 +68,7 @@ def counting():
 
 
 def count(function, arguments):
-    """Multiplications that `function(**arguments)` makes, 0 if it works on single numbers, which are not counted."""
+    """The number of multiplications of `function(**arguments)`; products of single numbers are not counted."""
     wrapped = {name: _counted(np.array(a)) if isinstance(a, np.ndarray) else a for name, a in arguments.items()}
     with counting() as tally:
         function(**wrapped)

@@ -1,4 +1,4 @@
-"""What an exercise is: a function to write, cases to try it on, what should come out, and mistakes to recognise."""
+"""The definition of an exercise: a function to write, its cases, the expected results, and known mistakes."""
 
 import contextlib
 import warnings
@@ -13,7 +13,7 @@ from ..autograd.tensor import Tensor
 
 
 class Unfit(Exception):
-    """An answer that cannot be run; its arguments are the lines that say why."""
+    """An answer that cannot be run; its arguments are the lines of the explanation."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Exercise:
     expected    function of the arguments -> array, or a tuple of them, one for each name in `returns`
     made        the same in plain NumPy, with options (keyword arguments) that make mistakes
     mistakes    {cause: options of `made`, or a function of the arguments that makes this mistake, or a list of those}
-    terms       {name in `returns`: function of the arguments -> (array, axes, kept axes)}: what the result is a sum of
+    terms       {name in `returns`: function of the arguments -> (array, axes, kept axes)}: the terms of the result's sum
     whole       the names in `returns` that must be whole numbers
     forward     of an exercise on gradients: the differentiated function, of all arguments but g
     cost        multiply-adds that suffice, from the arguments
@@ -64,7 +64,7 @@ class Exercise:
                 yield cause, variant
 
     def mistake(self, variant, arguments):
-        """The answers, one for each name in `returns`, of a known mistake."""
+        """The answers of a known mistake, one for each name in `returns`."""
         made = self.made(**arguments, **variant) if isinstance(variant, dict) else variant(**arguments)
         return list(made) if len(self.returns) > 1 else [made]
 
@@ -101,14 +101,14 @@ if __name__ == "__main__":
 
 @contextlib.contextmanager
 def quiet():
-    """No warnings inside the `with` block: what a warning is about shows in the values."""
+    """Context without warnings: their causes are visible in the values."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def gradients(forward, *wrt):
-    """The `expected` of an exercise on gradients: those of <g, forward> in the arguments `wrt`, by the tape."""
+    """The `expected` of an exercise on gradients: those of <g, forward> in the arguments `wrt`, computed by the tape."""
 
     def expected(g, **arguments):
         xs = {name: Tensor(arguments[name]).requires_grad_() for name in wrt}
@@ -118,7 +118,7 @@ def gradients(forward, *wrt):
 
 
 def numbers(seed, *shape):
-    """Random float64 numbers of two digits, never 0: short enough to read, and no mistake hides behind a zero.
+    """Random float64 numbers of two digits, never 0: short to read, and without zeros, which could hide a mistake.
 
     `seed` is a number or a Generator.
     """

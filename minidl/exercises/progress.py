@@ -1,4 +1,4 @@
-"""Which exercises are solved: a small local file, `~/.minidl/exercises.json` or what MINIDL_PROGRESS names."""
+"""The record of solved exercises: the file `~/.minidl/exercises.json`, or the one named by MINIDL_PROGRESS."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from ..kernels.files import write
 
 
 def path():
-    """Where the solved exercises are kept."""
+    """The path of the record."""
     return Path(os.environ.get("MINIDL_PROGRESS") or Path.home() / ".minidl" / "exercises.json")
 
 
@@ -20,11 +20,11 @@ def solved():
     try:
         return set(read_json(path())["solved"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path()} is no record of exercises ({error}); delete it to start afresh") from error
+        raise ValueError(f"{path()} is not a record of exercises ({error}); delete it to start again") from error
 
 
 def record(name):
-    """Note an exercise as solved."""
+    """Record an exercise as solved."""
     names = solved() | {name}
     path().parent.mkdir(parents=True, exist_ok=True)
     write(path(), json.dumps({"solved": sorted(names)}, indent=1))

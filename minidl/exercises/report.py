@@ -1,4 +1,4 @@
-"""The check of a reader's function: is it right, and if not, where and why."""
+"""The check of a reader's function: whether it is right, and if not, where and why."""
 
 import functools
 import itertools
@@ -25,8 +25,8 @@ SCORE_SECONDS = 5.0
 class Report:
     """The outcome of a check; true if all is right.
 
-    `causes` maps each wrong output to its cause in words (None: unknown), `certainty` to sure, likely or unknown;
-    `right` says for each case whether it is.
+    `causes` maps each wrong output to the text of its cause (None: unknown), `certainty` to sure, likely or unknown;
+    `right` has a boolean for each case.
     """
 
     name: str
@@ -59,7 +59,7 @@ def all_cases(exercise, seed=0, drawn=DRAWN):
 
 
 def expect(exercise, arguments):
-    """What should come out, as a list of float64 arrays."""
+    """The expected results, as a list of float64 arrays."""
     with backend.use("reference"), quiet():
         answer = exercise.expected(**arguments)
     return [np.asarray(a, np.float64) for a in (answer if len(exercise.returns) > 1 else [answer])]
@@ -84,7 +84,7 @@ def examine(exercise, function, seconds=SECONDS, allow_library=False):
     for arguments, expected in zip(suspects.cases, suspects.expected):
         results.append(call(exercise, function, arguments, expected, seconds))
         if results[-1].final:
-            break  # other cases would end alike: one message says it
+            break  # other cases would end in the same way
     report = judge(exercise, suspects, results, allow_library)
     if report.passed:
         report.lines += _score(exercise, function)
@@ -174,7 +174,7 @@ def _nearly(suspects, results, k):
 
 
 def _order(exercise, results):
-    """Whether the right results come in another order."""
+    """A line about the order, where the right results are returned in another order."""
     names = exercise.returns
     for order in itertools.permutations(range(len(names))):
         if list(order) == sorted(order):
@@ -197,7 +197,7 @@ def _cause_lines(exercise, name, cause):
 
 
 def _repeated(exercise, function, results, seconds, report):
-    """A line where the answer to the first case changes from call to call, which explains what else is unknown."""
+    """A line where the answer to the first case differs between calls, which explains otherwise unknown errors."""
     first = results[0]
     if first.values is None or exercise.prepare or set(report.certainty.values()) <= {SURE}:
         return []
@@ -223,7 +223,7 @@ def _help(exercise, function):
 
 
 def _score(exercise, function):
-    """How many multiplications it took, where that says something."""
+    """A line about the number of multiplications, where they can be counted."""
     if not exercise.cost:
         return []
     arguments = exercise.cases[-1]
@@ -231,7 +231,7 @@ def _score(exercise, function):
     try:
         with backend.use("reference"), quiet(), time_limit(SCORE_SECONDS):
             made = count(lambda **a: function(*a.values()), arguments)
-    except (Exception, TimeIsUp):  # the function is right on plain arrays; a tally that does not fit it says nothing
+    except (Exception, TimeIsUp):  # the function is right on plain arrays; it does not work on counting ones
         made = 0
     if made < needed:
         return [f"score: {needed} multiplications suffice in the last case (yours, one by one, cannot be counted)"]

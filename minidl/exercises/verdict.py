@@ -1,4 +1,4 @@
-"""What is wrong with one output in one case, and where: shape, finite or not, gradient against slope, worst cell."""
+"""Description of the error of one output in one case: shape, NaN and infinity, numerical gradient, worst cell."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ WRONG, HAPPY = 1e-2, 1e-7
 
 
 def case_line(arguments, i, total):
-    """The case in one line: the shapes of arrays, the values of the rest."""
+    """The case in one line: shapes of arrays, values of other arguments."""
     shown = ", ".join(
         f"{n} {a.shape}" if isinstance(a, np.ndarray) else f"{n}={_short(a)}" for n, a in arguments.items()
     )
@@ -59,7 +59,7 @@ def verdict(exercise, result, k):
 
 
 def _pair(a, b):
-    """Two numbers with as many digits as tell them apart."""
+    """Two numbers with enough digits to differ."""
     digits = next((d for d in (6, 9, 12) if f"{a:.{d}g}" != f"{b:.{d}g}"), 17)
     return f"{a:.{digits}g}", f"{b:.{digits}g}"
 
@@ -69,7 +69,7 @@ def _at(index):
 
 
 def guilty(got, right):
-    """The index of the element that is furthest off."""
+    """The index of the element with the largest error."""
     distance = np.abs(np.where(np.isfinite(got), got, np.inf) - right)
     return tuple(map(int, np.unravel_index(np.nan_to_num(distance, nan=np.inf).argmax(), distance.shape)))
 

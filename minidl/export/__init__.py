@@ -1,3 +1,3 @@
-"""Writing networks for other programs to run."""
+"""Export of networks to ONNX."""
 
 from .onnx import export_onnx

@@ -1,4 +1,4 @@
-"""What each function is in ONNX: (graph, result, its arguments by name) -> name of the value, or names."""
+"""The ONNX form of each function: (graph, result, arguments by name) -> name of the result, or names."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def batch_norm(g: Graph, out: Any, args: Any) -> Any:
 
 
 def max_pool2d(g: Graph, out: Any, args: Any) -> Any:
-    """MaxPool, with a second output for the indices where they are wanted."""
+    """MaxPool, with indices as a second output if requested."""
     window = _window(args.kernel_size, args.stride, args.padding, args.dilation)
     return g.node("MaxPool", args.input, outputs=1 + args.return_indices, ceil_mode=int(args.ceil_mode), **window)
 
@@ -93,7 +93,7 @@ def avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
 
 
 def adaptive_avg_pool2d(g: Graph, out: Any, args: Any) -> Any:
-    """GlobalAveragePool, or products with two matrices of averages."""
+    """GlobalAveragePool, or products with two averaging matrices."""
     if out.shape[2:] == (1, 1):
         return g.node("GlobalAveragePool", args.input)
     rows, columns = (_bins(g, args.input.shape[axis], out.shape[axis]) for axis in (2, 3))
@@ -180,7 +180,7 @@ def _unary(op):
 
 
 def clamp(g: Graph, out: Any, args: Any) -> Any:
-    """Limits that may be absent."""
+    """Clip, with limits that may be absent."""
     return g.node("Clip", args.x, *["" if v is None else np.float32(v) for v in (args.min, args.max)])
 
 

@@ -1,4 +1,4 @@
-"""What the functions that rearrange elements are in ONNX, as in emit.py."""
+"""The ONNX form of the functions that rearrange elements, as in emit.py."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def expand(g: Graph, out: Any, args: Any) -> Any:
 
 
 def getitem(g: Graph, out: Any, args: Any) -> Any:
-    """Slices, and at most one vector of positions; both are along axes that the key names from the left."""
+    """Slice for slices and integers, Gather for at most one vector of positions."""
     x, key = args.x, args.key
     key = key if isinstance(key, tuple) else (key,)
     slices = [(axis, s) for axis, s in enumerate(key) if isinstance(s, slice) and s != slice(None)]

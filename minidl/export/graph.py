@@ -1,4 +1,4 @@
-"""An ONNX graph under construction: named values, the nodes between them, and the arrays that are known beforehand."""
+"""An ONNX graph under construction: named values, nodes, and constant arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .trace import Size, Traced
 
 
 class Graph:
-    """Nodes in the order they run. `names` is {id of a parameter or buffer: (name, Tensor)}, which become initialisers."""
+    """Nodes in the order of execution. `names` is {id of a parameter or buffer: (name, Tensor)}; these become initialisers."""
 
     def __init__(self, names: Mapping[int, tuple[str, Tensor]]) -> None:
         self.names, self.nodes, self.arrays, self.sizes, self.count = names, [], {}, {}, 0
@@ -30,7 +30,7 @@ class Graph:
         return made[0] if outputs == 1 else made
 
     def value(self, v: Any) -> str:
-        """The name of a value: of a name itself, of a traced tensor, a parameter, or a constant."""
+        """The name of a value: a name, a traced tensor, a parameter, or a constant."""
         if isinstance(v, str):
             return v
         if isinstance(v, Traced | Size):
@@ -63,13 +63,13 @@ class Graph:
         return self.sizes[name, axis]
 
     def record(self, function: str, out: Any, arguments: Mapping[str, Any]) -> Any:
-        """Describe `out = F.function(**arguments)` by nodes; returns `out` traced."""
+        """Add the nodes of `out = F.function(**arguments)`; returns `out` as a Traced tensor."""
         if function not in EMIT:
             raise NotImplementedError(
                 f"export: F.{function} has no ONNX form here; known are {', '.join(sorted(EMIT))}"
             )
         made = EMIT[function](self, out, SimpleNamespace(**arguments))
-        if isinstance(made, Traced):  # the function returned its argument
+        if isinstance(made, Traced):  # the function returns its argument
             return made
         if isinstance(out, tuple):
             return tuple(Traced(o, self, name) for o, name in zip(out, made))

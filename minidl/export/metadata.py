@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself beside the graph: class names, colours, normalisation, licence, sizes of images."""
+"""Metadata of ONNX files: class names, colours, normalisation, licence, image sizes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def to_metadata(config: Mapping[str, Any]) -> dict[str, str]:
     """
     said = {key: config[key] for key in KEYS if config.get(key) is not None}
     if said.get("classes") == [f"class {k}" for k in range(len(said.get("classes", ())))]:
-        del said["classes"], said["colors"]  # names that were made up say nothing
+        del said["classes"], said["colors"]  # names such as "class 0" carry no information
     said.setdefault("normalization", {"mean": list(MEAN), "std": list(STD)})
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in said.items()}
 
@@ -38,7 +38,7 @@ def from_metadata(metadata: Mapping[str, str], path: str) -> dict[str, Any]:
 
 
 def _check(config, path):
-    """Refuse entries of another form: a file may come from anywhere."""
+    """Raise ValueError for entries of another form, since the file may be untrusted."""
     numbers = lambda value, n: (
         isinstance(value, list) and len(value) == n and all(isinstance(v, int | float) for v in value)
     )

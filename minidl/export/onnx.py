@@ -1,4 +1,4 @@
-"""ONNX: a network as a file that other programs run, for images of any height and width."""
+"""ONNX: a network as a file for other programs, for images of any height and width."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def export_onnx(
     input_channels: int | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write `model`, in evaluation mode, to `path` (opset 18); batch, height and width stay free; returns the path.
+    """Write `model`, in evaluation mode, to `path` (opset 18) for any batch size, height and width; returns the path.
 
     The input is called "image" (N, C, H, W), the outputs "out" and, where there is one, "aux". The network is run once on
-    an image of `size` and its functions are recorded; sizes that follow from the image's are written as computations. What
-    the network decides by comparing sizes is decided as for `size`: it should be as odd as real images are.
-    metadata: what the file says about itself, by name (`metadata.to_metadata` makes it of a run's settings).
+    an image of `size` and its functions are recorded; sizes computed from the image's size are recorded as operations. A
+    branch of the network's code that depends on sizes is recorded as taken for `size`, so choose odd sizes if images have them.
+    metadata: entries of the file's metadata (`metadata.to_metadata` computes them from a run's settings).
     Raises ImportError without the onnx package, NotImplementedError for a function without an ONNX form here.
     """
     try:

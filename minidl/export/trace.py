@@ -1,8 +1,8 @@
-"""Running a network on a tensor that remembers every function it goes through.
+"""Tracing: a network runs on a tensor that records every function applied to it.
 
-While `recording` is active, a function of `minidl.functional` that is given a Traced tensor also calls
-`graph.record(name, out, **arguments)`, which describes the call and returns what stands for its result. Sizes of a Traced
-tensor are integers that remember how they were computed, so that what is true of one image size stays true of others.
+While `recording` is active, a function of `minidl.functional` with a Traced argument also calls
+`graph.record(name, out, **arguments)`, which adds the call to the graph and returns its Traced result. Sizes of a Traced
+tensor are integers that record arithmetic on them, so that the graph is correct for other image sizes.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ _OPERATORS |= {"__radd__": "add", "__rmul__": "mul"}  # both commute
 
 
 def _wrap(name, function):
-    """`function`, which records itself when one of its arguments, or of its sizes, is traced."""
+    """`function` with recording, when one of its arguments or sizes is traced."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -123,7 +123,7 @@ def _plain(value):
 
 
 class _Unrecorded:
-    """Notices an operation that a Traced tensor reaches unrecorded: its result would become a constant of the file."""
+    """Raises NotImplementedError for an unrecorded operation on a Traced tensor, whose result would become a constant."""
 
     def forward(self, op, args, metadata, result):
         if any(isinstance(a, Traced) for a in args):

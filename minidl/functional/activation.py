@@ -26,7 +26,7 @@ def rectify(x: Any, *, ceiling: float) -> Array:
 
 @primitive
 def cut(g: Any, y: Any, *, ceiling: float) -> Array:
-    """g where 0 < y < ceiling, else 0: linear in g, so its own adjoint."""
+    """g where 0 < y < ceiling, else 0; linear in g and self-adjoint."""
     return kernels(g).relu_backward(g, y, ceiling).reshape(g.shape)
 
 
@@ -64,15 +64,17 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
-    """x where x > 0, else weight x, with one learned weight for all channels (axis 1) or one each (He et al. 2015)."""
+    """x where x > 0, else weight x, with one learned weight for all channels (axis 1) or one per channel (He et al. 2015)."""
     if weight.ndim != 1 or weight.shape[0] not in (1, x.shape[1] if x.ndim > 1 else 1):
         raise ValueError(f"prelu: weight has shape {weight.shape}; needed (1,) or ({x.shape[1] if x.ndim > 1 else 1},)")
     if weight.shape[0] > 1:
         weight = weight.reshape(1, -1, *[1] * (x.ndim - 2))
-    return where(x > 0, x, weight * where(x > 0, 0.0, x))  # an infinite x > 0 must not meet the zero of its weight
+    return where(
+        x > 0, x, weight * where(x > 0, 0.0, x)
+    )  # x is 0 here where x > 0, since infinity times a weight of 0 is NaN
 
 
-# -- GELU. Beyond FAR the normal density is 0 in float64 as well, and x^2 would overflow in the end ------------------------
+# -- GELU. Beyond FAR the normal density is 0 in float64 too; x is limited because x^2 overflows for large x ---------------
 
 FAR = 40.0
 

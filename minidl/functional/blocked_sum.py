@@ -1,7 +1,7 @@
 """Sums whose rounding errors do not grow with the number of terms.
 
-NumPy adds pairwise along a contiguous last axis only; along other axes it adds one term after the other, and a float32 sum
-of a million rows loses whole percents. Here long axes are summed in blocks, then the blocks, and so on.
+NumPy adds pairwise along a contiguous last axis only; along other axes it adds one term after the other, and the float32 sum of
+a million rows may be wrong by more than one per cent. Here long axes are summed in blocks, then the sums of the blocks, etc.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ BLOCK = 128
 
 
 def blocked_sum(x: Any, axes: tuple[int, ...]) -> Any:
-    """x.sum(axes), with at most BLOCK additions in a row; an array of another library than NumPy is left to its own sum."""
+    """x.sum(axes), with at most BLOCK consecutive additions; arrays of other libraries than NumPy use their own sum."""
     if not isinstance(x, np.ndarray):
         return x.sum(axes)
-    if x.flags.c_contiguous:  # the reduced axes at the end as one, which NumPy adds pairwise
+    if x.flags.c_contiguous:  # reduced axes at the end form one axis, which NumPy sums pairwise
         kept = x.ndim
         while kept - 1 in axes:
             kept -= 1
@@ -32,7 +32,7 @@ def blocked_sum(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _block_sums(x, axis):
-    """The sums of the blocks along an axis, the last of which may be shorter."""
+    """The sums of the blocks along an axis; the last block may be shorter."""
     whole = x.shape[axis] // BLOCK * BLOCK
     parts = np.split(x, [whole], axis)
     blocks = parts[0].reshape(*x.shape[:axis], whole // BLOCK, BLOCK, *x.shape[axis + 1 :]).sum(axis + 1)

@@ -53,13 +53,13 @@ _conv_weight.rules(
 )
 
 
-def pair(value: Size2, function: str, name: str, least: int) -> tuple[int, int]:
-    """An int or a pair of ints, as a (vertical, horizontal) pair of at least `least`."""
+def pair(value: Size2, function: str, name: str, minimum: int) -> tuple[int, int]:
+    """An int or a pair of ints, as a (vertical, horizontal) pair; ValueError for values below `minimum`."""
     values = tuple(value) if isinstance(value, Iterable) else (value, value)
     values = tuple(int(v) if isinstance(v, Integral) else v for v in values)
-    if len(values) != 2 or not all(isinstance(v, int) and v >= least for v in values):
+    if len(values) != 2 or not all(isinstance(v, int) and v >= minimum for v in values):
         raise ValueError(
-            f"{function}: {name} must be an integer or a pair of integers of at least {least}, not {value!r}"
+            f"{function}: {name} must be an integer or a pair of integers of at least {minimum}, not {value!r}"
         )
     return values
 
@@ -80,9 +80,9 @@ def window(
 
 
 def within(geometry: Geometry, size: Shape) -> Geometry:
-    """The same windows on an image of `size`, with no stride longer than the padded image or the window, and no idle dilation.
+    """An equivalent geometry for an image of `size`: strides limited by the padded image, dilation 1 for one-pixel kernels.
 
-    A longer stride, like the dilation of a kernel of one pixel, changes nothing but the numbers that kernels compute with.
+    It has the same windows, but its numbers do not overflow in the kernels.
     """
     stride = tuple(
         min(s, max(n + 2 * p, e) + 1) for s, n, p, e in zip(geometry.stride, size, geometry.padding, geometry.extent)
@@ -92,7 +92,7 @@ def within(geometry: Geometry, size: Shape) -> Geometry:
 
 
 def check_images(function: str, **tensors: Tensor) -> None:
-    """Every tensor is N x C x H x W, and all have one floating dtype."""
+    """Raise ValueError unless every tensor is N x C x H x W, TypeError unless all have the same floating dtype."""
     dtypes = {name: x.dtype for name, x in tensors.items()}
     for name, x in tensors.items():
         if x.ndim != 4:
@@ -104,7 +104,7 @@ def check_images(function: str, **tensors: Tensor) -> None:
 
 
 def output_size(function: str, geometry: Geometry, size: Sequence[int]) -> tuple[int, int]:
-    """(Ho, Wo), or an error if the window does not fit into the padded image."""
+    """(Ho, Wo); ValueError if the window does not fit into the padded image."""
     result = geometry.output_size(size)
     if min(result) < 1:
         raise ValueError(
@@ -171,11 +171,11 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Size2 = 1,
 ) -> Tensor:
-    """The adjoint of `conv2d` in its input, used as a layer: each input pixel adds a weighted kernel to the output.
+    """The adjoint of `conv2d` in its input, as a layer: each input pixel adds its value times the kernel to the output.
 
     input (N, C, H, W), weight (C, O / groups, kh, kw), bias (O,) -> (N, O, Ho, Wo) with
     Ho = (H - 1) s - 2 p + d (kh - 1) + output_padding + 1. A strided convolution ignores up to s - 1 rows
-    of its input; `output_padding` says how many of them the output has.
+    at the end of its input; `output_padding` adds that many rows to the output (Dumoulin and Visin 2016, section 4.6).
     """
     check_images("conv_transpose2d", input=input, weight=weight)
     C, O, *kernel = weight.shape
@@ -196,7 +196,7 @@ def conv_transpose2d(
     if min(size) < 0:
         raise ValueError(f"conv_transpose2d: the output would have size {size}; input is {input.shape}")
     rows, cols = (m - n for m, n in zip(geometry.output_size(size), input.shape[2:]))
-    if rows or cols:  # output_padding of a stride or more: conv2d would see windows that the input has no pixel for
+    if rows or cols:  # output_padding of a stride or more: conv2d has more windows than the input has pixels
         input = pad(input, (0, cols, 0, rows))
     return _conv_transpose(input, weight, bias, size=size, geometry=within(geometry, size))
 
@@ -212,7 +212,8 @@ def conv2d_weight(
 ) -> Tensor:
     """The adjoint of `conv2d` in its weight: w[o, c, k, l] = sum over n, i, j of x[n, c, i s + k d - p, ...] y[n, o, i, j].
 
-    input (N, C, H, W), output (N, O, Ho, Wo) -> (O, C / groups, kh, kw).
+    input (N, C, H, W), output (N, O, Ho, Wo) -> (O, C / groups, kh, kw). Raises ValueError for an output of another size than
+    that of the convolution.
     """
     check_images("conv2d_weight", input=input, output=output)
     geometry = window("conv2d_weight", kernel_size, stride, padding, dilation, groups)

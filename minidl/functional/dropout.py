@@ -10,12 +10,15 @@ from ..backend.random import generator
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """Zero each element with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014)."""
+    """Set each element to 0 with probability p and scale the rest by 1 / (1 - p) (Srivastava et al. 2014).
+
+    The random numbers are those of `minidl.random`; without `training` the result is the input.
+    """
     return _dropout("dropout", input, p, training, input.shape)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
-    """Zero whole channels of (N, C, H, W) with probability p and scale the rest (Tompson et al. 2015)."""
+    """Set each channel of (N, C, H, W) to 0 with probability p and scale the rest by 1 / (1 - p) (Tompson et al. 2015)."""
     if input.ndim != 4:
         raise ValueError(f"dropout2d: input has shape {input.shape}; needed four axes")
     return _dropout("dropout2d", input, p, training, (*input.shape[:2], 1, 1))

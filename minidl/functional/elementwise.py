@@ -11,7 +11,7 @@ from ..autograd.tensor import Tensor, tensor
 from ..backend import asarray, cuda, like
 from ..typing import Array, Operand, TensorLike
 
-quiet = np.errstate(all="ignore")  # inf and nan are results here, as in PyTorch; detect_anomaly finds their origin
+quiet = np.errstate(all="ignore")  # inf and nan are valid results, as in PyTorch; detect_anomaly finds their origin
 
 
 @primitive(broadcasts=True)
@@ -62,7 +62,7 @@ neg.rules(x=lambda g: -g)
 
 @primitive
 def cast(x: Any, *, dtype: np.dtype, source: np.dtype) -> Array:
-    """x in another dtype; `source` is the dtype that gradients go back in."""
+    """x in another dtype; `source` is the dtype of its gradient."""
     return x.astype(dtype)
 
 
@@ -71,7 +71,7 @@ cast.rules(x=lambda g, source, dtype: cast(g, dtype=source, source=dtype))
 
 @primitive
 def move(x: Any, *, device: str, source: str) -> Array:
-    """x on another device; `source` is the one that gradients go back to."""
+    """x on another device; `source` is the device of its gradient."""
     return cuda.move(x, device)
 
 
@@ -89,7 +89,8 @@ clone.rules(x=lambda g: g)
 
 def where(condition: TensorLike | bool, input: Operand, other: Operand) -> Tensor:
     """`input` where `condition`, else `other`."""
-    condition = condition.data if isinstance(condition, Tensor) else asarray(condition).copy()  # no write to it is seen
+    # an array is copied, since the tape does not notice writes to it
+    condition = condition.data if isinstance(condition, Tensor) else asarray(condition).copy()
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
         input = tensor(input)
     beside = next((x.data for x in (input, other) if isinstance(x, Tensor)), condition)
@@ -156,7 +157,7 @@ def clamp(x: Tensor, min: float | None = None, max: float | None = None) -> Tens
 
 
 def _bound(value):
-    """A limit as a Python number, so that it does not change the dtype of what it limits."""
+    """A limit as a Python number, so that it does not change the dtype of x."""
     if isinstance(value, Tensor | np.ndarray | np.generic):
         if getattr(value, "requires_grad", False) or value.ndim:
             raise TypeError(

@@ -1,7 +1,7 @@
 """Gaussian filters over every pair of pixels: by position, by position and colour, or by any features.
 
-out_i = sum_j exp(-|f_i - f_j|^2 / 2) v_j, normalised. Linear in the values, so the derivative rule of the filter is the
-same filter transposed, and derivatives of every order follow.
+out_i = sum_j exp(-|f_i - f_j|^2 / 2) v_j, normalised. The filter is linear in the values, so its derivative rule is the
+transposed filter, and derivatives of every order follow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
 from ..typing import Array, DTypeLike, TensorLike
 
-NOWHERE = np.zeros(0)  # an array in NumPy's memory
+NOWHERE = np.zeros(0)  # stands for "in NumPy's memory"
 NORMALIZATIONS = ("none", "mean", "before", "after", "symmetric")
 
 
@@ -28,7 +28,7 @@ class Kernel:
 
     With `column`, the sums K1 over each row, "symmetric" puts 1/sqrt(K1) on both sides, "after" 1/K1 on the left (weighted
     means), "before" 1/K1 on the right, "mean" one number, N / sum(K1), so that the mean of the row sums is 1 (Krähenbühl &
-    Koltun 2013, section 4.2), and "none" nothing, as in their C++ and pydensecrf.
+    Koltun 2013, section 4.2), and "none" does not normalise, as in their C++ code and pydensecrf.
     """
 
     lattice: Any  # a Lattice, or None for the exact sum over `features`
@@ -51,7 +51,7 @@ def _sum(lattice, features, values, transpose):
 def make_kernel(
     features: Array, normalization: str = "symmetric", exact: bool = False, dtype: type[np.floating] = np.float32
 ) -> Kernel:
-    """The Kernel of (d, N) features, whose normalisation has the dtype of the values that it will filter."""
+    """The Kernel of (d, N) features, with a normalisation in the dtype of the values to filter."""
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"filter: normalization must be one of {NORMALIZATIONS}, not {normalization!r}")
     if exact and not np.isfinite(features).all():
@@ -71,23 +71,28 @@ def make_kernel(
 
 
 def _positive(function, name, value, count):
-    """A number, or one for each of `count` axes, as float32; all finite and above 0."""
+    """A number, or one for each of `count` axes, as float32; ValueError unless all are finite and above 0."""
     values = np.asarray(value, np.float32).reshape(-1)
     if len(values) not in (1, count) or not (np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"{function}: {name} must be one finite number above 0 or {count} of them, not {value!r}")
     return np.broadcast_to(values, (count,))
 
 
-def position_features(size: Sequence[int], sxy: float | Sequence[float], module: Any = np) -> Array:
-    """(2, H W): x / sx, y / sy of every pixel, in float32; an array of `module`, numpy or cupy."""
+def position_features(
+    size: Sequence[int], sxy: float | Sequence[float], module: Any = np, start: Sequence[int] = (0, 0)
+) -> Array:
+    """(2, H W): x / sx, y / sy of every pixel, in float32; the first pixel is at `start` (y, x). An array of `module`."""
     H, W = size
     sx, sy = _positive("gaussian_filter", "sxy", sxy, 2)
-    x, y = module.arange(W, dtype=np.float32) / sx, module.arange(H, dtype=np.float32) / sy
+    x, y = (module.arange(first, first + n, dtype=np.float32) for first, n in zip(start[::-1], (W, H)))
+    x, y = x / sx, y / sy
     return np.stack(np.broadcast_arrays(x, y[:, None])).reshape(2, -1)
 
 
-def bilateral_features(image: Array, sxy: float | Sequence[float], srgb: float | Sequence[float]) -> Array:
-    """(2 + c, H W): positions over sxy, then the channels of `image` (c, H, W) over srgb, in float32."""
+def bilateral_features(
+    image: Array, sxy: float | Sequence[float], srgb: float | Sequence[float], start: Sequence[int] = (0, 0)
+) -> Array:
+    """(2 + c, H W): positions from `start` (y, x) over sxy, then the channels of `image` (c, H, W) over srgb, in float32."""
     image = asarray(image)
     if image.ndim != 3 or not 1 <= len(image) <= 6:
         hint = (
@@ -96,7 +101,7 @@ def bilateral_features(image: Array, sxy: float | Sequence[float], srgb: float |
         raise ValueError(
             f"bilateral_filter: an image must be (channels, H, W) with 1 to 6 channels, not {image.shape}{hint}"
         )
-    position = position_features(image.shape[1:], sxy, xp(image))
+    position = position_features(image.shape[1:], sxy, xp(image), start)
     colour = image.reshape(len(image), -1).astype(np.float32)
     scale = like(_positive("bilateral_filter", "srgb", srgb, len(image))[:, None], image)
     return np.concatenate([position, colour / scale])
@@ -117,7 +122,7 @@ def position_kernel(
 ) -> Kernel:
     """The Kernel of pixel positions, for values on the device of the array `beside`.
 
-    It is the same for every image of one size, so the last four are kept.
+    It depends on the size of the image alone, so the last four are cached.
     """
     sxy = tuple(_positive("gaussian_filter", "sxy", sxy, 2).tolist())
     kind: Any = np.dtype(dtype).type
@@ -142,7 +147,7 @@ def _constant(function, name, value):
 
 
 def _check(function, values, guide=None, name=""):
-    """Values as a floating (N, C, H, W) Tensor, and one guide per image, with its H and W."""
+    """Values as a floating (N, C, H, W) Tensor, and one guide per image of the same H and W."""
     values = values if isinstance(values, Tensor) else Tensor(asarray(values))
     if values.ndim != 4 or values.dtype.kind != "f" or not values.numel():
         raise ValueError(
@@ -169,9 +174,10 @@ def permutohedral_filter(
     """sum_j exp(-|f_i - f_j|^2 / 2) v_j over all pixels j of an image, normalised, by the permutohedral lattice.
 
     values (N, C, H, W); features (N or 1, d, H, W), d = 1..8, already divided by their standard deviations. `normalization`:
-    "after" gives weighted means, "symmetric" what the CRF uses, "before" the transpose of "after", "mean" one common
-    factor. `exact=True` sums over all pairs instead: O((H W)^2). The embedding is float32; the filter has the dtype of the
-    values. Differentiable in the values, to every order. Adams, Baek, Davis 2010, "Fast high-dimensional filtering using the
+    "after" divides each result by the sum of its weights (weighted means), "before" is the transpose of that, "symmetric"
+    divides by the square root on both sides (the CRF's default), "mean" by one common factor, "none" by nothing. `exact=True`
+    sums over all pairs instead, in O((H W)^2). The embedding is float32; the filter has the dtype of the values.
+    Differentiable in the values, to every order. Adams, Baek, Davis 2010, "Fast high-dimensional filtering using the
     permutohedral lattice".
     """
     values, features = _check("permutohedral_filter", values, features, "features")
@@ -190,7 +196,7 @@ def bilateral_filter(
     normalization: str = "symmetric",
     exact: bool = False,
 ) -> Tensor:
-    """Filter values (N, C, H, W) by nearness in position (sxy pixels) and colour (srgb, in units of `image`).
+    """Filter values (N, C, H, W) with a Gaussian of position (sxy, in pixels) and colour (srgb, in units of `image`).
 
     image (N or 1, c, H, W), c = 1..6; sxy a number or (sx, sy), srgb a number or one per channel. With `image` as its own
     values and "after" this is the bilateral filter of Tomasi & Manduchi 1998. See `permutohedral_filter`.
@@ -203,7 +209,7 @@ def bilateral_filter(
 def gaussian_filter(
     values: TensorLike, sxy: float | Sequence[float] = 3, normalization: str = "symmetric", exact: bool = False
 ) -> Tensor:
-    """Filter values (N, C, H, W) by nearness in position, sxy pixels or (sx, sy). See `permutohedral_filter`."""
+    """Filter values (N, C, H, W) with a Gaussian of position; sxy in pixels, or (sx, sy). See `permutohedral_filter`."""
     values, _ = _check("gaussian_filter", values)
     return _apply(
         values, [position_kernel(values.shape[2:], sxy, normalization, exact, values.dtype.type, values.data)]

@@ -1,4 +1,4 @@
-"""Elements by their index: each function is linear, and its rule adds the gradient at the same indices."""
+"""Indexing: each function is linear, and its rule adds the gradient at the same indices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .shape import flatten, reshape
 
 
 def array_index(key: Index) -> Index:
-    """An index with the arrays of its Tensors, whose writes the tape sees, and copies of arrays and lists, as it sees none."""
+    """An index with the arrays of its Tensors, and copies of its arrays and lists, to which the tape does not notice writes."""
     if isinstance(key, tuple):
         return tuple(array_index(k) for k in key)
     if isinstance(key, Tensor):
@@ -71,12 +71,12 @@ def _is_basic(key):
 
 
 def _distinct(key, shape):
-    """Whether a mask, or integer arrays, contain no index twice: then assignment, which is faster than addition, is enough."""
+    """Whether a mask or integer arrays have no duplicate index, so that assignment can replace the slower addition."""
     keys = key if isinstance(key, tuple) else (key,)
     if len(keys) == 1 and is_array(keys[0]) and keys[0].dtype.kind == "b":
         return True
     if not all(isinstance(k, np.ndarray) and k.dtype.kind in "iu" for k in keys):
-        return False  # on a GPU adding costs as much as finding out
+        return False  # on a GPU the check is as expensive as the addition
     places = np.ravel_multi_index(keys, shape[: len(keys)], mode="wrap")
     return len(np.unique(places)) == places.size
 
@@ -117,7 +117,7 @@ _scatter_add.rules(y=lambda g, dim, index: _gather(g, dim=dim, index=index))
 
 
 def _check_index(function, x, index, dim):
-    """The axis and the index as an array; one given as an array is copied, since the tape sees no writes to it."""
+    """(axis, index as an array), checked; an array is copied, since the tape does not notice writes to it."""
     dim, shape = axis(function, dim, x.ndim), x.shape
     index = index.data if isinstance(index, Tensor) else like(index, x.data).copy()
     if index.dtype.kind not in "iu" or index.ndim != len(shape):
@@ -145,7 +145,7 @@ def gather(x: Tensor, dim: int, index: TensorLike) -> Tensor:
 
 
 def scatter_add(x: Tensor, dim: int, index: TensorLike, src: Tensor) -> Tensor:
-    """x with src[i][j][k] added at x[index[i][j][k]][j][k] for dim 0, and so on; repeated places add up.
+    """x with src[i][j][k] added at x[index[i][j][k]][j][k] for dim 0, and so on; contributions to one position add up.
 
     `src` has the dtype of x and is at least as large as `index` along every axis.
     """

@@ -31,7 +31,7 @@ def _part(dim, start, length):
 
 
 def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along an existing axis. As in PyTorch, one of shape (0,) joins with any shape and adds nothing."""
+    """Tensors concatenated along an existing axis; as in PyTorch, tensors of shape (0,) are ignored."""
     tensors = list(tensors)
     if not tensors:
         raise ValueError("cat: at least one tensor is needed")
@@ -55,7 +55,7 @@ def cat(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
 
 
 def stack(tensors: Iterable[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new axis."""
+    """Tensors of the same shape concatenated along a new axis."""
     tensors = list(tensors)
     if not tensors:
         raise ValueError("stack: at least one tensor is needed")

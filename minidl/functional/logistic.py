@@ -1,8 +1,8 @@
-"""The logistic function and its relatives, softmax among them, accurate over their whole range.
+"""Sigmoid, tanh, softplus, log-sigmoid, softmax, log-softmax and log-sum-exp, accurate over their whole range.
 
-Each is written with e = exp(-|x|), which does not overflow; sigmoid(-x) is used instead of 1 - sigmoid(x), which would
-cancel, and the sum of the other classes instead of 1 - p. So values, first and second derivatives are accurate in relative
-terms.
+Each is written with exponentials of numbers of at most 0, which do not overflow, with sigmoid(-x) instead of 1 - sigmoid(x)
+and with the sum of the other classes instead of 1 - p, since these differences lose digits by cancellation. So values and
+first and second derivatives have small relative errors.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _softplus.rules(x=lambda g, x, beta: g * sigmoid(x if beta == 1 else beta * x))
 def softplus(x: Tensor, beta: float = 1.0, threshold: float = math.inf) -> Tensor:
     """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.
 
-    PyTorch's default threshold of 20 keeps its formula from overflow; this form does not overflow, and is exact without one.
+    There is no threshold by default (PyTorch's is 20), since this form does not overflow and is accurate for every x.
     """
     if beta <= 0:
         raise ValueError(f"softplus: beta must be above 0, not {beta}")
@@ -85,7 +85,7 @@ def _split(shape, dim):
 
 
 def _along(kernel, dim, *arrays):
-    """A kernel that works along axis 1 of (N, C, L), along `dim` of arrays of any shape; an empty array stays as it is."""
+    """Apply a kernel for axis 1 of (N, C, L) along `dim` of arrays of any shape; empty arrays are returned unchanged."""
     x = arrays[0]
     rows = _split(x.shape, dim)
     return kernel(*(a.reshape(rows) for a in arrays)).reshape(x.shape) if x.size else x.copy()
@@ -136,7 +136,7 @@ def log_softmax(x: Tensor, dim: int) -> Tensor:
 @primitive(floating=True)
 @quiet
 def _logsumexp(x, *, axes):
-    """log1p of the sum of all terms but the largest, so that it is accurate where that term dominates."""
+    """maximum + log1p(sum of the other terms), which is accurate where the largest term dominates."""
     kept = [n for d, n in enumerate(x.shape) if d not in axes]
     rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*kept, math.prod(x.shape[d] for d in axes))
     top = rows.max(-1, initial=-np.inf)

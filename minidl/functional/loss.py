@@ -32,14 +32,14 @@ def _reduce(function, loss, reduction, divisor=None):
 
 
 def _divisor(total, labels, dtype):
-    """What a mean divides by, 1 where no label counts: such a batch adds 0. NaN without any label, as in PyTorch."""
-    if xp(total) is not np:  # a Tensor: a number would have to be waited for
+    """The divisor of a mean: 1 where no label counts, so that the loss is 0; NaN for an empty target, as in PyTorch."""
+    if xp(total) is not np:  # on a GPU a Tensor, since reading a number would wait for the GPU
         return Tensor(np.where(total == 0, 1, total).astype(dtype))
     return float(total) or (1.0 if labels.size else math.nan)
 
 
 def _counted(x, kept, dim):
-    """x with 0 where a label is ignored: its value there, even NaN, has no effect on any value or derivative."""
+    """x with 0 where a label is ignored, so that its value there, even NaN, affects no value or derivative."""
     if xp(kept) is np and kept.all():
         return x
     return where(np.expand_dims(kept, dim), x, 0.0)
@@ -64,7 +64,7 @@ def _labels(function, x, target, weight):
 
 @primitive
 def _without(p, *, index, dim):
-    """p with 0 at `index` along `dim`; linear, and its own adjoint."""
+    """p with 0 at `index` along `dim`; linear and self-adjoint."""
     p = p.copy()
     if p.size:
         np.put_along_axis(p, index, 0, dim)

@@ -1,7 +1,7 @@
 """Normalisation: subtract a mean, divide by a standard deviation, scale and shift.
 
-Which elements share their statistics is the only difference: batch norm takes a channel over the batch, layer norm one
-sample, instance norm one channel of one sample, group norm a few channels of one sample (Wu and He 2018, figure 2).
+The functions differ only in the elements that share statistics: batch norm takes a channel over the batch, layer norm one
+sample, instance norm one channel of one sample, group norm a group of channels of one sample (Wu and He 2018, figure 2).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _check_affine(function, channels, x, **vectors):
 
 
 def _like_input(x, *vectors):
-    """Vectors in the dtype of x; their gradients go back in their own."""
+    """Vectors in the dtype of x; their gradients have the vectors' own dtypes."""
     return (v if v is None else v.to(x.dtype) for v in vectors)
 
 
@@ -82,9 +82,10 @@ def batch_norm(
 ) -> Tensor:
     """y = (x - mean) / sqrt(var + eps) weight + bias per channel of (N, C, ...) (Ioffe and Szegedy 2015, algorithm 1).
 
-    In training, mean and biased variance are those of the batch, and the running statistics (Tensors, or None) move
-    towards them, in place, by `momentum` (with the unbiased variance); otherwise the running statistics are used. `relu`
-    fuses min(max(y, 0), ceiling) into the same pass: ReLU, or ReLU6 with a ceiling of 6.
+    In training, mean and biased variance are those of the batch, and the running statistics (Tensors, or None) become
+    (1 - momentum) running + momentum batch, in place, with the unbiased variance; otherwise the running statistics are used.
+    `relu` computes min(max(y, 0), ceiling) in the same pass: ReLU, or ReLU6 with a ceiling of 6. Raises ValueError where
+    statistics are missing, or in training for one value per channel.
     """
     C = input.shape[1] if input.ndim > 1 else 0
     _check_affine("batch_norm", C, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
@@ -108,7 +109,7 @@ def batch_norm(
 def move_statistics(
     running: tuple[Tensor | None, Tensor | None], batch: tuple[Tensor, Tensor], momentum: float, count: float
 ) -> None:
-    """Move the running mean and variance, in place, towards those of a batch of `count` values a channel."""
+    """Move the running mean and variance, in place, towards those of a batch with `count` values per channel."""
     for mine, new, correction in zip(running, batch, (1, count / max(count - 1, 1))):
         if mine is not None and count:
             mine.copy_((1 - momentum) * mine.data + momentum * correction * new.data)
@@ -139,7 +140,7 @@ def _with_statistics(x, running_mean, running_var, weight, bias, eps, ceiling):
 
 
 def _standardize(x, rows, eps):
-    """Each of `rows` equal runs of elements to mean 0 and variance 1."""
+    """x with each of `rows` equal runs of elements normalised to mean 0 and variance 1."""
     if not x.numel():
         return clone(x)
     y = _normalize(reshape(x, (1, rows, -1)), None, None, eps=eps, ceiling=None)[0]
@@ -156,7 +157,10 @@ def _scale_channels(y, weight, bias):
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Statistics over `num_groups` groups of channels of each sample (Wu and He 2018)."""
+    """(x - mean) / sqrt(var + eps) weight + bias, with statistics over groups of channels of each sample (Wu and He 2018).
+
+    input (N, C, ...), with C a multiple of `num_groups`; weight and bias (C,).
+    """
     N, C = input.shape[:2]
     if C % num_groups:
         raise ValueError(f"group_norm: num_groups={num_groups} does not divide the {C} channels of {input.shape}")
@@ -174,7 +178,10 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Statistics over each channel of each sample (Ulyanov et al. 2016), or the running ones."""
+    """(x - mean) / sqrt(var + eps) weight + bias, with statistics over each channel of each sample (Ulyanov et al. 2016).
+
+    input (N, C, ...); weight and bias (C,). Without `use_input_stats` the running statistics are used.
+    """
     N, C = input.shape[:2]
     _check_affine(
         "instance_norm", C, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
@@ -195,7 +202,10 @@ def instance_norm(
 def layer_norm(
     input: Tensor, normalized_shape: Dims, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Statistics over the last axes, whose sizes are `normalized_shape` (Ba et al. 2016)."""
+    """(x - mean) / sqrt(var + eps) weight + bias, with statistics over the last axes of each sample (Ba et al. 2016).
+
+    `normalized_shape`: the sizes of these axes, and the shape of weight and bias.
+    """
     shape = sizes_of("layer_norm", normalized_shape)
     weight, bias = _like_input(input, weight, bias)
     for name, v in (

@@ -1,7 +1,7 @@
 """Operators and methods of Tensor that are functions of `functional`.
 
 Importing this file attaches them, and `functional` imports it. Where a method and its function take the same arguments,
-the method is the very same object, without another call between.
+the method is the function object itself.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ Tensor.gather = indexing.gather
 Tensor.matmul = matmul
 
 
-# -- in place: an error, or a write that a backward pass notices (`tape.touch`) ------------------------------------------
+# -- in place: an error, or a write recorded by `tape.touch` for the backward pass ----------------------------------------
 
 
 def _setitem(self, key, value):
@@ -88,7 +88,7 @@ _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 
 
 def _in_place(operator):
-    """`a += b` writes into a, unless either is recorded: then it is `a = a + b`, or an error for a leaf that requires grad."""
+    """`a += b` writes into a; if either is recorded it is `a = a + b`, and an error for a leaf that requires grad."""
 
     def update(self, other):
         recorded = self.requires_grad or (isinstance(other, Tensor) and other.requires_grad)
@@ -118,21 +118,21 @@ Tensor.__itruediv__ = _in_place(elementwise.div)
 def to(self: Tensor, *target: Target) -> Tensor:
     """The same values in another dtype, on another device ("cpu", "cuda", "cuda:1"), or both: `to("cuda", np.float64)`.
 
-    Gradients flow back in this dtype, to this device. A RuntimeError says what is missing where there is no GPU.
+    The gradient has the dtype and device of this tensor. Raises RuntimeError where there is no usable GPU.
     """
     x = self
     for one in target:
         if cuda.is_device(one):
             x = x if cuda.is_on(x.data, one) else elementwise.move(x, device=one, source=x.device)
         elif np.dtype(one).kind != "f" and x.requires_grad:
-            x = Tensor(x.data.astype(np.dtype(one)))  # whole numbers and truth values have no derivative
+            x = Tensor(x.data.astype(np.dtype(one)))  # integers and booleans have no derivative
         elif np.dtype(one) != x.dtype:
             x = elementwise.cast(x, dtype=np.dtype(one), source=x.dtype)
     return x
 
 
 def sum_to(self: Tensor, size: Sequence[int]) -> Tensor:
-    """The adjoint of broadcasting: sum over the axes that the shape `size` lacks, or has with size 1."""
+    """The adjoint of broadcasting: the sum over the axes that are missing or of size 1 in the shape `size`."""
     extra = self.ndim - len(size)
     dims = [*range(extra), *(extra + d for d, n in enumerate(size) if n == 1 != self.shape[extra + d])]
     return shape.reshape(reduce.sum(self, dims) if dims else self, size)

@@ -27,7 +27,7 @@ _crop.rules(y=lambda g, widths: _pad(g, widths=widths, value=0))
 
 
 def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
-    """x with a border. `pad` is (left, right, top, bottom, ...), last axis first, as in PyTorch.
+    """x with a border of widths `pad`: (left, right, top, bottom, ...), last axis first, as in PyTorch.
 
     Modes: "constant" (negative widths crop), "reflect" (the edge is not repeated), "replicate" (the edge is repeated),
     "circular".
@@ -40,7 +40,7 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.
     if mode == "constant":
         widths = [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
         if any(n + a + b < 0 for n, (a, b) in zip(x.shape, widths)):
-            raise ValueError(f"pad: widths {tuple(pad)} crop more than there is in a tensor of shape {x.shape}")
+            raise ValueError(f"pad: widths {tuple(pad)} crop more than the tensor of shape {x.shape} has")
         grown = tuple((max(a, 0), max(b, 0)) for a, b in widths)
         shrunk = tuple((max(-a, 0), max(-b, 0)) for a, b in widths)
         x = _pad(x, widths=grown, value=value) if any(map(any, grown)) else x

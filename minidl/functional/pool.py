@@ -1,4 +1,4 @@
-"""Pooling and its inverses: each window of a plane becomes its maximum or its mean."""
+"""Max and average pooling over windows of each plane, and unpooling."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def max_unpool2d(
 
     Where overlapping windows share an index the last one is stored, and it gets the gradient (PyTorch gives
     it to all of them, which is not the derivative).
-    `output_size` says which of the sizes that pool to the same result is meant; the default is (H - 1) s - 2 p + k.
+    `output_size` selects one of the sizes that pool to the input's size; the default is (H - 1) s - 2 p + k. Raises
+    IndexError for an index outside the output's plane.
     """
     check_images("max_unpool2d", input=input)
     index = like(indices.data if isinstance(indices, Tensor) else indices, input.data)
@@ -115,7 +116,7 @@ def max_unpool2d(
 
 
 def _last_writers(index, size):
-    """The index with -1 (nowhere) for every element whose place a later one overwrites."""
+    """The index, with -1 for every element that a later one overwrites."""
     module = xp(index)
     planes = module.arange(index.shape[0] * index.shape[1]).reshape(*index.shape[:2], 1, 1)
     places = (planes * (size[0] * size[1]) + index).ravel()[::-1]
@@ -152,8 +153,8 @@ def avg_pool2d(
 ) -> Tensor:
     """The mean of each window of (N, C, H, W).
 
-    The divisor is the number of pixels of the window, with the zero padding if `count_include_pad` (but never what a
-    `ceil_mode` window has beyond the padding), or `divisor_override`.
+    The divisor is `divisor_override`, or the number of pixels of the window: with the zero padding if `count_include_pad`,
+    and always without the part of a `ceil_mode` window beyond the padding.
     """
     if divisor_override is not None and divisor_override == 0:
         raise ValueError("avg_pool2d: divisor_override must not be 0")
@@ -188,9 +189,9 @@ def _adaptive_size(function, x, size):
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
-    """Means over windows floor(i H / Ho) .. ceil((i + 1) H / Ho), so that any H gives Ho rows; None keeps an axis.
+    """Means over the rows floor(i H / Ho) .. ceil((i + 1) H / Ho) - 1, and likewise columns; None keeps the size of an axis.
 
-    Of a plane without pixels, the one mean of an output of 1 x 1 is NaN, as that of `mean`; other outputs are refused.
+    A plane without pixels gives NaN for an output of 1 x 1, as `mean` does, and an error for other outputs.
     """
     size = _adaptive_size("adaptive_avg_pool2d", input, output_size)
     if size == (1, 1) and 0 in input.shape[2:]:

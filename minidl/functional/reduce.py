@@ -19,7 +19,7 @@ from .shape import expand, reshape
 
 
 def _axes(x, dim, function):
-    """`dim` as a tuple of axes from 0 on; an empty one means all of them, as in PyTorch."""
+    """`dim` as a tuple of non-negative axes; an empty tuple means all, as in PyTorch."""
     return axes(function, None if isinstance(dim, tuple | list) and not dim else dim, x.ndim)
 
 
@@ -56,7 +56,7 @@ def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
 
 @primitive
 def centre(x: Array, *, axes: tuple[int, ...]) -> Array:
-    """x - its mean over `axes`, which is taken in float64; linear, and its own adjoint."""
+    """x - its mean over `axes`, which is computed in float64; linear and self-adjoint."""
     if not x.size:
         return x
     return (x - x.mean(axes, dtype=np.float64, keepdims=True)).astype(x.dtype, copy=False)
@@ -85,7 +85,7 @@ def _var_rule(g, x, axes, freedom):
 
 
 def _std_rule(g, out, x, axes, freedom):
-    """(x - mean) / (freedom std), and 0 where the standard deviation is 0: the middle of its slopes there."""
+    """(x - mean) / (freedom std), and 0, a subgradient, where the standard deviation is 0."""
     flat = out.data == 0
     share = where(flat, 0.0, g / where(flat, 1.0, out))
     return reshape(share, _kept(x.shape, axes)) * centre(x, axes=axes) * (1 / freedom if freedom else math.inf)
@@ -105,7 +105,7 @@ def _deviation(function, x, dim, correction, keepdim, name):
 
 
 def var(x: Tensor, dim: Dims | None = None, correction: float = 1, keepdim: bool = False) -> Tensor:
-    """Variance over `dim`: sum of squared deviations over (count - correction), in two passes, in float64 inside."""
+    """Variance over `dim`: the sum of squared deviations over (count - correction), in two passes, computed in float64."""
     return _deviation(_var, x, dim, correction, keepdim, "var")
 
 

@@ -1,4 +1,4 @@
-"""Resizing: every output row and column is a mix of at most two input rows and columns, so one table per axis says it all."""
+"""Resizing: every output row and column is a weighted sum of at most two input ones, given by one table per axis."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MODES = ("nearest", "nearest-exact", "bilinear")
 
 
 def _taps(n, m, scale_factor, mode, align_corners, dtype):
-    """For m outputs from n inputs: lower and upper input index and the weight of the upper one.
+    """For each of m outputs from n inputs: lower and upper input index and the weight of the upper one.
 
     Output i lies at input coordinate (i + 1/2) scale - 1/2 (pixel centres agree), at i (n - 1) / (m - 1) with
     `align_corners` (corner pixels agree), or, for "nearest", in pixel floor(i scale). Rounded in `dtype`, and before a floor in
@@ -40,7 +40,7 @@ def _taps(n, m, scale_factor, mode, align_corners, dtype):
     """
     i = np.arange(m, dtype=dtype)
     scale = dtype.type(n / m if scale_factor is None else 1 / scale_factor)
-    if mode == "nearest" and m in (n, 2 * n):  # PyTorch looks at the sizes here, whatever the factor was
+    if mode == "nearest" and m in (n, 2 * n):  # here PyTorch uses the sizes instead of the given factor
         at = i // (m // n)
     elif mode == "nearest":
         at = np.floor((i * scale).astype(np.float32))

@@ -1,7 +1,7 @@
-"""Losses for segmentation in which the easy pixels, or the large classes, weigh less: focal, dice, Tversky, Lovász.
+"""Losses for segmentation that reduce the weight of easy pixels or large classes: focal, Dice, Tversky, Lovász.
 
-All are built on 1 - p_t, the probability of all labels but the right one. It is the sum of those probabilities: 1 - p_t
-itself has no digit left where p_t is near 1. An ignored pixel contributes nothing, whatever its logits are.
+All use 1 - p_t, computed as the sum of the probabilities of all wrong labels: where p_t is near 1, the difference 1 - p_t
+loses all digits by cancellation. An ignored pixel contributes nothing, whatever its logits are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .reduce import mean, sum
 
 
 def _prepared(function, x, target, weight, ignore_index):
-    """(x without ignored pixels, class axis, labels with 0 where ignored, which count, class weights), all checked."""
+    """(x with 0 at ignored pixels, class axis, labels with 0 where ignored, which pixels count, class weights), checked."""
     dim, labels, weight = _labels(function, x, target, weight)
     kept = labels != ignore_index
     index = np.where(kept, labels, 0)
@@ -103,7 +103,7 @@ def focal_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x): easy pixels count less (Lin et al. 2017, equation 4).
+    """-w[t] (1 - p_t)^gamma log p_t, p = softmax(x), which reduces the weight of easy pixels (Lin et al. 2017, equation 4).
 
     "mean" divides by the number of pixels that count.
     """
@@ -134,7 +134,7 @@ def tversky_loss(
     Computed as the mean of (alpha FP + beta FN) / (TP + alpha FP + beta FN + smooth).
 
     TP = <p, t>, FP = <p, 1 - t>, FN = <1 - p, t> over the pixels that count (Salehi et al. 2017, equation 3); beta > alpha
-    weighs missed pixels more; alpha = beta = 0.5 is the Dice loss.
+    gives missed pixels a larger weight; alpha = beta = 0.5 is the Dice loss.
     """
     if alpha < 0 or beta < 0:
         raise ValueError(f"tversky_loss: alpha {alpha}, beta {beta}; needed 0 or more")
@@ -152,8 +152,8 @@ def lovasz_softmax(input: Tensor, target: TensorLike, *, ignore_index: int = -10
     """The Lovász extension of 1 - IoU, averaged over the classes that occur (Berman et al. 2018, equations 8 and 11).
 
     input: logits (N, C, H, W); target: labels (N, H, W); all pixels of the batch are one set. With errors m = |t - p| of a
-    class in descending order, the loss is <m, g>, where g_k is what pixel k adds to the Jaccard loss of the first k. 0 where
-    no pixel has a label.
+    class in descending order, the loss is <m, g>, where g_k is the increase of the Jaccard loss from the first k - 1 to the
+    first k pixels. 0 where no pixel has a label.
     """
     x, dim, index, kept, _ = _prepared("lovasz_softmax", input, target, None, ignore_index)
     others, missed = _at_label(softmax(x, dim), np.expand_dims(index, dim), dim)
@@ -174,7 +174,7 @@ def lovasz_softmax(input: Tensor, target: TensorLike, *, ignore_index: int = -10
 
 
 def _jaccard_slope(there, counts):
-    """What each pixel, taken in order, adds to 1 - intersection / union; pixels that do not count add nothing."""
+    """The increase of 1 - intersection / union by each pixel, in order; 0 for pixels that do not count."""
     total = there.sum()
     intersection = total - there.cumsum()
     union = total + ((1 - there) * counts).cumsum()

@@ -1,4 +1,4 @@
-"""Functions that move elements without changing them. Each is linear, and its rule is the adjoint that moves them back."""
+"""Functions that move elements. Each is linear, and its rule is the adjoint, which moves them back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _reshape.rules(x=lambda g, x_shape: _reshape(g, shape=x_shape))
 
 
 def sizes_of(function: str, shape: Dims) -> tuple[int, ...]:
-    """A shape given as one integer or several, of any kind."""
+    """A shape given as one integer or several, of any integer type, as a tuple."""
     try:
         return tuple(operator.index(n) for n in (shape if isinstance(shape, Iterable) else (shape,)))
     except TypeError:
@@ -58,7 +58,7 @@ def permute(x: Tensor, dims: Sequence[int]) -> Tensor:
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
-    """Two axes swapped."""
+    """x with the axes `dim0` and `dim1` swapped."""
     a, b = (axis("transpose", d, x.ndim, name) for d, name in ((dim0, "dim0"), (dim1, "dim1")))
     dims = list(range(x.ndim))
     if a != b:
@@ -75,13 +75,13 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def squeeze(x: Tensor, dim: Dims | None = None) -> Tensor:
-    """Without the axes of size 1 (or without those of `dim` whose size is 1)."""
+    """x without its axes of size 1 (or without those of `dim` whose size is 1)."""
     drop = axes("squeeze", dim, x.ndim)
     return reshape(x, tuple(n for d, n in enumerate(x.shape) if n != 1 or d not in drop))
 
 
 def unsqueeze(x: Tensor, dim: int) -> Tensor:
-    """With a new axis of size 1 at `dim`."""
+    """x with a new axis of size 1 at `dim`."""
     dim = axis("unsqueeze", dim, x.ndim + 1)
     return reshape(x, (*x.shape[:dim], 1, *x.shape[dim:]))
 
@@ -106,7 +106,7 @@ def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def nonscalar_axis(function: str, x: Tensor, dim: int) -> int:
-    """`dim` as an axis of a tensor that has axes."""
+    """`dim` as a non-negative axis; ValueError for a tensor without axes."""
     if not x.ndim:
         raise ValueError(f"{function}: the tensor has no axes")
     return axis(function, dim, x.ndim)
@@ -121,10 +121,10 @@ _roll.rules(x=lambda g, shifts, dims: _roll(g, shifts=tuple(-s for s in shifts),
 
 
 def roll(x: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
-    """Shifted along `dims`, what falls off comes back at the other end; without `dims`, as if x were flat."""
+    """x shifted cyclically along `dims`; without `dims` the flattened x is shifted."""
     if dims is None:
         return reshape(roll(flatten(x), shifts, 0), x.shape)
     shifts, dims = sizes_of("roll", shifts), sizes_of("roll", dims)
     if len(shifts) != len(dims):
-        raise ValueError(f"roll: {len(shifts)} shifts came for {len(dims)} dims")
+        raise ValueError(f"roll: {len(shifts)} shifts given for {len(dims)} dims; needed one each")
     return _roll(x, shifts=shifts, dims=tuple(nonscalar_axis("roll", x, d) for d in dims))

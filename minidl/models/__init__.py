@@ -1,7 +1,7 @@
 """Networks: classifiers that serve as backbones, and the segmentation networks and detectors built on them.
 
-Every constructor NAME has the paper's configuration; NAME_small is its small one for lessons. Segmentation networks
-return {"out": logits} and, with an auxiliary head, {"out": ..., "aux": ...}; detectors, torchvision's dictionaries.
+Every constructor NAME has the paper's configuration; NAME_small is a small one for the lessons. Segmentation networks
+return {"out": logits} and, with an auxiliary head, {"out": ..., "aux": ...}; detectors return torchvision's dictionaries.
 """
 
 from . import backbones, detection
@@ -104,7 +104,7 @@ NETWORKS = (
     "dilation_mobilenet", "dilation_shufflenet", "dilation_small", "selfie_segmentation",
 )  # fmt: skip
 
-# Constructors of detectors by name; each takes `num_classes`, the background counted.
+# Constructors of detectors by name; each takes `num_classes`, which counts the background.
 DETECTORS = ("fasterrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn", "mask_rcnn_small")
 
 # Constructors of classifiers by name; each takes `num_classes`.

@@ -1,4 +1,4 @@
-"""The few pieces that every network here is made of."""
+"""Layers that several networks share: convolution with batch norm and activation, separable convolution, resizing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..autograd.tensor import Tensor
 class ConvBNReLU(nn.Sequential):
     """Convolution without bias, batch norm, activation: `0`, `1`, `2`, as torchvision's Conv2dNormActivation.
 
-    "Same" size up to the stride: padding is dilation (kernel_size - 1) / 2. `activation` is a layer class, or None.
+    padding is dilation (kernel_size - 1) / 2, so that only the stride changes the size. `activation` is a layer class, or None.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SeparableConvBNReLU(nn.Sequential):
 
 
 def resize_to(x: Tensor, reference: Tensor) -> Tensor:
-    """x resized bilinearly (pixel centres agree) to the height and width of `reference`."""
+    """x resized bilinearly (align_corners=False) to the height and width of `reference`."""
     size = tuple(reference.shape[2:])
     return x if tuple(x.shape[2:]) == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
@@ -63,6 +63,6 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
 
 
 def round_channels(channels: float, divisor: int = 8) -> int:
-    """The multiple of `divisor` nearest to `channels`, at most 10 % below it: how MobileNets scale their widths."""
+    """The multiple of `divisor` nearest to `channels`, but never more than 10 % below it, as MobileNets scale their widths."""
     nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * channels else nearest

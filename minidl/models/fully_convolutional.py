@@ -1,4 +1,4 @@
-"""A fully connected layer is a convolution whose kernel covers its whole input (Long et al. 2015, section 3.1, figure 2)."""
+"""Fully connected layers as convolutions whose kernel covers the whole input (Long et al. 2015, section 3.1, figure 2)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def convolutionalize(classifier: nn.Module, grid: int | Sequence[int] | None = N
     classifier: a network with `features`, `avgpool` and `classifier` (AlexNet, VGG), or a Sequential with a Flatten and
         Linear layers after it. `grid` is the (h, w) of the map that is flattened; it is taken from `avgpool`, or else
         assumed square.
-    On an image whose features fill the grid exactly the result is 1x1 and equals the classifier's scores (in eval mode);
-    on a larger one the classifier slides over it, one score per step of the features' stride.
+    For an image whose features have exactly the grid's size the result is 1x1 and equals the classifier's scores (in eval
+    mode); for a larger one it holds the classifier's scores of every window, at the stride of the features.
     """
     if isinstance(classifier, nn.Sequential):
         layers = list(classifier)
@@ -28,7 +28,7 @@ def convolutionalize(classifier: nn.Module, grid: int | Sequence[int] | None = N
         grid = grid or classifier.avgpool.output_size
     else:
         raise TypeError(
-            f"convolutionalize: {type(classifier).__name__} has no `features` and `classifier`, and is no Sequential "
+            f"convolutionalize: {type(classifier).__name__} has no `features` and `classifier`, and is not a Sequential "
             "with a Flatten; convolutionalize its parts yourself"
         )
     channels = [layer.out_channels for layer in features if isinstance(layer, nn.Conv2d)][-1]
@@ -44,7 +44,7 @@ def convolutionalize(classifier: nn.Module, grid: int | Sequence[int] | None = N
             layer = _as_convolution(layer, weight)
         converted.append(layer)
     if kernel is None:
-        raise ValueError("convolutionalize: there is no Linear layer after the features")
+        raise ValueError("convolutionalize: no Linear layer follows the features; needed at least one")
     return nn.Sequential(*features, *converted).train(classifier.training)
 
 

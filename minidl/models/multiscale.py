@@ -1,4 +1,4 @@
-"""Multi-scale and flip inference: one prediction from several looks (Chen et al. 2016, 4.1.2; Chen et al. 2017, 4.1)."""
+"""Inference over several scales and mirror images, fused into one prediction (Chen et al. 2016, 4.1.2; 2017, 4.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def predict_multiscale(
 ) -> Tensor:
     """Class probabilities (N, classes, H, W) fused over `scales` of the image, each also mirrored left to right.
 
-    fuse: "mean" of the probabilities (DeepLabv3), or their "max" (DeepLabv2), which is then normalised to sum to 1.
+    fuse: "mean" of the probabilities (DeepLabv3), or their "max" (DeepLabv2), normalised to sum to 1.
     """
     if not scales or min(scales) <= 0:
         raise ValueError(f"predict_multiscale: scales are {scales}; needed at least one, all positive")

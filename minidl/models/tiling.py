@@ -1,7 +1,7 @@
-"""Overlap-tile inference: images larger than memory, cut into tiles that see beyond their own edge.
+"""Overlap-tile inference: images larger than memory, predicted in tiles with a margin of context.
 
-Ronneberger et al. 2015, figure 2: to predict a tile, the network looks at the tile plus a margin; at the image's edge the
-margin is mirrored. With valid padding and tiles on the pooling grid the result is that of the whole image.
+Ronneberger et al. 2015, figure 2: to predict a tile, the network reads the tile plus a margin; at the image's edge the
+margin is mirrored. With valid padding and tiles aligned to the pooling grid the result equals that of the whole image.
 """
 
 from __future__ import annotations
@@ -27,16 +27,19 @@ def predict_tiled(
     """Logits (N, classes, H, W) float32, or with `labels` their argmax (N, H, W), as an array, tile by tile.
 
     x: array or Tensor (N, C, H, W); an np.memmap is read one tile at a time. The result is written to `out` if given.
-    tile: side of the square that each pass predicts, before rounding down to a `multiple`.
-    margin: context on each side; a network with valid padding knows its own (`model.margin`).
-    multiple: tiles start at multiples of it; by default the network's total stride, so that pools fall as in the whole.
+    tile: side of the square that each pass predicts, rounded down to a multiple of `multiple`.
+    margin: context on each side; by default `model.margin`, which networks with valid padding have.
+    multiple: tiles start at multiples of it; by default the network's total stride, so that pooling windows are aligned
+        as in the whole image.
     """
     x = x.cpu().data if isinstance(x, Tensor) else x
     if x.ndim != 4:
         raise ValueError(f"predict_tiled: x has shape {x.shape}; needed (N, C, H, W)")
     margin = margin if margin is not None else getattr(model, "margin", 0)
     if not margin:
-        raise ValueError("predict_tiled: the network has no margin of its own; pass margin, half its receptive field")
+        raise ValueError(
+            "predict_tiled: margin is None and the network defines none; pass margin, half its receptive field"
+        )
     multiple = multiple or _total_stride(model)
     if tile < multiple:
         raise ValueError(
@@ -51,7 +54,7 @@ def predict_tiled(
         for top in range(0, H, step):
             for left in range(0, W, step):
                 rows, cols = _mirror(top - before, extent, H), _mirror(left - before, extent, W)
-                window = np.ascontiguousarray(x[:, :, rows[:, None], cols])  # reads no more than the tile
+                window = np.ascontiguousarray(x[:, :, rows[:, None], cols])  # reads the window only
                 y = model(Tensor(window).to(model.device))["out"].cpu().data  # (N, K, extent - lost, extent - lost)
                 h, w = min(step, H - top), min(step, W - left)
                 inset = 0 if _valid(model) else before

@@ -1,9 +1,9 @@
-"""Scores of an image of any size from windows that overlap, blended so that no seam is left.
+"""Scores of an image of any size from overlapping windows, blended so that tile borders do not show.
 
-The image is cut into tiles. A window is a tile with a `band` around it, for which scores are kept, and `context` pixels
-more, which the network only looks at. With as much context as half the receptive field, the scores of a window are those
-of the whole image. With less, neighbours differ, and their scores are mixed in the 2 band pixels along their border, with
-weights that fall from 1 to 0 and sum to 1. At the edges of the image windows end there, as the whole image does.
+The image is divided into tiles. A window is a tile with a `band` around it, whose scores are kept, and `context` pixels
+more, whose scores are discarded. With at least half the receptive field as context, the scores of a window are those
+of the whole image. With less, the scores of neighbouring windows differ and are averaged in the 2 `band` pixels along their
+border, with weights that fall from 1 to 0 and sum to 1. Windows are cut at the edges of the image.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ..autograd.tensor import Tensor
 from ..typing import Array
 from .tiling import _total_stride
 
-CACHED = 1 << 28  # bytes of windows that are kept for the tiles beside them
+CACHED = 1 << 28  # bytes of windows kept for the neighbouring tiles
 
 
 class Windows:
     """`scores(i, j)`: class scores (K, h, w) float32 of tile (i, j).
 
-    read(y, x, h, w): what the network is given for a window, (C, h, w) float32, or None where there is nothing to look at;
-    then the tile has no scores, and its neighbours are blended without it.
+    read(y, x, h, w): the network's input for a window, (C, h, w) float32, or None for an empty window, whose tile then has no
+    scores; its neighbours are blended without it.
     size: (H, W) of the image; tile, band and context: pixels, multiples of the network's total stride.
     """
 
@@ -41,11 +41,11 @@ class Windows:
     ) -> None:
         stride = _total_stride(model)
         if getattr(model, "valid", False):
-            raise ValueError("Windows: a network without padding sees mirrored edges; use predict_tiled")
+            raise ValueError("Windows: networks with valid padding need mirrored edges; use predict_tiled")
         if tile % stride or band % stride or context % stride or tile < max(2 * band, 1):
             raise ValueError(
                 f"Windows: tile {tile}, band {band}, context {context}; needed multiples of {stride}, the "
-                "network's stride, and a tile of two bands at least"
+                "network's stride, and a tile of at least two bands"
             )
         self.model, self.read, self.size, self.tile, self.band, self.context = model, read, size, tile, band, context
         self.rows, self.columns = (-(-n // tile) for n in size)
@@ -59,7 +59,7 @@ class Windows:
         return width
 
     def _spans(self, i, j, more):
-        """Rows and columns of tile (i, j) with `more` pixels on each side, cut at the image's edges."""
+        """Rows and columns of tile (i, j) extended by `more` pixels on each side, cut at the image's edges."""
         spans = []
         for k, n in zip((i, j), self.size):
             spans.append((max(k * self.tile - more, 0), min((k + 1) * self.tile + more, n)))
@@ -78,7 +78,7 @@ class Windows:
         return np.ascontiguousarray(y[:, y0 - top : y1 - top, x0 - left : x1 - left], np.float32)
 
     def _ramp(self, k, start, stop):
-        """What the window of tile k weighs at the positions start ... stop - 1 along one axis."""
+        """The blending weights of tile k's window at the positions start ... stop - 1 along one axis."""
         if not self.band:
             return np.ones(stop - start, np.float32)
         at = np.arange(start, stop) + 0.5 - k * self.tile

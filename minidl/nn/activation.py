@@ -1,4 +1,4 @@
-"""Activation layers. None has PyTorch's `inplace`: the tape keeps the values of both sides, so the flag would save nothing."""
+"""Activation layers, without PyTorch's `inplace`, which would save no memory, since the tape keeps inputs and outputs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from .norm import BatchNorm2d
 
 
 class Identity(Module):
-    """Returns its input: a place holder for a layer."""
+    """Returns its input: a placeholder for a layer."""
 
     def forward(self, input: Tensor) -> Tensor:
         return input
@@ -108,7 +108,7 @@ def _fusible(layer, following):
 
 
 class ModuleList(_Indexed):
-    """A list of modules whose parameters are found; the owner's `forward` says how they are called."""
+    """A list of registered modules; the `forward` of the module that holds it calls them."""
 
     def __init__(self, modules: Iterable[Module] = ()) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class ModuleList(_Indexed):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules whose parameters are found, in order of insertion."""
+    """A dictionary of registered modules, in order of insertion."""
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()

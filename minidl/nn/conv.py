@@ -23,7 +23,7 @@ def _pair(value):
 
 
 class _Conv(Module):
-    """What the two convolutions share: the geometry and the parameters, initialised as PyTorch's."""
+    """Common base of the convolutions: geometry and parameters, initialised as in PyTorch."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class _Conv(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in +-1 / sqrt(fan_in), weight and bias alike."""
+        """Draw weight and bias uniformly from +-1 / sqrt(fan_in)."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(init.fans(self.weight)[0])
@@ -80,7 +80,7 @@ class _Conv(Module):
 class Conv2d(_Conv):
     """`F.conv2d` with a learned weight (out, in / groups, kh, kw) and bias (out,).
 
-    `padding` may be "same" or "valid"; `padding_mode` "zeros", "reflect", "replicate" or "circular" says what is padded.
+    `padding` may be "same" or "valid"; `padding_mode` is "zeros", "reflect", "replicate" or "circular".
     """
 
     def __init__(
@@ -124,8 +124,8 @@ class Conv2d(_Conv):
 class ConvTranspose2d(_Conv):
     """`F.conv_transpose2d` with a learned weight (in, out / groups, kh, kw) and bias (out,).
 
-    A strided convolution maps several sizes to one; `output_padding`, or `output_size` in the call, says which of them
-    to go back to.
+    A strided convolution maps several input sizes to one output size; `output_padding`, or `output_size` in the call, selects
+    one of them.
     """
 
     def __init__(
@@ -151,14 +151,16 @@ class ConvTranspose2d(_Conv):
         )
 
     def _extra(self, size, wanted):
-        least = tuple(
+        smallest = tuple(
             (n - 1) * s - 2 * p + d * (k - 1) + 1
             for n, s, p, d, k in zip(size, self.stride, self.padding, self.dilation, self.kernel_size)
         )
-        most = tuple(n + s - 1 for n, s in zip(least, self.stride))
-        if not all(a <= n <= b for a, n, b in zip(least, wanted, most)):
-            raise ValueError(f"ConvTranspose2d: output_size {wanted} must be from {least} to {most} for input {size}")
-        return tuple(n - a for n, a in zip(wanted, least))
+        largest = tuple(n + s - 1 for n, s in zip(smallest, self.stride))
+        if not all(a <= n <= b for a, n, b in zip(smallest, wanted, largest)):
+            raise ValueError(
+                f"ConvTranspose2d: output_size {wanted} must be from {smallest} to {largest} for input {size}"
+            )
+        return tuple(n - a for n, a in zip(wanted, smallest))
 
 
 class Unfold(Module):

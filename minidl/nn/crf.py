@@ -1,4 +1,4 @@
-"""A dense CRF as a layer: mean field unrolled, trained with the network before it."""
+"""A dense CRF as a layer: unrolled mean-field iterations, trained together with the network."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ class CRF(Module):
     """Refine logits (N, C, H, W) by mean field over images (N, c, H, W): the CRF as RNN of Zheng et al. 2015.
 
     Q = softmax(logits); then `iterations` times score = logits - compat sum_t weight_t * K_t Q, Q = softmax(score). Returns
-    the last score (N, C, H, W), for `cross_entropy`. Learned are `weight` (terms, C), from the compat of each term (a
-    number), and `compat` (C, C), from -I, so that an untrained layer is `DenseCRF` with the same terms. Gradients flow to
-    logits, weight and compat through every iteration; standard deviations and images are constants.
+    the last score (N, C, H, W), for `cross_entropy`. The parameters are `weight` (terms, C), initialised from the compat of
+    each term (a number), and `compat` (C, C), initialised with -I, so that an untrained layer equals `DenseCRF` with the
+    same terms. Gradients flow to logits, weight and compat through every iteration; standard deviations and images are
+    constants.
     """
 
     def __init__(self, num_classes: int, iterations: int = 5, terms: Iterable[Term] = DEFAULT) -> None:
         super().__init__()
         self.terms = check_terms(terms)
         if any(np.ndim(t.compat) for t in self.terms) or not self.terms:
-            raise ValueError("CRF: terms are needed whose compat is a number; the layer learns vectors and matrix")
+            raise ValueError("CRF: needed terms whose compat is a number; the layer learns vectors and matrix")
         if iterations < 1:
             raise ValueError(f"CRF: iterations must be at least 1, not {iterations}")
         self.num_classes, self.iterations = num_classes, iterations

@@ -19,14 +19,14 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Zeroes elements with probability p and scales the rest by 1 / (1 - p). No `inplace`, as with activations."""
+    """Sets elements to 0 with probability p and scales the rest by 1 / (1 - p), in training; without PyTorch's `inplace`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training)
 
 
 class Dropout2d(_Dropout):
-    """Zeroes whole channels with probability p and scales the rest by 1 / (1 - p). No `inplace`, as with activations."""
+    """Sets channels to 0 with probability p and scales the rest by 1 / (1 - p), in training; without PyTorch's `inplace`."""
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout2d(input, self.p, self.training)

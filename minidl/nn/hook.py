@@ -1,4 +1,4 @@
-"""Functions that a module calls before or after its forward, and how to remove them."""
+"""Hooks: functions that a module calls before or after its forward."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Hook:
-    """What `register_forward_hook` returns: `remove()`, or the end of a `with` block, removes the hook."""
+    """Handle of a registered hook: `remove()`, or the end of a `with` block, removes the hook."""
 
     _count = itertools.count()
 
@@ -17,7 +17,7 @@ class Hook:
         hooks[self.key] = function
 
     def remove(self) -> None:
-        """Remove the hook; does nothing the second time."""
+        """Remove the hook; no effect if it is already removed."""
         self.hooks.pop(self.key, None)
 
     def __enter__(self) -> Hook:

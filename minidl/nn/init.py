@@ -19,7 +19,7 @@ _GAINS = {"linear": 1.0, "conv2d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0,
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """How much a nonlinearity shrinks a signal: sqrt(2) for ReLU, sqrt(2 / (1 + slope^2)) for leaky ReLU."""
+    """The gain that compensates a nonlinearity: sqrt(2) for ReLU, sqrt(2 / (1 + slope^2)) for leaky ReLU (He et al. 2015)."""
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS:
@@ -42,14 +42,14 @@ def _write(tensor, values):
 
 
 def _draw(tensor, draw):
-    """Random numbers are NumPy's on every device, so that a seed gives the same weights everywhere."""
+    """Write random numbers; they are NumPy's on every device, so that a seed gives the same weights everywhere."""
     if isinstance(tensor.data, np.ndarray):
         draw(dtype=tensor.dtype, out=tensor.data)
     else:
         tensor.data[...] = like(draw(tensor.shape, dtype=tensor.dtype), tensor.data)
 
 
-def _scale(tensor, factor, shift):  # in place: large layers are slow to allocate twice
+def _scale(tensor, factor, shift):  # in place, without a second large array
     tensor.data *= factor
     tensor.data += shift
     touch(tensor.data)
@@ -63,13 +63,13 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
-    """Normal with this mean and standard deviation."""
+    """Fill with normal random numbers of mean `mean` and standard deviation `std`."""
     _draw(tensor, generator().standard_normal)
     return _scale(tensor, std, mean)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Every element `val`."""
+    """Set every element to `val`."""
     return _write(tensor, val)
 
 
@@ -84,13 +84,13 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    """Uniform of variance gain^2 / mean of the fans (Glorot and Bengio 2010, equation 16)."""
+    """Fill with uniform random numbers of variance gain^2 / mean of the fans (Glorot and Bengio 2010, equation 16)."""
     bound = gain * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
-    """Normal of variance gain^2 / mean of the fans."""
+    """Fill with normal random numbers of variance gain^2 / mean of the fans (Glorot and Bengio 2010)."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))))
 
 
@@ -101,20 +101,20 @@ def _kaiming_std(tensor, a, mode, nonlinearity):
 
 
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
-    """Uniform of variance gain^2 / fan (He et al. 2015, equation 10); `a` is the slope of a leaky ReLU."""
+    """Fill with uniform random numbers of variance gain^2 / fan (He et al. 2015, equation 10); `a`: slope of a leaky ReLU."""
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
 
 
 def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Tensor:
-    """Normal of variance gain^2 / fan (He et al. 2015, equation 10); `a` is the slope of a leaky ReLU."""
+    """Fill with normal random numbers of variance gain^2 / fan (He et al. 2015, equation 10); `a`: slope of a leaky ReLU."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
 
 
 def bilinear_(tensor: Tensor) -> Tensor:
     """The weight of a transposed convolution that upsamples bilinearly (Long et al. 2015, section 3.3).
 
-    (C, C, k, k), every channel on its own (zeros elsewhere), or (C, 1, k, k) with groups = C. A factor f goes with
+    (C, C, k, k) with zeros between different channels, or (C, 1, k, k) with groups = C. For a factor f use
     k = 2 f - f % 2, stride f and padding (k - f) // 2.
     """
     if tensor.ndim != 4 or tensor.shape[1] not in (1, tensor.shape[0]):

@@ -13,7 +13,7 @@ from .module import Module, Parameter
 
 
 class Linear(Module):
-    """y = x W^T + b with weight (out, in) and bias (out,), uniform in +-1 / sqrt(in) at first."""
+    """y = x W^T + b with weight (out, in) and bias (out,), initialised uniformly in +-1 / sqrt(in)."""
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform in +-1 / sqrt(in_features), weight and bias alike."""
+        """Draw weight and bias uniformly from +-1 / sqrt(in_features)."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features)

@@ -1,4 +1,4 @@
-"""Module: an object that holds parameters, buffers and other modules, and finds them all by name."""
+"""Module: an object that holds parameters, buffers and other modules under names."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class Module:
         return out
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> Hook:
-        """Call `hook(module, args)` before every forward; what it returns replaces the arguments."""
+        """Call `hook(module, args)` before every forward; a result other than None replaces the arguments."""
         return Hook(self._pre_hooks, hook)
 
     def register_forward_hook(self, hook: Callable[..., Any]) -> Hook:
-        """Call `hook(module, args, output)` after every forward; what it returns replaces the output."""
+        """Call `hook(module, args, output)` after every forward; a result other than None replaces the output."""
         return Hook(self._hooks, hook)
 
     # -- attributes ------------------------------------------------------------------------------------------------
 
-    def __getattr__(self, name: str) -> Any:  # called only for what is not a plain attribute
+    def __getattr__(self, name: str) -> Any:  # called only for names that are not plain attributes
         for registry in ("_parameters", "_buffers", "_modules"):
             entries = self.__dict__.get(registry, {})
             if name in entries:
@@ -198,14 +198,14 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget (or zero) the gradients of all parameters."""
+        """Set the gradients of all parameters to None, or with set_to_none=False to zero."""
         for p in self.parameters():
             p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
 
     def to(self, *target: Target) -> Self:
-        """Convert to a floating dtype, move to a device ("cpu", "cuda", "cuda:1"), or both: in place, gradients with it.
+        """Convert to a floating dtype, move to a device ("cpu", "cuda", "cuda:1"), or both: in place, with the gradients.
 
-        Integer buffers keep their dtype. A RuntimeError says what is missing where there is no GPU.
+        Integer buffers keep their dtype. Raises RuntimeError where there is no usable GPU.
         """
         for one in target:
             if cuda.is_device(one):
@@ -235,7 +235,7 @@ class Module:
 
     @property
     def device(self) -> str:
-        """Where the first parameter is ("cpu", "cuda:0"); "cpu" for a module without parameters."""
+        """The device of the first parameter ("cpu", "cuda:0"); "cpu" for a module without parameters."""
         return next((p.device for p in self.parameters()), "cpu")
 
     def float(self) -> Self:
@@ -249,7 +249,7 @@ class Module:
     # -- saving ------------------------------------------------------------------------------------------------------
 
     def _state(self, prefix=""):
-        """Yield (name, tensor, whether a state_dict may lack it) of everything that is saved."""
+        """Yield (name, tensor, whether it is optional in a state_dict) of all saved tensors."""
         for name, p in self._parameters.items():
             if p is not None:
                 yield prefix + name, p, False
@@ -266,8 +266,8 @@ class Module:
     def load_state_dict(self, state_dict: Mapping[str, TensorLike], strict: bool = True) -> LoadResult:
         """Copy Tensors or arrays by name into this module, all of them or, if an error is raised, none.
 
-        A RuntimeError lists every name that is missing, unexpected (both only if `strict`) or has another shape.
-        Returns the missing and the unexpected names.
+        Raises RuntimeError with all names that are missing, unexpected (both only if `strict`) or of another shape. Returns the
+        missing and the unexpected names.
         """
         return copy_state(self, state_dict, strict)
 

@@ -1,4 +1,4 @@
-"""Normalisation layers: learned scale and shift, and running statistics where they are kept."""
+"""Normalisation layers: learned scale and shift, and running statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .module import Module, Parameter
 
 
 class _Norm(Module):
-    """Scale `weight` and shift `bias` of a given shape, 1 and 0 at first, or None."""
+    """Scale `weight` and shift `bias` of a given shape, initialised with 1 and 0, or None."""
 
     def _add_affine(self, shape, weight=True, bias=True):
         self.register_parameter("weight", Parameter(np.ones(shape, np.float32)) if weight else None)
@@ -51,7 +51,7 @@ class _RunningNorm(_Norm):
         self.register_buffer("num_batches_tracked", Tensor(np.zeros((), np.int64)) if track_running_stats else None)
 
     def reset_running_stats(self) -> None:
-        """Mean 0, variance 1, no batch seen."""
+        """Reset to mean 0, variance 1 and a count of 0 batches."""
         if self.track_running_stats:
             init.zeros_(self.running_mean)
             init.ones_(self.running_var)
@@ -73,11 +73,11 @@ class _RunningNorm(_Norm):
 class BatchNorm2d(_RunningNorm):
     """`F.batch_norm` per channel of (N, C, H, W).
 
-    In training the batch's statistics are used, and the running ones move towards them by `momentum` (None: they are the
-    mean over all batches so far); in evaluation the running ones are used, if `track_running_stats`.
+    In training the batch's statistics are used, and the running ones become (1 - momentum) running + momentum batch (with
+    momentum=None the mean over all batches); in evaluation the running ones are used, if `track_running_stats`.
     """
 
-    function: Callable[..., Tensor] | None = None  # `distributed.wrap` puts the one over the batches of all ranks here
+    function: Callable[..., Tensor] | None = None  # set by `distributed.wrap`: batch norm over the batches of all ranks
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class BatchNorm2d(_RunningNorm):
 
 
 class InstanceNorm2d(_RunningNorm):
-    """`F.instance_norm`: every channel of every image on its own. No parameters by default, as in PyTorch."""
+    """`F.instance_norm` per channel of each image; without parameters by default, as in PyTorch."""
 
     def __init__(
         self,

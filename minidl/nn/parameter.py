@@ -1,4 +1,4 @@
-"""Parameter: a tensor that a module learns."""
+"""Parameter: a tensor that is trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..typing import TensorLike
 
 
 class Parameter(Tensor):
-    """A Tensor that a Module learns: assigned to an attribute, it is registered under the attribute's name."""
+    """A trainable Tensor; assigned to an attribute of a Module, it is registered under the attribute's name."""
 
     __slots__ = ()
 
@@ -21,5 +21,5 @@ class Parameter(Tensor):
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 
-    def __reduce__(self) -> tuple[Any, ...]:  # a copy is a leaf of its own, with its own place on the tape
+    def __reduce__(self) -> tuple[Any, ...]:  # a copy is a new leaf
         return Parameter, (self.data, self.requires_grad)

@@ -41,7 +41,7 @@ class MaxPool2d(Module):
 
 
 class MaxUnpool2d(Module):
-    """`F.max_unpool2d`: maxima at the positions where MaxPool2d(return_indices=True) found them, zeros elsewhere."""
+    """`F.max_unpool2d`: maxima at the indices that MaxPool2d(return_indices=True) returns, zeros elsewhere."""
 
     def __init__(self, kernel_size: Size2, stride: Size2 | None = None, padding: Size2 = 0) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class AvgPool2d(Module):
 
 
 class AdaptiveAvgPool2d(Module):
-    """`F.adaptive_avg_pool2d`: means over as many windows as `output_size` says; AdaptiveAvgPool2d(1) is the global mean."""
+    """`F.adaptive_avg_pool2d`: means over output_size windows; AdaptiveAvgPool2d(1) is the global mean."""
 
     def __init__(self, output_size: int | Sequence[int | None]) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class AdaptiveAvgPool2d(Module):
 
 
 class AdaptiveMaxPool2d(Module):
-    """`F.adaptive_max_pool2d`: maxima over as many windows as `output_size` says."""
+    """`F.adaptive_max_pool2d`: maxima over output_size windows."""
 
     def __init__(self, output_size: int | Sequence[int | None], return_indices: bool = False) -> None:
         super().__init__()

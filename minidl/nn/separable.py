@@ -1,4 +1,4 @@
-"""The depthwise separable convolution: a convolution as two cheaper factors."""
+"""The depthwise separable convolution: a convolution in two cheaper steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .module import Module
 class DepthwiseSeparableConv2d(Sequential):
     """A k x k convolution of each channel on its own (`depthwise`), then a 1 x 1 convolution across channels (`pointwise`).
 
-    Arguments as Conv2d's. Multiply-adds per output pixel: C k^2 + C O instead of C O k^2, a ratio of 1/O + 1/k^2 (Howard
+    Arguments as in Conv2d. Multiply-adds per output pixel: C k^2 + C O instead of C O k^2, a ratio of 1/O + 1/k^2 (Howard
     et al. 2017, section 3.1). `norm_layer(channels)` and `activation_layer()` come between the two if given, as
     `norm` and `activation`.
     """

@@ -15,7 +15,7 @@ LoadResult = namedtuple("LoadResult", "missing_keys unexpected_keys")
 
 
 def copy_state(module: Any, state_dict: Mapping[str, TensorLike], strict: bool) -> LoadResult:
-    """What `Module.load_state_dict` does."""
+    """Implementation of `Module.load_state_dict`."""
     own = {name: tensor for name, tensor, _ in module._state()}
     optional = {name for name, _, may_lack in module._state() if may_lack}
     arrays = {name: v.data if isinstance(v, Tensor) else asarray(v) for name, v in state_dict.items()}
@@ -36,5 +36,5 @@ def copy_state(module: Any, state_dict: Mapping[str, TensorLike], strict: bool) 
 
 
 def _same_kind(came, own):
-    """Whether numbers of one array can replace those of the other: floats for floats, whole numbers for whole numbers."""
+    """Whether both dtypes are floating, or both integer, so that one array can replace the other."""
     return came.dtype.kind in ("f" if own.dtype.kind == "f" else "biu")

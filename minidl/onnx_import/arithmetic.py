@@ -1,4 +1,4 @@
-"""Operators element by element, with NumPy's broadcasting, reductions, softmax, and products of matrices."""
+"""Elementwise operators with NumPy's broadcasting, reductions, softmax, and matrix products."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .values import Operator, integers, is_tensor, number, tensor
 
 
 def called(function: str | Operator) -> Operator:
-    """The function of `minidl.functional` with this name, looked up when it is called: an exporter puts its own there."""
+    """The function of `minidl.functional` with this name, looked up at each call, since an exporter replaces it."""
     return function if callable(function) else lambda *args: getattr(F, function)(*args)
 
 
@@ -29,7 +29,7 @@ def unary(function: str | Operator, folded: Operator) -> Operator:
 
 
 def _divide(a, b):
-    """Division, which of integers is rounded towards zero; sizes that remember their computation are never negative."""
+    """Division; that of integers rounds towards zero. Traced sizes are never negative."""
     kinds = {np.asarray(v).dtype.kind for v in (a, b)}
     if not kinds <= set("iuO"):
         return a / b
@@ -45,7 +45,7 @@ def _divide_tensors(a, b):
 def _modulo(node, a, b):
     """The remainder, with the sign of b or, where `fmod` is set, of a."""
     remainder = np.fmod if node.get("fmod", 0) else np.mod
-    with np.errstate(invalid="ignore", divide="ignore"):  # of infinities and by 0 it is NaN, without a word
+    with np.errstate(invalid="ignore", divide="ignore"):  # NaN for infinities and division by 0, without a warning
         return Tensor(remainder(tensor(a).data, tensor(b).data)) if is_tensor(a, b) else remainder(a, b)
 
 
@@ -133,7 +133,7 @@ def _reduce(function, folded):
 
 def _mean(x, axes, keep):
     if axes == (2, 3) and keep and x.ndim == 4:
-        return F.adaptive_avg_pool2d(x, 1)  # the same numbers, by a name that exporters know
+        return F.adaptive_avg_pool2d(x, 1)  # the same result by a function with an ONNX form
     return F.mean(x, axes, keep)
 
 
@@ -151,7 +151,7 @@ def _arg(best):
 
 
 def _gemm(node, a, b, c=None):
-    """alpha A B + beta C, either factor transposed where asked."""
+    """alpha A B + beta C; transA and transB transpose the factors."""
     a, b = tensor(a), tensor(b)
     a = F.transpose(a, 0, 1) if node.get("transA", 0) else a
     b = F.transpose(b, 0, 1) if node.get("transB", 0) else b
@@ -170,7 +170,7 @@ def _cast(node, x):
     if is_tensor(x):
         return x.to(kind)
     if x.dtype == object and kind.kind in "iu":
-        return x  # sizes stay what they are
+        return x  # sizes remain integers
     if x.dtype == object and any(type(n) is not int for n in x.reshape(-1)):
         raise node.refuse("a size that becomes a fraction, in a network that is exported again,")
     return x.astype(kind)

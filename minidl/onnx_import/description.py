@@ -1,4 +1,4 @@
-"""What stands in an ONNX file, without running it: inputs, outputs, operators, and what cannot be run here, by node."""
+"""A description of an ONNX file: inputs, outputs, operators, and the nodes that cannot be run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nodes whose weights are in the file, as the layers of `minidl.nn` that they are."""
+"""Layers of `minidl.nn` for nodes whose weights are in the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 class PaddedConv2d(nn.Conv2d):
-    """A convolution whose padding is uneven, or follows from the image's size (`auto_pad`)."""
+    """A convolution whose padding is uneven, or depends on the image's size (`auto_pad`)."""
 
     node: Node
 

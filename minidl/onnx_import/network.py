@@ -1,4 +1,4 @@
-"""A file in ONNX's format as an `nn.Module`: convolutions, norms and linear maps are layers, the rest runs node by node."""
+"""An ONNX file as an `nn.Module`: convolutions, norms and linear maps are layers, other nodes run as operators."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_onnx(path: str) -> Any:
         onnx.load_external_data_for_model(model, os.path.dirname(path) or ".")
     except FileNotFoundError:
         raise
-    except Exception as error:  # protobuf and onnx have exceptions of their own
+    except Exception as error:  # protobuf and onnx raise exceptions of their own types
         raise ValueError(f"{path} is not an ONNX file, or it is damaged: {str(error).splitlines()[0]}") from error
     if not model.graph.output:
         raise ValueError(f"{path} is not an ONNX file, or it is damaged: its graph has no output")
@@ -42,7 +42,7 @@ def read_onnx(path: str) -> Any:
 
 
 class OnnxNetwork(Module):
-    """What `load_onnx` returns. `inputs` and `outputs` are {name: shape}, None for free sizes; `metadata` is the file's."""
+    """Result of `load_onnx`. `inputs` and `outputs` are {name: shape}, with None for free sizes; `metadata` is the file's."""
 
     def __init__(self, model: Any, path: str = "the graph") -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class OnnxNetwork(Module):
         self._last_use = self._lifetimes()
 
     def _add_step(self, node, inputs, outputs, known, given):
-        """A layer where the weights are in the file, else the operator; constants that may be learnt become parameters."""
+        """Add a layer where the weights are in the file, else an operator; trainable constants become parameters."""
         layer, taken = layer_for(node, inputs, known)
         if layer is not None:
             weight = inputs[1] if taken else ""
@@ -83,7 +83,7 @@ class OnnxNetwork(Module):
         self.steps.append((node, layer, inputs, outputs))
 
     def _place(self, name, value):
-        """Puts a layer, parameter or buffer where its dotted name says, as PyTorch's names do; taken names get a number."""
+        """Register a layer, parameter or buffer under its dotted name, as in PyTorch; names in use get a number."""
         *path, leaf = [part for part in name.replace("/", ".").split(".") if part] or ["layer"]
         owner = self
         for part in path:
@@ -109,7 +109,7 @@ class OnnxNetwork(Module):
         return {name for _, _, inputs, _ in self.steps for name in inputs if name} | set(self.outputs)
 
     def _lifetimes(self):
-        """{value: the step after which nobody needs it}."""
+        """{value: index of the last step that uses it}."""
         last = {name: k for k, (_, _, inputs, _) in enumerate(self.steps) for name in inputs}
         return {k: [n for n, at in last.items() if at == k and n not in self.outputs] for k in range(len(self.steps))}
 
@@ -117,7 +117,7 @@ class OnnxNetwork(Module):
         """The outputs for one Tensor per input."""
         if len(images) != len(self.inputs):
             raise TypeError(
-                f"{self.path}: {len(images)} inputs came; needed {len(self.inputs)}: {', '.join(self.inputs)}"
+                f"{self.path}: {len(images)} inputs given; needed {len(self.inputs)}: {', '.join(self.inputs)}"
             )
         values: dict[str, Any] = {"": None} | self._constants
         for (name, shape), x in zip(self.inputs.items(), images):
@@ -148,12 +148,12 @@ class OnnxNetwork(Module):
 
 
 def _scalar(value):
-    """A constant of one element without axes, which then may lie on any device; anything else as it is."""
+    """A constant of one element as a 0-d array, which works on any device; other values unchanged."""
     return value.reshape(()) if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind == "f" else value
 
 
 def _value(result):
-    """What an operator gave, as a value: arithmetic on sizes may give plain integers."""
+    """The result of an operator as a value: arithmetic on sizes may return plain integers."""
     if isinstance(result, Tensor | np.ndarray | None):
         return result
     return np.array(result, object) if isinstance(result, int) else np.asarray(result)
@@ -193,7 +193,7 @@ def _node(proto, opset):
 
 
 def is_supported(proto: Any) -> bool:
-    """Whether the operator of a NodeProto is one of those here; an attribute may still be refused when it runs."""
+    """Whether the operator of a NodeProto is supported; an unsupported attribute may still raise an error when it runs."""
     return proto.op_type in OPERATORS and proto.domain in ("", "ai.onnx")
 
 

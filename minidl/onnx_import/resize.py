@@ -1,8 +1,8 @@
 """Resize and Upsample of ONNX: nearest, linear and cubic, in every coordinate mode, with and without antialiasing.
 
 An output coordinate i is mapped to a coordinate x of the input; the output is a weighted sum of input pixels around x. Rows and
-columns are independent, so one table of weights per axis says everything. What PyTorch has is `F.interpolate`; up to two
-taps per output are the resize kernel; cubic and antialiased ones are products with a matrix of weights.
+columns are independent, so one table of weights per axis is enough. Modes that PyTorch has run as `F.interpolate`, others
+with up to two taps per output as the resize kernel, cubic and antialiased ones as products with a matrix of weights.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def coordinates(node: Node, axis: Axis) -> np.ndarray:
     if mode == "asymmetric":
         return i / scale
     if mode == "align_corners":
-        return i * (n - 1) / (n * scale - 1) if m > 1 else np.zeros(m)  # the length before it is rounded
+        return i * (n - 1) / (n * scale - 1) if m > 1 else np.zeros(m)  # n * scale: the output length before rounding
     if mode == "half_pixel" or (mode == "pytorch_half_pixel" and m > 1):
         return (i + 0.5) / scale - 0.5
     if mode == "pytorch_half_pixel":
@@ -105,7 +105,7 @@ def resize(node: Node, x: Tensor, axes: tuple[Axis, Axis]) -> Tensor:
             int(axis.n * axis.scale) == axis.m for axis in axes
         ):
             return F.interpolate(x, scale_factor=tuple(axis.scale for axis in axes), **_INTERPOLATE[kind])
-    if type(x) is not Tensor:  # while the network is exported again
+    if type(x) is not Tensor:  # during a new export of the network
         raise node.refuse(f"resizing by {', '.join(map(str, kind))}, in a network that is exported again,")
     tables = [taps(node, axis) for axis in axes]
     if kind[1] == "tf_crop_and_resize" or max(index.shape[1] for index, _ in tables) > 2:
@@ -136,7 +136,7 @@ def _by_matrices(node, x, axes, tables):
 
 
 def _axes_of(node, x, roi, scales, new_sizes):
-    """What happens to each of the last two axes; an error for any other axis that changes."""
+    """The resizing of each of the last two axes; raises NotImplementedError where another axis changes."""
     which = [a % x.ndim for a in node.get("axes", range(x.ndim))]
     if scales is None:
         scales = [m / x.shape[a] for a, m in zip(which, new_sizes)]

@@ -1,4 +1,4 @@
-"""An ONNX network as a segmentation network: which input takes the image, which output holds the scores of the classes."""
+"""An ONNX network as a segmentation network: finds the input for the image and the output with the scores."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .network import OnnxNetwork
 
 PASSED_THROUGH = ("Identity", "Resize", "Cast", "Squeeze", "Unsqueeze", "Reshape")
 PROBABILITIES = ("Sigmoid", "HardSigmoid", "Softmax")
-FREE = 32  # images for files of others are a multiple of this: most networks halve them five times
+FREE = 32  # images are padded to multiples of this for other programs' files: most networks have stride 32
 
 
 class OnnxSegmenter(Module):
     """Scores {"out": N x K x h x w} of a network with one input N x C x H x W and an output of four axes.
 
     The output is the one called "out", else the first of four axes. One channel is the score, or after a sigmoid the
-    probability, of "foreground", and becomes the scores of two classes. Raises ValueError for a network of another form.
+    probability, of "foreground", and becomes the scores of two classes. Raises ValueError for other inputs or outputs.
     """
 
     def __init__(self, network: OnnxNetwork) -> None:
@@ -50,7 +50,7 @@ class OnnxSegmenter(Module):
         return y if isinstance(y, dict) else {next(iter(self.network.outputs)): y}
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Scores whose softmax are the probabilities."""
+        """Scores whose softmax is the probabilities."""
         y = self._outputs(x)[self.output]
         if not self.binary:
             return {"out": log(clamp(y, 1e-7, 1)) if self.probabilities else y}
@@ -62,7 +62,7 @@ class OnnxSegmenter(Module):
 
 
 def _last_operator(network, name):
-    """The operator that gives the output `name`, seen through what only moves or resizes values."""
+    """The last operator before the output `name` that does more than move or resize values."""
     for node, _, inputs, outputs in reversed(network.steps):
         if name in outputs:
             if node.op not in PASSED_THROUGH:

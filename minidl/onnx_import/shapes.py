@@ -1,4 +1,4 @@
-"""Operators that move elements: joining, cutting, padding, reshaping, and arithmetic on sizes."""
+"""Operators that move elements: concatenation, slicing, padding, reshaping, and arithmetic on sizes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def _identity(node, x, *rest):
 
 
 def _dropout(node, x, ratio=None, training=None):
-    """Nothing, as in inference; a mask, or a dropout that is always on, is refused."""
+    """The identity, as in inference; a mask output, or dropout in training mode, is not supported."""
     if node.get("outputs", 1) > 1 or (training is not None and number(training)):
-        raise node.refuse("dropout that is not left out")
+        raise node.refuse("dropout in training mode")
     return x
 
 

@@ -1,7 +1,7 @@
-"""What flows along the edges of an ONNX graph: Tensors, and NumPy arrays for sizes, indices and constants.
+"""Values of an ONNX graph: Tensors, and NumPy arrays for sizes, indices and constants.
 
-Sizes are arrays of Python integers (dtype object): a network that is exported again gives integers that remember how they were
-computed, and these must not be turned into plain numbers.
+Sizes are arrays of Python integers (dtype object): during a new export of the network they are traced integers (`Size`), which
+must not be converted to plain numbers.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Node:
         self.op, self.name, self.attributes, self.opset = op, name, attributes, opset
 
     def get(self, attribute: str, default: Any = None) -> Any:
-        """The attribute's value, or the default that the operator's definition gives it."""
+        """The attribute's value, or the default of the operator's definition."""
         value = self.attributes.get(attribute, default)
         return value.decode() if isinstance(value, bytes) else value
 
     def refuse(self, what: str) -> NotImplementedError:
-        """An error that says which node of the file cannot be run, and why."""
+        """A NotImplementedError that names the node and `what` is not supported."""
         return NotImplementedError(
             f"load_onnx: node {self.name!r} ({self.op}, opset {self.opset}): {what} is not supported"
         )
@@ -38,17 +38,17 @@ Operator = Callable[..., Any]  # (node, *inputs) -> a value, or a tuple of value
 
 
 def tensor(value: Any) -> Tensor:
-    """A value as a Tensor; an absent one is an error of the file."""
+    """A value as a Tensor."""
     return value if isinstance(value, Tensor) else Tensor(np.asarray(value))
 
 
 def is_tensor(*values: Any) -> bool:
-    """Whether any of the values is a Tensor: then the operation is differentiable arithmetic, else it is folded by NumPy."""
+    """Whether any of the values is a Tensor: then the operation is differentiable, else NumPy computes a constant."""
     return any(isinstance(value, Tensor) for value in values)
 
 
 def integers(value: Any) -> tuple[int, ...]:
-    """A vector of sizes or indices as Python integers; those that remember their computation stay as they are."""
+    """A vector of sizes or indices as Python integers; traced integers are kept."""
     array = value.data if isinstance(value, Tensor) else np.asarray(value)
     return tuple(n if isinstance(n, int) else int(n) for n in array.reshape(-1).tolist())
 
@@ -59,7 +59,7 @@ def number(value: Any) -> float:
 
 
 def sizes(values: Any) -> np.ndarray:
-    """A vector of integers that may remember their computation."""
+    """A vector of integers that may be traced."""
     array = np.empty(len(values), object)
     array[:] = list(values)
     return array

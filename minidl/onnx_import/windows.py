@@ -1,4 +1,4 @@
-"""Operators that slide a window over an image, and normalisation; weights may be parameters of a layer or any other value."""
+"""Sliding-window operators and normalisation; weights may be parameters of a layer or any other value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Pads = tuple[int, ...]  # top, left, bottom, right
 
 
 def window_pads(node: Node, size: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...]) -> Pads:
-    """The padding of a window operator on an image of `size`: `pads`, or what `auto_pad` makes of it."""
+    """The padding of a window operator on an image of `size`: from `pads`, or computed by the rule of `auto_pad`."""
     dilations = node.get("dilations", (1, 1))
     mode = node.get("auto_pad", "NOTSET")
     if mode in ("NOTSET", ""):
@@ -25,7 +25,7 @@ def window_pads(node: Node, size: tuple[int, ...], kernel: tuple[int, ...], stri
         raise node.refuse(f"auto_pad {mode}")
     before, after = [], []
     for n, k, s, d in zip(size, kernel, strides, dilations):
-        total = d * (k - 1) - (n - 1) % s  # what makes ceil(n / s) windows fit
+        total = d * (k - 1) - (n - 1) % s  # the padding for ceil(n / s) windows
         if total < 0:
             if type(n) is not int:
                 raise node.refuse(f"auto_pad {mode} with gaps between windows, in a network that is exported again,")
@@ -37,13 +37,13 @@ def window_pads(node: Node, size: tuple[int, ...], kernel: tuple[int, ...], stri
 
 
 def check_image(node: Node, x: Tensor, *others: Tensor) -> None:
-    """Two spatial axes: what the layers here have."""
+    """Raise NotImplementedError unless the image has two spatial axes."""
     if x.ndim != 4 or any(w.ndim != 4 for w in others):
         raise node.refuse(f"an input of {x.ndim - 2} spatial axes (2 are needed)")
 
 
 def is_even(pads: Pads) -> bool:
-    """Whether both ends are padded alike, as the layers do by themselves."""
+    """Whether both ends have the same padding, as in the layers of `minidl.nn`."""
     return pads[:2] == pads[2:]
 
 
@@ -55,9 +55,9 @@ def padded(x: Tensor, pads: Pads, value: float = 0.0) -> Tensor:
 
 
 def conv_window(node: Node, x: Tensor, kernel: tuple[int, ...]) -> tuple[Tensor, Pads]:
-    """The image and the padding that is left for the convolution: uneven padding is done beforehand."""
+    """(image, remaining padding of the convolution): uneven padding is applied to the image first."""
     pads = window_pads(node, x.shape[2:], kernel, node.get("strides", (1, 1)))
-    follows = any(type(p) is not int for p in pads)  # a network that is exported again: other sizes need other padding
+    follows = any(type(p) is not int for p in pads)  # traced: other sizes need other padding
     return (x, pads[:2]) if is_even(pads) and not follows else (padded(x, pads), (0, 0))
 
 
@@ -82,7 +82,7 @@ def transposed_extent(node: Node, size: tuple[int, ...], kernel: tuple[int, ...]
     if wanted is None:
         return tuple(node.get("pads", (0, 0, 0, 0))), extra
     total = [f - w for f, w in zip(full, wanted[-2:])]
-    if min(total) < 0:  # more than the full result: rows of zeros at the end
+    if min(total) < 0:  # larger than the full result: rows of zeros at the end
         extra = tuple(e - min(t, 0) for e, t in zip(extra, total))
         total = [max(t, 0) for t in total]
     halves = [t // 2 for t in total]

@@ -1,7 +1,7 @@
-"""Figures, all in one style: titles that say what is to be seen, and nothing that grey print would lose.
+"""Figures in one style: titles that state the finding, and distinctions that survive printing in grey.
 
-Every function returns a matplotlib Figure that belongs to no window: it shows itself in a notebook, and `save` writes it.
-Classes are told apart by colour and by name, lines by dashes and markers, counts by a scale that darkens evenly.
+Every function returns a matplotlib Figure without a window: a notebook displays it, and `save` writes it. Classes differ by
+colour and by name, lines by dashes and markers; counts have a colour scale whose brightness is monotonic.
 """
 
 from .answers import answers

@@ -1,4 +1,4 @@
-"""An exercise's input, the array that was expected and the one that came, cell by cell."""
+"""An exercise's input, the expected array and the returned array, cell by cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _plane(array, at=()):
-    """The last two axes, at index `at` of the others (0 where that does not fit); numbers and lines become planes."""
+    """The last two axes, at index `at` of the others (0 where `at` is out of range); scalars and vectors become planes."""
     array = np.asarray(array, np.float64)
     if array.ndim > 2:
         lead = array.shape[:-2]
@@ -41,16 +41,16 @@ def _draw(ax, plane, title, limit, crosses=None):
 def answers(
     source: str, given: ArrayLike, name: str, expected: ArrayLike, returned: ArrayLike, at: Sequence[int] = ()
 ) -> Figure:
-    """Side by side: the input `given` (named `source`), what was `expected` as `name`, and what was `returned`.
+    """Side by side: the input `given` (titled `source`), the `expected` result (titled `name`), and the `returned` one.
 
-    Of arrays with more than two axes one plane is shown, that at the leading index `at`. Cells that differ are crossed.
+    Of arrays with more than two axes one plane is shown, at the leading index `at`. Cells that differ are crossed out.
     """
     given, expected, returned = (np.asarray(a, np.float64) for a in (given, expected, returned))
     (a, where_a), (b, where_b), (c, where_c) = _plane(given, at), _plane(expected, at), _plane(returned, at)
     same = expected.shape == returned.shape
     wrong = ~np.isclose(c, b, rtol=1e-6, atol=1e-9) if same else None
     if not same:
-        finding = f"{name}: shape {returned.shape} came, {expected.shape} was needed"
+        finding = f"{name}: shape {returned.shape} was returned, {expected.shape} is needed"
     else:
         bad = int((~np.isclose(returned, expected, rtol=1e-6, atol=1e-9)).sum())
         finding = f"{name}: {bad} of {expected.size} cells are wrong" if bad else f"{name}: every cell is right"

@@ -1,4 +1,4 @@
-"""A network drawn as in its paper: feature maps as boxes, as tall as their map and as wide as their channels."""
+"""A network as in the figure of its paper: feature maps as boxes, whose height shows the size, the width the channels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def architecture(
 ) -> Figure:
     """Feature maps and the layers between them.
 
-    maps: {name: (x, y, channels, size)}: the box's centre on a grid of columns x and rows y (upwards), what it holds.
-    links: [(from, to, layer)]; an empty layer is a copy, drawn dashed. Boxes are as tall as the logarithm of `size` and
-    as wide as that of `channels`; without channels (0) a box is a plain one that holds only its name.
+    maps: {name: (x, y, channels, size)}: the box's centre on a grid of columns x and rows y (upwards), its channels and side.
+    links: [(from, to, layer)]; an empty layer is a copy, drawn dashed. The height of a box grows with the logarithm of
+    `size`, its width with that of `channels`; a box without channels (0) holds only its name.
     """
     xs, ys = ([place[i] for place in maps.values()] for i in (0, 1))
     width, height = max(xs) - min(xs) + 1.1, max(ys) - min(ys) + 1.1
@@ -52,7 +52,7 @@ def _box(ax, name, x, y, channels, size, largest):
 
 
 def _arrow(ax, start, end, layer):
-    """From edge to edge: sideways between columns, else up or down; the layer's name above its middle."""
+    """An arrow between two boxes, horizontal between columns, else vertical; the layer's name is above its middle."""
     (x0, y0), (x1, y1) = ((p.get_x() + p.get_width() / 2, p.get_y() + p.get_height() / 2) for p in (start, end))
     style = {"arrowstyle": "-|>", "lw": 1, "color": INK if layer else ACCENT, "ls": "-" if layer else "--"}
     ax.annotate(

@@ -1,4 +1,4 @@
-"""How a dense CRF makes up its mind: score and belief maps over the iterations."""
+"""Mean-field inference of a dense CRF: maps of scores and beliefs over the iterations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def beliefs(trace: Trace, label: int, iterations: Sequence[int] = (0, 1, 2, 4, 1
     """Two rows of maps of one label, a column for each of `iterations`: scores before the softmax above, beliefs below.
 
     trace: what `DenseCRF.inference(unary, history=True)` returns for one image, (T + 1, C, H, W) scores and beliefs. All
-    scores share one scale, all beliefs that from 0 to 1.
+    scores share one colour scale; that of beliefs runs from 0 to 1.
     """
     scores, maps = np.asarray(trace.scores), np.asarray(trace.beliefs)
     if scores.ndim != 4 or maps.shape != scores.shape:

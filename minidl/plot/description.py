@@ -1,4 +1,4 @@
-"""A figure in words, for readers who cannot see it: notebooks carry it as the alternative text of the picture."""
+"""A figure in words, for readers who cannot see it: the alternative text of pictures in notebooks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def describe(figure: Any) -> str:
-    """The text that a plot function was given as `alt`, else the title, panels, axes and values that the figure shows."""
+    """The alternative text passed to the plot function as `alt`, else the figure's title, panels, axes and values."""
     alternative = getattr(figure, "alternative", None)
     if alternative:
         return alternative
@@ -19,7 +19,7 @@ def describe(figure: Any) -> str:
 
 
 def _panel(ax):
-    """One panel: its caption, what its axes count, and the ends of each line."""
+    """One panel: its caption, the labels of its axes, and the ends of each line."""
     parts = [ax.get_title() or ax.get_title("left")]
     if ax.images:
         H, W = ax.images[0].get_array().shape[:2]

@@ -1,4 +1,4 @@
-"""The stages of a detector, one after another: anchors, what they are told to be, proposals, samples, masks, the score."""
+"""The stages of a detector: anchors, their labels, proposals, samples of ROI Align, masks, precision over recall."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _show(ax, image, alpha=1.0):
 
 
 def _frame(ax, box, dashes="-", color="white", width=1.4):
-    """A box that is seen on any picture: the line, on a darker and wider one."""
+    """A box that is visible on any picture: a line on top of a darker and wider one."""
     from matplotlib.patches import Rectangle
 
     x1, y1, x2, y2 = map(float, box)
@@ -59,12 +59,12 @@ def boxes(
 ) -> Figure:
     """Boxes (K x 4: x1, y1, x2, y2) over an image, each with its class and score where these are given.
 
-    labels: K integers, named by `classes` where there are names; scores: K. The surest lies on top.
+    labels: K integers, indices of the names `classes`; scores: K. Boxes with higher scores are drawn on top.
     """
     image, boxes = np.asarray(image), _boxes("boxes", boxes)
     for name, column in (("labels", labels), ("scores", scores)):
         if column is not None and np.shape(column) != (len(boxes),):
-            raise ValueError(f"boxes: {len(boxes)} boxes, {name} {np.shape(column)}; needed one a box")
+            raise ValueError(f"boxes: {len(boxes)} boxes, {name} {np.shape(column)}; needed one per box")
     figure, (ax,) = _panels(image, 1, title, 5)
     _show(ax, image)
     for k in np.arange(len(boxes)) if scores is None else np.argsort(scores, kind="stable"):
@@ -80,12 +80,12 @@ def boxes(
 
 @styled
 def anchors(image: Array, levels: Mapping[str, Array], title: str | None = None) -> Figure:
-    """Anchors of each level, {name: boxes K x 4}: a dot at every place that has some, and those of one place as boxes.
+    """Anchors of each level, {name: boxes K x 4}: a dot at every centre of anchors, and boxes at one of them.
 
-    The place is the nearest to the middle of the image; a box may reach beyond the image.
+    The boxes are those at the centre nearest to the middle of the image; a box may extend beyond the image.
     """
     if not levels:
-        raise ValueError("anchors: there are no levels; needed {name: boxes}")
+        raise ValueError("anchors: levels is empty; needed {name: boxes}")
     image = np.asarray(image)
     H, W = image.shape[:2]
     levels = {name: _boxes("anchors", level) for name, level in levels.items()}
@@ -111,7 +111,7 @@ def _centres(boxes):
 
 
 def _middle_ones(boxes):
-    """The boxes around the place that is nearest to the middle of all places."""
+    """The boxes around the centre that is nearest to the middle of all centres."""
     if not len(boxes):
         return boxes
     centres = _centres(boxes).round(3)
@@ -123,17 +123,17 @@ def _middle_ones(boxes):
 def assignments(
     image: Array, boxes: Array, matched: Array, truth: Array, most: int = 40, title: str | None = None
 ) -> Figure:
-    """What anchors or proposals are told to be: three panels, with the objects' boxes `truth` (G x 4) dashed.
+    """Positive, negative and ignored anchors or proposals in three panels, with the objects' boxes `truth` (G x 4) dashed.
 
-    matched: for each of `boxes` (K x 4) the number of its object (0..G-1; positive), -1 (background; negative) or -2
-    (ignored), as `models.detection.match` says. Of each kind at most `most`, evenly chosen, are drawn.
+    matched: for each of `boxes` (K x 4) the index of its object (0..G-1; positive), -1 (background; negative) or -2
+    (ignored), as returned by `models.detection.match`. At most `most` of each kind, evenly spaced, are drawn.
     """
     image, boxes, truth = np.asarray(image), _boxes("assignments", boxes), _boxes("assignments", truth, "truth")
     matched = np.asarray(matched)
     if matched.shape != (len(boxes),) or (matched.size and not -2 <= matched.min() <= matched.max() < len(truth)):
         raise ValueError(
             f"assignments: {len(boxes)} boxes, {len(truth)} objects, matched {matched.shape} with values "
-            f"{np.unique(matched)[:8].tolist()}; needed one a box, an object's number, -1 or -2"
+            f"{np.unique(matched)[:8].tolist()}; needed one value per box: an object's index, -1 or -2"
         )
     figure, axes = _panels(image, 3, title)
     kinds = (("positive", matched >= 0, "-"), ("ignored", matched == -2, "-."), ("negative", matched == -1, ":"))
@@ -159,15 +159,15 @@ def proposals(
     most: int = 30,
     title: str | None = None,
 ) -> Figure:
-    """The `most` best scored of the proposals (K x 4), the surest bright and on top; objects (`truth`, G x 4) dashed.
+    """The `most` proposals (K x 4) with the highest scores, brighter and on top where the score is higher; `truth` dashed.
 
-    With objects the panel's title says how many of these some shown proposal overlaps by an IoU of at least 0.5.
+    With objects `truth` (G x 4) the title says how many of them have an IoU of at least 0.5 with a shown proposal.
     """
     from ..train.average_precision import _box_ious
 
     image, boxes, scores = np.asarray(image), _boxes("proposals", boxes), np.asarray(scores, np.float64)
     if scores.shape != (len(boxes),):
-        raise ValueError(f"proposals: {len(boxes)} boxes, scores {scores.shape}; needed one a box")
+        raise ValueError(f"proposals: {len(boxes)} boxes, scores {scores.shape}; needed one per box")
     order = np.argsort(-scores, kind="stable")[:most]
     figure, (ax,) = _panels(image, 1, title, 5)
     _show(ax, image, 0.75)
@@ -193,7 +193,7 @@ def sampled_rois(
     names: Sequence[str] | None = None,
     title: str | None = None,
 ) -> Figure:
-    """Boxes over an image with the points at which ROI Align reads it, and beside it what it reads from each box.
+    """Boxes over an image with the sample points of ROI Align, and beside it the values that it reads from each box.
 
     Each of output_size x output_size bins (bounded by lines) has sampling_ratio x sampling_ratio points. `names`: a
     caption for each box.
@@ -205,7 +205,7 @@ def sampled_rois(
             "needed one box or more, x1 < x2 and y1 < y2, and at least 1 of both"
         )
     if names is not None and len(names) != len(boxes):
-        raise ValueError(f"sampled_rois: {len(boxes)} boxes and {len(names)} names; needed as many")
+        raise ValueError(f"sampled_rois: {len(boxes)} boxes and {len(names)} names; needed one name per box")
     names = [f"box {k}" for k in range(len(boxes))] if names is None else names
     H, W = image.shape[:2]
     columns = -(-len(boxes) // 2)
@@ -253,9 +253,9 @@ def class_masks(
     columns: int = 6,
     title: str | None = None,
 ) -> Figure:
-    """One box's mask for every class (K x M x M probabilities), on one scale; that of class `chosen` is framed.
+    """One box's mask for every class (K x M x M probabilities), on one colour scale; that of class `chosen` has a frame.
 
-    classes: K names; crop: what the image shows in the box (H x W x 3), drawn first where given.
+    classes: K names; crop: the part of the image in the box (H x W x 3), drawn first where given.
     """
     masks = np.asarray(masks)
     if masks.ndim != 3 or len(masks) != len(classes) or not 0 <= chosen < len(classes):
@@ -279,12 +279,12 @@ def class_masks(
 
 @styled
 def precision_recall(curves: Mapping[str, tuple[Array, Array]], title: str | None = None) -> Figure:
-    """Precision over recall, {name: (recall, precision)}, as `metrics.AveragePrecision.curve` gives them.
+    """Precision over recall, {name: (recall, precision)}, as `metrics.AveragePrecision.curve` returns them.
 
-    The legend says the mean precision of each, which is the average precision at that threshold.
+    The legend gives the mean precision of each curve, which is the average precision at its threshold.
     """
     if not curves:
-        raise ValueError("precision_recall: there are no curves; needed {name: (recall, precision)}")
+        raise ValueError("precision_recall: curves is empty; needed {name: (recall, precision)}")
     figure = new_figure(max(6.5, 0.098 * len(title or "") + 0.2), 3.8, title)
     ax = figure.subplots()
     for k, (name, (recall, precision)) in enumerate(curves.items()):

@@ -1,4 +1,4 @@
-"""What networks cost, against what they achieve."""
+"""Cost of networks against their accuracy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @styled
 def costs(costs: Sequence[Cost], accuracy: Mapping[str, float] | None = None, title: str | None = None) -> Figure:
-    """Networks as points: multiply-adds to the right; up, mean IoU ({name: value}) or, without it, parameters.
+    """Networks as points: multiply-adds on the x axis; on the y axis mean IoU ({name: value}) or, without it, parameters.
 
-    The area of a point grows with its parameters. Networks without a mean IoU are left out where others have one.
+    The area of a point grows with the parameters. If `accuracy` names some of the networks, the others are left out.
     """
     accuracy = accuracy or {}
     shown = [c for c in costs if c.name in accuracy] or list(costs)
     if not shown:
-        raise ValueError("costs: there is nothing to show")
+        raise ValueError("costs: costs is empty; needed at least one Cost")
     figure = new_figure(7, 4, title or f"Cost of one image of {shown[0].size[0]}x{shown[0].size[1]}")
     ax, labels = figure.subplots(), []
     for c in shown:
@@ -40,10 +40,10 @@ def costs(costs: Sequence[Cost], accuracy: Mapping[str, float] | None = None, ti
 
 
 def _keep_apart(figure, ax, labels):
-    """Put each label, given with its point's radius, where it covers no other label and no point, if a place of six is so."""
+    """Move each label, given with its point's radius, to the first of six positions where it covers no label and no point."""
     from matplotlib.transforms import Bbox
 
-    figure.draw_without_rendering()  # settles where points lie
+    figure.draw_without_rendering()  # fixes the positions of the points
     scale = figure.dpi / 72
     centres = [ax.transData.transform(label.xy) for label, _ in labels]
     taken = [Bbox([c - 0.8 * r * scale, c + 0.8 * r * scale]) for c, (_, r) in zip(centres, labels)]

@@ -1,4 +1,4 @@
-"""Figures that any lesson may need: pictures side by side, lines, and a graph of what depends on what."""
+"""General figures: pictures side by side, lines, and a dependency graph."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def images(
     height: float = 2.6,
     values: bool = False,
 ) -> Figure:
-    """{caption: array} side by side: H x W x 3 as colours, H x W as brightness between `limits` (its own by default).
+    """{caption: array} side by side: H x W x 3 as colours, H x W as brightness between `limits` (by default the array's).
 
-    With `colorbar`, a label, every brightness gets a scale; with `values`, each cell holds its number.
+    With `colorbar`, a label, every H x W picture has a colour bar; with `values`, each cell shows its number.
     """
     rows = -(-len(pictures) // columns)
     columns = min(columns, len(pictures))
     width = height * columns * (1.2 if colorbar else 1) + 0.2
-    figure = new_figure(_least_width(width, title), (height + 0.2) * rows + 0.4, title)
+    figure = new_figure(_min_width(width, title), (height + 0.2) * rows + 0.4, title)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes[len(pictures) :]:
         ax.set_visible(False)
@@ -60,11 +60,11 @@ def lines(
     log: str = "",
     fit: Sequence[str] = (),
 ) -> Figure:
-    """{name: (x, y)} as lines told apart by dashes and markers; `log` names the axes ("x", "y", "xy") to draw so.
+    """{name: (x, y)} as lines with different dashes and markers; `log` names the logarithmic axes ("x", "y", "xy").
 
     Series named in `fit` are drawn thin and without markers, as guides.
     """
-    figure = new_figure(_least_width(6.5, title), 3.4, title)
+    figure = new_figure(_min_width(6.5, title), 3.4, title)
     ax = figure.subplots()
     for k, (name, (x, y)) in enumerate(series.items()):
         shade = f"{0.6 * k / max(len(series) - 1, 1):.2f}"  # black to grey
@@ -94,13 +94,13 @@ def lines(
 def dependencies(
     links: Mapping[str, Sequence[str]], title: str | None = None, labels: Mapping[str, str] | None = None
 ) -> Figure:
-    """A graph drawn from left to right: {node: nodes it was made from}, with `labels` for nodes where given."""
+    """A graph drawn from left to right: {node: nodes that it depends on}, with `labels` for nodes where given."""
     depth = {}
     for node in _inputs_first(links):
         depth[node] = 1 + max((depth[parent] for parent in links[node]), default=-1)
     levels = [[n for n in depth if depth[n] == d] for d in range(max(depth.values()) + 1)]
     tallest = max(map(len, levels))
-    figure = new_figure(_least_width(1.6 * len(levels) + 0.4, title), 0.75 * tallest + 0.7, title)
+    figure = new_figure(_min_width(1.6 * len(levels) + 0.4, title), 0.75 * tallest + 0.7, title)
     ax = figure.subplots()
     place = {n: (d, (len(level) - 1) / 2 - i) for d, level in enumerate(levels) for i, n in enumerate(level)}
     boxes = {}
@@ -120,7 +120,7 @@ def dependencies(
 
 
 def _inputs_first(links):
-    """Nodes so that each comes after those it was made from."""
+    """Nodes in topological order: each comes after those it depends on."""
     done, stack = {}, list(links)
     while stack:
         node = stack[-1]
@@ -132,6 +132,6 @@ def _inputs_first(links):
     return done
 
 
-def _least_width(width, title):
-    """Inches, at least as many as the title takes."""
+def _min_width(width, title):
+    """The figure's width in inches, at least that of the title."""
     return max(width, 0.098 * len(title or "") + 0.2)

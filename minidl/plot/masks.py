@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _enlarged(array, least=320):
-    """Whole-number enlargement, so that a border one pixel wide is a thin line on small images."""
-    factor = max(1, -(-least // max(array.shape[:2])))
+def _enlarged(array, min_side=320):
+    """The array enlarged by a whole factor to `min_side` pixels or more, so that borders one pixel wide are thin lines."""
+    factor = max(1, -(-min_side // max(array.shape[:2])))
     return array.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
@@ -27,13 +27,13 @@ def _draw_mask(ax, image, mask, classes, colors, background, alpha=0.55):
     for label in np.unique(mask):
         if label == background or label >= len(classes):
             continue
-        share, y, x = _heart(big == label)
-        if share > 0.012:  # the name, where there is room for it
+        share, y, x = _deepest_point(big == label)
+        if share > 0.012:  # the name fits only into large regions
             ax.text(x, y, classes[label], ha="center", va="center", fontsize=7, color="white", path_effects=halo())
 
 
-def _heart(region):
-    """(share of the picture, y, x) of the point deepest inside the region."""
+def _deepest_point(region):
+    """(area as a share of the picture, y, x) of the region's point that is farthest from its border."""
     from scipy.ndimage import distance_transform_edt
 
     depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
@@ -69,9 +69,9 @@ def overlay(
     title: str | None = None,
     background: int | None = None,
 ) -> Figure:
-    """The image beside itself with the mask on top: tints, borders, names in the regions, and a legend.
+    """The image, and the image under the mask: tints, borders, class names in the regions, and a legend.
 
-    image: H x W x 3 uint8; mask: H x W labels, those outside `classes` (K names; colors K x 3) are left blank.
+    image: H x W x 3 uint8; mask: H x W labels; those outside 0..K-1 have no tint. classes: K names; colors: K x 3.
     """
     image, mask = np.asarray(image), np.asarray(mask)
     H, W = mask.shape
@@ -103,9 +103,9 @@ def comparison(
     background: int | None = None,
     ignore_index: int = 255,
 ) -> Figure:
-    """A row per image: the image, then each of `columns` ({title: masks}), the first of which is the truth.
+    """One row per image: the image, then each of `columns` ({title: masks}), the first of which is the ground truth.
 
-    Under every other mask stands its IoU with the truth, in the mean over the classes that occur there.
+    Under every other mask is its IoU with the truth, averaged over the classes that occur in either.
     """
     from ..train.metrics import ConfusionMatrix
 
@@ -132,12 +132,12 @@ def comparison(
 
 @styled
 def confusion(counts: ArrayLike, classes: Sequence[str], title: str | None = None) -> Figure:
-    """The confusion matrix K x K of pixels as shares of each true class, a row for each."""
+    """The confusion matrix (K x K pixel counts) as shares of each true class; one row per true class."""
     counts = np.asarray(counts, float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     K = len(classes)
     side = min(2.5 + 0.35 * K, 14)
-    figure = new_figure(side + 1, side, title or "Share of each true class that is taken for each class")
+    figure = new_figure(side + 1, side, title or "Share of each true class that is predicted as each class")
     ax = figure.subplots()
     ax.imshow(shares, cmap="Greys", vmin=0, vmax=1)
     ax.set_xticks(range(K), classes, rotation=90)

@@ -1,4 +1,4 @@
-"""What training did over time."""
+"""Scores and losses over the course of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCORES = {"iou": "mean IoU", "ap": "AP"}
 
 @styled
 def curves(history: Sequence[Mapping[str, Any]], title: str | None = None) -> Figure:
-    """Loss and mean IoU, or AP, over epochs, of `fit`'s history (a list of rows); training solid, validation dashed."""
+    """Loss and mean IoU, or AP, over the epochs of `fit`'s history; training solid, validation dashed."""
     if not history:
         raise ValueError("curves: the history is empty")
     known = [f"{part}_{what}" for part in ("val", "train") for what in SCORES if f"{part}_{what}" in history[-1]]
@@ -64,7 +64,7 @@ def scores(histories: Mapping[str, Sequence[Mapping[str, Any]]], title: str | No
 
 @styled
 def learning_rates(rates: Sequence[float], losses: Sequence[float], chosen: float, title: str | None = None) -> Figure:
-    """The loss of each step of a range test over its learning rate, with the rate that was chosen."""
+    """The loss at each learning rate of a range test, and the chosen rate."""
     figure = new_figure(6, 3.2, title or f"The loss falls fastest at a learning rate of {chosen:.1e}")
     ax = figure.subplots()
     ax.plot(rates, losses, "-o", color=INK, ms=3)

@@ -1,4 +1,4 @@
-"""Boxes over images: where ROI Pool and ROI Align look, and what a detector found."""
+"""Boxes over images: the positions that ROI Pool and ROI Align read, and a detector's instances."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def roi_samples(
     aligned: bool = True,
     title: str | None = None,
 ) -> Figure:
-    """Where `roi_pool` and `roi_align` look for one box (x1, y1, x2, y2) on one map (H, W), side by side.
+    """The positions that `roi_pool` and `roi_align` read for one box (x1, y1, x2, y2) of one map (H, W), side by side.
 
-    Left: the box, dashed, the rounded box, and the pixels of every bin, as an outline. Right: the box, its bins, and
+    Left: the box, dashed, the rounded box, and an outline around the pixels of every bin. Right: the box, its bins, and
     sampling_ratio x sampling_ratio points in each, which are read by bilinear interpolation. Pixel (i, j) is the square
-    from j to j + 1 and from i to i + 1, as boxes count; without `aligned` points lie half a pixel too far right and down.
+    of x from j to j + 1 and y from i to i + 1. With aligned=False points are shifted by half a pixel right and down.
     """
     from matplotlib.patches import Rectangle
 
@@ -71,7 +71,7 @@ def roi_samples(
 
 
 def _half_away(v):
-    """The nearest integer, a half away from zero: what `roi_pool` does."""
+    """The nearest integer, halves away from zero, as `roi_pool` rounds."""
     return int(math.copysign(math.floor(abs(v) + 0.5), v))
 
 
@@ -81,19 +81,19 @@ def instances(
     detections: Sequence[Mapping[str, Any]],
     classes: Sequence[str],
     title: str | None = None,
-    least: float = 0.5,
+    min_score: float = 0.5,
     columns: int = 4,
 ) -> Figure:
-    """Boxes, masks, classes and scores of objects over images, each object in a tint, border and box of its own.
+    """Boxes, masks, classes and scores of objects over images; each object has its own tint, border and box.
 
     images: H x W x 3 uint8; detections: for each a dictionary with boxes (K, 4), labels (K,) and, where there are any,
-    masks (K, H, W) or (K, 1, H, W), drawn where at least 0.5, and scores (K,). Objects scored below `least` are left out.
+    masks (K, H, W) or (K, 1, H, W), drawn where at least 0.5, and scores (K,). Objects scored below `min_score` are left out.
     """
     from matplotlib.patches import Rectangle
 
     if len(images) != len(detections) or not len(images):
         raise ValueError(
-            f"instances: {len(images)} images and {len(detections)} detections; needed as many, at least one"
+            f"instances: {len(images)} images and {len(detections)} detections; needed one each, at least one"
         )
     rows, columns = -(-len(images) // columns), min(columns, len(images))
     H, W = np.shape(images[0])[:2]
@@ -104,12 +104,12 @@ def instances(
     for ax, image, found in zip(axes, images, detections):
         found = {name: np.asarray(getattr(value, "data", value)) for name, value in found.items()}
         scores = found.get("scores", np.ones(len(found["boxes"])))
-        kept = np.flatnonzero(scores >= least)
+        kept = np.flatnonzero(scores >= min_score)
         image = np.asarray(image)
         H, W = image.shape[:2]
         mask = np.zeros((H, W), np.uint8)
         if "masks" in found:
-            for k in kept[::-1]:  # the surest on top
+            for k in kept[::-1]:  # the highest score on top
                 mask[found["masks"][k].reshape(H, W) >= 0.5] = k % len(TINTS) + 1
         ax.imshow(
             paint(_enlarged(image), _enlarged(mask), np.array([(0, 0, 0), *TINTS], np.uint8), 0.5, 0),

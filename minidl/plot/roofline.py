@@ -1,4 +1,4 @@
-"""The roofline: how fast kernels are beside what the machine's arithmetic and its memory allow."""
+"""The roofline: speed of kernels against the limits of the machine's arithmetic and memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def roofline(
 ) -> Figure:
     """Speed over intensity, log-log (Williams, Waterman and Patterson 2009, figure 1).
 
-    points: {group: [(flops per byte, GFLOP/s)]}, a marker for each group; roofs: {name: (peak GFLOP/s, GB/s)}, the last
-    one being that under which the points were measured. Points above their roof multiply less than the definition does,
-    or find their data in the cache.
+    points: {group: [(flops per byte, GFLOP/s)]}, a marker for each group; roofs: {name: (peak GFLOP/s, GB/s)}, of which the
+    last is that of the measurement. Points lie above it where an algorithm needs fewer multiplications than the
+    definition, or reads its data from the cache.
     """
     if not any(points.values()) or not roofs:
         raise ValueError("roofline: at least one point and one roof are needed")

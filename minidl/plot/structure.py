@@ -1,4 +1,4 @@
-"""What follows from the layers alone: overlap maps, spectra, receptive fields."""
+"""Properties of layers without their data: overlap maps, spectra of outputs, receptive fields."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def overlaps(maps: Mapping[str, Array], title: str | None = None) -> Figure:
     """Overlap maps (`analysis.checkerboard.overlap_map`, 1-D or 2-D) side by side; {name: map}.
 
-    Each title states how much more often the most painted inner pixel is painted than the least painted one.
+    Each title gives the least and the largest number of contributions to an inner pixel.
     """
     figure = new_figure(2.5 * len(maps) + 0.5, 3.0, title)
     for ax, (name, counts) in zip(figure.subplots(1, len(maps), squeeze=False)[0], maps.items()):
@@ -52,15 +52,15 @@ def spectra(images: Mapping[str, Array], title: str | None = None, periods: Sequ
         ax.axvline(1 / period, color=ACCENT, lw=0.8, ls=":")
         ax.text(1 / period, 1.02, f"every {period} px", ha="center", transform=ax.get_xaxis_transform())
     ax.set(xlabel="frequency (cycles per pixel)", ylabel="power")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside: peaks may be anywhere
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # outside the axes: peaks may be anywhere
     return figure
 
 
 @styled
 def receptive_fields(image: Array, fields: Mapping[str, ReceptiveField], title: str | None = None) -> Figure:
-    """What the unit at the centre sees, layer by layer: squares over the image, and their size as a curve.
+    """The receptive field of each layer's central unit: squares over the image, and their size as a curve.
 
-    fields: {layer: ReceptiveField} from the first layer to the last. A square may reach beyond the image.
+    fields: {layer: ReceptiveField} from the first layer to the last. A square may extend beyond the image.
     """
     from matplotlib.patches import Rectangle
 
@@ -100,7 +100,7 @@ def receptive_fields(image: Array, fields: Mapping[str, ReceptiveField], title: 
 
 
 def _seen(field, length, axis):
-    """First and last position that the unit nearest to the image's centre sees along one axis (0: y, 1: x)."""
+    """First and last position in the receptive field of the unit nearest to the image's centre on one axis (0: y, 1: x)."""
     units = field.ends[axis].shape[1 + axis]
     middle = [field.box(*((k, 0) if axis == 0 else (0, k)))[axis::2] for k in range(units)]
     return min(middle, key=lambda ends: abs(sum(ends) - length))

@@ -1,4 +1,4 @@
-"""The one style of all figures, and how they are made and written."""
+"""The common style of all figures, and functions that create and save them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _figure_class():
     import matplotlib.figure
 
     class Figure(matplotlib.figure.Figure):
-        alternative = ""  # the picture in words, where its author gave them
+        alternative = ""  # the caller's alternative text
 
         def _repr_png_(self):
             buffer = io.BytesIO()
@@ -53,7 +53,7 @@ def _figure_class():
 
 
 def styled(function: _Drawing) -> _Drawing:
-    """The function, run in the one style; its keyword `alt` is the figure\'s alternative text (`description.py`)."""
+    """The function, run in the common style; its keyword `alt` is the figure's alternative text (`description.py`)."""
 
     @functools.wraps(function)
     def drawn(*args, alt="", **kwargs):
@@ -68,7 +68,7 @@ def styled(function: _Drawing) -> _Drawing:
 
 
 def new_figure(width: float, height: float, title: str | None = None) -> Figure:
-    """An empty figure of so many inches, its title, the finding, at the left."""
+    """An empty figure of `width` x `height` inches, with the title aligned left."""
     figure = _figure_class()(figsize=(width, height), layout="constrained")
     if title:
         figure.suptitle(title, x=0.01, ha="left")
@@ -76,7 +76,7 @@ def new_figure(width: float, height: float, title: str | None = None) -> Figure:
 
 
 def save(figure: Figure, path: PathLike) -> None:
-    """Write the figure, whole or not at all, in the format that the file's ending names (PNG without an ending)."""
+    """Write the figure atomically, in the format of the file's extension (PNG without one)."""
     import matplotlib
 
     buffer = io.BytesIO()
@@ -86,7 +86,7 @@ def save(figure: Figure, path: PathLike) -> None:
 
 
 def write_values(ax: Any, plane: Array, middle: float) -> None:
-    """The number of each cell in its middle: black above `middle`, where cells are bright, and white below."""
+    """Write each cell's number at its centre: black above `middle`, where cells are bright, and white below."""
     for (i, j), value in np.ndenumerate(plane):
         shade = "black" if value > middle else "white"
         ax.text(j, i, f"{value:.3g}", ha="center", va="center", fontsize=7, color=shade)

@@ -1,1 +1,1 @@
-"""Training: `loop` (`fit`), what a `task` computes from a batch, the `run` folder, checkpoints, optimisers and metrics."""
+"""Training: the loop (`fit`), tasks (loss and score of a batch), the run folder, checkpoints, optimisers and metrics."""

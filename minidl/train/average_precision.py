@@ -17,14 +17,14 @@ AREAS = {"": (0, 1e10), "s": (0, 32**2), "m": (32**2, 96**2), "l": (96**2, 1e10)
 class AveragePrecision:
     """Precision of ranked detections, averaged over recalls, IoU thresholds and classes.
 
-    Of each image and class the `max_detections[-1]` best are kept and, from the highest score down, each is matched to the
-    free object with the largest IoU at or above the threshold. Detections of all images are ranked by score; with TP and
-    FP of the first k, precision is TP / (TP + FP) and recall TP / objects; each precision is replaced by the
-    largest at any higher recall, and read at recalls 0, 0.01, ..., 1; their mean is the AP of a class at a threshold.
+    The `max_detections[-1]` best detections of each image and class are matched, in order of decreasing score, to the
+    unmatched object with the largest IoU at or above the threshold. Detections of all images are ranked by score; with TP
+    and FP among the first k, precision is TP / (TP + FP) and recall TP / objects. Each precision is replaced by the largest
+    at any higher recall and read at recalls 0, 0.01, ..., 1; their mean is the AP of a class at a threshold.
 
-    Crowds (iscrowd) and objects outside an area range are neither found nor missed, and detections matched to them do not
-    count; a crowd can be matched any number of times, and the union in its IoU is the detection alone. Detections without
-    a match whose own area is outside the range do not count either.
+    Crowds (iscrowd) and objects outside an area range are ignored, as are detections matched to them; a crowd can be
+    matched any number of times, and its IoU is the intersection over the detection's area. Unmatched detections whose own
+    area is outside the range are ignored too.
 
     iou_type: "box", or "mask" for the masks' IoU. iou_thresholds: 0.5, 0.55, ..., 0.95.
     """
@@ -48,11 +48,11 @@ class AveragePrecision:
 
     def reset(self) -> None:
         """Forget all images."""
-        self.images, self._found = 0, {}  # {class: [what `_match` says of one image]}
+        self.images, self._found = 0, {}  # {class: [result of `_match` for each image]}
 
     @classmethod
     def merged(cls, parts: Sequence[AveragePrecision]) -> AveragePrecision:
-        """One that has seen the images of all `parts`, which have the same settings, one part after the other."""
+        """The score over the images of all `parts`, in their order; the settings are those of the first."""
         whole = cls(parts[0].iou_type, parts[0].iou_thresholds.tolist(), parts[0].max_detections)
         for part in parts:
             whole.images += part.images
@@ -61,15 +61,15 @@ class AveragePrecision:
         return whole
 
     def update(self, predictions: Sequence[Mapping[str, Any]], targets: Sequence[Mapping[str, Any]]) -> Self:
-        """Add images: a list of predictions and a list of as many targets, one dictionary each; returns self.
+        """Add images: a list of predictions and a list of targets, one dictionary per image in each; returns self.
 
-        prediction: labels (D), scores (D), and boxes (D x 4: x1, y1, x2, y2) or masks (D x H x W or D x 1 x H x W, of
-        probabilities what is at least 0.5; or a list of run-length codes). target: labels (G), boxes or masks, and,
-        where there are any, iscrowd (G) and area (G; by default that of the masks, or of the boxes).
+        prediction: labels (D), scores (D), and boxes (D x 4: x1, y1, x2, y2) or masks (D x H x W or D x 1 x H x W;
+        probabilities are thresholded at 0.5; or a list of run-length codes). target: labels (G), boxes or masks, and,
+        optionally, iscrowd (G) and area (G; by default that of the masks, or of the boxes).
         """
         if len(predictions) != len(targets):
             raise ValueError(
-                f"AveragePrecision.update: {len(predictions)} predictions and {len(targets)} targets; needed as many"
+                f"AveragePrecision.update: {len(predictions)} predictions and {len(targets)} targets; needed one each per image"
             )
         for prediction, target in zip(predictions, targets):
             self._add(prediction, target)
@@ -144,7 +144,7 @@ class AveragePrecision:
         """{"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"}, as COCO prints them.
 
         AP: over all thresholds; 50, 75: at IoU 0.5 and 0.75, where these are among the thresholds; s, m, l: of areas up
-        to 32^2, up to 96^2, and beyond; AR: the highest recall, over thresholds, with 1, 10 and 100 detections an image
+        to 32^2, up to 96^2, and beyond; AR: the highest recall, over thresholds, with 1, 10 and 100 detections per image
         and class. Means over the classes that have objects; nan where there are none (pycocotools says -1).
         """
         precision, recall = self._tables()  # K x A x T x M x 101, K x A x T x M
@@ -177,11 +177,11 @@ def _need(fine, text, where="update"):
 
 
 def _column(source, key, name, default=None):
-    """One number an instance; `default` zeros where the key may be missing and is."""
+    """One number per instance; where the key is missing, `default` (zeros), or ValueError without one."""
     _need(isinstance(source, dict), f"{name} is {type(source).__name__}; needed a dictionary")
     _need(key in source or default is not None, f"{name} has {', '.join(map(str, source))}; needed {key}")
     column = np.asarray(source.get(key, np.zeros(default or 0, np.int64)))
-    _need(column.ndim == 1, f"{name} has {key} {column.shape}; needed one a detection or object")
+    _need(column.ndim == 1, f"{name} has {key} {column.shape}; needed one value per detection or object")
     if key in ("scores", "area"):
         return column.astype(np.float64)
     _need(column.dtype.kind in "iub" or not column.size, f"{name} has {key} of {column.dtype}; needed integers")
@@ -196,12 +196,12 @@ def _measure(shapes):
 
 
 def _areas(target, shapes):
-    """An object's area without being told: its mask's where there is one, else its box's."""
+    """The area of each object where the target gives none: its mask's, else its box's."""
     return _measure(_masks(target["masks"], len(shapes), "target") if "masks" in target else shapes)
 
 
 def _masks(given, count, name):
-    """N x H x W bool, of arrays, N x 1 x H x W, run-length codes; of probabilities what is at least one half."""
+    """N x H x W bool, of arrays, N x 1 x H x W, run-length codes; probabilities are thresholded at 0.5."""
     coded = isinstance(given, list | tuple) and len(given) and isinstance(given[0], dict)
     masks = np.asarray([rle.decode(code) for code in given] if coded else given)
     if not len(masks) and not count:
@@ -212,13 +212,13 @@ def _masks(given, count, name):
 
 
 def _box_ious(boxes, truth, crowd):
-    """D x G: what two boxes share, over what both cover; over the first alone where the second is a crowd."""
+    """D x G: intersection over union; for a crowd, intersection over the detection's area."""
     low, high = np.maximum(boxes[:, None, :2], truth[None, :, :2]), np.minimum(boxes[:, None, 2:], truth[None, :, 2:])
     return _ratios(np.maximum(high - low, 0).prod(axis=2), _measure(boxes), _measure(truth), crowd)
 
 
 def _mask_ious(masks, truth, crowd):
-    """D x G, as `_box_ious`. Counts of pixels are exact: a product in float32 as long as they stay below 2^24."""
+    """D x G, as `_box_ious`. Pixel counts are exact: products are in float32 only while counts are below 2^24."""
     if not len(masks) or not len(truth):
         return np.zeros((len(masks), len(truth)))
     kind = np.float32 if masks[0].size < 2**24 else np.float64
@@ -232,9 +232,9 @@ def _ratios(shared, areas, truth_areas, crowd):
 
 
 def _match(ious, sizes, areas, crowd, thresholds):
-    """Of one image and class, detections best first: hits A x T x D, misses A x T x D, and the objects to find, A.
+    """(hits A x T x D, misses A x T x D, number of objects A) of one image and class, with detections ordered by score.
 
-    Everything runs over area ranges and thresholds at once; only the detections come one after another.
+    All area ranges and thresholds are computed at once, the detections one after another.
     """
     (D, G), T = ious.shape, len(thresholds)
     low, high = np.array(list(AREAS.values()), float).T[:, :, None]  # A x 1

@@ -1,4 +1,4 @@
-"""U-Net's weight map: pixels between two objects that nearly touch count more (Ronneberger et al. 2015, equation 2)."""
+"""U-Net's weight map: pixels in narrow gaps between objects get a larger weight (Ronneberger et al. 2015, equation 2)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from ..typing import Array
 
-REACH = 4.0  # standard deviations of d1 + d2 beyond which a weight is not computed: it is below 0.0004 w0
+REACH = 4.0  # in units of sigma: where d1 + d2 is larger the weight, below 0.0004 w0, is taken as 0
 
 
 def border_weights(labels: Array, w0: float = 10.0, sigma: float = 5.0, ignore_index: int = 255) -> Array:
     """w0 exp(-(d1 + d2)^2 / (2 sigma^2)) at background pixels, 0 at others: H x W float32.
 
     d1, d2: distances in pixels to the nearest and the second nearest object; an object is a connected region (8
-    neighbours) of labels other than 0 and `ignore_index`. 0 everywhere where there are fewer than two.
+    neighbours) of labels other than 0 and `ignore_index`. All zeros for fewer than two objects.
     """
     from scipy import ndimage
 

@@ -1,4 +1,4 @@
-"""Boundary IoU: how well outlines agree (Cheng et al. 2021)."""
+"""Boundary IoU: the overlap of prediction and truth near their outlines (Cheng et al. 2021)."""
 
 from __future__ import annotations
 

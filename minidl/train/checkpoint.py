@@ -1,8 +1,8 @@
-"""Checkpoints: named arrays and JSON in one safetensors file, which is written whole or not at all.
+"""Checkpoints: named arrays and JSON in one safetensors file, written atomically.
 
-The model's arrays keep their own names, so any other reader of safetensors finds plain weights. Everything else that
-a run needs (optimiser, schedule, place in the data, random state) is a tree of dictionaries, lists, numbers and arrays:
-each branch becomes a JSON string in the file's metadata, its arrays are stored with the weights as "@branch/number".
+The model's arrays keep their own names, so that any reader of safetensors finds the weights. The rest of a run's state
+(optimiser, schedule, position in the data, random state) is a tree of dictionaries, lists, numbers and arrays: each branch
+is a JSON string in the file's metadata, and its arrays are stored with the weights as "@branch/number".
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ FOREIGN |= {b"\x89HDF": "an HDF5 file", b"\x1f\x8b": "a gzip file", b"\x89PNG": 
 
 
 class CheckpointError(ValueError):
-    """A file that is not a whole checkpoint, or not the one that is needed; the message says why."""
+    """A file that is damaged, not a checkpoint, or of another architecture; the message says which."""
 
 
 def pack(tree: Any, arrays: dict[str, Array], prefix: str) -> Any:
-    """`tree` as what JSON can hold; arrays and Tensors move to the dictionary `arrays`, as "prefix/0", "prefix/1", ..."""
+    """`tree` in JSON's types; arrays and Tensors are stored in the dictionary `arrays` as "prefix/0", "prefix/1", ..."""
     if isinstance(tree, Tensor):
         tree = tree.data
     if isinstance(tree, np.generic) or is_array(tree):
@@ -74,9 +74,9 @@ def unpack(packed: Any, arrays: dict[str, Array]) -> Any:
 
 
 def save(path: PathLike, weights: Mapping[str, TensorLike], **branches: Any) -> None:
-    """Write the arrays `weights` ({name: array or Tensor}) and any trees of state to `path`, atomically.
+    """Write the arrays `weights` ({name: array or Tensor}) and the trees `branches` to `path`, atomically.
 
-    Raises OSError where the file cannot be written (no such folder, no permission, disk full); the file that was at
+    Raises OSError where the file cannot be written (no such folder, no permission, disk full); an existing file at
     `path` is then unchanged.
     """
     from safetensors.numpy import save as to_bytes
@@ -105,15 +105,15 @@ def load(path: PathLike) -> tuple[dict[str, Array], dict[str, Any]]:
     path = Path(path)
     size = path.stat().st_size
     if not path.is_file() and not path.is_dir():
-        raise CheckpointError(f"{path} is a pipe or a device; a file is needed")
-    with open(path, "rb") as file:  # a folder or an unreadable file ends here, with the system's message
+        raise CheckpointError(f"{path} is a pipe or a device; needed a file")
+    with open(path, "rb") as file:  # raises the system's error for a folder or an unreadable file
         start = file.read(8)
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             arrays = _arrays(file, path)
         if not _whole(path, arrays, metadata):
-            raise CheckpointError(f"{path} is damaged: its digest is that of another content")
+            raise CheckpointError(f"{path} is damaged: its digest does not match its content")
         if metadata.get("format") != "minidl":
             return arrays, {}
         texts = {name: text for name, text in metadata.items() if name not in ("format", "digest")}
@@ -140,7 +140,7 @@ def _arrays(file, path):
 def load_weights(model: Module, path: PathLike) -> dict[str, Any]:
     """Load a checkpoint's weights into `model`, all of them, and return its branches.
 
-    Raises CheckpointError, with the first names that differ, where the file is of another architecture.
+    Raises FileNotFoundError, or CheckpointError with the first names that differ where the file is of another architecture.
     """
     weights, branches = load(path)
     fill(model, weights, path)
@@ -148,7 +148,7 @@ def load_weights(model: Module, path: PathLike) -> dict[str, Any]:
 
 
 def fill(model: Module, weights: Mapping[str, TensorLike], path: PathLike) -> None:
-    """`model.load_state_dict(weights)`, whose error says which file did not fit and is short."""
+    """`model.load_state_dict(weights)`; raises a CheckpointError that names the file and the first differences."""
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
@@ -169,7 +169,7 @@ def _digest(arrays, metadata):
 
 
 def _whole(path, arrays, metadata):
-    """Whether the content is what was written; files of other programs and of our past have no digest."""
+    """Whether the digest, if the file has one, matches the content; files of other programs have none."""
     if "digest" in metadata:
         return metadata["digest"] == _digest(arrays, metadata)
     if metadata.get("format") == "minidl":

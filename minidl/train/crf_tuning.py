@@ -1,4 +1,4 @@
-"""Search for the parameters of the CRF on validation data, coarse to fine (Chen et al. 2015, DeepLab v1, section 5.2)."""
+"""Coarse-to-fine search for the CRF's parameters on validation data (Chen et al. 2015, DeepLab v1, section 5.2)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COARSE = {"w1": (5, 10), "sxy": (50, 60, 70, 80, 90, 100), "srgb": (3, 4, 5, 6, 
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best parameters, their mean IoU, that without a CRF, and every (w1, sxy, srgb, mean IoU) tried, in order.
+    """The best parameters, their mean IoU, the mean IoU without a CRF, and every (w1, sxy, srgb, mean IoU) in trial order.
 
-    gaussian is the other term, which `tune` was given.
+    gaussian is the fixed Gaussian term passed to `tune`.
     """
 
     w1: float
@@ -38,7 +38,7 @@ class Tuned:
 
 
 def _neighbourhood(axes, best):
-    """Half way from the best value of each parameter to its neighbours on the axis: the next, finer grid."""
+    """The next, finer grid: each parameter's best value, and the points half way to its neighbours on the axis."""
     finer = []
     for axis, value in zip(axes, best):
         k = axis.index(value)
@@ -60,11 +60,11 @@ def tune(
 ) -> Tuned:
     """Find w1 (weight), sxy and srgb (standard deviations) of the bilateral term by mean IoU over `samples`.
 
-    samples: a sequence of (image (c, H, W), unary (C, H, W), labels (H, W)), read once for every (sxy, srgb), so it may load
-    from disk. `grid` maps "w1", "sxy", "srgb" to increasing values to try first (default: those of DeepLab v1); each of the
-    `rounds` after the first tries the points half way to the best point's neighbours. The term of positions alone, `gaussian`,
-    stays fixed, since it hardly matters; the bilateral term is normalised as it is. `progress` wraps the iteration over
-    (sxy, srgb) pairs, as tqdm does. Returns a Tuned; ties go to the point that was tried first.
+    samples: a sequence of (image (c, H, W), unary (C, H, W), labels (H, W)), read once for every (sxy, srgb); it may load
+    from disk. `grid` maps "w1", "sxy", "srgb" to increasing values for the first round (default: those of DeepLab v1); every
+    later round of `rounds` tries the points half way to the best point's neighbours. The Gaussian term `gaussian`
+    stays fixed, since it has little influence; the bilateral term has the same normalisation. `progress` wraps the iteration
+    over (sxy, srgb) pairs, as tqdm does. Returns a Tuned; of equal scores the first is the best.
     """
     grid = {**COARSE, **(grid or {})}
     axes = [tuple(float(v) for v in grid[name]) for name in ("w1", "sxy", "srgb")]
@@ -87,7 +87,7 @@ def tune(
             for k in range(len(samples)):
                 image, unary, labels = samples[k]
                 crf = DenseCRF(image, (gaussian, Bilateral(sxy, srgb, 1, gaussian.normalization)))
-                for matrix, w1 in zip(matrices, weights):  # the lattice serves every weight
+                for matrix, w1 in zip(matrices, weights):  # the lattice does not depend on the weight
                     crf.terms = crf.terms[0], replace(crf.terms[1], compat=w1)
                     matrix.update(crf.inference(unary, iterations).argmax(axis=0), labels)
             for matrix, w1 in zip(matrices, weights):

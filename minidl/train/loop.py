@@ -1,4 +1,4 @@
-"""The training loop: progress, scores, a log, checkpoints, and a resume that continues bit for bit."""
+"""The training loop: progress, scores, a log, checkpoints, and a resume with bit-identical results."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def segmentation_loss(
     weight: Any = None,
     ranks: Ranks = ALONE,
 ) -> Tensor:
-    """Cross-entropy averaged over labelled pixels, of "out", and `aux_weight` times that of every other entry.
+    """Cross-entropy of "out", averaged over labelled pixels, plus `aux_weight` times that of every other entry.
 
     output: scores N x K x h x w or a dictionary of them (auxiliary heads: Zhao et al. 2017, section 3.3); target: labels
-    N x H x W, cropped centrally where a network without padding gives h < H; weight: K, what a pixel of each class
-    counts. 0 where no pixel has a label. The mean over `ranks` is that of all their pixels.
+    N x H x W, cropped centrally where a network with valid padding returns h < H; weight: K, the weight of each
+    class's pixels. 0 where no pixel has a label. The mean over `ranks` is the loss of all their pixels.
     """
     total: Any = 0.0
     target = target.data if isinstance(target, Tensor) else target
@@ -53,7 +53,7 @@ def segmentation_loss(
 
 
 def _labelled(labels, ignore_index, weight, dtype, ranks):
-    """The sum of the labelled pixels' weights, the mean over the ranks, 1 where there are none; on one GPU a Tensor."""
+    """The sum of the labelled pixels' weights, averaged over the ranks, or 1 where there are none; on one GPU a Tensor."""
     kept = labels != ignore_index
     if xp(labels) is np:
         return ranks.mean(float(kept.sum() if weight is None else np.asarray(weight)[labels[kept]].sum())) or 1.0
@@ -76,8 +76,8 @@ def evaluate(
 ) -> Any:
     """(mean loss over images, ConfusionMatrix) of `model`, in evaluation mode, over all batches of `loader`.
 
-    num_classes and ignore_index are those of `loader.dataset` where not given; loss(output, target, ignore_index).
-    With a `task`, what it reports: for `tasks.Detection()`, {"ap", "ap50", "ap75"}.
+    num_classes and ignore_index are by default those of `loader.dataset`; loss(output, target, ignore_index).
+    With a `task`, the return value is its report: for `tasks.Detection()`, {"ap", "ap50", "ap75"}.
     """
     tally = _segmentation(loader, loss, num_classes, ignore_index) if task is None else task.fresh()
     _evaluate(model, loader, tally, progress, stop=lambda: False)
@@ -88,7 +88,7 @@ def evaluate(
 def _evaluate(model, loader, tally, progress, stop):
     from tqdm import tqdm
 
-    loader.set_epoch(0)  # the same samples every time, whatever the transform
+    loader.set_epoch(0)  # the same samples every time, with random transforms too
     ranks = world()
     loader.share(ranks, whole=True)
     model.eval()
@@ -145,27 +145,28 @@ def fit(
     The history is a list with one dictionary per epoch: epoch (from 1), step, lr (the next step's), train_loss,
     train_iou, val_loss, val_iou, val_accuracy, seconds, images_per_second.
 
-    loss(output, target, ignore_index) gives a Tensor of one element. num_classes and ignore_index are those of the
-        dataset where not given.
-    task: what is learnt, where it is not segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
+    loss(output, target, ignore_index) returns a Tensor of one element. num_classes and ignore_index are by default those
+        of the dataset.
+    task: the task, by default segmentation; with `tasks.Detection()` the history has train_loss, its parts, and
         val_ap, val_ap50, val_ap75.
     schedule.step() is called after every step of the optimiser. clip: the largest joint norm of all gradients.
-    folder: gets log.csv, last.safetensors (the whole state; after every epoch, `save_every` seconds and at Ctrl-C) and
-        best.safetensors (the weights with the highest mean IoU, or AP, on `val`, without `val` on `train`), each written whole
-        or not at all; `config` (anything JSON can hold) is kept in both.
+    folder: receives log.csv, last.safetensors (the whole state; after every epoch, every `save_every` seconds and at Ctrl-C)
+        and best.safetensors (the weights with the highest mean IoU, or AP, on `val`, or on `train` without `val`), each
+        written atomically; both contain `config` (any JSON value).
     resume: continue from folder/last.safetensors with the same model, data and settings. Weights, optimiser, schedule,
-        order of the data and random numbers go on bit for bit, also in the middle of an epoch, on any
-        number of threads.
+        order of the data and random numbers are restored exactly, also in the middle of an epoch, so that the results are
+        bit-identical to those of an uninterrupted run, on any number of threads.
     on_epoch(history): called after each epoch.
     plan: gradient accumulation, validation every k epochs, early stopping, a frozen backbone; see `plan.Plan`. Epochs
-        without validation have no val_ columns and are not kept as best.
+        without validation have no val_ columns and are never the best.
 
-    Ctrl-C, SIGTERM and SIGHUP end the step in hand, save, and raise KeyboardInterrupt; a second one stops at once. A folder in
-    which another process trains is a RuntimeError. A loss or weight that is not finite raises
-    Diverged, and the last good checkpoint stays. A folder that already holds a run, without resume, is a
-    FileExistsError; one that holds none, with resume, a FileNotFoundError.
+    Ctrl-C, SIGTERM and SIGHUP finish the current step, save, and raise KeyboardInterrupt; a second one stops immediately.
+    Raises RuntimeError for a folder in which another process trains; Diverged for a loss or weight that is not finite, and
+    the last good checkpoint stays; FileExistsError for a folder that already holds a run, without resume; FileNotFoundError
+    for one that holds none, with resume.
 
-    Under mpiexec all ranks call it alike, with the whole data sets; each learns from its part of every batch, rank 0 writes.
+    Under mpiexec all ranks call it with the same arguments and the whole data sets; each trains on its part of every batch,
+    and rank 0 writes.
     """
     if epochs < 1 or not len(train):
         raise ValueError(f"fit: {epochs} epochs of {len(train)} batches; needed at least one of each")
@@ -174,7 +175,7 @@ def fit(
     ranks = world()
     if ranks.size > 1 and (train.batch_size < ranks.size or len(train.dataset) < ranks.size):
         raise ValueError(
-            f"fit: batches of {train.batch_size} of {len(train.dataset)} images for {ranks.size} ranks; needed an image each"
+            f"fit: batches of {train.batch_size} of {len(train.dataset)} images, {ranks.size} ranks; needed an image per rank"
         )
     run = Run(model, optimizer, schedule, train, tally, folder, config)
     train.share(ranks)
@@ -189,14 +190,14 @@ def fit(
 
 
 def _epochs(run, val, until, clip, save_every, on_epoch, progress, interrupted):
-    """All epochs that are left, with a progress bar; `until` is their number and the plan."""
+    """All remaining epochs, with a progress bar; `until` is (number of epochs, plan)."""
     from tqdm import tqdm
 
     epochs, plan = until
 
     per_epoch = _images(run.train)
     done = run.epoch * per_epoch + run.tally.images
-    rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between lines, where each stays
+    rarely = 0.1 if sys.stderr.isatty() else 10.0  # seconds between updates; outside a terminal each is a line
     bar = tqdm(total=epochs * per_epoch, initial=done, unit="img", disable=not progress, mininterval=rarely)
     with bar:
         while run.epoch < epochs and not plan.exhausted(run.history, run.tally.best):
@@ -204,15 +205,15 @@ def _epochs(run, val, until, clip, save_every, on_epoch, progress, interrupted):
             plan.begin_epoch(run.model, run.epoch)
             wrap(run.model, world())
             _learn(run, clip, save_every, bar, interrupted, plan.accumulate)
-            judged = val is not None and plan.judges(run.epoch, epochs)
-            row = _close_epoch(run, val, judged, progress, interrupted)
+            validate = val is not None and plan.validates(run.epoch, epochs)
+            row = _close_epoch(run, val, validate, progress, interrupted)
             bar.set_postfix_str(_summary(row))
             if on_epoch is not None and not world().rank:
                 on_epoch(run.history)
 
 
 def _learn(run, clip, save_every, bar, interrupted, accumulate):
-    """The rest of the epoch's batches; a step after every `accumulate` of them and after the last."""
+    """The remaining batches of the epoch; a step after every `accumulate` of them and after the last."""
     model, tally, ranks = run.model, run.tally, world()
     model.train()
     saved = clock = time.perf_counter()
@@ -247,12 +248,12 @@ def _learn(run, clip, save_every, bar, interrupted, accumulate):
                 saved = now
             if stopping:
                 raise KeyboardInterrupt(run.stopped())
-    if waiting:  # batches were left out as broken
+    if waiting:  # the last batches were skipped as unreadable
         _step(run, clip)
 
 
 def _step(run, clip):
-    """Move the weights along the gradients that are there."""
+    """One step of the optimiser with the accumulated gradients."""
     from .optim import clip_grad_norm_
 
     if clip is not None:
@@ -264,12 +265,12 @@ def _step(run, clip):
     run.place = run.train.state_dict()
 
 
-def _close_epoch(run, val, judged, progress, interrupted):
-    """Evaluate where the epoch is `judged`, log and save; it counts as finished only when all of that is done."""
+def _close_epoch(run, val, validate, progress, interrupted):
+    """Evaluate if `validate`, log and save; only then does the epoch count as finished."""
     seen = run.tally
     row = {"epoch": run.epoch + 1, "step": run.step, "lr": run.optimizer.param_groups[0]["lr"]}
     row |= _named("train", seen.report())
-    if judged:
+    if validate:
         tally = seen.fresh()
         _evaluate(run.model, val, tally, progress, interrupted)
         if world().any(interrupted()):
@@ -279,7 +280,7 @@ def _close_epoch(run, val, judged, progress, interrupted):
     row |= {"seconds": round(seen.seconds, 3), "images_per_second": round(seen.images / max(seen.seconds, 1e-9), 2)}
     run.log(row)
     score = row.get(f"val_{seen.best}", row.get(f"train_{seen.best}", -row["train_loss"]))
-    if score > run.best and (judged or val is None):
+    if score > run.best and (validate or val is None):
         run.best = score
         run.save(BEST)
     run.epoch += 1

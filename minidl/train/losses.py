@@ -1,4 +1,4 @@
-"""Losses of segmentation by name, and weighted sums of them: what `minidl train --loss` says."""
+"""Segmentation losses by name, and weighted sums of them, as in `minidl train --loss`."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def parse(text: str) -> list[tuple[float, str]]:
 class SegmentationLoss:
     """A sum of losses: `loss(output, target, ignore_index)`.
 
-    terms: what `parse` gives; weight: K, what a pixel of each class counts in cross-entropy and the focal loss; w0: what
-    pixels between objects count more in cross-entropy (see `border_weights`). output: scores N x K x h x w, or a
-    dictionary of them, of which all but "out" count `aux_weight` (Zhao et al. 2017, section 3.3); target: N x H x W, cropped
-    centrally where a network without padding gives h < H. 0 where no pixel has a label.
+    terms: the result of `parse`; weight: K, the weight of each class's pixels in cross-entropy and the focal loss; w0: the
+    additional weight of pixels between objects in cross-entropy (see `border_weights`). output: scores N x K x h x w, or a
+    dictionary of them, where all but "out" have the weight `aux_weight` (Zhao et al. 2017, section 3.3); target: N x H x W,
+    cropped centrally where a network with valid padding returns h < H. 0 where no pixel has a label.
 
-    Where each of several ranks has a part of the batch, the mean of what they return is the loss of the batch. For
-    cross-entropy and the focal loss they exchange the number of labelled pixels; Dice, Tversky and Lovász are functions of the
-    whole batch, for which the scores are gathered.
+    With several ranks, each with a part of the batch, the mean of their results is the loss of the batch. For cross-entropy
+    and the focal loss the ranks exchange the number of labelled pixels; Dice, Tversky and Lovász are functions of the whole
+    batch, for which the scores are gathered.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Scores: of labels, all from one confusion matrix (Long, Shelhamer & Darrell 2015, section 5); of instances, AP."""
+"""Metrics of label maps from one confusion matrix (Long, Shelhamer and Darrell 2015, section 5), and AP of instances."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ConfusionMatrix:
 
     With t_i = sum_j n_ij: pixel accuracy sum_i n_ii / sum_i t_i; mean accuracy mean_i n_ii / t_i; intersection over
     union of a class n_ii / (t_i + sum_j n_ji - n_ii); its mean over classes, and its mean weighted by t_i. Classes
-    that a score is not defined for (0/0: absent from targets, or from both) are nan and left out of means. Targets
-    equal to ignore_index do not count.
+    for which a score is undefined (0/0: absent from targets, or from both) are nan and left out of means. Pixels whose
+    target is ignore_index do not count.
     """
 
     def __init__(self, num_classes: int, ignore_index: int | None = None) -> None:
@@ -31,9 +31,10 @@ class ConfusionMatrix:
         self.counts = np.zeros((num_classes, num_classes), np.int64)
 
     def update(self, prediction: TensorLike, target: TensorLike, where: ArrayLike | None = None) -> Self:
-        """Count the pixels of two label arrays of one shape, only those where the boolean array `where` holds.
+        """Add the pixels of two label arrays of the same shape, only those where the boolean array `where` is True.
 
-        Labels are integers 0..K-1, in targets also ignore_index (there, predictions may be anything). Returns self.
+        Labels are integers 0..K-1, in targets also ignore_index (predictions there may have any value). Returns self.
+        Raises TypeError for labels that are not integers, ValueError for other shapes or labels.
         """
         K = self.num_classes
         prediction = asarray(prediction)  # on a GPU the pixels are counted there, and the counts copied
@@ -64,12 +65,12 @@ class ConfusionMatrix:
         pairs *= K
         pairs += prediction.astype(np.intp, copy=False)
         if keep is not None:
-            module.copyto(pairs, K * K, where=~keep)  # one bin more, for what does not count
+            module.copyto(pairs, K * K, where=~keep)  # one more bin, for pixels that do not count
         self.counts += to_host(module.bincount(pairs.ravel(), minlength=K * K + 1)[: K * K].reshape(K, K))
         return self
 
     def reset(self) -> None:
-        """Forget all counts."""
+        """Set all counts to zero."""
         self.counts[:] = 0
 
     def merge(self, other: ConfusionMatrix) -> Self:
@@ -96,11 +97,11 @@ class ConfusionMatrix:
         self.counts = counts.astype(np.int64)
 
     def pixel_accuracy(self) -> float:
-        """Share of pixels that are right."""
+        """Share of correct pixels: sum_i n_ii / sum_i t_i."""
         return float(_ratio(np.trace(self.counts), self.counts.sum()))
 
     def accuracy(self) -> Array:
-        """Per class, the share of its pixels that are right: K, nan for classes absent from targets."""
+        """Per class, the share of correct pixels n_ii / t_i: K, nan for classes absent from targets."""
         return _ratio(np.diag(self.counts), self.counts.sum(axis=1))
 
     def mean_accuracy(self) -> float:
@@ -108,7 +109,7 @@ class ConfusionMatrix:
         return _mean(self.accuracy())
 
     def iou(self) -> Array:
-        """Per class, intersection over union: K, nan for classes absent from targets and predictions."""
+        """Per class, n_ii / (t_i + sum_j n_ji - n_ii): K, nan for classes absent from targets and predictions."""
         n = self.counts
         return _ratio(np.diag(n), n.sum(axis=1) + n.sum(axis=0) - np.diag(n))
 

@@ -1,4 +1,4 @@
-"""Images of a batch mixed with each other: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019), for labels of pixels."""
+"""Mixing of images in a batch: mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019), for pixel labels."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .tasks import Segmentation, scores_of
 
 
 class Mixed(Segmentation):
-    """`Segmentation` that learns from mixtures: each image of a batch with the one before it, by one random share.
+    """`Segmentation` on mixed images: each image of a batch is mixed with the one before it, with one random share.
 
-    kind: "mixup" blends images and adds the losses of both masks by the same shares, drawn from Beta(0.4, 0.4); "cutmix"
-    pastes a rectangle of the other image and of its mask. A batch of one is learnt from as it is. Of several ranks, the images
-    of all are mixed, by rank 0's random numbers.
+    kind: "mixup" blends images and adds the losses of both masks with the same shares, drawn from Beta(0.4, 0.4); "cutmix"
+    pastes a rectangle of the other image and of its mask. A batch of one is not mixed. With several ranks the images of all
+    ranks are mixed, by rank 0's random numbers.
     """
 
     kind = "mixup"
 
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
-        """The loss of a batch, mixed."""
+        """The loss of the mixed batch."""
         ranks = world()
         if ranks.mean(len(images)) * ranks.size < 2:
             return super().learn(model, images, target)
@@ -48,13 +48,13 @@ class Mixed(Segmentation):
 
 
 class CutMixed(Mixed):
-    """`Mixed` by rectangles."""
+    """`Mixed` with kind="cutmix"."""
 
     kind = "cutmix"
 
 
 def _rectangle(size: Any, rng: np.random.Generator) -> tuple[slice, ...]:
-    """A window that covers a uniform share of the image, its sides in the image's ratio."""
+    """A window with the image's aspect ratio whose share of the image's area is uniformly distributed."""
     side = np.sqrt(rng.uniform())
     window = []
     for n in size:

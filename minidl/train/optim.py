@@ -31,18 +31,18 @@ __all__ = [
 
 
 class Optimizer:
-    """Groups of parameters with their options, and the state that each parameter's steps have left.
+    """Groups of parameters with their options, and the state of each parameter (such as its momentum).
 
     `params` are Parameters, or dictionaries {"params": Parameters, option: value} whose options override the defaults.
     """
 
     buffers: tuple[str, ...] = ()  # names of the state that has the parameter's shape
-    counts = False  # whether a step depends on how many there were
+    counts = False  # whether a step depends on the number of earlier steps
 
     def __init__(self, params: Iterable[Parameter] | Iterable[dict[str, Any]], **defaults: Any) -> None:
         given: list[Any] = list(params)
         if not given:
-            raise ValueError(f"{type(self).__name__}: no parameters came")
+            raise ValueError(f"{type(self).__name__}: params is empty; needed at least one parameter")
         self.defaults, self.state = defaults, {}
         self.param_groups: list[dict[str, Any]] = []
         for group in given if isinstance(given[0], dict) else [{"params": given}]:
@@ -60,7 +60,7 @@ class Optimizer:
             if not isinstance(p, Tensor) or not p.is_leaf:
                 raise TypeError(f"{type(self).__name__}: parameters must be leaf Tensors, not {type(p).__name__}")
             if id(p) in known:
-                raise ValueError(f"{type(self).__name__}: a parameter of shape {p.shape} came more than once")
+                raise ValueError(f"{type(self).__name__}: a parameter of shape {p.shape} occurs more than once")
             known.add(id(p))
         self.param_groups.append(group)
 
@@ -68,20 +68,20 @@ class Optimizer:
         name = type(self).__name__
         for key in ("lr", "weight_decay", "momentum", "eps"):
             if options.get(key, 0) < 0:
-                raise ValueError(f"{name}: {key} must not be negative, it is {options[key]}")
+                raise ValueError(f"{name}: {key} is {options[key]}; needed at least 0")
         if not all(0 <= b < 1 for b in options.get("betas", ())):
-            raise ValueError(f"{name}: betas must be in [0, 1), they are {options['betas']}")
+            raise ValueError(f"{name}: betas are {options['betas']}; needed numbers in [0, 1)")
         if options.get("nesterov") and (options["momentum"] == 0 or options["dampening"]):
             raise ValueError(f"{name}: nesterov needs momentum and dampening=0")
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget (or zero) all gradients."""
+        """Set all gradients to None, or with set_to_none=False to zero."""
         for group in self.param_groups:
             for p in group["params"]:
                 p.grad = None if set_to_none or p.grad is None else Tensor(np.zeros_like(p.data))
 
     def step(self) -> None:
-        """Move every parameter that has a gradient, in place."""
+        """Update every parameter that has a gradient, in place."""
         if cuda.recording is not None:
             self._recorded()
         for group in self.param_groups:
@@ -94,7 +94,7 @@ class Optimizer:
                     touch(p.data)
 
     def _step(self, p, g, state, group):
-        """`_update` of an array in C order, which kernels write to; any other is copied there and back."""
+        """`_update` on a C-contiguous array, which the kernels need; any other array is copied, updated and copied back."""
         if p.flags.c_contiguous:
             return self._update(p, g, state, group)
         flat = p.copy(order="C")
@@ -106,27 +106,27 @@ class Optimizer:
 
     def _recorded(self):
         if self.counts:
-            cuda.refuse(f"{type(self).__name__} counts its steps on the CPU and would repeat the present one")
+            cuda.refuse(f"{type(self).__name__} counts its steps on the CPU and would repeat the current one")
         cuda.recording.options(lambda: [{**group, "params": None} for group in self.param_groups])
 
     def state_dict(self) -> dict[str, Any]:
-        """{"state": {number: {name: Tensor or number}}, "param_groups": [options, params as numbers]}, as PyTorch's."""
+        """{"state": {index: {name: Tensor or number}}, "param_groups": [options, params as indices]}, as in PyTorch."""
         number = {id(p): k for k, p in enumerate(p for group in self.param_groups for p in group["params"])}
         groups = [{**group, "params": [number[id(p)] for p in group["params"]]} for group in self.param_groups]
         return {"state": {number[id(p)]: dict(s) for p, s in self.state.items() if s}, "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue from a `state_dict`, exactly; an error leaves everything as it was."""
+        """Restore a `state_dict`; raises ValueError where it does not fit, and then changes nothing."""
         saved = [dict(group) for group in state_dict["param_groups"]]
         needed, came = [len(g["params"]) for g in self.param_groups], [len(g["params"]) for g in saved]
         if came != needed:
-            raise ValueError(f"{type(self).__name__}: groups of {came} parameters came; needed {needed}")
+            raise ValueError(f"{type(self).__name__}: groups of {came} parameters given; needed {needed}")
         params = {k: p for old, new in zip(saved, self.param_groups) for k, p in zip(old["params"], new["params"])}
         state = {}
         for key, values in state_dict["state"].items():
             if (p := params.get(int(key))) is None:
                 raise ValueError(
-                    f"{type(self).__name__}: state of parameter {key} came, but there is no such parameter"
+                    f"{type(self).__name__}: state of parameter {key} given, but there is no such parameter"
                 )
             state[p] = dict(values)
             for name in self.buffers:
@@ -156,7 +156,7 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum (Sutskever et al. 2013, in PyTorch's form).
 
-    d = g + weight_decay p;  v = momentum v + (1 - dampening) d, at first v = d;  p -= lr v, or, with `nesterov`,
+    d = g + weight_decay p;  v = momentum v + (1 - dampening) d, in the first step v = d;  p -= lr v, or, with `nesterov`,
     p -= lr (d + momentum v).
     """
 
@@ -241,18 +241,19 @@ def _gradients(parameters):
 def clip_grad_norm_(
     parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
 ) -> Tensor:
-    """Scale all gradients by one factor, in place, so that their joint norm is at most `max_norm`.
+    """Multiply all gradients by min(1, max_norm / norm), in place (Pascanu et al. 2013, algorithm 1).
 
-    Returns the norm before, as a 0-d Tensor (Pascanu et al. 2013, algorithm 1). `norm_type` may be math.inf.
+    norm: the joint norm of all gradients before, which is returned as a 0-d Tensor. `norm_type` may be math.inf. Raises
+    RuntimeError with error_if_nonfinite=True where the norm is not finite.
     """
     arrays = _gradients(parameters)
     norms = [np.linalg.norm(g.reshape(-1), norm_type) for g in arrays if g.size]
-    norms = [float(n) for n in (xp(norms[0]).stack(norms).tolist() if norms else [])]  # one wait for the GPU, not many
+    norms = [float(n) for n in (xp(norms[0]).stack(norms).tolist() if norms else [])]  # one transfer from the GPU
     total = float(np.linalg.norm(norms, norm_type)) if norms else 0.0
     if error_if_nonfinite and not math.isfinite(total):
         raise RuntimeError(f"clip_grad_norm_: the norm of the gradients is {total}")
     factor = max_norm / (total + 1e-6)
-    factor = 1.0 if factor > 1 else factor  # NaN stays, so that it is seen, as in PyTorch
+    factor = 1.0 if factor > 1 else factor  # NaN is kept, as in PyTorch
     for g in arrays:
         g *= g.dtype.type(factor)
         touch(g)

@@ -1,4 +1,4 @@
-"""When a run steps, judges and stops, apart from its number of epochs."""
+"""The schedule of a run: gradient accumulation, validation, early stopping, frozen backbone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..nn.module import Module
 @dataclass(frozen=True)
 class Plan:
     """accumulate: batches whose gradients are averaged before each step. val_every: epochs between validations; the last
-    epoch is always judged. early_stopping: the run ends when the score that is kept as best has not risen for so many
-    epochs. freeze_epochs: epochs in which the parameters of `model.backbone` are not learnt.
+    epoch is always validated. early_stopping: the run ends when the score that selects the best weights has not risen for
+    this many epochs. freeze_epochs: number of first epochs in which the parameters of `model.backbone` are not trained.
     """
 
     accumulate: int = 1
@@ -26,7 +26,7 @@ class Plan:
             raise ValueError(f"{self}; needed counts of at least 1, and freeze_epochs of at least 0")
 
     def begin_epoch(self, model: Module, epoch: int) -> None:
-        """Freeze or thaw the backbone for `epoch`, from 0; nothing is touched where freeze_epochs is 0."""
+        """Freeze or unfreeze the backbone for `epoch`, counted from 0; no effect where freeze_epochs is 0."""
         if not self.freeze_epochs:
             return
         if not hasattr(model, "backbone"):
@@ -36,7 +36,7 @@ class Plan:
             if epoch < self.freeze_epochs:
                 parameter.grad = None
 
-    def judges(self, epoch: int, epochs: int) -> bool:
+    def validates(self, epoch: int, epochs: int) -> bool:
         """Whether `epoch`, from 0, ends with a validation."""
         return (epoch + 1) % self.val_every == 0 or epoch + 1 == epochs
 

@@ -1,4 +1,4 @@
-"""A training run between memory and disk: its whole state saved, restored, logged; and Ctrl-C held until a step ends."""
+"""The state of a training run: saving, restoring, logging, and interrupts deferred to the end of a step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Diverged(FloatingPointError):
 
 
 class Run:
-    """Everything that a training run is at one moment, and how it goes to disk and comes back."""
+    """The whole state of a training run, and its files."""
 
     def __init__(
         self,
@@ -48,10 +48,10 @@ class Run:
         self.model, self.optimizer, self.schedule, self.train, self.tally = model, optimizer, schedule, train, tally
         self.folder, self.config = folder, config
         self.epoch, self.step, self.best, self.history = 0, 0, -math.inf, []
-        self.place: Any = None  # the loader's state after the last batch that was learnt from
+        self.place: Any = None  # the loader's state after the last batch used for training
 
     def begin(self, resume: bool) -> None:
-        """Start at the first batch and save that, or continue where the folder's checkpoint is."""
+        """Save the initial state, or with `resume` continue from the folder's checkpoint."""
         self.train.set_epoch(0)
         self.place = self.train.state_dict()
         if self.folder is None:
@@ -86,8 +86,10 @@ class Run:
         }
 
     def save(self, name: str = LAST) -> None:
-        """Write the whole state, or for BEST the weights and scores; refuses what is not finite. Rank 0 writes, all wait
-        for it."""
+        """Write the whole state, or for BEST the weights and scores; rank 0 writes, all ranks wait.
+
+        Raises Diverged where a weight is not finite.
+        """
         if self.folder is None:
             return
         weights = self.model.state_dict()
@@ -102,18 +104,18 @@ class Run:
         world().barrier()
 
     def kept(self) -> str:
-        """What a reader of an error message can go back to."""
+        """For error messages: the checkpoint from which the run can continue."""
         path = None if self.folder is None else self.folder / LAST
         return f"the last good checkpoint is {path}" if path and path.exists() else "there is no checkpoint"
 
     def stopped(self) -> str:
-        """What Ctrl-C has to say."""
+        """The message after Ctrl-C."""
         where = "nothing was saved" if self.folder is None else f"saved in {self.folder / LAST}, where resume continues"
         return f"stopped after step {self.step}, {where}"
 
     def load(self) -> None:
-        """Become what folder/last.safetensors was."""
-        assert self.folder is not None  # `begin` has seen to that
+        """Restore the state from folder/last.safetensors."""
+        assert self.folder is not None  # checked by `begin`
         path = self.folder / LAST
         ranks = world()
         read: Any = None if ranks.rank else checkpoint.load(path)
@@ -138,7 +140,7 @@ class Run:
         self.place = run["place"]
 
     def log(self, row: dict[str, Any]) -> None:
-        """Add an epoch to the history and write the table anew, so that it always agrees with the checkpoint."""
+        """Add an epoch to the history and rewrite the table, so that it always agrees with the checkpoint."""
         self.history.append(row)
         if self.folder is not None and not world().rank:
             text = io.StringIO(newline="")
@@ -151,9 +153,9 @@ class Run:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """A function that says whether Ctrl-C, SIGTERM or SIGHUP came inside; the second one interrupts at once.
+    """Context: a function that returns whether Ctrl-C, SIGTERM or SIGHUP arrived inside; the second one interrupts at once.
 
-    Outside the main thread, or where the program handles a signal itself, nothing changes.
+    No effect outside the main thread, and on signals for which the program has its own handler.
     """
     came = []
 
@@ -164,7 +166,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         came.append(signum)
         name = b"Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name.encode()
         os.write(
-            2, b"\n" + name + b": stopping after this step; a second one stops at once\n"
+            2, b"\n" + name + b": stopping after this step; a second signal stops at once\n"
         )  # print is not safe here
 
     signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -1,4 +1,4 @@
-"""Learning-rate schedules, with PyTorch's names, defaults and formulas; `minidl.optim` offers them too."""
+"""Learning-rate schedules, with PyTorch's names, defaults and formulas; also in `minidl.optim`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Schedule:
     """The learning rate as a closed formula of the number of steps t; call `step()` after each `optimizer.step()`.
 
-    Subclasses define `lr(base, t)`, `base` being the rate that the group began with; it is affine in `base`. A group that is
-    added later keeps its own rate at that step and goes on by the same formula.
+    Subclasses define `lr(base, t)`, which is affine in `base`, the initial rate of the group. A group that is added later
+    keeps its own rate at that step and continues by the same formula.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -23,7 +23,7 @@ class Schedule:
         self._apply()
 
     def _join(self):
-        """Give the groups that were added since a base, so that the formula yields their present rate now."""
+        """Set `base` of each newly added group so that the formula yields its current rate at the current step."""
         for group in self.optimizer.param_groups[len(self.base_lrs) :]:
             zero, one = (self.lr(base, self.last_epoch) for base in (0.0, 1.0))
             base = (group["lr"] - zero) / (one - zero) if one != zero else group["lr"]
@@ -40,7 +40,7 @@ class Schedule:
         self._apply()
 
     def lr(self, base: float, t: int) -> float:
-        """The rate after `t` steps of a group that began with the rate `base`."""
+        """The rate after `t` steps of a group with the initial rate `base`."""
         raise NotImplementedError(f"{type(self).__name__}: lr is not defined")
 
     def get_last_lr(self) -> list[float]:
@@ -57,7 +57,7 @@ class Schedule:
         self._join()
         if len(state_dict["base_lrs"]) != len(self.base_lrs):
             raise ValueError(
-                f"{type(self).__name__}: rates of {len(state_dict['base_lrs'])} groups came; needed {len(self.base_lrs)}"
+                f"{type(self).__name__}: rates of {len(state_dict['base_lrs'])} groups given; needed {len(self.base_lrs)}"
             )
         self.last_epoch, self.base_lrs = int(state_dict["last_epoch"]), list(state_dict["base_lrs"])
         self._apply()
@@ -97,9 +97,9 @@ class CosineAnnealingLR(Schedule):
 
 
 class LinearWarmup(Schedule):
-    """`steps` steps from start_factor times the first rate up to it, then `schedule` from its beginning.
+    """A linear rise over `steps` steps from start_factor times the initial rate to that rate, then `schedule` from its start.
 
-    `schedule` is any other schedule, e.g. LinearWarmup(PolyLR(optimizer, 1000), 100); only the outer one is stepped.
+    `schedule` is any other schedule, e.g. LinearWarmup(PolyLR(optimizer, 1000), 100); call step() of the outer one only.
     """
 
     def __init__(self, schedule: Schedule, steps: int, start_factor: float = 1e-3) -> None:

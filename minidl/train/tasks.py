@@ -1,10 +1,10 @@
-"""What a training step computes and what an epoch is judged by: the part of the loop that knows what is being learnt.
+"""Tasks: the loss of a training step and the scores of an epoch, for segmentation and for detection.
 
-A task has `learn(model, images, target)`, which returns the loss to differentiate, and `judge(model, images, target)`;
-both count what they saw. Of several ranks, each learns from its part of a batch: the mean of their losses is the loss of
-the batch, and all count the whole batch; each judges batches of its own, and `merge` adds up what all have counted.
-`report(final)` says how that went, `fresh()` is the same task with nothing counted, `state()` and
-`restore(state)` go to disk and back; `best` names the score that decides which weights were best.
+A task has `learn(model, images, target)`, which returns the loss to differentiate, and `judge(model, images, target)`, which
+evaluates; both add to the task's counts. With several ranks, each trains on its part of a batch: the mean of their losses is
+the loss of the batch, and all count the whole batch; each evaluates batches of its own, and `merge` adds the counts of all.
+`report(final)` returns the scores, `fresh()` the same task with empty counts, `state()` and `restore(state)` save and restore
+the counts; `best` names the score that selects the best weights.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from .metrics import AveragePrecision, ConfusionMatrix
 
 
 def scores_of(output: Tensor | Mapping[str, Tensor]) -> Tensor:
-    """The class scores N x K x H x W in what a model returns: a Tensor, or a dictionary's entry "out"."""
+    """The class scores N x K x H x W of a model's output: the Tensor, or the dictionary's entry "out"."""
     return output if isinstance(output, Tensor) else output["out"]
 
 
 def named_scores(output: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """What a model returns as a dictionary: a Tensor becomes its entry "out"."""
+    """A model's output as a dictionary: a Tensor becomes its entry "out"."""
     return {"out": output} if isinstance(output, Tensor) else output
 
 
 def fitted(target: Array, size: Sequence[int]) -> Array:
-    """The central part of `target` (N x H x W) that a network without padding sees: `size` (h, w)."""
+    """The central part, `size` (h, w), of `target` (N x H x W), which is the output of a network with valid padding."""
     spare = [have - want for have, want in zip(target.shape[1:], size)]
     top, left = (max(n, 0) // 2 for n in spare)
     return target[:, top : top + size[0], left : left + size[1]]
 
 
 class Segmentation:
-    """A class for every pixel: loss(output, target, ignore_index), judged by the confusion matrix.
+    """Segmentation: loss(output, target, ignore_index), and scores from the confusion matrix.
 
-    classes: names of the classes, each of which then has a score of its own in the report.
+    classes: names of the classes; if given, the report has a score for each.
     """
 
     best = "iou"
@@ -63,7 +63,7 @@ class Segmentation:
         self.total, self.images, self.seconds = 0.0, 0, 0.0
 
     def fresh(self) -> Segmentation:
-        """The same task, nothing counted."""
+        """The same task with empty counts."""
         return type(self)(self.function, self.matrix.num_classes, self.ignore, self.classes)
 
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
@@ -74,14 +74,14 @@ class Segmentation:
         return loss
 
     def judge(self, model: Module, images: Any, target: Any) -> None:
-        """Count a batch that this rank has for itself."""
+        """Evaluate a batch of this rank alone, and add it to the counts."""
         output = model(Tensor(images).to(getattr(model, "device", "cpu")))
         self.count(self.function(output, target, self.ignore), scores_of(output), target)
 
     def loss_of(self, output: Any, target: Any, ranks: Ranks) -> Tensor:
         """This rank's loss, whose mean over the ranks is the loss of the whole batch.
 
-        A loss that takes `ranks` says itself how that comes about. Of any other, the outputs of all ranks are gathered.
+        A loss with the parameter `ranks` exchanges what it needs itself. For any other, the outputs of all ranks are gathered.
         """
         if ranks.size == 1:
             return self.function(output, target, self.ignore)
@@ -92,7 +92,7 @@ class Segmentation:
         return self.function(whole if isinstance(output, dict) else whole["out"], target, self.ignore)
 
     def count(self, loss: Tensor, scores: Tensor, target: Any, ranks: Ranks = ALONE) -> None:
-        """Add the loss and labels of a batch, of which each rank has a part, to the tally."""
+        """Add the loss and labels of a batch, of which each rank has a part, to the counts."""
         here = ConfusionMatrix(self.matrix.num_classes, self.ignore)
         here.update(scores.data.argmax(axis=1), fitted(target, scores.shape[2:]))
         seen = ranks.sum(np.array([float(loss), len(target), *here.counts.ravel()], np.float64))  # exact up to 2^53
@@ -101,7 +101,7 @@ class Segmentation:
         self.matrix.counts += seen[2:].reshape(self.matrix.counts.shape).astype(np.int64)
 
     def merge(self, ranks: Ranks) -> None:
-        """Add what the other ranks have counted, on every rank."""
+        """Add the counts of all other ranks, on every rank."""
         others = ranks.gather(self.state())
         self.total, self.images = sum(s["total"] for s in others), sum(s["images"] for s in others)
         self.matrix.counts = sum(s["matrix"]["counts"] for s in others)
@@ -111,7 +111,7 @@ class Segmentation:
         return self.total / self.images if self.images else math.nan
 
     def report(self, final: bool = False) -> dict[str, float]:
-        """loss, iou and, at the end, accuracy."""
+        """{"loss", "iou"} and, if `final`, "accuracy"."""
         scores = {"loss": self.loss(), "iou": self.matrix.mean_iou()}
         if not final:
             return scores
@@ -119,19 +119,19 @@ class Segmentation:
         return scores | {"accuracy": self.matrix.pixel_accuracy()} | {f"iou_{name}": iou for name, iou in names}
 
     def state(self) -> dict[str, Any]:
-        """What has been counted, for a checkpoint."""
+        """The counts, for a checkpoint."""
         return {"total": self.total, "images": self.images, "seconds": self.seconds, "matrix": self.matrix.state_dict()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state`."""
+        """Restore the counts of a `state`."""
         self.total, self.images, self.seconds = state["total"], state["images"], state["seconds"]
         self.matrix.load_state_dict(state["matrix"])
 
 
 class Detection:
-    """Objects: the sum of a detector's losses, judged by COCO's average precision of boxes or of masks at 0.5.
+    """Detection: the sum of a detector's losses, and COCO's average precision of boxes, or of masks thresholded at 0.5.
 
-    masks: whether masks are judged, else boxes; the model is one of `models.detection`, its loader gives instances.
+    masks: score masks, else boxes. The model is one of `models.detection`, and its loader yields instances.
     """
 
     best = "ap"
@@ -142,7 +142,7 @@ class Detection:
         self.losses, self.images, self.seconds = {}, 0, 0.0
 
     def fresh(self) -> Detection:
-        """The same task, nothing counted."""
+        """The same task with empty counts."""
         return Detection(self.masks)
 
     def learn(self, model: Module, images: Any, target: Any) -> Tensor:
@@ -161,17 +161,17 @@ class Detection:
         return loss if ranks.size == 1 else loss * (len(images) * ranks.size / seen[0])
 
     def merge(self, ranks: Ranks) -> None:
-        """Add the images that the other ranks have judged, on every rank."""
+        """Add the images that all other ranks have evaluated, on every rank."""
         self.images = sum(ranks.gather(self.images))
         self.precision = AveragePrecision.merged(ranks.gather(self.precision))
 
     def judge(self, model: Module, images: Any, target: Any) -> None:
-        """Count what the model, in evaluation mode, finds in a batch."""
+        """Evaluate the detections of the model, in evaluation mode, for a batch."""
         self.images += len(images)
         self.precision.update([binary(found) for found in model(images)], target)
 
     def report(self, final: bool = False) -> dict[str, float]:
-        """While learning loss and its parts, per image; after judging ap, ap50 and ap75."""
+        """After training steps the loss and its parts, per image; after evaluation ap, ap50 and ap75."""
         if self.losses:
             parts = {name.removeprefix("loss_"): total / self.images for name, total in self.losses.items()}
             return {"loss": sum(parts.values())} | parts
@@ -181,11 +181,11 @@ class Detection:
         return {name.lower(): scores[name] for name in ("AP", "AP50", "AP75")}
 
     def state(self) -> dict[str, Any]:
-        """What has been counted, for a checkpoint."""
+        """The counts, for a checkpoint."""
         return {"losses": dict(self.losses), "images": self.images, "seconds": self.seconds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue from a `state`."""
+        """Restore the counts of a `state`."""
         self.losses, self.images, self.seconds = dict(state["losses"]), state["images"], state["seconds"]
 
 

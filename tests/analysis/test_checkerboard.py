@@ -106,7 +106,7 @@ def test_refusals():
         ({"kernel_size": 3, "stride": 2, "output_padding": 2}, r"needed 0\.\.1"),
         ({"kernel_size": 1, "padding": 20}, "leave no output"),
         ({"kernel_size": 1, "size": 3}, "unknown entries"),
-        ([nn.ReLU()], "there is no convolution"),
+        ([nn.ReLU()], "the chain has no layer"),
         (nn.Conv2d(1, 1, 3, stride=2), "stride 1"),
         (nn.Conv2d(1, 1, 3, padding=2), "larger"),
         (nn.Conv2d(1, 1, 2, padding="same"), "half a pixel"),

@@ -1,4 +1,4 @@
-"""memory_summary counts what is held, once; empty_cache gives back what is not."""
+"""memory_summary counts every array in use once; empty_cache returns free memory."""
 
 import gc
 import re

@@ -287,7 +287,7 @@ def test_structured_outputs():
 
 
 def test_errors():
-    with pytest.raises(NotImplementedError, match="there is no rule for the operation gather"):
+    with pytest.raises(NotImplementedError, match="the operation gather has no rule"):
         receptive_field(lambda x: x.gather(3, np.zeros((1, 1, 4, 4), np.int64)), (1, 4, 4))
     with pytest.raises(ValueError, match=r"the tensor of shape \(1, 1, 4, 4\) was not computed from the input"):
         receptive_field(lambda x: x.detach() * 2, (1, 4, 4))

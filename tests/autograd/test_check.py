@@ -1,4 +1,4 @@
-"""The gradient checker finds what is wrong, and says where."""
+"""The gradient checker: wrong gradients fail, and the message names the element."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The tape: order, release, hooks, gradients of gradients, what it says when something is wrong."""
+"""The tape: order, release of memory, hooks, gradients of gradients, error messages."""
 
 import gc
 import subprocess

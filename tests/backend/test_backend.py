@@ -1,4 +1,4 @@
-"""Columns of the kernel table: the array decides, `use` overrides, what is missing is said."""
+"""The choice of the column of kernels: by the array, by `use`, and errors for missing packages."""
 
 import os
 import pathlib

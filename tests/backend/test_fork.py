@@ -1,4 +1,4 @@
-"""A process that forks while a thread computes: under `workqueue` the child computes as well, and nothing hangs."""
+"""A process that forks while a thread computes: under `workqueue` the child computes too, without a deadlock."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The benchmark without its clock: the cases, their costs, that all libraries compute the same, and the command."""
+"""The benchmark without timing: the cases, their costs, equal results of all libraries, and the command."""
 
 import csv
 import shutil
@@ -39,7 +39,7 @@ def tiny(case):
 
 
 def distinct():
-    """One case for each computation that is left when sizes are tiny."""
+    """One case for each distinct computation at small sizes."""
     return list({(case.op, case.part, repr(sorted(tiny(case).items()))): case for case in cases.CASES}.values())
 
 
@@ -76,7 +76,7 @@ def test_conv_flops_are_those_that_happen(p):
 
 @pytest.mark.parametrize("op", ["unet", "fcn8s", "deeplab"])
 def test_network_flops_are_those_of_its_convolutions(op, monkeypatch):
-    """The convolutions that a network really calls, against the list that its cost is summed over."""
+    """The convolutions that a network calls, compared with the list behind its cost."""
     from minidl.kernels import cpu
 
     case = next(case for case in cases.CASES if case.op == op)
@@ -175,7 +175,7 @@ def test_the_best_variant_is_the_figure():
     timed += [request for do, request in mine.asked if do == "time"][-7:]
     spans = {r["calls"] * {"channels-last": 0.003, "NCHW": 0.004}[r["variant"]] for r in timed[:14]}
     spans |= {r["calls"] * 0.001 for r in timed[14:]}
-    assert all(span == pytest.approx(measure.LEAST, rel=0.2) for span in spans)  # all measurements last alike
+    assert all(span == pytest.approx(measure.MIN_SECONDS, rel=0.2) for span in spans)  # all measurements last alike
 
 
 def test_different_results_are_reported():

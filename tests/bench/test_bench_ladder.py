@@ -1,4 +1,4 @@
-"""`minidl bench ladder`: every step is timed, and the table says what it reaches."""
+"""`minidl bench ladder`: every step is timed and has a row in the table."""
 
 from minidl import get_num_threads
 from minidl.bench import ladder

@@ -1,4 +1,4 @@
-"""The command: what each subcommand writes and says, its exit codes, and one line for whatever goes wrong."""
+"""The command line: output and files of each subcommand, exit codes, and one-line errors."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from minidl.train import checkpoint
 
 @pytest.fixture(scope="module", autouse=True)
 def reference():
-    """The column that needs no compilation: here it is the command that is tested."""
+    """Use the reference column, which needs no compilation, since the commands are tested here."""
     with backend.use("reference"):
         yield
 
@@ -170,7 +170,7 @@ def test_resume_takes_its_settings_from_the_run(folder, tmp_path, capsys):
     (out / "last.safetensors").unlink()  # killed before the first checkpoint
     assert cli.main(["train", "--resume", "--out", str(out), "--root", str(folder)]) == 0
     assert len((out / "log.csv").read_text().splitlines()) == 2
-    assert "--lr 0.5 is not what the run began with (0.001)" in fails(
+    assert "--lr 0.5 differs from the run's setting (0.001)" in fails(
         capsys, "train", "--resume", "--out", out, "--lr", 0.5
     )
     assert "already holds a run" in fails(capsys, "train", *OPTIONS, "--root", folder, "--out", out)
@@ -264,7 +264,7 @@ def test_ctrl_c_exits_with_130_and_defects_say_so(monkeypatch, capsys):
     assert cli.main(["info"]) == 130
     assert capsys.readouterr().err == "minidl info: stopped after step 3\n"
     raising(KeyError("x"))
-    assert "KeyError: 'x' (a defect? --debug shows where)" in fails(capsys, "info")
+    assert "KeyError: 'x' (probably a bug in minidl; --debug shows the traceback)" in fails(capsys, "info")
     noted = ValueError("two\nlines")
     noted.add_note("while loading sample 3")
     raising(noted)

@@ -10,7 +10,7 @@ Image = pytest.importorskip("PIL.Image")
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two scenes: image, probabilities, labels of a network that errs, and the truth."""
+    """Two scenes: image, probabilities and labels of a network with errors, and the truth."""
     for name in ("images", "probabilities", "noisy", "truth"):
         (tmp_path / name).mkdir()
     for k in range(2):

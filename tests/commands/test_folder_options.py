@@ -1,4 +1,4 @@
-"""Options of train, predict and evaluate on a user's folder, each once: what they change, on files made here."""
+"""The effect of each option of train, predict and evaluate on a user's folder, with generated files."""
 
 import csv
 import json
@@ -24,13 +24,13 @@ def reference():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Eight pairs: six to learn from, two to judge by."""
+    """Eight pairs: six for training, two for validation."""
     return write_folder(tmp_path_factory.mktemp("data"), 8)
 
 
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
-    """A run in which another folder of the same kind validates, in tiles."""
+    """A run with another folder of the same layout for validation, in tiles."""
     out = tmp_path_factory.mktemp("runs") / "run"
     other = write_folder(tmp_path_factory.mktemp("other"), 3)
     more = ["--folder-classes", "ground", "square", "--val-root", other, "--val-tile", 32]

@@ -1,4 +1,4 @@
-"""What commands say beside an output that is a device, and settings in a run folder that no command wrote."""
+"""Messages of commands whose output is a device, and run folders with settings that no command writes."""
 
 import json
 

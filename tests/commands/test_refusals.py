@@ -1,4 +1,4 @@
-"""`minidl train` and its kin refuse what cannot be meant, in one line, before anything is written."""
+"""`minidl train` and related commands reject invalid options, with a one-line error, before anything is written."""
 
 import json
 
@@ -21,7 +21,7 @@ def reference():
 
 
 def fails(capsys, tmp_path, *argv):
-    """The one line that a failing `train` says; it leaves no run folder."""
+    """The one-line error of a failing `train`, which leaves no run folder."""
     out = tmp_path / "run"
     capsys.readouterr()
     assert cli.main(["train", *map(str, argv), "--out", str(out)]) == 1

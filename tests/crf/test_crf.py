@@ -317,7 +317,7 @@ def test_tune_needs_samples():
 
 
 def test_no_normalisation_is_what_the_reference_program_calls_so():
-    """One update written as the sums of Krähenbühl & Koltun's C++ without a factor: parameters carry over."""
+    """One update with the unnormalised sums of Krähenbühl and Koltun's C++: the same parameters give the same result."""
     rng = np.random.default_rng(4)
     unary = rng.normal(size=(3, 4, 5))
     q = np.exp(-unary) / np.exp(-unary).sum(0)

@@ -118,7 +118,7 @@ def test_state_and_description():
     "call, message",
     [
         (lambda x: nn.CRF(3, 2, [Gaussian(compat=[1, 2, 3])]), "compat is a number"),
-        (lambda x: nn.CRF(3, 2, []), "terms are needed"),
+        (lambda x: nn.CRF(3, 2, []), "needed terms"),
         (lambda x: nn.CRF(3, 0), "iterations"),
         (lambda x: nn.CRF(3)(x, IMAGE), "logits must be"),
         (lambda x: nn.CRF(4)(x, IMAGE[:1]), "images"),

@@ -1,4 +1,4 @@
-"""COCO's format: what is read is what pycocotools reads, and what is wrong with a file is said."""
+"""COCO's format: the same results as pycocotools, and messages about faulty files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Datasets kept as files: what they read, and what they say about files that are wrong."""
+"""Datasets stored as files: their content, and messages about faulty files."""
 
 import os
 from pathlib import Path

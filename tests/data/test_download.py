@@ -1,4 +1,4 @@
-"""Downloads from a server on loopback that misbehaves: whatever happens, no wrong file is left as if it were right."""
+"""Downloads from a faulty server on loopback: no incomplete or wrong file is left under the final name."""
 
 import gzip
 import hashlib
@@ -62,7 +62,7 @@ def test_the_first_digits_of_a_sha256_are_enough(server, tmp_path):
     assert path.read_bytes() == BODY and len(server.asked) == 1
     path.write_bytes(b"damaged")
     assert fetch(f"{server.url}/a.bin", path, first).read_bytes() == BODY and len(server.asked) == 2
-    with pytest.raises(DownloadError, match=r"wrong checksum, deleted what came.*begins with 00000000"):
+    with pytest.raises(DownloadError, match=r"wrong checksum; the received file is deleted.*begins with 00000000"):
         fetch(f"{server.url}/a.bin", tmp_path / "b.bin", "sha256:00000000")
     assert names(tmp_path) == ["a.bin"]
 
@@ -73,7 +73,7 @@ def test_md5_works_too(server, tmp_path):
 
 
 def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
-    with pytest.raises(DownloadError, match=r"a\.bin: wrong checksum, deleted what came"):
+    with pytest.raises(DownloadError, match=r"a\.bin: wrong checksum; the received file is deleted"):
         fetch(f"{server.url}/a.bin", tmp_path / "a.bin", "sha256:" + "0" * 64)
     assert names(tmp_path) == []
 

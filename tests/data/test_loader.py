@@ -1,4 +1,4 @@
-"""The loader: same batches whatever the workers, resuming in the middle of an epoch, broken files, clean endings."""
+"""The loader: equal batches for any number of workers, resuming within an epoch, broken files, termination."""
 
 import multiprocessing
 import os
@@ -43,7 +43,7 @@ class Numbers:
 
 
 def noise(image, target, rng):
-    """A transform that is all chance."""
+    """A transform that returns random numbers only."""
     return rng.random(image.shape, dtype=np.float32), target
 
 

@@ -1,4 +1,4 @@
-"""Which mask goes with which image, in folders as they come."""
+"""Pairing of masks with images in the usual arrangements of folders."""
 
 import os
 import unicodedata

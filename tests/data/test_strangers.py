@@ -1,4 +1,4 @@
-"""Files from strangers: whatever is in them, they are read right or refused by name; nothing is run, nothing hangs."""
+"""Untrusted files: every file is read correctly or rejected with its name; nothing is executed, nothing hangs."""
 
 import contextlib
 import gzip

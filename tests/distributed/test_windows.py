@@ -73,27 +73,33 @@ def test_a_window_without_content_is_not_looked_at():
         Windows(net, read, (64, 128), 65, 0, 0)
 
 
-@pytest.mark.parametrize("form", ["tiled", "strips", "planar", "pyramid", "zarr", "npy", "chw"])
+@pytest.mark.parametrize("form", ["tiled", "strips", "swapped", "planar", "pyramid", "zarr", "npy", "chw"])
 def test_windows_are_read_from_every_form(tmp_path, form):
     path, level, expected = tmp_path / "a.tif", 0, IMAGE
     if form == "tiled":
         tifffile.imwrite(path, IMAGE, tile=(64, 64), bigtiff=True, compression="adobe_deflate", photometric="rgb")
     elif form == "strips":
         tifffile.imwrite(path, IMAGE, rowsperstrip=16, photometric="rgb")
+    elif form == "swapped":
+        tifffile.imwrite(path, IMAGE.astype(np.uint16), byteorder=">", photometric="rgb")
     elif form == "planar":
         tifffile.imwrite(path, IMAGE.transpose(2, 0, 1), tile=(64, 64), planarconfig="separate", photometric="rgb")
     elif form == "pyramid":
         level, expected = 1, IMAGE[::2, ::2]
         with tifffile.TiffWriter(path := tmp_path / "a.ome.tif", bigtiff=True) as file:
-            file.write(IMAGE, subifds=1, tile=(64, 64), photometric="rgb", metadata={"axes": "YXS"})
+            options = {"resolution": (300, 200), "resolutionunit": "CENTIMETER", "metadata": {"axes": "YXS"}}
+            options["extratags"] = [(33550, 12, 3, (10.0, 20.0, 0.0), True)]  # metres per pixel, as GeoTIFF has them
+            file.write(IMAGE, subifds=1, tile=(64, 64), photometric="rgb", **options)
             file.write(expected, subfiletype=1, tile=(64, 64), photometric="rgb")
     elif form == "zarr":
         zarr.create_array(path := tmp_path / "a.zarr", data=IMAGE, chunks=(64, 64, 3))
     else:
         np.save(path := tmp_path / "a.npy", IMAGE if form == "npy" else IMAGE.transpose(2, 0, 1))
     slide = open_slide(path, level)
-    assert slide.shape == expected.shape
+    assert slide.shape == expected.shape and slide.read(0, 0, 1, 1).dtype.isnative
     np.testing.assert_array_equal(slide.read(30, 20, 50, 60), expected[30:80, 20:80])
+    if form == "pyramid":  # half as many pixels of twice the size
+        assert slide.resolution == (150, 100, 3) and slide.tags[0][3] == (20, 40, 0)
     with pytest.raises(ValueError, match="inside"):
         slide.read(0, 0, 500, 1)
     with pytest.raises(ValueError, match="level"):
@@ -109,10 +115,28 @@ def test_geotiff_through_rasterio_agrees(tmp_path):
         file.write(IMAGE.transpose(2, 0, 1))
     slide = open_slide(tmp_path / "g.tif")
     np.testing.assert_array_equal(slide.read(5, 6, 70, 80), IMAGE[5:75, 6:86])
+    pytest.importorskip("rasterio.shutil").copy(tmp_path / "g.tif", tmp_path / "g.vrt", driver="VRT")
     tiles = filled(tmp_path / "out.tif", 64)
-    write_labels(tmp_path / "out.tif", tiles, slide, np.arange(12).reshape(4, 3))
-    with rasterio.open(tmp_path / "out.tif") as file:
-        assert file.crs == rasterio.crs.CRS.from_epsg(32633) and file.transform == transform
+    for source in (slide, open_slide(tmp_path / "g.vrt")):
+        write_labels(tmp_path / "out.tif", tiles, source, np.arange(12).reshape(4, 3))
+        with rasterio.open(tmp_path / "out.tif") as file:
+            assert file.crs == rasterio.crs.CRS.from_epsg(32633) and file.transform == transform
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning", "ignore:Dataset has no geotransform")
+@pytest.mark.parametrize(("package", "name"), [("openslide", "a.svs"), ("rasterio", "a.vrt")])
+def test_other_packages_read_their_formats(tmp_path, package, name):
+    """OpenSlide finds the tiled TIFF in a file with a scanner's ending; rasterio reads a virtual mosaic."""
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    tiled = tmp_path / ("a.svs" if name == "a.svs" else "b.tif")
+    tifffile.imwrite(tiled, IMAGE, tile=(64, 64), compression="adobe_deflate", photometric="rgb")
+    if name == "a.vrt":
+        pytest.importorskip("rasterio.shutil").copy(tiled, tmp_path / name, driver="VRT")
+    slide = open_slide(tmp_path / name)
+    assert slide.shape == IMAGE.shape
+    np.testing.assert_array_equal(slide.read(30, 20, 50, 60), IMAGE[30:80, 20:80])
+    with pytest.raises(ValueError, match="inside"):
+        slide.read(190, 0, 20, 1)
 
 
 def filled(path, tile):
@@ -216,31 +240,28 @@ def test_ranks_share_the_tiles_and_write_the_same_file(tmp_path, run_folder):
 
 
 @pytest.mark.slow
-def test_sixty_thousand_pixels_square_in_one_gigabyte(tmp_path, run_folder):
-    """A sparse BigTIFF with one square of content; the peak is that of the whole process, imports and kernels included."""
-    import resource
-
-    path = tmp_path / "sparse.tif"
-    with tifffile.TiffWriter(path, bigtiff=True) as file:
-        tile = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
-        blocks = (tile if k == 59 * 30 + 12 else None for k in range(59 * 59))
-        options = {"tile": (1024, 1024), "dtype": np.uint8, "photometric": "rgb", "compression": "adobe_deflate"}
-        file.write(blocks, shape=(60000, 60000, 3), **options)
-    assert path.stat().st_size < 2**26
+@pytest.mark.parametrize("form", ["tif", "npy"])
+def test_sixty_thousand_pixels_square_in_one_gigabyte(tmp_path, run_folder, form):
+    """A sparse file with two squares of content; the peak is that of the whole process, imports and kernels included."""
+    path, content = tmp_path / f"sparse.{form}", np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), np.uint8)
+    if form == "tif":
+        with tifffile.TiffWriter(path, bigtiff=True) as file:
+            blocks = (content if k in (0, 59 * 30 + 12) else None for k in range(59 * 59))
+            options = {"tile": (1024, 1024), "dtype": np.uint8, "photometric": "rgb", "compression": "adobe_deflate"}
+            file.write(blocks, shape=(60000, 60000, 3), **options)
+    else:
+        array = np.lib.format.open_memmap(path, "w+", np.uint8, (60000, 60000, 3))
+        array[:1024, :1024] = array[30720:31744, 12288:13312] = content
+        del array
+    assert path.stat().st_blocks * 512 < 2**26
     script = "import resource, sys; from minidl.cli import main; code = main(sys.argv[1:])\n"
     script += "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024); sys.exit(code)"
-    command = [
-        "predict",
-        str(run_folder),
-        str(path),
-        "-o",
-        str(tmp_path / "mask.tif"),
-        "--skip-background",
-        "--tile",
-        "1024",
-    ]
+    mask = tmp_path / "mask.tif"
+    command = ["predict", str(run_folder), str(path), "-o", str(mask), "--skip-background", "--tile", "1024"]
     done = subprocess.run([sys.executable, "-c", script, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.rsplit("peak", 1)[1]) < 1000, done.stdout
     print(done.stdout)
-    assert resource.RUSAGE_SELF == 0 and open_slide(tmp_path / "mask.tif").shape == (60000, 60000, 1)
+    assert int(done.stdout.rsplit("peak", 1)[1]) < 1000, done.stdout
+    found = open_slide(mask)
+    assert found.shape == (60000, 60000, 1) and not found.read(5000, 5000, 100, 100).any()
+    assert found.read(30720, 12288, 1024, 1024).any() and found.read(0, 0, 1024, 1024).any()

@@ -1,4 +1,4 @@
-"""Exercises: solutions pass, stubs do not, and every planted mistake is told by its name."""
+"""Exercises: solutions pass, stubs fail, and the cause of every known mistake is named."""
 
 import importlib.util
 import shutil
@@ -337,7 +337,7 @@ def test_draw(name):
         figure = draw(name, lambda *args: np.asarray(getattr(solution(*args), "data", solution(*args))) + 1)
         assert "are wrong" in figure._suptitle.get_text()
         figure = draw(name, lambda *args: np.zeros(3))
-        assert "was needed" in figure._suptitle.get_text()
+        assert "is needed" in figure._suptitle.get_text()
     with pytest.raises(ValueError, match=name):
         draw(name, lambda *args: None)
 

@@ -1,4 +1,4 @@
-"""Answers that do not end, do not return what was asked, or call for help: each ends in a sentence."""
+"""Answers that do not end, return wrong types, or call a library: each gets an explanation."""
 
 import shutil
 import subprocess

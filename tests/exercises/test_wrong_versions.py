@@ -1,4 +1,4 @@
-"""Answers as learners get them wrong, written by hand: the cause is named, no answer passes, and no cause misleads.
+"""Typical wrong answers, written by hand: none passes, the cause is named, and no other cause is named.
 
 Each function in wrong_versions/EXERCISE.py has a docstring: words, one alternative of which (separated by " | ") the
 named cause must contain.

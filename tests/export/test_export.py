@@ -17,7 +17,7 @@ CLASSIFIERS += ["darknet_small", "xception_small"]
 
 
 def randomise(model):
-    """Statistics and scores that a fresh network leaves at 0 and 1 would hide mistakes."""
+    """Random statistics and scores, since the initial values 0 and 1 could hide mistakes."""
     rng = np.random.default_rng(0)
     for name, b in model.named_buffers():
         if name.endswith(("running_mean", "running_var")):

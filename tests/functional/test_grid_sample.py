@@ -156,7 +156,7 @@ def test_bad_arguments_are_named():
         ((x.float(), grid), TypeError, "one dtype"),
         ((x, grid, "bicubic"), ValueError, "mode must be 'bilinear' or 'nearest', not 'bicubic'"),
         ((x, grid, "nearest", "mirror"), ValueError, "padding_mode must be one of"),
-        ((x, tensor(some_grid(0) * np.nan)), ValueError, "grid holds NaN"),
+        ((x, tensor(some_grid(0) * np.nan)), ValueError, "grid contains NaN"),
         ((x[:, :, :0], grid), ValueError, "no pixels"),
     ):
         with pytest.raises(error, match=f"grid_sample: .*{words}"):

@@ -1,4 +1,4 @@
-"""ROI Align, ROI Pool, crop and resize, the pyramid: against loops that follow the definitions word by word."""
+"""ROI Align, ROI Pool, crop and resize, the pyramid: against loops that follow the definitions."""
 
 import importlib
 import math
@@ -389,7 +389,7 @@ def test_multiscale_edges():
         (one, box * 2, (32, 32), "for 1 images"),
         (one, box, (32, 64), "needed the same"),
         ([one[0], tensor(normal(1, 2, 2, 2)), tensor(normal(1, 2, 1, 1))], box, (32, 32), None),
-        ([one[0], tensor(normal(1, 2, 1, 1))], box, (32, 32), "halves in turn"),
+        ([one[0], tensor(normal(1, 2, 1, 1))], box, (32, 32), "half the one before"),
     ):
         if words:
             with pytest.raises(ValueError, match=f"multiscale_roi_align: .*{words}"):

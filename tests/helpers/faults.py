@@ -1,4 +1,4 @@
-"""Faults on purpose: writes, syncs and renames that fail, a disk that is full, a power cut."""
+"""Simulated faults: failing writes, syncs and renames, a full disk, a power failure."""
 
 import contextlib
 import errno

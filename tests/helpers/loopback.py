@@ -1,4 +1,4 @@
-"""A server on loopback that misbehaves as it is told: cuts answers short, ignores ranges, drips."""
+"""A server on loopback with chosen faults: truncated answers, ignored ranges, slow transfer."""
 
 import itertools
 import re

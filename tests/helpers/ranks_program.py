@@ -7,7 +7,9 @@ import numpy as np
 import minidl
 from minidl import distributed, nn
 from minidl import functional as F
+from minidl.backend.ranks import ALONE
 from minidl.collective import all_reduce, batch_norm, gather
+from minidl.train import mixing, tasks
 
 RANKS = distributed.world()
 RNG = np.random.default_rng(0)
@@ -98,6 +100,35 @@ def averaged():
         assert "create_graph" in str(error)
     else:
         raise AssertionError("create_graph was taken")
+
+
+def mixed():
+    """mixup and CutMix give a network the images, and the loss the labels, that one process gives them."""
+    images, labels = RNG.random((5, 3, 8, 8)).astype(np.float32), RNG.integers(0, 3, (5, 8, 8))
+
+    class Seen(nn.Module):
+        def forward(self, x):
+            self.images = x.data
+            return minidl.tensor(np.zeros((len(x.data), 3, 8, 8), np.float32))
+
+    for kind in (mixing.Mixed, mixing.CutMixed):
+        found = {}
+        for ranks in (RANKS, ALONE):
+            mixing.world = tasks.world = lambda ranks=ranks: ranks
+            minidl.manual_seed(11)
+            targets, net = [], Seen()
+
+            def loss(output, target, ignore, ranks=ALONE, targets=targets):
+                targets.append(target)
+                return output.sum() * 0
+
+            part = mine if ranks is RANKS else np.asarray
+            kind(loss, 3).learn(net, part(images), part(labels))
+            found[ranks] = net.images, targets
+        close(found[RANKS][0], mine(found[ALONE][0]), 0)
+        for several, alone in zip(found[RANKS][1], found[ALONE][1], strict=True):
+            close(several, mine(alone), 0)
+        assert not np.array_equal(found[ALONE][0], images)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The simulator: CUDA C on the CPU does what a GPU does, and finds what a GPU would not tell."""
+"""The simulator: CUDA C on the CPU gives a GPU's results, and reports errors that a GPU does not."""
 
 import shutil
 import subprocess
@@ -287,7 +287,7 @@ def test_divergence_is_always_named(bug):
         ((np.zeros(3, "f"), np.zeros(3), np.int32(3)), "type T have different dtypes"),
         ((np.zeros(3, "i"), np.zeros(3, "i"), np.int32(3)), "T is float32 or float64, not int32"),
         (([1.0], np.zeros(3, "f"), np.int32(3)), "argument 'x' must be an array of float32, not list"),
-        ((np.zeros(3, "f"), np.zeros(3, "f")), "2 arguments came, needed 3: x, y, n"),
+        ((np.zeros(3, "f"), np.zeros(3, "f")), "2 arguments given; needed 3: x, y, n"),
     ],
 )
 def test_arguments_are_checked(arguments, message):

@@ -1,4 +1,4 @@
-"""Writing files: all of the new content or all of the old; devices and pipes stay what they are; errors name the file."""
+"""Writing files: all of the new content or all of the old; devices and pipes are not replaced; errors name the file."""
 
 import errno
 import io

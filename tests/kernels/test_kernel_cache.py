@@ -1,4 +1,4 @@
-"""Compiled code on disk: what is damaged, foreign or writable by others is not used; without a disk, work goes on."""
+"""The cache of compiled code: damaged entries and entries that others can write are not used; it works without a disk."""
 
 import importlib.util
 import os

@@ -558,7 +558,7 @@ def test_explain():
     assert "few" in minidl.explain_conv((1, 3, 8, 8), (64, 3, 3, 3), padding=(1, 1))
     with minidl.conv_algorithm("depthwise"):
         assert "not depthwise        asked for" in minidl.explain_conv((1, 3, 8, 8), (64, 3, 3, 3))
-    with pytest.raises(ValueError, match="explain_conv: needs x_shape"):
+    with pytest.raises(ValueError, match="explain_conv: needed x_shape"):
         minidl.explain_conv((1, 3, 8, 8), (64, 4, 3, 3))
     with pytest.raises(ValueError, match="does not fit"):
         minidl.explain_conv((1, 3, 2, 2), (64, 3, 3, 3))

@@ -1,4 +1,4 @@
-"""What the lessons claim, read out of their committed outputs: numbers that the text rests on, and their order."""
+"""The claims of the lessons, checked against their committed outputs: the numbers in the text, and their order."""
 
 import json
 import re
@@ -240,3 +240,28 @@ def test_26_weights_of_others_serve_for_something_else():
         found(rf"way down {name} *: .*IoU of the digits ([\d.]+)", text)[0] for name in ("as published", "at random")
     )
     assert published > 0.6 and fresh < 0.1
+
+
+def test_27_ranks_do_what_one_process_does():
+    text = printed("27")
+    assert max(map(float, re.findall(r"transfers, largest error (\S+)", text))) < 1e-12
+    tree, ring = found(r"64 ranks with latency: tree (\S+), ring (\S+)", text)
+    assert tree < ring
+    assert found(r"^ring : .* 64 ranks (\S+)$", text)[0] < 2.1
+    (plain,) = found(r"plain mean: relative difference (\S+)", text)
+    (weighted,) = found(r"weighted  : relative difference (\S+)", text)
+    assert weighted < 1e-5 < plain
+    dark, bright = found(r"the whole batch: mean of the dark images (\S+), of the bright ones +(\S+)", text)
+    assert bright - dark > 0.5
+    dark, bright = found(r"each rank alone: mean of the dark images (\S+), of the bright ones +(\S+)", text)
+    assert abs(bright - dark) < 0.01
+    assert found(r"synchronised against the whole batch: largest difference (\S+)", text)[0] < 1e-5
+    for name in ("losses    ", "parameters"):
+        difference, largest = found(rf"^{name}: largest difference (\S+), of at most (\S+)", text)
+        assert difference < 1e-5 * largest
+    seamed, blended = (
+        found(rf"^{name} *: (\S+)% of the mask", text)[0] for name in ("tiles by themselves", "context and blending")
+    )
+    assert blended == 0 < seamed
+    hidden = [float(v) for v in re.findall(r"hidden +(\d+)%", text)]
+    assert hidden[-1] == 0 and max(hidden) > 80 and hidden[0] < 10

@@ -1,4 +1,4 @@
-"""Detectors whole: torchvision's names and numbers, learning, empty images, wrong targets, every stage in sight.
+"""Whole detectors: torchvision's names and numbers, training, empty images, wrong targets, intermediate results.
 
 goldens/detection.npz holds what torchvision's MaskRCNN (frozen batch norm, 5 classes, OPTIONS below, weights of `recipe`
 scaled by FACTORS) made of `scene()`: losses, some gradients and, in evaluation, detections.
@@ -212,7 +212,7 @@ def test_images_without_objects(pooling, proposals):
         (lambda t: t.update(labels=np.array([1.0, 2.0])), "float64"),
         (lambda t: t.update(labels=np.array([1])), "needed 2 integers"),
         (lambda t: t.update(masks=np.zeros((2, 32, 64), np.uint8)), r"masks of image 1 .* needed \(2, 64, 64\)"),
-        (lambda t: t.update(masks=np.full((2, 64, 64), 255)), "other values than 0 and 1"),
+        (lambda t: t.update(masks=np.full((2, 64, 64), 255)), "values other than 0 and 1"),
         (lambda t: t.pop("masks"), "image 1 has no masks"),
     ],
 )
@@ -226,21 +226,21 @@ def test_wrong_targets_are_named(change, message):
 
 def test_wrong_images_and_options():
     model, images, targets = small()
-    with pytest.raises(ValueError, match="targets are None"):
+    with pytest.raises(ValueError, match="targets is None"):
         model(images)
-    with pytest.raises(ValueError, match="1 targets came for 2 images"):
+    with pytest.raises(ValueError, match="1 targets given for 2 images"):
         model(images, targets[:1])
     with pytest.raises(TypeError, match="image 0 is uint8"):
         model.eval()(np.zeros((1, 3, 64, 64), np.uint8))
     with pytest.raises(ValueError, match=r"image 1 has shape \(1, 64, 64\)"):
         model([images[0], images[1][:1]])
-    with pytest.raises(ValueError, match="no images"):
+    with pytest.raises(ValueError, match="images is empty"):
         model([])
     with pytest.raises(ValueError, match="pooling is 'crop'"):
         models.mask_rcnn_small(3, pooling="crop")
     with pytest.raises(ValueError, match="num_classes is 1"):
         models.mask_rcnn_small(1)
-    with pytest.raises(ValueError, match="needed one entry a level"):
+    with pytest.raises(ValueError, match="needed one entry per level"):
         models.mask_rcnn_small(3, rpn_anchor_generator=D.AnchorGenerator())
     with pytest.raises(ValueError, match="offers"):
         D.BackboneWithFPN(models.resnet18(None), names=["layer9"])

@@ -1,4 +1,4 @@
-"""Hypercolumns: scoring first equals stacking first, columns lie where their pixels are, cells decide where they should."""
+"""Hypercolumns: both orders of scoring and enlarging agree, columns are aligned with pixels, cells with their regions."""
 
 import numpy as np
 import pytest

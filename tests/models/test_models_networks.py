@@ -159,10 +159,12 @@ def test_errors_say_what_came_and_what_is_needed(name):
     net = getattr(models, name)(num_classes=3).eval()
     with pytest.raises(ValueError, match=r"input is \(1, 4, 64, 64\); needed \(N, 3, H, W\)"):
         net(image(1, 4, 64, 64))
-    if net.least > 1:
-        with pytest.raises(ValueError, match=rf"input is 64x{net.least - 1}; needed at least {net.least}x{net.least}"):
-            net(image(1, 3, 64, net.least - 1))
-    net(image(1, 3, net.least, net.least))
+    if net.min_size > 1:
+        with pytest.raises(
+            ValueError, match=rf"input is 64x{net.min_size - 1}; needed at least {net.min_size}x{net.min_size}"
+        ):
+            net(image(1, 3, 64, net.min_size - 1))
+    net(image(1, 3, net.min_size, net.min_size))
 
 
 def test_the_crf_follows_the_picture():

@@ -23,7 +23,7 @@ REFUSED = (
     "spatial axes",
     "opset",
     "training mode",
-    "not left out",
+    "dropout in training mode",
     "positions of maxima",
     "a dilated average",
     "a cast to",

@@ -1,4 +1,4 @@
-"""Figures: what they contain, what they say, that grey print keeps it, and that no window or global state is touched."""
+"""Figures: their content and text, legibility in grey, and that they change no window or global state."""
 
 import subprocess
 import sys
@@ -275,7 +275,7 @@ def test_anchors_of_one_place_and_dots_at_all(tmp_path):
     assert len({p.get_linestyle() for p in left.patches}) > 1  # told apart without colour
     assert right.get_xlim()[0] < -8 and right.get_xlim()[1] > 32  # room for what reaches out of the image
     drawn(figure, tmp_path)
-    with pytest.raises(ValueError, match="no levels"):
+    with pytest.raises(ValueError, match="levels is empty"):
         plot.anchors(image, {})
 
 
@@ -346,7 +346,7 @@ def test_precision_recall_names_the_average_precision(tmp_path):
     assert {"IoU 0.5: AP 0.750", "IoU 0.9: AP 0.495", "recall", "precision"} <= set(texts(figure))
     assert len({line.get_linestyle() for line in figure.axes[0].lines}) == 2
     drawn(figure, tmp_path)
-    with pytest.raises(ValueError, match="no curves"):
+    with pytest.raises(ValueError, match="curves is empty"):
         plot.precision_recall({})
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: what goes in comes out, bit for bit; files are whole or not there; other files are refused by name."""
+"""Checkpoints: exact round trip, atomic files, and errors that name other files."""
 
 import json
 import subprocess

@@ -85,6 +85,6 @@ def test_boundary_iou():
 
 def test_early_stopping_counts_epochs_without_a_better_score():
     plan = Plan(early_stopping=2, val_every=2)
-    assert [plan.judges(epoch, 5) for epoch in range(5)] == [False, True, False, True, True]
+    assert [plan.validates(epoch, 5) for epoch in range(5)] == [False, True, False, True, True]
     history = [{"epoch": k + 1, "val_iou": score} for k, score in enumerate((0.2, 0.5, 0.4, 0.5))]
     assert [plan.exhausted(history[:n], "iou") for n in range(5)] == [False, False, False, False, True]

@@ -146,12 +146,12 @@ def test_groups_have_their_own_options():
 @pytest.mark.parametrize(
     "make, error, message",
     [
-        (lambda p: optim.SGD([]), ValueError, "SGD: no parameters came"),
-        (lambda p: optim.SGD(p, lr=-1), ValueError, "SGD: lr must not be negative, it is -1"),
-        (lambda p: optim.SGD(p, weight_decay=-1), ValueError, "weight_decay must not be negative"),
+        (lambda p: optim.SGD([]), ValueError, "SGD: params is empty"),
+        (lambda p: optim.SGD(p, lr=-1), ValueError, "SGD: lr is -1; needed at least 0"),
+        (lambda p: optim.SGD(p, weight_decay=-1), ValueError, "weight_decay is -1; needed at least 0"),
         (lambda p: optim.SGD(p, nesterov=True), ValueError, "nesterov needs momentum and dampening=0"),
-        (lambda p: optim.Adam(p, betas=(0.9, 1.0)), ValueError, r"betas must be in \[0, 1\)"),
-        (lambda p: optim.Adam([*p, p[0]]), ValueError, r"a parameter of shape \(3, 4\) came more than once"),
+        (lambda p: optim.Adam(p, betas=(0.9, 1.0)), ValueError, r"betas are .*; needed numbers in \[0, 1\)"),
+        (lambda p: optim.Adam([*p, p[0]]), ValueError, r"a parameter of shape \(3, 4\) occurs more than once"),
         (lambda p: optim.Adam([p[0] * 2]), TypeError, "parameters must be leaf Tensors, not Tensor"),
         (lambda p: optim.Adam([np.ones(2)]), TypeError, "parameters must be leaf Tensors, not ndarray"),
         (lambda p: optim.Adam([{"params": p, "momentum": 1}]), TypeError, r"unknown options \['momentum'\]"),
@@ -203,14 +203,14 @@ def test_loading_refuses_and_changes_nothing():
     optimizer = optim.Adam(params, 0.1)
     advance(params, optimizer, [0])
     good = optimizer.state_dict()
-    with pytest.raises(ValueError, match=r"Adam: groups of \[2\] parameters came; needed \[3\]"):
+    with pytest.raises(ValueError, match=r"Adam: groups of \[2\] parameters given; needed \[3\]"):
         optimizer.load_state_dict({**good, "param_groups": [{"params": [0, 1], "lr": 9.0}]})
     bad = copy.deepcopy(good)
     bad["state"][1]["exp_avg"] = minidl.tensor(np.zeros(7))
     bad["param_groups"][0]["lr"] = 9.0
     with pytest.raises(ValueError, match=r"Adam: exp_avg of parameter 1 has shape \(7,\); needed \(5,\)"):
         optimizer.load_state_dict(bad)
-    with pytest.raises(ValueError, match="state of parameter 5 came, but there is no such parameter"):
+    with pytest.raises(ValueError, match="state of parameter 5 given, but there is no such parameter"):
         optimizer.load_state_dict({**good, "state": {5: {}}})
     assert optimizer.param_groups[0]["lr"] == 0.1
     np.testing.assert_array_equal(optimizer.state[params[1]]["exp_avg"].data, good["state"][1]["exp_avg"].data)
@@ -306,7 +306,7 @@ def test_schedule_state():
     other = optim.CosineAnnealingLR(optim.SGD(parameters(), 0.7), 10)
     other.load_state_dict(schedule.state_dict())
     assert other.get_last_lr() == schedule.get_last_lr() and other.last_epoch == 3
-    with pytest.raises(ValueError, match="CosineAnnealingLR: rates of 2 groups came; needed 1"):
+    with pytest.raises(ValueError, match="CosineAnnealingLR: rates of 2 groups given; needed 1"):
         other.load_state_dict({"last_epoch": 0, "base_lrs": [1, 2]})
 
 

@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends with the very bits of a run that was left alone."""
+"""A run that is killed repeatedly ends with the same bits as an uninterrupted run."""
 
 import os
 import random

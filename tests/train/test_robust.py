@@ -1,4 +1,4 @@
-"""Runs that are signalled, killed, cut off from power, or started twice: nothing acknowledged is lost, nothing torn."""
+"""Runs with signals, kills, power failures, or two processes: no saved state is lost, no file is incomplete."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""The loop: it learns, logs, keeps the best, stops where it must, and says why."""
+"""The training loop: learning, logging, best weights, stopping and its messages."""
 
 import csv
 import os

@@ -1,1 +1,1 @@
-"""Convolution: `dispatch` chooses among the algorithms that the other files hold."""
+"""Convolution: `dispatch` chooses among the algorithms in the other files."""

@@ -1,6 +1,7 @@
-"""Which algorithm computes a convolution: a table whose first row that serves is used.
+"""The choice of a convolution algorithm: the first row of a table whose rule applies.
 
-A rule looks at a layer and gives (whether it applies, why). Its constants were measured where two algorithms take equally long.
+A rule takes a layer and returns (whether it applies, reason). Its constants are the measured points where two algorithms take
+equally long.
 """
 
 import math
@@ -14,21 +15,21 @@ from ...geometry import Geometry
 from . import dilated, implicit_gemm, winograd_plan
 
 MIN_CHANNELS = {1: 16, 2: 32}  # of a group, by stride: with fewer, Winograd's transforms cost more than they save
-MAX_MULTIPLY_RATIO = {1: 0.75, 2: 0.6}  # Winograd's multiplications over those of the sum, by stride
+MAX_MULTIPLY_RATIO = {1: 0.75, 2: 0.6}  # Winograd's multiplications over those of the direct sum, by stride
 LIVE_MULTIPLY_RATIO = {
     "few": 0.72,
     "many": 0.625,
     "weight": 0.5,
 }  # the same over the live products of a dilated convolution
-MAX_LIVE = 0.9  # of the products of a dilated convolution: with more, too little padding is left out
-SHORT_REDUCTION = 72  # steps: transposing a result that is so short a sum costs as much as the sum
-MAX_ROWS = 4  # output channels of a group that direct_pixels is chosen for: so few fill less than half of a vector
-MANY_WEIGHTS = 1 << 18  # more than fit the second-level cache
+MAX_LIVE = 0.9  # share of the products of a dilated convolution without padding: above it, too few products are saved
+SHORT_REDUCTION = 72  # length of a reduction: for shorter sums, transposing the result costs as much as the sum
+MAX_ROWS = 4  # output channels per group for direct_pixels: they fill less than half of a vector
+MANY_WEIGHTS = 1 << 18  # more weights than fit the second-level cache
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution: shapes of the forward pass, and which of the three is asked for ("forward", "data" or "weight")."""
+    """A convolution: shapes of the forward pass, and one of its three directions ("forward", "data" or "weight")."""
 
     x_shape: tuple  # (N, C, H, W)
     w_shape: tuple  # (O, C/groups, kh, kw)
@@ -48,7 +49,7 @@ class Layer:
 
     @property
     def rows(self):
-        """Channels of the result, of a group."""
+        """Channels of the result per group."""
         return self.channels[0 if self.direction == "data" else 1]
 
     @property
@@ -64,14 +65,14 @@ class Layer:
 
     @property
     def is_2x2_upsample(self):
-        """Whether a data gradient makes a square of 2 x 2 pixels from each one of y, and no two overlap."""
+        """Whether a data gradient maps each pixel of y to a square of 2 x 2 pixels, without overlap."""
         g = self.geometry
         squares = g.kernel == g.stride == (2, 2) and g.padding == (0, 0) and g.dilation == (1, 1)
         return squares and self.direction == "data" and self.size[0] % 2 == self.size[1] % 2 == 0
 
     @cached_property
     def live(self):
-        """The share of products that are not with padding, where dilation puts taps on padding; else 1."""
+        """The share of products without padding, where dilation puts taps on padding; else 1."""
         g = self.geometry
         if g.stride != (1, 1) or max(g.dilation) == 1:
             return 1
@@ -87,7 +88,7 @@ def _depthwise(layer):
 
 
 def gemm_refusal(layer):
-    """None, or why implicit GEMM cannot serve."""
+    """The reason why implicit GEMM does not support the layer, or None."""
     if layer.direction == "weight":
         return "implicit GEMM has no weight gradient"
     if layer.rows < implicit_gemm.MIN_ROWS:
@@ -124,7 +125,7 @@ def _gemm_2x2(layer):
 
 
 def winograd_refusal(layer):
-    """None, or why Winograd cannot serve."""
+    """The reason why Winograd does not support the layer, or None."""
     g = layer.geometry
     if layer.direction == "weight" and (g.kernel, g.stride) != ((3, 3), (1, 1)):
         return "Winograd's weight gradient needs a 3x3 kernel of stride 1"
@@ -191,7 +192,7 @@ TABLE = (
     ("direct_channels", _channels),
 )
 
-# {algorithm: None or why it cannot serve a layer at all}, for `conv_algorithm`.
+# {algorithm: function of a layer -> the reason why it does not support the layer, or None}, for `conv_algorithm`.
 REFUSALS = {
     "winograd": winograd_refusal,
     "depthwise": lambda layer: None if _depthwise(layer)[0] else _depthwise(layer)[1],
@@ -212,14 +213,14 @@ def choose(x_shape, w_shape, geometry, dtype, direction="forward"):
     """(algorithm, reason, refused rows) for one of the three convolutions; direction is "forward", "data" or "weight".
 
     x_shape is (N, C, H, W) and w_shape (O, C/groups, kh, kw) of the forward convolution, whatever the direction. Refused rows
-    are (algorithm, why not) of the rows above the one that is used.
+    are (algorithm, reason) of the rows above the chosen one.
     """
     return _judge(override.get(), x_shape, w_shape, geometry, dtype, direction)
 
 
 @lru_cache(1024)
 def _judge(asked, *layer):
-    """`asked` is an algorithm that is used wherever it can serve, or "auto"."""
+    """`choose` with `asked`: an algorithm to use wherever it supports the layer, or "auto"."""
     layer, refused = Layer(*layer), []
     if asked != "auto":
         why = REFUSALS[asked](layer)

@@ -1,6 +1,6 @@
-"""The three convolutions of the CPU column. choice.py holds the table that says which algorithm computes a layer.
+"""The three convolutions of the CPU column. choice.py has the table that selects the algorithm of a layer.
 
-| algorithm | serves | is |
+| algorithm | supports | description |
 |---|---|---|
 | winograd        | 3x3, 5x5, 4x4 of stride 2; float32 | a fraction of the multiplications (winograd, winograd_weight) |
 | depthwise       | groups = channels in and out | rows added up, no product (depthwise) |
@@ -43,7 +43,7 @@ MODULES = {
 
 
 def _bias_alone(bias, shape, dtype):
-    """The sum over no channel, filter or pixel, in which an algorithm would find nothing to divide among its tiles."""
+    """The result of an empty sum (no channels, filters or pixels), which no algorithm can divide into tiles."""
     y = np.zeros(shape, dtype)
     if bias is not None:
         y += bias[:, None, None]

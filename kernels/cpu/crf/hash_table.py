@@ -1,7 +1,7 @@
-"""Which vertices of the permutohedral lattice are occupied: a hash table from a vertex's 64-bit code to its number.
+"""The occupied vertices of the permutohedral lattice: a hash table from a vertex's 64-bit code to its number.
 
 Every thread numbers the corners of its own band of points, then the bands are merged in order: vertices are numbered by first
-appearance, whatever the number of threads.
+appearance, for any number of threads.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def _find(code, codes, table):
 
 @allocating
 def _table(codes, M, room):
-    """A table of the first M codes with room for as many more, half empty."""
+    """A table of the first M codes, with space for `room` more at a load of one half."""
     size = 4096
     while size < 2 * (M + room):
         size *= 2
@@ -50,7 +50,7 @@ def _number_band(code, order, stride, vertex, codes):
         c = code[i]
         s = _slot(c ^ (order[i] * MIX), len(recent))
         twin = recent[s]
-        if twin >= 0 and code[twin] == c and order[twin] == order[i]:  # a simplex that came just before
+        if twin >= 0 and code[twin] == c and order[twin] == order[i]:  # a simplex among the most recent ones
             for r in range(D):
                 vertex[i, r] = vertex[twin, r]
             continue
@@ -89,7 +89,7 @@ def _merge(codes, counts, vertex):
             h = _find(codes[m], codes, table)
             if table[h] < 0:
                 table[h] = M
-                codes[M] = codes[m]  # M <= m: what is overwritten was read
+                codes[M] = codes[m]  # M <= m: the overwritten entry was read before
                 M += 1
             renumber[at] = table[h]
             at += 1

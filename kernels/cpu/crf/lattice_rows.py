@@ -1,4 +1,4 @@
-"""What the permutohedral lattice does with rows of channels: scatter to a point's corners, gather, blur, add up parts."""
+"""Operations of the permutohedral lattice on rows of channels: scatter to a point's corners, gather, blur, sum of parts."""
 
 from typing import NamedTuple
 

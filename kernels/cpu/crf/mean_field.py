@@ -19,7 +19,7 @@ BLOCK = 256
 
 
 class Terms(NamedTuple):
-    """For every term of the energy: where points lie, the factors around the filter, its result, and its parts' sums."""
+    """For every term of the energy: the points' corners, the factors around the filter, its result, and its parts' sums."""
 
     vertices: tuple
     weights: tuple
@@ -74,7 +74,7 @@ def _update(unary, terms, scores, beliefs, received, sent, lane):
 
 
 def _mix(compat, lattice, W, dtype):
-    """What a term does to a row of filtered beliefs, (W, W); (1, W) where labels do not mix. Only the sign is the energy's."""
+    """The matrix (W, W) that a term applies to a row of filtered beliefs, with the energy's sign; (1, W) if it is diagonal."""
     mix = -np.asarray(compat, np.float64).T / (1 + 2.0**-lattice.dimension)
     padding = (0, W - len(mix))
     diagonal = np.count_nonzero(mix) == np.count_nonzero(mix.diagonal())
@@ -91,7 +91,7 @@ def mean_field(unary, terms, iterations, history):
         return reference(unary, terms, iterations, history)
     C, N = unary.shape
     W, lane, dtype = padded(C), lanes(C), unary.dtype.type
-    rows = channels_last(unary, dtype(np.inf), W)  # labels that pad a row to whole vectors are never believed
+    rows = channels_last(unary, dtype(np.inf), W)  # labels that pad a row to whole vectors have belief 0
     lattices, before, after, compats = zip(*terms)
     before, after = (tuple(dense(np.asarray(s, dtype)) for s in scale) for scale in (before, after))
     neighbours = tuple(dense(l.neighbour) for l in lattices)

@@ -1,7 +1,7 @@
 """The permutohedral lattice in Numba: embedding in vector lanes; vertices see hash_table.py.
 
-A vertex is known by one 64-bit code that is linear in its key: the next corner of a simplex and the neighbours along an
-axis are then one addition away. Results equal the reference column to the last bit.
+A vertex is identified by a 64-bit code that is linear in its key, so that the codes of the next corner of a simplex and of the
+neighbours along an axis need one addition. Results are bit-identical to the reference column.
 """
 
 import numpy as np

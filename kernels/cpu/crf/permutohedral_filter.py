@@ -9,8 +9,8 @@ from ..simd.transpose import channels_first, channels_last
 from .lattice_rows import Corners, blur_row, collect_row, gather_row, scatter_row
 from .rows import add_row, lanes, padded
 
-PARALLEL = 2**20  # elements times axes from which on all threads blur one lattice
-PARTS = 4  # at most so many parts of the points are splatted into tables of their own
+PARALLEL = 2**20  # elements times axes of a lattice that all threads blur together
+PARTS = 4  # at most, of the points, each splatted into a separate table
 
 
 @inner
@@ -85,8 +85,8 @@ def _blur_parallel(sums, result, spare, neighbour, mix, lane, bands):
 def blur(sums, results, spares, neighbours, mixes, lane):
     """For each of some lattices: add up the parts' sums (parts, M + 1, W), apply mix, blur along the axes in their order.
 
-    result and spare are (M + 1, W). A thread takes a lattice, unless one of them is large: for small ones, starting the
-    threads once for every axis takes longer than the work. The order of additions is the same either way.
+    result and spare are (M + 1, W). Each thread blurs whole lattices, unless one of them is large: for small ones, starting the
+    threads once for every axis takes longer than the work. The order of additions is the same in both cases.
     """
     T = get_num_threads()
     if T == 1 or max(r.size * len(n) for r, n in zip(results, neighbours)) < PARALLEL:
@@ -112,9 +112,9 @@ def _slice_bands(out, corners, scale, table, lane, bands):
 
 
 def parts_of(lattice):
-    """In how many parts points are splatted: together their tables take at most four times the values' memory.
+    """The number of parts of the points that are splatted separately; their tables take at most four times the values' memory.
 
-    The number depends on the lattice alone, so sums are added in the same order whatever the number of threads.
+    It depends on the lattice alone, so sums are added in the same order for any number of threads.
     """
     return max(1, min(PARTS, 2 * lattice.points // (lattice.vertices + 1)))
 

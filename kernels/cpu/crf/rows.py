@@ -2,8 +2,8 @@
 
 In a plain loop LLVM tests for overlapping arrays, and for short rows the test takes longer than the loop.
 
-A row is padded to whole vectors of 2, 4 or 8 numbers: as many as there are channels, where simd.vector's are as long as a
-register. Kernels get that length as `lane`, a tuple of so many zeros: the length of a tuple belongs to its type, so it is known
+A row is padded to whole vectors of 2, 4 or 8 numbers, chosen by the number of channels (those of simd.vector have the length of
+a register). Kernels take that length as `lane`, a tuple of zeros: the length of a tuple is part of its type, so it is known
 when a kernel is compiled.
 """
 

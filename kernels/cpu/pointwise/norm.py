@@ -1,7 +1,7 @@
 """Normalisation per channel of (N, C, L) in Numba: two passes over the data forward, two backward.
 
-Rows (n, c) are divided into segments of at most SEGMENT elements, each summed on its own, and the sums are added in order: one
-long row occupies all threads, and the result does not depend on their number.
+Rows (n, c) are divided into segments of at most SEGMENT elements, each summed separately, and the sums are added in order: the
+segments of one long row are divided among all threads, and the result does not depend on their number.
 """
 
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Affine(NamedTuple):
 
 @reassociated
 def _segment_moments(x):
-    """Mean and sum of squared distances from it. Shifted by x[0], a value of the data: a large mean cannot cancel."""
+    """Mean and sum of squared distances from it. Shifted by x[0], against cancellation for a large mean."""
     shift, total, square = np.float64(x[0]), 0.0, 0.0
     for j in range(x.size):
         d = np.float64(x[j]) - shift
@@ -119,7 +119,7 @@ def normalize(x, mean, invstd, weight, bias, ceiling):
 
 @reassociated
 def _backward_sums(g, x, channel, low, high):
-    """sum g and sum g (x - shift), over the elements that the rectifier let pass."""
+    """sum g and sum g (x - shift), over the elements between the rectifier's limits."""
     total, moment, zero = 0.0, 0.0, x.dtype.type(0)
     for j in range(x.size):
         d, v = x[j] - channel.shift, g[j]  # loaded before the selection: conditional loads prevent vectors
@@ -175,7 +175,7 @@ def _backward(T, g, x, dx, channels: Channels, cut, dweight, dbias):
 
 
 def normalize_backward(g, x, mean, invstd, weight, bias, ceiling):
-    """(dx, dweight, dbias): one pass sums g and g (x - mean), the other writes dx; the mask is computed again from x."""
+    """(dx, dweight, dbias): one pass sums g and g (x - mean), the other writes dx; the mask is recomputed from x."""
     N, C, L = x.shape
     dx, dweight, dbias = np.empty_like(x), np.zeros(C, x.dtype), np.zeros(C, x.dtype)
     if x.size:

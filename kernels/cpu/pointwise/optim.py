@@ -72,9 +72,9 @@ def _adam_serial(param, grad, m, v, factors):
 
 
 def _step(parallel, serial, grad, written, factors):
-    """Runs the step on flat contiguous arrays; what was not contiguous is copied there and back.
+    """Runs the step on flat contiguous arrays; other arrays are copied, updated and copied back.
 
-    A small array, such as a bias, is left to one thread: starting a team takes longer, and a network has as many biases
+    One thread handles a small array, such as a bias: starting all threads would take longer, and a network has as many biases
     as weights.
     """
     flat = [np.ascontiguousarray(a) for a in written]

@@ -1,7 +1,7 @@
-"""Convolution as three matrix products around im2col: the readable form, which stores every pixel kh kw times.
+"""Convolution as three matrix products around im2col: the simplest form, which stores every pixel kh kw times.
 
-On a GPU the products are cuBLAS's, through CuPy's `@`; in the simulator the tiled product of matmul.cu stands in. Compare
-implicit.py, whose kernels read the columns from the image while they multiply.
+On a GPU cuBLAS computes the products, through CuPy's `@`; the simulator uses the tiled product of matmul.cu. The kernels of
+implicit.py read the columns from the image during the multiplication.
 """
 
 import numpy as np

@@ -24,7 +24,7 @@ def _on_tensor_cores(x):
 
 
 def _product(x, w, bias, y, geometry, adjoint):
-    """Fill y; x and y are the images that come and go, w is (O, C/groups, kh, kw) in both directions."""
+    """Compute y from x; w is (O, C/groups, kh, kw) in both directions."""
     G, taps = geometry.groups, w.shape[2] * w.shape[3]
     N, M, K = x.shape[0], y.shape[1] // G, x.shape[1] // G
     tensor = _on_tensor_cores(x)

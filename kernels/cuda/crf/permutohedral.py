@@ -26,7 +26,7 @@ class SortedLattice(Lattice):
 
 
 def _ends(features):
-    """A NumPy (d, 2) array with the least and the largest of each feature: what the host needs to know of a GPU's array."""
+    """A NumPy (d, 2) array with the smallest and the largest value of each feature."""
     xp = array_module(features)
     if features.ndim != 2 or 0 in features.shape:
         return np.empty(features.shape, np.float32)

@@ -74,7 +74,7 @@ def adaptive_avg_pool2d(x, output_size):
 
 
 def adaptive_avg_pool2d_adjoint(y, size):
-    """Spreads every y[n,c,i,j] evenly over its window."""
+    """Distributes every y[n,c,i,j] evenly over its window."""
     check_plane("adaptive_avg_pool2d_adjoint", size, y.shape[2:])
     y = contiguous(y)
     x = array_module(y).empty((*y.shape[:2], *size), y.dtype)

@@ -1,4 +1,4 @@
-"""Separable resizing in CUDA C; the tables of taps are made on the CPU (tables.py)."""
+"""Separable resizing in CUDA C; the tables of taps are computed on the CPU (tables.py)."""
 
 import numpy as np
 

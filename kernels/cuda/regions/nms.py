@@ -10,7 +10,7 @@ _walk = Kernel("regions/nms.cu", "nms_walk", EXACT)
 
 
 def nms(boxes, scores, groups, threshold):
-    """Indices (int64) of the boxes that stay, by decreasing score, of equal scores the first one first."""
+    """Indices (int64) of the kept boxes, by decreasing score, equal scores in the order of the boxes."""
     xp, L = array_module(boxes), len(boxes)
     order = xp.argsort(-scores, kind="stable")
     boxes, groups = contiguous(boxes[order], groups[order].astype(np.int64, copy=False))

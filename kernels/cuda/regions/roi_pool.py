@@ -14,7 +14,7 @@ _scatter = Kernel("regions/roi_pool.cu", "roi_scatter")
 
 
 def roi_pool(x, boxes, output_size, scale):
-    """(y, index): the largest pixel of each bin of a box whose corners and bins are rounded to pixels, and where it is."""
+    """(y, index): the largest pixel of each bin of a box whose corners and bins are rounded to pixels, and its position."""
     x, boxes = contiguous(x, boxes)
     xp, shape = array_module(x), (len(boxes), x.shape[1], *output_size)
     y, index = xp.empty(shape, x.dtype), xp.empty(shape, np.int32)

@@ -1,4 +1,4 @@
-"""CUDA C through the host's C++ compiler; libraries are kept in the user's cache, named by all that went into them."""
+"""CUDA C through the host's C++ compiler; libraries are kept in the user's cache, under a digest of all that they depend on."""
 
 import functools
 import os
@@ -41,7 +41,7 @@ def _version():
 
 
 def disk():
-    """Where compiled libraries are kept: $MINIDL_CUDASIM_CACHE, else the user's cache folder."""
+    """The folder of compiled libraries: $MINIDL_CUDASIM_CACHE, else the user's cache folder."""
     given = os.environ.get("MINIDL_CUDASIM_CACHE")
     return Cache(Path(given) if given else user_folder("cudasim"), "MINIDL_CUDASIM_CACHE")
 
@@ -86,7 +86,7 @@ def _build(text, flags, name, link, source=None):
 
 @functools.cache
 def _scratch():
-    """A folder that goes when the process ends; held by the cache of this function."""
+    """A folder that is deleted at the end of the process; the cache of this function holds it."""
     return tempfile.TemporaryDirectory(prefix="minidl-")
 
 

@@ -11,7 +11,7 @@ from . import compile
 from .structs import CHECK, COUNT, Counters, Launch, Line, Region
 from .where import line_of
 
-GAP = 4096  # bytes on either side of a watched array that belong to no array
+GAP = 4096  # unused bytes on either side of a watched array
 ALIGNED = 256  # as a GPU's allocator aligns
 LINES = 256
 watching = []  # the open `minidl.cuda.watch` blocks
@@ -19,11 +19,11 @@ profiles = []  # the open profiles, innermost last: launches append (kernel, gri
 
 
 class KernelError(RuntimeError):
-    """A kernel did what no GPU would forgive; the message names kernel, block and thread."""
+    """An error in a kernel, such as an access outside an array; the message names kernel, block and thread."""
 
 
 def launch(kernel, real, arguments, grid, block, shared):
-    """Run the kernel to its end on all blocks; a KernelError says what went wrong, and where."""
+    """Run the kernel on all blocks; raises KernelError with the error and its place."""
     watch = (CHECK if _checks() else 0) | (COUNT if profiles else 0)
     path, entry = _entry(
         kernel.code, kernel.origin, kernel.name, "double" if real == np.float64 else "float", bool(watch)
@@ -56,7 +56,7 @@ def launch(kernel, real, arguments, grid, block, shared):
 
 
 def build(kernel, real, watched):
-    """Compile the kernel's text ahead of its first launch, for float32 or float64 arrays, watched or not."""
+    """Compile the kernel's text before its first launch, for float32 or float64 arrays, with or without checks."""
     _entry(kernel.code, kernel.origin, kernel.name, "double" if real == np.float64 else "float", watched)
 
 
@@ -87,7 +87,7 @@ def _entry(code, origin, name, real, watched):
 
 
 def _value(parameter, value):
-    """The argument's bytes in an array of their own: a pointer's address or the number itself."""
+    """The argument's bytes in a separate array: a pointer's address or the number itself."""
     if parameter.pointer:
         return np.array([0 if value is None else value.ctypes.data], np.uint64)
     return value if parameter.members else np.array([value])

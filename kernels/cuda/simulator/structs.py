@@ -7,7 +7,7 @@ CHECK, COUNT = 1, 2
 
 
 class Region(ctypes.Structure):
-    """An array that a kernel was given."""
+    """An array argument of a kernel."""
 
     _fields_ = [(name, type_) for name, type_ in zip(("name", "begin"), (c_char_p, c_void_p))] + [
         (name, c_size_t) for name in ("bytes", "element", "grain")
@@ -15,7 +15,7 @@ class Region(ctypes.Structure):
 
 
 class Counters(ctypes.Structure):
-    """What a kernel did, summed over its threads."""
+    """Counts of a kernel's operations, summed over its threads."""
 
     _fields_ = [
         (name, c_uint64)
@@ -28,7 +28,7 @@ class Counters(ctypes.Structure):
 
 
 class Line(ctypes.Structure):
-    """What one load or store of the text did, summed over warps."""
+    """Counts of one load or store in the text, summed over warps."""
 
     _fields_ = [("caller", c_void_p)] + [
         (name, c_uint64) for name in ("shared", "write", "requests", "sectors", "ideal", "conflicts")
@@ -36,7 +36,7 @@ class Line(ctypes.Structure):
 
 
 class Launch(ctypes.Structure):
-    """One launch: what to run, on what, and where results and errors go."""
+    """One launch: the function, its arguments, and the memory for counts and errors."""
 
     _fields_ = [
         ("entry", c_void_p),

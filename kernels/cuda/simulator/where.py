@@ -1,4 +1,4 @@
-"""From an address in a compiled kernel to its line in the `.cu` text, with the debugger's own table."""
+"""Finds the line in the `.cu` text of an address in a compiled kernel, by addr2line."""
 
 import ctypes
 import functools
@@ -17,7 +17,7 @@ def line_of(path, entry, address):
     info = _Info()
     if not ctypes.CDLL(None).dladdr(ctypes.c_void_p(entry), ctypes.byref(info)):
         return None
-    return _lookup(str(path), address - info.base - 1)  # the call lies before the address that it returns to
+    return _lookup(str(path), address - info.base - 1)  # the call is before its return address
 
 
 @functools.cache

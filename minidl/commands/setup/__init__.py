@@ -1,1 +1,1 @@
-"""What the commands share: their options, the checks of these, and the way from settings to data, transforms and loss."""
+"""Common parts of the commands: options, their checks, and the construction of data, transforms and loss from settings."""

@@ -1,4 +1,4 @@
-"""Settings that cannot be meant, refused before anything is written: out of range, or of no use together."""
+"""Checks of settings before anything is written: ranges, and options without effect or in conflict."""
 
 import difflib
 import math
@@ -41,31 +41,33 @@ DIVIDED = ("folder", "coco", "coco-semantic", "labelme", "cvat", "roboflow")  # 
 DOWNLOADED = ("camvid", "voc", "pets")
 
 
-def number(option, value, least=None, above=None, most=None):
-    """Refuse a number that is not finite or not within its bounds."""
-    needed = f"at least {least:g}" if least is not None else f"above {above:g}" if above is not None else ""
-    if most is not None:
-        needed += f"{' and ' if needed else ''}at most {most:g}"
-    bad = not math.isfinite(value) or (least is not None and value < least) or (above is not None and value <= above)
-    if bad or (most is not None and value > most):
+def number(option, value, minimum=None, above=None, maximum=None):
+    """Raise ValueError for a number that is not finite or not within its bounds."""
+    needed = f"at least {minimum:g}" if minimum is not None else f"above {above:g}" if above is not None else ""
+    if maximum is not None:
+        needed += f"{' and ' if needed else ''}at most {maximum:g}"
+    bad = (
+        not math.isfinite(value) or (minimum is not None and value < minimum) or (above is not None and value <= above)
+    )
+    if bad or (maximum is not None and value > maximum):
         finite = "" if math.isfinite(value) else "a finite number, " if needed else "a finite number"
         raise ValueError(f"{option} {value}; needed {finite}{needed}")
 
 
 def check(config, given=()):
-    """Refuse settings out of range, and options among `given` that have no effect with the chosen data."""
+    """Raise ValueError for settings out of range, and for options among `given` without effect on the chosen data."""
     for name, value in config.items():
         if name not in OPTIONS or value is None:
             continue
         if name in AT_LEAST_1:
-            number(flag(name), value, least=1)
+            number(flag(name), value, minimum=1)
         elif name in AT_LEAST_0:
-            number(flag(name), value, least=0)
+            number(flag(name), value, minimum=0)
         elif name in POSITIVE:
             number(flag(name), value, above=0)
         elif name in PROBABILITIES:
-            number(flag(name), value, least=0, most=1)
-    number("--seed", config["seed"], least=0, most=2**63 - 1)
+            number(flag(name), value, minimum=0, maximum=1)
+    number("--seed", config["seed"], minimum=0, maximum=2**63 - 1)
     if not 0 < config["split"] < 1:
         raise ValueError(f"--split {config['split']:g}; needed a share above 0 and below 1, such as 0.2")
     for name in ("size", "crop"):
@@ -76,10 +78,10 @@ def check(config, given=()):
             number("--scale", value, above=0)
         if config["scale"][0] > config["scale"][1]:
             raise ValueError(f"--scale {config['scale'][0]:g} {config['scale'][1]:g}; needed the smaller factor first")
-    number("--digit-size", config["digit_size"], least=16)
-    number("--digit-classes", config["digit_classes"], least=1, most=10)
+    number("--digit-size", config["digit_size"], minimum=16)
+    number("--digit-classes", config["digit_classes"], minimum=1, maximum=10)
     if config["val_tile"] is not None:
-        number("--val-tile", config["val_tile"], least=32)
+        number("--val-tile", config["val_tile"], minimum=32)
     if config["crops_per_image"] > 1 and config["crop"] is None:
         raise ValueError(f"--crops-per-image {config['crops_per_image']} needs --crop H W")
     if config["crop_class"] > 0 and config["crop"] is None:
@@ -103,7 +105,7 @@ def _check_data(config, given):
     if config["folder_classes"] is not None and data not in ("folder", "labelme"):
         raise ValueError(f"--folder-classes has no effect with --data {data}, whose classes are known")
     if config["download"] and data not in DOWNLOADED:
-        raise ValueError(f"--download is for --data {', '.join(DOWNLOADED)}; {data} is not fetched")
+        raise ValueError(f"--download is for --data {', '.join(DOWNLOADED)}; {data} cannot be downloaded")
     if "split" in given and data not in DIVIDED:
         raise ValueError(f"--split has no effect with --data {data}, which has its own parts")
     for first, second in (("val_root", "lists"), ("mask_values", "color_table")):
@@ -118,7 +120,7 @@ def _check_names(config):
     if names is None:
         return
     if len(names) == 1 and names[0].lstrip("-").isdigit():
-        number("--folder-classes", int(names[0]), least=2, most=65535)
+        number("--folder-classes", int(names[0]), minimum=2, maximum=65535)
         return
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -128,7 +130,7 @@ def _check_names(config):
 
 
 def check_file(config, path):
-    """ValueError, naming the file, for a setting that is none of the options, or of another kind."""
+    """Raise ValueError, naming the file, for an unknown setting or one of the wrong type."""
     strange = [name for name in config if name not in OPTIONS and name not in FOUND]
     if strange:
         near = difflib.get_close_matches(strange[0], OPTIONS, 1)
@@ -143,7 +145,7 @@ def check_file(config, path):
 
 
 def check_run(config, path):
-    """The same of a run to be resumed, whose file also names the classes."""
+    """`check_file` for a run to be resumed, whose file also names the classes."""
     check_file(config, path)
     if not isinstance(config.get("classes"), list) or not all(isinstance(name, str) for name in config["classes"]):
         raise ValueError(f"{path}: classes is {config.get('classes')!r}; needed a list of names")

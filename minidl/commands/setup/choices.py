@@ -7,7 +7,7 @@ SCHEDULES = ("poly", "cosine", "step", "constant")
 
 
 def add_device(parser):
-    """The option --device of a command that computes."""
+    """Add the option --device."""
     parser.add_argument(
         "--device",
         type=device,
@@ -18,7 +18,7 @@ def add_device(parser):
 
 
 def device(name):
-    """The name of a device that can be used; an error where there is no GPU says what is missing."""
+    """The name of a usable device; the error without a GPU says what is missing."""
     from ...backend import cuda
 
     try:

@@ -1,4 +1,4 @@
-"""From settings to data sets: the layout by name, its parts, how its files are read."""
+"""Builds data sets from settings: the layout by name, its parts, the format of its files."""
 
 from pathlib import Path
 
@@ -32,14 +32,14 @@ def layout_options(config):
 
 
 def ignore_index(config):
-    """The label that does not count: 255 is a class where there are more than 255, and then 65535 is ignored instead."""
+    """The label that does not count: by default 255, or 65535 with more than 255 classes."""
     names = config["folder_classes"] or ()
     count = int(names[0]) if len(names) == 1 and names[0].isdigit() else len(names)
     return 65535 if config["folder_ignore"] == 255 and count > 255 else config["folder_ignore"]
 
 
 def decoder(config):
-    """What makes labels of the masks' values or colours; None where they are labels."""
+    """The converter of the masks' values or colours to labels; None where the masks store labels."""
     if config["mask_values"] is not None:
         from ...data.mask import MaskValues
 

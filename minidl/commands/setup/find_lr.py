@@ -6,7 +6,7 @@ LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 60
 
 
 def find_lr(folder, parts):
-    """Train for some steps at growing rates, write lr.csv and lr.png into `folder`, and name a rate to begin with."""
+    """Train for some steps with increasing rates, write lr.csv and lr.png into `folder`, and print a suggested rate."""
     import numpy as np
 
     from ...kernels.files import write
@@ -37,7 +37,7 @@ def find_lr(folder, parts):
 
 
 def suggestion(rates, losses):
-    """The rate at which the smoothed loss falls fastest per factor of the rate."""
+    """The rate at which the smoothed loss falls fastest over the logarithm of the rate."""
     import numpy as np
 
     finite = np.array([loss for loss in losses if math.isfinite(loss)])

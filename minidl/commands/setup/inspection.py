@@ -15,7 +15,7 @@ MAX_LINES, MAX_LABELS = 12, 40
 
 @dataclass
 class Description:
-    """The parts of a data set with their surveys, everything that speaks against training, and the report as JSON."""
+    """The parts of a data set with their surveys, the faults that prevent training, and the report as JSON."""
 
     config: dict
     parts: dict = field(default_factory=dict)  # name: (dataset, survey)
@@ -63,7 +63,7 @@ def describe(config):
 
 
 def _leftovers(found, config):
-    """Say what the layout "folder" leaves over, without refusing it yet."""
+    """Note the files that the layout "folder" leaves without a partner, without raising an error."""
     if config["data"] != "folder":
         return
     from ...data.layouts.pairs import pairing
@@ -73,7 +73,7 @@ def _leftovers(found, config):
         try:
             pairs, _, _ = pairing(root, layout_options(config | {"allow_unpaired": True}))
         except (OSError, ValueError):
-            return  # the same error comes when the part is built
+            return  # building the part raises the same error
         for kind, paths in (("image without a mask", pairs.images_alone), ("mask without an image", pairs.masks_alone)):
             found.notes += [f"left over: {path} ({kind})" for path in paths]
         reasons = Counter(reason for _, reason in pairs.ignored)
@@ -89,7 +89,7 @@ def _leftovers(found, config):
 
 
 def _classes_there(found, config):
-    """The number of classes that the masks suggest, which `train` wants to be told; at least 2."""
+    """The number of classes that the masks suggest, at least 2; `train` needs it as an option."""
     from ...data.survey import survey
 
     try:
@@ -98,7 +98,7 @@ def _classes_there(found, config):
         return ["2"]
     labels = [v for v in survey(dataset, False).stored if isinstance(v, int) and v != config["folder_ignore"]]
     if 65535 in labels:
-        labels.remove(65535)  # what is ignored where there are more than 255 classes
+        labels.remove(65535)  # the ignored label with more than 255 classes
     count = max(labels, default=1) + 1
     if len(labels) <= 1 or count > 100 * len(labels):
         count = 2
@@ -167,7 +167,7 @@ def _report(found, weights):
 
 
 def _split(found):
-    """How the images were divided, where the layout does not divide them."""
+    """A line about the division of the images by --split, where the layout has no parts."""
     from ...data.layouts import Subset
 
     sets = [dataset for dataset, _ in found.parts.values()]

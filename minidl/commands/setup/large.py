@@ -1,4 +1,4 @@
-"""`minidl predict` and `evaluate` of one image that does not fit into memory: windows in, tiles out, on any number of ranks."""
+"""`minidl predict` and `evaluate` for one image larger than memory: reads windows and writes tiles, on any number of ranks."""
 
 import math
 import sys
@@ -8,11 +8,11 @@ import numpy as np
 
 OUTPUTS = (".tif", ".tiff", ".zarr")
 TILE, BAND, MAX_CONTEXT = 512, 32, 256
-FLAT = 12  # of 255: pixels that differ by no more are background
+FLAT = 12  # levels of 255: a window that varies by no more is background
 
 
 def wants_windows(args, paths):
-    """Whether `predict` is asked for tiles: one image of which windows can be read, and labels as TIFF or zarr."""
+    """Whether `predict` has to write tiles: one image that is read by windows, and output as TIFF or zarr."""
     from ...data.slides import is_slide
 
     output = Path(args.output or "")
@@ -22,7 +22,7 @@ def wants_windows(args, paths):
 
 
 def prepare_windows(model, config, slide, tile=None, skip=None):
-    """The `Windows` of a network over a slide; `skip` is what background may differ by, None to look at everything."""
+    """The `Windows` of a network over a slide; `skip` is the largest variation of background, None to predict every tile."""
     from ...data.loader import to_chw
     from ...models.tiling import _total_stride
     from ...models.windows import Windows
@@ -48,10 +48,11 @@ def prepare_windows(model, config, slide, tile=None, skip=None):
 
 
 def flat(pixels, skip):
-    """Whether no channel varies by more than `skip` levels of 255 (of 65535 in 16 bits): empty glass, or nothing scanned."""
+    """Whether no channel varies by more than `skip` levels of 255 (scaled for 16 bits): empty glass, or an unscanned area."""
     limit = skip * 257 if pixels.dtype == np.uint16 else skip / 255 if pixels.dtype.kind == "f" else skip
-    low, high = pixels.min((0, 1)).astype(np.float64), pixels.max((0, 1)).astype(np.float64)
-    return bool((high - low <= limit).all())
+    columns = pixels.reshape(len(pixels), -1)  # along columns NumPy compares many values at once
+    low, high = (f(0).reshape(pixels.shape[1:]) for f in (columns.min, columns.max))
+    return bool((high.max(0).astype(np.float64) - low.min(0) <= limit).all())
 
 
 def as_trained(pixels, form):
@@ -95,54 +96,75 @@ def tile_order(windows, classes, missing):
     return sorted(missing, key=lambda tile: (tile[1] // width, tile))
 
 
-def predict_large(model, config, args, path, checkpoint):
-    """Write the labels, and with --prob the probabilities, of one image; every rank computes a part of its tiles."""
+def identity(path):
+    """What tells a file from another of its name: [path, bytes, time of its last change]."""
+    status = Path(path).stat()
+    return [str(Path(path).resolve()), status.st_size, status.st_mtime_ns]
+
+
+def begin(tiles):
+    """Make the folder of a TileFolder, or go on in it; the tiles that are missing, the same on every rank."""
+    from ...backend.ranks import world
+
+    ranks, every = world(), tiles.rows * tiles.columns
+    if not ranks.rank:
+        tiles.begin()
+    ranks.barrier()
+    missing = ranks.broadcast(tiles.missing())
+    if len(missing) < every and not ranks.rank:
+        print(f"{tiles.folder}: {every - len(missing)} of {every} tiles are there")
+    return missing
+
+
+def bar(mine, name):
+    """The tiles of this rank, with a bar on rank 0 where somebody looks."""
     from tqdm import tqdm
 
     from ...backend.ranks import world
-    from ...data.slides import TileFolder, open_slide, write_labels, write_probabilities
+
+    return tqdm(mine, desc=name, unit="tile", disable=bool(world().rank) or not sys.stderr.isatty())
+
+
+def check_places(targets, image):
+    """Refuse files for the result that cannot be written, are of another kind, or are the image itself."""
     from ...kernels.files import check_writable
+
+    for target in targets:
+        check_writable(target.parent / "x")
+        if target.suffix.lower() not in OUTPUTS:
+            raise ValueError(f"{target}: needed {', '.join(OUTPUTS)} for a large image")
+        if target.resolve() == Path(image).resolve():
+            raise ValueError(f"{target} is the image: it would be written over; needed another place")
+
+
+def predict_large(model, config, args, path, checkpoint):
+    """Write the labels, and with --prob the probabilities, of one image; every rank computes a part of its tiles."""
+    from ...backend.ranks import world
+    from ...data.slides import TileFolder, open_slide, write_labels, write_probabilities
     from .outputs import softmax
 
     for name in ("figure", "mask", "classes"):
         if getattr(args, name) is not None:
             raise ValueError(f"--{name} has no effect on {args.output}, which holds the labels of a large image")
     output, prob = Path(args.output), Path(args.prob) if args.prob else None
-    for target in (output, prob):
-        if target is not None:
-            check_writable(target.parent / "x")
-            if target.suffix.lower() not in OUTPUTS:
-                raise ValueError(f"{target}: needed {', '.join(OUTPUTS)} for a large image")
-            if target.resolve() == Path(path).resolve():
-                raise ValueError(f"{target} is the image: it would be written over; needed another place")
+    check_places([output, prob] if prob else [output], path)
     ranks, slide, K = world(), open_slide(path, args.level), len(config["classes"])
     windows = prepare_windows(model, config, slide, args.tile, args.skip_background)
-    status = Path(path).stat()
-    job = {
-        "image": [str(Path(path).resolve()), status.st_size, status.st_mtime_ns, args.level],
-        "prob": prob is not None,
-    }
-    job |= {"network": [str(checkpoint), Path(checkpoint).stat().st_mtime_ns], "skip": args.skip_background}
+    job = {"image": [*identity(path), args.level], "prob": prob is not None}
+    job |= {"network": identity(checkpoint), "skip": args.skip_background}
     tiles = TileFolder(output, slide.shape[:2], windows.tile, job)
-    if not ranks.rank:
-        tiles.begin()
-    ranks.barrier()
-    missing = ranks.broadcast(tiles.missing())
-    if len(missing) < tiles.rows * tiles.columns and not ranks.rank:
-        print(
-            f"{tiles.folder}: {tiles.rows * tiles.columns - len(missing)} of {tiles.rows * tiles.columns} tiles are there"
-        )
-    mine = ranks.part(tile_order(windows, K, missing))
+    missing = begin(tiles)
     dtype, skipped = np.uint8 if K <= 256 else np.uint16, 0
-    for i, j in tqdm(mine, desc="predict", unit="tile", disable=bool(ranks.rank) or not sys.stderr.isatty()):
+    for i, j in bar(ranks.part(tile_order(windows, K, missing)), "predict"):
         scores = windows.scores(i, j)
         if scores is None:
             _, _, h, w = tiles.box(i, j)
-            scores = np.full((K, h, w), -np.inf, np.float32)
-            scores[0] = 0
+            found = {"labels": np.zeros((h, w), dtype)}
+            found |= {"prob": (np.arange(K) == 0)[:, None, None] * np.ones((h, w), np.float32)} if prob else {}
             skipped += 1
-        found = {"labels": scores.argmax(0).astype(dtype)}
-        tiles.put(i, j, **found, **({"prob": softmax(scores)} if prob else {}))
+        else:
+            found = {"labels": scores.argmax(0).astype(dtype)} | ({"prob": softmax(scores)} if prob else {})
+        tiles.put(i, j, **found)
     skipped = sum(ranks.gather(skipped))
     if not ranks.rank:
         write_labels(output, tiles, slide, np.array(config["colors"], np.uint8))
@@ -158,8 +180,6 @@ def predict_large(model, config, args, path, checkpoint):
 
 def evaluate_large(model, config, image, truth, tile=None):
     """The ConfusionMatrix of one image against a mask of labels of its size; every rank counts a part of the tiles."""
-    from tqdm import tqdm
-
     from ...backend.ranks import world
     from ...data.slides import open_slide
     from ...train.metrics import ConfusionMatrix
@@ -172,9 +192,7 @@ def evaluate_large(model, config, image, truth, tile=None):
     windows, K = prepare_windows(model, config, slide, tile), len(config["classes"])
     matrix = ConfusionMatrix(K, config["ignore_index"])
     every = [(i, j) for i in range(windows.rows) for j in range(windows.columns)]
-    for i, j in tqdm(
-        ranks.part(tile_order(windows, K, every)), unit="tile", disable=bool(ranks.rank) or not sys.stderr.isatty()
-    ):
+    for i, j in bar(ranks.part(tile_order(windows, K, every)), "evaluate"):
         scores = windows.scores(i, j)
         y, x = i * windows.tile, j * windows.tile
         matrix.update(scores.argmax(0), mask.read(y, x, *scores.shape[1:])[..., 0].astype(np.int64))

@@ -1,4 +1,4 @@
-"""From settings to what is learnt: the task with its loss and class weights, the plan, the weights to start from."""
+"""Builds task, loss, class weights and plan from settings, and loads initial weights."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def build_loss(config, dataset, found=None):
 
 
 def class_weights(config, dataset, found):
-    """A number for each class from `--class-weights`, or None."""
+    """The class weights of `--class-weights`, or None."""
     from ...data.survey import Survey
     from ...data.verdict import class_weights as balanced
 
@@ -62,7 +62,7 @@ def class_weights(config, dataset, found):
 
 
 def check_learning(config):
-    """Refuse a loss, mixture or plan that does not fit the network."""
+    """Raise ValueError for a loss, mixing or plan that does not fit the network."""
     from ...train.losses import parse
 
     terms = parse(config["loss"])
@@ -93,7 +93,7 @@ def build_plan(config):
 
 
 def start_from(model, path):
-    """Load the weights of --weights into `model`; returns a line that says what was taken and what starts anew."""
+    """Load the weights of --weights into `model`; returns a line about the loaded and the newly initialised layers."""
     from ...models.weights import load_backbone, load_weights
     from ...train.run import BEST, LAST
     from .networks import resolve
@@ -122,7 +122,7 @@ def _is_classifier(file):
 
 
 class Tiled:
-    """A network that sees images in tiles; for validation on images too large for the memory."""
+    """A network that predicts in tiles, for validation on images too large for the memory."""
 
     def __init__(self, model, tile):
         self.model, self.tile = model, tile
@@ -136,7 +136,7 @@ class Tiled:
 
 
 def tiled_judge(task, tile):
-    """The task, whose validation looks at images in tiles."""
+    """The task with validation in tiles."""
     if tile is None:
         return task
     kind = type(task)

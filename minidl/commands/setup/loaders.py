@@ -1,4 +1,4 @@
-"""From settings to batches: augmentation, crops, normalisation, loaders."""
+"""Builds transforms and loaders from settings: augmentation, crops, normalisation, batches."""
 
 from .datasets import build_dataset
 
@@ -36,9 +36,9 @@ def augmentation(config):
 
 
 def build_transform(config, training, model=None):
-    """What is done to each image: augmentation in training alone, and the same normalisation everywhere.
+    """The transform of each image: augmentation in training only, and the same normalisation everywhere.
 
-    A network without padding sees images whose edges are mirrored, so that its output covers the whole image.
+    For a network with valid padding, images are extended by reflection, so that its output covers the whole image.
     """
     from ...data import transforms as T
 
@@ -51,7 +51,7 @@ def build_transform(config, training, model=None):
 
 
 def sized(config, size):
-    """The settings with the size that an image of `size` (H, W) is brought to, by its shorter side or to a multiple."""
+    """The settings with the size to which an image of `size` (H, W) is resized, by its shorter side or to a multiple."""
     if shorter := config.get("shorter_side"):
         config = config | {"size": [max(1, round(n * shorter / min(size))) for n in size]}
     if (multiple := config.get("multiple", 1)) > 1:
@@ -64,7 +64,7 @@ def one_size(config, dataset):
     if config["size"] or config["data"] == "digits":
         return True
     if config["task"] == "detection":
-        return True  # a list of images of any sizes is a batch
+        return True  # a batch is a list of images of any size
     from PIL import Image
 
     from ...data.picture import orientation

@@ -1,4 +1,4 @@
-"""The option --weights: the network of a name, a file of weights, an ONNX file or a run, ready to look at images."""
+"""The option --weights: opens the network of a published name, a file of weights, an ONNX file or a run, for inference."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ def add_weights(parser, text="instead of RUN"):
 
 
 def resolve(weights):
-    """The file or folder that --weights means; published weights are downloaded where they are not there yet."""
+    """The file or folder of --weights; published weights are downloaded unless they are in the cache."""
     from ...models.weights import PUBLISHED, entry_of, fetch_weights, weights_folder
 
     if os.path.exists(weights):

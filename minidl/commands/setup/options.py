@@ -27,12 +27,12 @@ DATA_OPTIONS = {
     "color_table": (None, "for folder: the masks are painted in colours. FILE is a CSV of lines name,r,g,b, a JSON of "
                           "name: [r, g, b], or one of the built-in tables voc, camvid, camvid32, cityscapes",
                     {"metavar": "FILE", "flag": "--colors"}),
-    "split": (0.2, "share of the images to validate on, where the layout has no validation part; 0.2 takes every fifth image "
-                   "in order of name", {"type": float, "metavar": "SHARE"}),
+    "split": (0.2, "share of the images for validation, where the layout has no validation part; 0.2 takes every fifth image "
+                   "in the order of names", {"type": float, "metavar": "SHARE"}),
     "val_root": (None, "validate on this folder, which has the same layout, and train on all of --root", {"metavar": "DIR"}),
     "lists": (None, "for folder: a folder with train.txt, val.txt and, if wanted, test.txt: the name of an image on each line",
               {"metavar": "DIR"}),
-    "channels": (None, "number of image channels that the network sees (as stored: 1 where all images are grey and the network "
+    "channels": (None, "number of image channels of the network (as stored: 1 where all images are grey and the network "
                        "allows it, else 3, or all bands of a multispectral TIFF)", {"type": int, "metavar": "N"}),
     "exif": ("apply", "whether images are rotated as their EXIF orientation says", {"choices": ("apply", "ignore")}),
     "allow_unpaired": (False, "leave out images without a mask and masks without an image", {"action": "store_true"}),
@@ -87,7 +87,7 @@ AUGMENT_OPTIONS = {
                    {"type": float, "metavar": "P"}),
     "crops_per_image": (1, "random crops of each image in an epoch", {"type": int, "metavar": "N"}),
     "scale": (None, "scale each image by a random factor between these two, before it is cropped",
-              {"type": float, "nargs": 2, "metavar": ("LEAST", "MOST")}),
+              {"type": float, "nargs": 2, "metavar": ("MIN", "MAX")}),
     "flip": (None, "mirror half of the images left to right, where --augment names nothing (on, except for digits)",
              {"action": argparse.BooleanOptionalAction}),
     "jitter": (0.0, "strength of random brightness, contrast, saturation: 0.3", {"type": float, "metavar": "AMOUNT"}),
@@ -141,7 +141,7 @@ def add(parser, names, **defaults):
 
 
 def complete(config):
-    """Settings with the defaults of options that did not exist when they were written."""
+    """Settings completed by the defaults of options that the file, of an older version, does not contain."""
     late = {"image_format": None, "normalization": None, "task": "segmentation", "left_out": []}
     late |= {"class_weight_values": None}
     return {name: default for name, (default, _, _) in OPTIONS.items()} | late | config

@@ -1,4 +1,4 @@
-"""What `minidl predict` writes: painted images, labels, probabilities, figures, objects."""
+"""The outputs of `minidl predict`: overlays, labels, probabilities, figures, objects."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ from .sheet import font
 
 
 def write_segmentation(config, args, source, image, scores, targets):
-    """Write what is asked for of one image, and print the share of each class."""
+    """Write the requested outputs for one image, and print the share of each class."""
     from ...data.image import to_rgb, write_image, write_mask
     from ...data.overlay import paint
 

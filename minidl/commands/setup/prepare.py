@@ -1,4 +1,4 @@
-"""The look at the data before training: facts that the settings need, and every reason not to start."""
+"""Checks the data before training: completes the settings, and finds every fault that prevents training."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ from .datasets import build_dataset
 
 
 def prepare(config, progress=True):
-    """(settings with what the data says of them, (training set, validation set), survey of the training set).
+    """(settings completed from the data, (training set, validation set), survey of the training set).
 
-    Raises ValueError, with file and remedy, where training on this data cannot be meant.
+    Raises ValueError, with file and remedy, for a fault that prevents training.
     """
     train, val = (build_dataset(config | {"ignore_index": None}, part) for part in (0, 1))
     for part, dataset in (("train", train), ("val", val)):
@@ -29,7 +29,7 @@ def prepare(config, progress=True):
 
 
 def parts_of(config):
-    """(training set, validation set), without the images that were found broken."""
+    """(training set, validation set), without broken images."""
     return tuple(_without(build_dataset(config, part), config["root"], config.get("left_out")) for part in (0, 1))
 
 
@@ -61,7 +61,7 @@ def _looked_at(config, train, val, progress):
 
 
 def shared(train, val):
-    """A warning where images validate that are also trained on; an empty text where there are none."""
+    """A warning about images in both the training and the validation set; an empty text where there are none."""
     known = {os.path.realpath(train.name(k)) for k in range(len(train))}
     names = [val.name(k) for k in range(len(val))]
     both = [name for name in names if os.path.realpath(name) in known]
@@ -72,7 +72,7 @@ def shared(train, val):
 
 
 def choose_format(config, images, image_format_of, train):
-    """The settings with `image_format` and `normalization`, as the images and the network ask."""
+    """The settings with the `image_format` and `normalization` that images and network need."""
     from dataclasses import asdict
 
     from ...data.survey import measure
@@ -108,12 +108,12 @@ def _without(dataset, root, names):
 
 
 def _inside(path, root):
-    """The path from `root`, which stays what it is where the whole data moves."""
+    """The path relative to `root`, which is unchanged if the whole data set moves."""
     return Path(os.path.relpath(path, root)).as_posix()
 
 
 def _channels_of(weights):
-    """The channels of the images that a run of `minidl train` saw; 3 for other weights."""
+    """The number of image channels in a run of `minidl train`; 3 for other weights."""
     settings = Path(weights) / "config.json"
     if not settings.is_file():
         return 3

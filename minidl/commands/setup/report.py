@@ -1,14 +1,14 @@
-"""What a run says after each epoch: a line, the curves, TensorBoard's event files."""
+"""Reports of a run after each epoch: a line, the curves, TensorBoard's event files."""
 
 import math
 import time
 from pathlib import Path
 
-SHOWN_CLASSES = 12  # so many scores fit a line or two
+SHOWN_CLASSES = 12  # the scores of more classes are not printed
 
 
 class Report:
-    """After each epoch one line, and the curves, which take a moment to draw: at most every ten seconds, and at the end."""
+    """Prints a line after each epoch, and draws the curves at most every ten seconds and at the end."""
 
     def __init__(self, folder, config, best, tensorboard=False):
         self.folder, self.config, self.best, self.drawn = Path(folder), config, best, -math.inf

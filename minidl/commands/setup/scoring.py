@@ -1,4 +1,4 @@
-"""Scores of a segmentation network, image by image: what `minidl evaluate` sums up."""
+"""Scores of a segmentation network, image by image, for `minidl evaluate`."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ def score_images(model, config, dataset, args):
 
 
 def predict_sample(model, config, image, target, loss_of, tile):
-    """(loss, labels found, true labels) of a sample, at the size at which the network sees it."""
+    """(loss, predicted labels, true labels) of a sample, at the size of the network's input."""
     from ...autograd.tape import no_grad
     from ...autograd.tensor import Tensor
     from ...data.loader import to_chw
@@ -59,7 +59,7 @@ def predict_sample(model, config, image, target, loss_of, tile):
 
 
 def confusion_csv(counts, classes):
-    """The matrix as CSV: a heading of predicted classes, a row for each true class."""
+    """The matrix as CSV: a header of predicted classes, a row for each true class."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["true \\ predicted", *classes])

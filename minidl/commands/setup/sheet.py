@@ -8,7 +8,7 @@ SIDE, GAP, TITLE = 160, 6, 14
 
 
 def contact_sheet(found, count, path):
-    """Write image, mask and overlay of samples spread over the training part; whether there was anything to show."""
+    """Write image, mask and overlay of samples spread over the training part; returns whether there was a readable one."""
     if "train" not in found.parts:
         return False
     dataset = found.parts["train"][0]
@@ -21,7 +21,7 @@ def contact_sheet(found, count, path):
 
 
 def augmented_sheet(found, config, count, path):
-    """Write, for some samples, the overlay as it is and four times augmented by the settings."""
+    """Write, for some samples, the overlay without augmentation and four augmented ones."""
     from ...data import transforms as T
     from ...data.overlay import paint
     from .loaders import augmentation
@@ -48,7 +48,7 @@ def _spread(length, count):
 
 
 def _sample(dataset, index, config):
-    """(image, label map) of a sample, as far as it can be read; (None, None) otherwise."""
+    """(image, label map) of a sample, or (None, None) where it cannot be read."""
     from ...data.image import read_pixels, to_rgb
     from ...data.layouts.subset import innermost
     from ...data.survey import instance_labels
@@ -73,7 +73,7 @@ def _panels(image, mask, dataset):
 
 
 def font(size):
-    """A font that has the letters of most European languages: the one that matplotlib brings."""
+    """A font with the letters of most European languages: the one in the matplotlib package."""
     from pathlib import Path
 
     from matplotlib import get_data_path

@@ -1,4 +1,4 @@
-"""The images that a command is given: files, folders with sub-folders, pages of files; and names for what comes of them."""
+"""Input images of a command (files, folders with sub-folders, pages of files) and the names of their outputs."""
 
 import os
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Source:
-    """A page of an image file; `inside` is its path from the folder that was named, without ending."""
+    """A page of an image file; `inside` is its path relative to the given folder, without file extension."""
 
     path: Path
     inside: str
@@ -50,7 +50,7 @@ def _pages(source):
 
 
 def names_of(sources):
-    """A name without ending for each source; where two would be the same, the ending of the file becomes part of it."""
+    """A name without file extension for each source; where two are equal, the file extension becomes part of them."""
     plain = [s.inside + (f"_page{s.page + 1}" if s.pages > 1 else "") for s in sources]
     times = Counter(name.casefold() for name in plain)
     names = [
@@ -64,7 +64,7 @@ def names_of(sources):
 
 
 def refuse_inputs(sources, outputs):
-    """ValueError where something would be written over an input."""
+    """Raise ValueError where an output would overwrite an input."""
     inputs = {os.path.realpath(source.path) for source in sources}
     for targets in outputs:
         for path in targets.values():
@@ -73,9 +73,9 @@ def refuse_inputs(sources, outputs):
 
 
 def output_paths(sources, places, several):
-    """For each source {place: path or None}; folders are made, and no input is written over.
+    """For each source {kind of output: path or None}; creates folders; ValueError where an input would be overwritten.
 
-    places: {"output", "mask", "figure", "prob": path or None}. For one source a path names a file, or a folder that is there.
+    places: {"output", "mask", "figure", "prob": path or None}. For one source a path is a file or an existing folder.
     """
     from ...kernels.files import check_writable
 
@@ -111,7 +111,7 @@ def _option(place):
 
 
 def _check_kind(place, path):
-    """ValueError for the ending of a file that cannot hold what is to be written there."""
+    """Raise ValueError for a file extension that does not fit the kind of output."""
     from ...data.image import picture_format
     from ...kernels.files import is_stream
 

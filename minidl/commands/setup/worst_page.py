@@ -1,4 +1,4 @@
-"""One HTML page of images with truth and prediction, worst first, with nothing to fetch."""
+"""One self-contained HTML page of images with truth and prediction, worst first."""
 
 import base64
 import html
@@ -12,7 +12,7 @@ SIDE = 360
 
 
 def worst_page(model, config, dataset, rows, args):
-    """The page: for each of the worst images the image, the true labels and those found, with its mean IoU."""
+    """The page: for each of the worst images the image, the true and the predicted labels, and its mean IoU."""
     from ...data.image import to_rgb
     from ...data.overlay import paint
     from .learning import build_loss
@@ -46,7 +46,7 @@ def worst_page(model, config, dataset, rows, args):
 
 
 def _fitting(picture, size):
-    """The picture at the size of the labels: resized where the network sees another size, padded by black at the edges."""
+    """The picture at the size of the labels: resized if the network's input has another size, padded with black."""
     from PIL import Image
 
     if picture.shape[:2] == size:

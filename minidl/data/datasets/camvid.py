@@ -25,7 +25,7 @@ def checksums(split: str) -> dict[str, str]:
 
 
 def download_camvid(root: PathLike, split: str) -> None:
-    """Fetch one split's files that are missing from `root`, each checked against its SHA-256; call again to resume."""
+    """Download the files of one split that are missing from `root`, each verified by its SHA-256; call again to resume."""
     from tqdm import tqdm
 
     wanted = [
@@ -38,13 +38,13 @@ def download_camvid(root: PathLike, split: str) -> None:
             for job in tqdm(jobs, desc=f"CamVid {split}", unit="file", disable=None if jobs else True):
                 job.result()
         finally:
-            pool.shutdown(cancel_futures=True)  # after an error: finish what is in the air, start nothing new
+            pool.shutdown(cancel_futures=True)  # after an error: finish running downloads, start no others
 
 
 class CamVid(SegmentationFolder):
     """Street scenes from a car: `root/train`, `root/trainannot`, the same for "val" and "test"; label 11 is ignored.
 
-    Any copy in this layout serves, whatever its size. download=True fetches the missing files of the split.
+    Any copy in this layout can be read, at any image size. download=True downloads the missing files of the split.
     """
 
     def __init__(self, root: PathLike, split: str = "train", download: bool = False) -> None:

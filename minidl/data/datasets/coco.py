@@ -1,4 +1,4 @@
-"""Instances in COCO's format: one JSON file beside a folder of images (Lin et al. 2014)."""
+"""Instances in COCO's format: one JSON file and a folder of images (Lin et al. 2014)."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class CocoInstances:
 
     The target has, for K objects: boxes (K x 4 float32: x1, y1, x2, y2 at pixel edges), labels (K int64), masks
     (K x H x W uint8), iscrowd (K int64), area (K float64, pixels), and image_id, an integer. Boxes and areas are the
-    file's, where it has them, else the mask's.
+    file's where it has them, else the mask's.
 
-    Labels are 1, 2, ... in order of the file's category ids, whatever gaps these have; 0 is the background.
-    `ds.category_ids[label]` leads back (0 has none: None), `ds.classes` holds the names.
-    crowd: False leaves out regions annotated as crowds (iscrowd 1), as one does for training.
-    boxes: True takes the box for the outline of an object that has none, for networks that learn boxes alone.
-    exif: turn images upright as their EXIF orientation says.
-    annotations: the file, or the dictionary that such a file holds; `source` is then what messages call it.
+    Labels are 1, 2, ... in the order of the file's category ids, without gaps; 0 is the background.
+    `ds.category_ids[label]` is the category id (None for 0), `ds.classes` holds the names.
+    crowd: False leaves out regions annotated as crowds (iscrowd 1), as is usual for training.
+    boxes: True uses the box as the outline of an object that has none, for networks that predict boxes alone.
+    exif: rotate images upright by their EXIF orientation.
+    annotations: the file, or the dictionary that such a file holds; `source` is then its name in messages.
 
-    The whole file is checked at once. Raises FileNotFoundError for images or the file that are not there, ValueError,
-    naming the file and the entry, for what is not JSON or not COCO: missing keys, ids twice or unknown, polygons with
+    The constructor checks the whole file. Raises FileNotFoundError where the file or an image is missing, and ValueError,
+    naming the file and the entry, for invalid JSON or COCO data: missing keys, duplicate or unknown ids, polygons with
     fewer than 3 points, run lengths that do not sum to the size.
     """
 
-    ignore_index = 255  # transforms that pad an image mask write it; instance masks are padded with 0
+    ignore_index = 255  # the label with which transforms pad masks; instance masks are padded with 0
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class CocoInstances:
         self.classes = ("background", *(tables["categories"][key]["name"] for key in categories))
         self.colors = voc_palette(len(self.classes))
         label_of = {key: label for label, key in enumerate(categories, 1)}
-        self._objects = {image["id"]: [] for image in self.images}  # {image id: [what `_object` makes]}
+        self._objects = {image["id"]: [] for image in self.images}  # {image id: [results of `_object`]}
         for key, entry in tables["annotations"].items():
             try:
                 _known("image_id", entry["image_id"], tables["images"])
@@ -97,7 +97,7 @@ class CocoInstances:
         return os.fspath(self.root / self.images[index]["file_name"])
 
     def check_objects(self) -> None:
-        """Refuse, naming file and annotation, a box without width or height and a polygon that covers no pixel."""
+        """Raise ValueError, naming file and annotation, for a box without width or height or a polygon without pixels."""
         for entry in self.images:
             for o in self._objects[entry["id"]]:
                 if o["box"] is not None and (o["box"][2] <= o["box"][0] or o["box"][3] <= o["box"][1]):
@@ -201,10 +201,10 @@ def _object(entry, label, size):
             )
     if box is not None:
         if np.shape(box) != (4,) or not np.isfinite(np.array(box, float)).all() or min(box[2:]) < 0:
-            raise ValueError(f"bbox is {_short(repr(box))}; needed x, y, width, height, the last two not negative")
+            raise ValueError(f"bbox is {_short(repr(box))}; needed x, y, width, height, width and height at least 0")
         box = (box[0], box[1], box[0] + box[2], box[1] + box[3])
     if area is not None and not (isinstance(area, int | float) and math.isfinite(area) and area >= 0):
-        raise ValueError(f"area is {area!r}; needed a number, not negative")
+        raise ValueError(f"area is {area!r}; needed a number of at least 0")
     if entry.get("iscrowd", 0) not in (0, 1):
         raise ValueError(f"iscrowd is {entry['iscrowd']!r}; needed 0 or 1")
     return {"label": label, "iscrowd": int(entry.get("iscrowd", 0)), "box": box, "area": area, "shape": shape}

@@ -13,15 +13,15 @@ from ..folder import SegmentationPairs, listed_pairs
 
 BASE = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
 ARCHIVES = {"images": "5c4f3ee8e5d25df40f4fd59a7f44e54c", "annotations": "95a8c909bbe2e81eed6a22bccdf3f68f"}
-LABEL_OF = np.full(256, 254, dtype=np.uint8)  # 254: not a number of the trimap, and reported as such
+LABEL_OF = np.full(256, 254, dtype=np.uint8)  # 254: not a value of the trimap; reported as an invalid label
 LABEL_OF[[1, 2, 3]] = 1, 0, 255
 
 
 class OxfordIIITPet(SegmentationPairs):
     """Cats and dogs against background: the trimap's 1 (pet) becomes 1, 2 (background) 0, 3 (border) is ignored, 255.
 
-    split "trainval" or "test". Files lie in `root/oxford-iiit-pet/{images,annotations}`, as torchvision puts them;
-    download=True fetches (0.8 GB), checks and unpacks what is missing.
+    split "trainval" or "test". Files lie in `root/oxford-iiit-pet/{images,annotations}`, as in torchvision;
+    download=True downloads (0.8 GB), verifies and unpacks missing files.
     """
 
     def __init__(self, root: PathLike, split: str = "trainval", download: bool = False) -> None:

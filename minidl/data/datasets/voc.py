@@ -49,8 +49,8 @@ class VOCSegmentation(SegmentationPairs):
     """20 objects and background; 255 marks the border between them and is ignored.
 
     year "2007" to "2012" or "2007-test"; image_set "train", "val" or "trainval" ("test" with "2007-test"). Files lie
-    in `root/VOCdevkit/VOC2012/...`, as torchvision puts them; download=True fetches (2 GB for 2012), checks and
-    unpacks what is missing.
+    in `root/VOCdevkit/VOC2012/...`, as in torchvision; download=True downloads (2 GB for 2012), verifies and
+    unpacks missing files.
     """
 
     def __init__(self, root: PathLike, year: str = "2012", image_set: str = "train", download: bool = False) -> None:

@@ -1,7 +1,7 @@
-"""Readers of the folder layouts in which annotated images come, by name.
+"""Readers of the usual folder layouts of annotated images, by name.
 
-`LAYOUTS[name](root, part, options)` gives the part "train", "val" or "test" of the data in `root`, or with part None the
-whole of it where the layout does not divide it. `guess(root)` says which layout a folder looks like.
+`LAYOUTS[name](root, part, options)` returns the part "train", "val" or "test" of the data in `root`, or with part None all
+of it where the layout has no parts. `guess(root)` returns the name of the layout that a folder appears to have.
 """
 
 from .ade20k import ade20k

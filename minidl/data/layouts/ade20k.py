@@ -1,4 +1,4 @@
-"""ADE20K as the scene-parsing benchmark has it (Zhou et al. 2017): 150 classes; label 0, other, is ignored."""
+"""ADE20K in the layout of the scene-parsing benchmark (Zhou et al. 2017): 150 classes; label 0, other, is ignored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ADE20K(SegmentationPairs):
 
 
 def ade20k(root: Path, part: str | None, options: LayoutOptions) -> ADE20K:
-    """images/training, annotations/training, and the same for validation; names from objectInfo150.txt where it is there."""
+    """images/training, annotations/training, and the same for validation; names from objectInfo150.txt if it exists."""
     if part == "test":
         raise ValueError("--data ade20k has no test part; needed train or val")
     images, masks = root / "images" / SPLITS[part], root / "annotations" / SPLITS[part]

@@ -18,7 +18,7 @@ ID_TO_TRAIN_ID[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
 
 
 class Cityscapes(SegmentationPairs):
-    """The 19 training classes, from labelTrainIds where these are there, else from labelIds; all else is ignored."""
+    """The 19 training classes, from labelTrainIds if these files exist, else from labelIds; other labels are ignored."""
 
     def __init__(self, pairs: list, label_ids: bool) -> None:
         super().__init__(pairs, list(CITYSCAPES), ignore_index=255, colors=list(CITYSCAPES.values()))

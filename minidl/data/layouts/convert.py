@@ -1,4 +1,4 @@
-"""Files of labelling tools as COCO's three tables, which `CocoInstances` checks and reads."""
+"""Converts files of labelling tools to COCO's three tables, which `CocoInstances` checks and reads."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _shapes(whole: dict[str, Any], path: Path) -> list[dict[str, Any]]:
 
 
 def _labelme_image(path: Path, whole: dict[str, Any]) -> Path:
-    """The image of a labelme file: imagePath beside it, or a picture of the same name."""
+    """The image of a labelme file: imagePath in the same folder, or a picture of the same name."""
     named = path.parent / str(whole.get("imagePath", "")).replace("\\", "/")
     if named.is_file():
         return named
@@ -93,7 +93,7 @@ def _labelme_mask(shape: dict[str, Any], size: list[Any], where: str) -> dict[st
         with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=("PNG",)) as picture:
             inside = np.array(picture.convert("L")) > 0
     except Exception as error:  # decoders raise errors of many kinds
-        raise ValueError(f"{where}: its mask is no PNG in base64 with a box of two points") from error
+        raise ValueError(f"{where}: its mask is not a PNG in base64 with a box of two points") from error
     (h, w), (H, W) = inside.shape, size
     if min(x, y) < 0 or x + w > W or y + h > H:
         raise ValueError(f"{where}: its mask of {w} x {h} pixels at {x}, {y} does not fit the image of {W} x {H}")

@@ -1,4 +1,4 @@
-"""Which layout a folder looks like."""
+"""Recognises the layout of a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def guess(root: Path) -> str:
-    """The name of a layout; "folder" where nothing speaks for another."""
+    """The name of the layout whose files the folder has; "folder" by default."""
     signs = {
         "camvid": ["trainannot"],
         "voc": ["VOCdevkit", "TrainVal/VOCdevkit"],

@@ -25,7 +25,7 @@ YEARS |= {"test": ("test",), None: ("train2017", "train2014", "train")}
 
 
 class ObjectsAsMask:
-    """A data set of instances as labels for every pixel: each object's class painted over larger objects."""
+    """A data set of instances as masks of classes: smaller objects cover larger ones."""
 
     def __init__(self, instances: CocoInstances, image_format: ImageFormat) -> None:
         self.instances, self.image_format = instances, image_format
@@ -60,13 +60,13 @@ class ObjectsAsMask:
 
 
 def coco(root: Path, part: str | None, options: LayoutOptions) -> Any:
-    """annotations/instances_train2017.json with train2017/ and so on; one JSON a part; or one JSON, divided."""
+    """annotations/instances_train2017.json with train2017/ and so on; one JSON file per part; or one JSON file, divided."""
     file, images, own = _find(root, part)
     return _finish(_read(images, file, options, crowd=not options.instances), own, root, part, options)
 
 
 def coco_semantic(root: Path, part: str | None, options: LayoutOptions) -> Any:
-    """The same as a label for every pixel."""
+    """The same as masks of classes."""
     file, images, own = _find(root, part)
     dataset = ObjectsAsMask(_checked(_read(images, file, options)), options.image_format)
     return dataset if own else divided(dataset, options.split, part, root)
@@ -84,14 +84,14 @@ def roboflow(root: Path, part: str | None, options: LayoutOptions) -> Any:
 
 
 def labelme(root: Path, part: str | None, options: LayoutOptions) -> Any:
-    """A labelme JSON beside each image; in root/train and root/val, or divided. Classes are the labels, in order of name."""
+    """A labelme JSON file next to each image; in root/train and root/val, or divided. Classes are the sorted labels."""
     folder, own = _part_folder(root, part)
     tables = labelme_tables(folder, root if own else folder, options.classes)
     return _finish(_read(folder, tables, options, source=folder), own, root, part, options)
 
 
 def cvat(root: Path, part: str | None, options: LayoutOptions) -> Any:
-    """CVAT for images 1.1: annotations.xml with the images beside it or in images/."""
+    """CVAT for images 1.1: annotations.xml with the images in the same folder or in images/."""
     folder, own = _part_folder(root, part)
     tables, images = cvat_tables(folder)
     return _finish(_read(images, tables, options, source=folder / "annotations.xml"), own, root, part, options)
@@ -124,7 +124,7 @@ def _part_folder(root: Path, part: str | None) -> tuple[Path, bool]:
 
 
 def _find(root: Path, part: str | None) -> tuple[Path, Path, bool]:
-    """(JSON file, folder of images, whether it is of this part alone)."""
+    """(JSON file, folder of images, whether the file holds this part alone)."""
     for name in YEARS[part]:
         for file in (f"annotations/instances_{name}.json", f"annotations/{name}.json", f"{name}.json"):
             if (root / file).is_file():

@@ -1,4 +1,4 @@
-"""What a user may say about a layout, in one value that all readers take."""
+"""Options of layouts, in one value that all readers take."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ..image import ImageFormat
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """classes: names, their number, or None to take what the data says; ignore_index: the label that does not count.
+    """classes: names, their number, or None for those of the data; ignore_index: the label that does not count.
 
-    images, masks: the names of the two folders; image_suffix, mask_suffix: what follows the common part of the names.
-    decoder: from stored values or colours to labels (`mask.MaskValues`, `mask.ColorTable`).
-    split: the share that validates where the layout does not divide the data; lists: a folder of train.txt, val.txt, ...
-    unpaired: leave out images without a mask and masks without an image instead of refusing them.
+    images, masks: the names of the two folders; image_suffix, mask_suffix: the text after the common part of the names.
+    decoder: converts stored values or colours to labels (`mask.MaskValues`, `mask.ColorTable`).
+    split: the share for validation where the layout has no parts; lists: a folder of train.txt, val.txt, ...
+    unpaired: leave out images without a mask and masks without an image instead of raising an error.
     instances: objects instead of a label for every pixel, where the layout has them.
-    boxes: objects need boxes alone; those without an outline are taken as rectangles.
-    download: fetch what is missing.
+    boxes: objects need boxes only; those without an outline become rectangles.
+    download: download missing files.
     """
 
     classes: Any = None

@@ -49,7 +49,7 @@ def folder(root: Path, part: str | None, options: LayoutOptions) -> Any:
 
 
 def pairing(root: Path, options: LayoutOptions) -> tuple[Pairing, Path, Path]:
-    """(the Pairing, the folder of images, that of masks) of one root; errors name the option that mends them."""
+    """(Pairing, folder of images, folder of masks) of one root; errors name the option that helps."""
     images, masks = _inside(root, options.images), _inside(root, options.masks)
     wanted = ((images, "--images", IMAGE_NAMES), (masks, "--masks", MASK_NAMES))
     absent = [(path, option, names) for path, option, names in wanted if not path.is_dir()]
@@ -80,7 +80,7 @@ def _inside(root: Path, name: str) -> Path:
 
 
 def _suggestion(root: Path, absent: Sequence[tuple[str, tuple[str, ...]]]) -> str:
-    """What to say of the options that name a folder which is not there: the name of one that is, where one is likely."""
+    """A hint for options that name a missing folder: a likely folder among the existing ones."""
     if not root.is_dir():
         return ""
     there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith((".", "__MACOSX")))
@@ -98,7 +98,7 @@ def _suggestion(root: Path, absent: Sequence[tuple[str, tuple[str, ...]]]) -> st
 
 
 def _suffix_hint(found: Pairing) -> str:
-    """The mask suffix that would pair the two, where there is one."""
+    """A hint with the mask suffix that would pair the two, if there is one."""
     mask, images = found.masks_alone[0].stem, {path.stem for path in found.images_alone}
     for cut in range(len(mask) - 1, 0, -1):
         suffix = mask[cut:]
@@ -111,7 +111,7 @@ def _suffix_hint(found: Pairing) -> str:
 
 
 def _part_folder(root: Path, part: str | None) -> Path | None:
-    """root/train, root/val, ...: where the layout has the parts outside."""
+    """root/train, root/val, ..., where these folders contain the folders of images and masks."""
     if part is None or not any((root / name).is_dir() for name in PARTS["train"]):
         return None
     for name in PARTS[part]:
@@ -133,7 +133,7 @@ def _parts_inside(found: Pairing, images: Path) -> dict[str, list]:
 
 
 def _listed(found: Pairing, images: Path, list_file: Path) -> list:
-    """The pairs that a list file names, by path inside the folder of images or by name, with ending or without."""
+    """The pairs that a list file names, by path inside the folder of images or by name, with or without file extension."""
     if not list_file.is_file():
         raise FileNotFoundError(f"{list_file} is missing; --lists needs a folder of train.txt and val.txt")
     known = {}

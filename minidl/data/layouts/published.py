@@ -1,4 +1,4 @@
-"""The published sets that come as pairs of files, as layouts."""
+"""Layouts of published data sets that are stored as pairs of files."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def voc(root: Path, part: str | None, options: LayoutOptions) -> Any:
 
 
 def pets(root: Path, part: str | None, options: LayoutOptions) -> Any:
-    """oxford-iiit-pet: trainval is learnt from, test judges, as the set's lists say."""
+    """oxford-iiit-pet: trainval for training, test for validation, as in the set's lists."""
     return OxfordIIITPet(root, {"train": "trainval", None: "trainval"}.get(part, "test"), options.download)

@@ -1,4 +1,4 @@
-"""A part of a dataset, and the rule by which one is divided."""
+"""Parts of a dataset, and the rule that divides it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Subset:
         return self.dataset[self.indices[index]]
 
     def name(self, index: int) -> str:
-        """What the dataset calls the sample."""
+        """The dataset's name for the sample."""
         return self.dataset.name(self.indices[index])
 
     def labels(self, index: int) -> Any:
@@ -31,23 +31,23 @@ class Subset:
 
 
 def innermost(dataset: Any, index: int) -> tuple[Any, int]:
-    """(the dataset that Subsets of Subsets take their samples from, the index of sample `index` in it)."""
+    """(the dataset below nested Subsets, the index of sample `index` in it)."""
     while isinstance(dataset, Subset):
         dataset, index = dataset.dataset, dataset.indices[index]
     return dataset, index
 
 
 def part_of(count: int, share: float, part: str) -> list[int]:
-    """The indices of "train" or "val": sample k validates where floor((k + 1) share) exceeds floor(k share).
+    """The indices of "train" or "val": sample k is in "val" where floor((k + 1) share) > floor(k share).
 
-    With a share of 0.2 that is every fifth sample, in order of name; the same ones every time.
+    With a share of 0.2 that is every fifth sample in the dataset's order; the result is the same every time.
     """
     validates = [int((k + 1) * share + 1e-9) > int(k * share + 1e-9) for k in range(count)]
     return [k for k, chosen in enumerate(validates) if chosen == (part == "val")]
 
 
 def divided(dataset: Any, share: float, part: str | None, root: Any) -> Any:
-    """The part of a dataset that its layout does not divide; ValueError where it is too small for the share."""
+    """A part of a dataset whose layout has no parts; ValueError where the dataset is too small for the share."""
     if part is None:
         return dataset
     indices = part_of(len(dataset), share, part)

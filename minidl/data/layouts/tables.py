@@ -21,7 +21,7 @@ CITYSCAPES_IGNORED = (
     (150, 120, 90), (0, 0, 90), (0, 0, 110),
 )  # fmt: skip
 
-CAMVID32 = {  # the 32 classes of CamVid's own masks, with the class of the 11 that each belongs to
+CAMVID32 = {  # the 32 classes of CamVid's own masks, each with its class among the 11
     "Sky": ((128, 128, 128), "sky"), "Building": ((128, 0, 0), "building"), "Wall": ((64, 192, 0), "building"),
     "Bridge": ((0, 128, 64), "building"), "Tunnel": ((64, 0, 64), "building"), "Archway": ((192, 0, 128), "building"),
     "Column_Pole": ((192, 192, 128), "pole"), "TrafficCone": ((0, 0, 64), "pole"), "Road": ((128, 64, 128), "road"),

@@ -1,7 +1,7 @@
-"""Masks written tile by tile: finished tiles lie in a folder beside the output, and become one file when all are there.
+"""Writes masks tile by tile: finished tiles are stored in a folder next to the output, and combined when all are finished.
 
-A run that is killed leaves the tiles that it finished, each whole, and the next one goes on with the others. Several ranks fill
-one folder. The tiles go into the file in order, so that it is the same, byte for byte, whoever computed them.
+After a killed run the next one continues with the missing tiles. Several ranks write to
+one folder. The tiles are combined in order, so that the file does not depend on the ranks, byte for byte.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ JOB = "job.json"
 class TileFolder:
     """The finished tiles of an output of `size` (H, W), cut into squares of `tile` pixels, in the folder OUT.parts.
 
-    job: all that the tiles depend on. A folder of another job is a FileExistsError: its tiles belong to something else.
+    job: everything that the tiles depend on. Raises FileExistsError for a folder of another job.
     """
 
     def __init__(self, output: Path, size: tuple[int, int], tile: int, job: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ class TileFolder:
         self.job = job | {"size": list(size), "tile": tile}
 
     def begin(self) -> None:
-        """Make the folder, or go on in it."""
+        """Create the folder, or continue with the existing one."""
         self.folder.mkdir(exist_ok=True)
         path = self.folder / JOB
         if path.exists() and json.loads(path.read_text(encoding="utf-8")) != self.job:
@@ -54,19 +54,19 @@ class TileFolder:
         return self.folder / f"{i}_{j}.npz"
 
     def missing(self) -> list[tuple[int, int]]:
-        """The tiles that are not there yet, row by row."""
+        """The missing tiles, row by row."""
         there = {entry.name for entry in os.scandir(self.folder)}
         tiles = ((i, j) for i in range(self.rows) for j in range(self.columns))
         return [(i, j) for i, j in tiles if f"{i}_{j}.npz" not in there]
 
     def put(self, i: int, j: int, **arrays: Array) -> None:
-        """Store a finished tile, whole or not at all."""
+        """Store a finished tile atomically."""
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, **arrays)
         write(self.path(i, j), content.getvalue())
 
     def padded(self, name: str) -> Iterator[Array]:
-        """The arrays `name` of all tiles in order, those at the end filled up with zeros to whole squares."""
+        """The arrays `name` of all tiles in order, those at the edges padded with zeros to whole squares."""
         for i in range(self.rows):
             for j in range(self.columns):
                 with np.load(self.path(i, j), allow_pickle=False) as file:
@@ -75,7 +75,7 @@ class TileFolder:
                 yield np.pad(array, missing)
 
     def remove(self) -> None:
-        """Delete the folder, once the file is written."""
+        """Delete the folder."""
         shutil.rmtree(self.folder)
 
 

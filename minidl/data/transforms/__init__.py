@@ -1,8 +1,8 @@
-"""Joint transforms of an image and its target: `transform(image, target, rng)` gives a new (image, target).
+"""Joint transforms of an image and its target: `transform(image, target, rng)` returns a new (image, target).
 
 Images are H x W x C, uint8 or (pictures of more than 8 bits) float64, until Normalize or ToFloat, which come last; a
 target is a mask or a dictionary of instances (see targets.py). Masks are sampled by nearest neighbour and never
-interpolated. All chance comes from `rng`, a numpy Generator, so that a sample can be made again bit for bit. Names and
+interpolated. All randomness comes from `rng`, a NumPy Generator, so that samples are reproducible bit for bit. Names and
 arguments are torchvision's where it has the transform.
 """
 

@@ -1,4 +1,4 @@
-"""What the transforms share: composition, checks of images, ImageNet's mean and deviation."""
+"""Common parts of the transforms: composition, checks of images, ImageNet's mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from ...typing import Array
 from ..types import Sample, Target, Transform
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of images in 0..1
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, for images in 0..1
 
 
 class Compose:
@@ -25,7 +25,7 @@ class Compose:
 
 
 def check_image(image: Array, where: str) -> None:
-    """Refuse what is not H x W x C of uint8 or of stored values as float64; float32 has been normalised."""
+    """Raise TypeError unless the image is H x W x C, uint8 or float64 (stored values); float32 is already normalised."""
     if image.ndim != 3 or image.dtype not in (np.uint8, np.float64):
         raise TypeError(
             f"{where}: image is {image.dtype} {image.shape}; needed uint8 or float64 H x W x C (Normalize comes last)"
@@ -33,19 +33,19 @@ def check_image(image: Array, where: str) -> None:
 
 
 def check_uint8(image: Array, where: str) -> None:
-    """Refuse what is not H x W x 3 uint8."""
+    """Raise TypeError unless the image is H x W x 3 uint8."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise TypeError(f"{where}: image is {image.dtype} {image.shape}; needed uint8 H x W x 3 (Normalize comes last)")
 
 
 def check_probability(p: float, where: str) -> None:
-    """Refuse what is no probability."""
+    """Raise ValueError unless 0 <= p <= 1."""
     if not 0 <= p <= 1:
         raise ValueError(f"{where}: p {p}; needed 0..1")
 
 
 def like_input(values: Array, image: Array) -> Array:
-    """`values` as the type of `image`: uint8 rounds and saturates."""
+    """`values` converted to the dtype of `image`; for uint8 rounded and clipped."""
     if image.dtype == np.uint8:
         return np.clip(values + 0.5, 0, 255).astype(np.uint8)
     return values.astype(image.dtype)

@@ -1,4 +1,4 @@
-"""Colour, noise and blur: changes of the image that leave its target alone."""
+"""Colour, noise and blur: transforms that change the image but not its target."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .base import check_image, check_probability, like_input
 
 
 class ColorJitter:
-    """Brightness, contrast, saturation and hue changed by random amounts in random order, as torchvision does.
+    """Brightness, contrast, saturation and hue changed by random amounts in random order, as in torchvision.
 
-    The first three: a factor from [max(0, 1 - a), 1 + a] blends with black, with the mean grey, with the grey image.
-    hue: a turn of the colour circle by a fraction from [-a, a], a <= 0.5.
-    Images that are not uint8 RGB have brightness and contrast alone.
+    brightness, contrast, saturation: a factor f from [max(0, 1 - a), 1 + a]; the result is f image + (1 - f) other, where
+    `other` is black, the mean grey, or the greyscale image. hue: a shift by a fraction from [-a, a] of the colour circle,
+    a <= 0.5. For images that are not uint8 RGB only brightness and contrast change.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ def _hue(image, amount):
 
 
 class GaussianNoise:
-    """Normal noise, of a standard deviation drawn from 0..`std` for each image, added with probability p.
+    """Adds normal noise with probability p; its standard deviation is drawn from 0..`std` for each image.
 
     std is a share of 255 for uint8 images and of the image's own standard deviation for others.
     """
@@ -89,12 +89,12 @@ class GaussianNoise:
 
 
 class GaussianBlur:
-    """A Gaussian of a standard deviation drawn from `sigma` (least, most) in pixels, with probability p."""
+    """With probability p a Gaussian filter whose standard deviation in pixels is drawn from `sigma` (minimum, maximum)."""
 
     def __init__(self, sigma: tuple[float, float] = (0.1, 1.5), p: float = 0.5) -> None:
         check_probability(p, "GaussianBlur")
         if not 0 < sigma[0] <= sigma[1]:
-            raise ValueError(f"GaussianBlur: sigma {sigma}; needed 0 < least <= most")
+            raise ValueError(f"GaussianBlur: sigma {sigma}; needed 0 < minimum <= maximum")
         self.sigma, self.p = sigma, p
 
     def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:

@@ -1,4 +1,4 @@
-"""Cut-out: a rectangle of the image is painted over, and its pixels do not count."""
+"""Random erasing: a rectangle of the image is filled with one colour, and its pixels are ignored."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .geometry import fill_levels
 class RandomErasing:
     """With probability p a random rectangle becomes the fill colour (DeVries & Taylor 2017; Zhong et al. 2020).
 
-    scale: (least, most) share of the image's area; ratio: (least, most) height over width.
-    ignore_index: what the rectangle becomes in the mask; None leaves the mask as it is. Instances keep their masks.
+    scale: (minimum, maximum) share of the image's area; ratio: (minimum, maximum) height over width.
+    ignore_index: the label of the rectangle in the mask; None keeps the mask. Masks of instances are kept.
     """
 
     def __init__(
@@ -26,7 +26,9 @@ class RandomErasing:
     ) -> None:
         check_probability(p, "RandomErasing")
         if not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
-            raise ValueError(f"RandomErasing: scale {scale}, ratio {ratio}; needed 0 < least <= most, scale at most 1")
+            raise ValueError(
+                f"RandomErasing: scale {scale}, ratio {ratio}; needed 0 < minimum <= maximum, scale at most 1"
+            )
         self.p, self.scale, self.ratio, self.ignore_index = p, scale, ratio, ignore_index
 
     def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:

@@ -1,4 +1,4 @@
-"""Flips and quarter turns: changes of geometry that move pixels and interpolate nothing."""
+"""Flips and rotations by multiples of 90 degrees: they move pixels without interpolation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import check_probability
 
 
 class RandomHorizontalFlip:
-    """Left and right exchanged with probability p."""
+    """A left-right flip with probability p."""
 
     def __init__(self, p: float = 0.5) -> None:
         check_probability(p, type(self).__name__)
@@ -24,14 +24,14 @@ class RandomHorizontalFlip:
 
 
 class RandomVerticalFlip(RandomHorizontalFlip):
-    """Top and bottom exchanged with probability p."""
+    """A top-bottom flip with probability p."""
 
     def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
         return flip(image, target, axis=0) if rng.random() < self.p else (image, target)
 
 
 class RandomQuarterTurn:
-    """With probability p a turn by 90, 180 or 270 degrees; for views from above, where no side is the top."""
+    """With probability p a rotation by 90, 180 or 270 degrees, for images without a preferred direction (aerial views)."""
 
     def __init__(self, p: float = 0.75) -> None:
         check_probability(p, type(self).__name__)
@@ -55,12 +55,12 @@ def flip(image: Array, target: Target, axis: int) -> Sample:
 
 
 def _turn_boxes(boxes, W):
-    """Boxes of an image W pixels wide, turned with it by 90 degrees counterclockwise."""
+    """Boxes of an image W pixels wide, rotated with it by 90 degrees counterclockwise."""
     return np.stack([boxes[:, 1], W - boxes[:, 2], boxes[:, 3], W - boxes[:, 0]], axis=1)
 
 
 def turn(image: Array, target: Target, quarters: int) -> Sample:
-    """Image and target turned counterclockwise by `quarters` times 90 degrees, as np.rot90 does."""
+    """Image and target rotated counterclockwise by `quarters` times 90 degrees, as by np.rot90."""
     for _ in range(quarters):
         W = image.shape[1]
         target = change(

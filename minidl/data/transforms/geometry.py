@@ -1,4 +1,4 @@
-"""Size and window: resizing, random scale, random and central crops."""
+"""Resizing, random scale, random and central crops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pair(size: Size2, where: str) -> tuple[int, int]:
 
 
 def resize(image: Array, target: Target, size: Sequence[int], where: str = "resize") -> Sample:
-    """Image by a bilinear filter that widens when it shrinks, labels by nearest neighbour, to size (H, W)."""
+    """Image and target resized to (H, W): the image bilinearly, antialiased where it shrinks, labels by nearest neighbour."""
     check_image(image, where)
     H, W = image.shape[:2]
     h, w = size
@@ -51,7 +51,7 @@ def _resize_image(image, h, w):
 def crop(
     image: Array, target: Target, top: int, left: int, size: Sequence[int], fill: Sequence[float], ignore_index: int
 ) -> Sample:
-    """The window of `size` (H, W) whose corner is at (top, left); what lies outside is `fill` and `ignore_index`."""
+    """The window of `size` (H, W) with its corner at (top, left); outside the image it is `fill` and `ignore_index`."""
     h, w = size
     inside = np.s_[max(top, 0) : max(top + h, 0), max(left, 0) : max(left + w, 0)]
     y, x = max(-top, 0), max(-left, 0)
@@ -72,7 +72,7 @@ def crop(
 
 
 class Resize:
-    """To size (H, W), or an int for the shorter side, keeping the ratio."""
+    """Resizes to (H, W), or, for an int, the shorter side to it, keeping the aspect ratio."""
 
     def __init__(self, size: Size2) -> None:
         pair(size, "Resize")
@@ -87,7 +87,7 @@ class Resize:
 
 
 class RandomScale:
-    """Both sides by one factor, drawn uniformly from `scales`; with RandomCrop the usual augmentation."""
+    """Resizes both sides by one factor, drawn uniformly from `scales`; usually followed by RandomCrop."""
 
     def __init__(self, scales: tuple[float, float] = (0.5, 2.0)) -> None:
         if not 0 < scales[0] <= scales[1]:
@@ -112,12 +112,12 @@ def fill_levels(fill: ArrayLike | None, image: Array) -> list:
 
 
 class RandomCrop:
-    """A window of `size` at a random place; a smaller image is padded evenly, first.
+    """A window of `size` at a random position; a smaller image is first padded evenly on both sides.
 
-    Padding is `fill` (a level or one for each channel; by default ImageNet's mean colour, or the image's own mean where it
-    is not uint8 RGB) in the image and `ignore_index` (give the dataset's) in the mask; instance masks are padded with 0.
-    class_p: with this probability the window holds a pixel of a class other than 0, each class that is there being as
-        likely as another, so that rare classes are seen.
+    The padding is `fill` in the image (one level or one per channel; by default ImageNet's mean colour, or the image's own
+    mean where it is not uint8 RGB) and `ignore_index` (pass the dataset's) in the mask; instance masks are padded with 0.
+    class_p: the probability of a window that contains a pixel of a class other than 0; all classes in the image are equally
+        likely, so that rare classes occur often.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class RandomCrop:
         return crop(image, target, top, left, self.size, fill_levels(self.fill, image), self.ignore_index)
 
     def _around_class(self, target, shape, rng):
-        """The corner of a window that holds a random pixel of a random class; None where there is none."""
+        """The corner of a window that contains a random pixel of a random class other than 0, or None without such a pixel."""
         if isinstance(target, dict):
             if not len(target["boxes"]):
                 return None
@@ -163,7 +163,7 @@ class RandomCrop:
 
 
 class CenterCrop(RandomCrop):
-    """The window of `size` at the centre, padded like RandomCrop's where the image is smaller."""
+    """The window of `size` at the centre, padded as in RandomCrop where the image is smaller."""
 
     def _offset(self, spare, rng):
         return spare // 2

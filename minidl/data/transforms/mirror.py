@@ -1,4 +1,4 @@
-"""Mirrored edges for networks without padding (Ronneberger et al. 2015, figure 2)."""
+"""Mirrored edges for networks with valid padding (Ronneberger et al. 2015, figure 2)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .base import check_image
 
 
 class MirrorPad:
-    """Continues image by reflection until a network without padding gives a score for every pixel of it.
+    """Extends the image by reflection so that a network with valid padding returns a score for each of its pixels.
 
-    margin: pixels that the network loses on each side; first, step: it takes the sizes first + k step.
-    The target grows by `ignore_index`, so that image and target keep one size.
+    margin: pixels that the network loses on each side; first, step: the network's valid input sizes are first + k step.
+    The target is padded with `ignore_index` to the size of the image.
     """
 
     def __init__(self, margin: int, first: int, step: int, ignore_index: int = 255) -> None:

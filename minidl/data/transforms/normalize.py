@@ -1,4 +1,4 @@
-"""The last step: from stored values to the floats that a network takes."""
+"""The last transform: conversion of stored values to the floats that a network takes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class ToFloat:
 
 
 class Normalize:
-    """(x - mean) / std in float32, for each channel; ImageNet's mean and std by default.
+    """(x - mean) / std per channel, in float32; by default with ImageNet's mean and std.
 
-    x is image / 255 of a uint8 image, or with `high_depth` the stored values of a float64 image.
+    x is image / 255 for a uint8 image, or with `high_depth` the stored values of a float64 image.
     """
 
     def __init__(self, mean: ArrayLike = MEAN, std: ArrayLike = STD, high_depth: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Augmentations that suit a kind of pictures, by name: what `minidl train --augment NAME` does."""
+"""Named lists of augmentations for kinds of images, as used by `minidl train --augment NAME`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PRESETS = ("none", "light", "medical", "aerial")
 
 
 def preset(name: str, ignore_index: int = 255) -> list[Transform]:
-    """The list of transforms of a preset, to be followed by a crop where images must have one size.
+    """The list of transforms of a preset; add a crop where images must have one size.
 
-    none: nothing. light (photographs): left-right flip, scale 0.75 to 1.33, slight colour. medical (microscopes, scans):
-    flips, rotation, elastic deformation, brightness and contrast, noise. aerial (from above): flips, quarter turns, scale,
-    colour, blur.
+    none: no transform. light (photographs): left-right flip, scale 0.75 to 1.33, slight colour changes. medical (microscopy,
+    scans): flips, rotation, elastic deformation, brightness and contrast, noise. aerial (views from above): flips, rotation
+    by multiples of 90 degrees, scale, colour, blur.
     """
     if name == "none":
         return []
@@ -46,7 +46,7 @@ def preset(name: str, ignore_index: int = 255) -> list[Transform]:
     raise ValueError(f"preset: there is no augmentation {name!r}; needed one of {', '.join(PRESETS)}")
 
 
-# Transforms by the names of `minidl train --augment NAME ...`, each with its usual strength.
+# Transforms by the names of `minidl train --augment NAME ...`, with default strengths.
 SINGLE = {
     "flip": lambda ignore: RandomHorizontalFlip(),
     "vflip": lambda ignore: RandomVerticalFlip(),

@@ -1,4 +1,4 @@
-"""Rotation, affine maps and elastic deformation: each output pixel is read at a place in the input (scipy.ndimage)."""
+"""Rotation, affine maps and elastic deformation, by interpolation at positions in the input (scipy.ndimage)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .geometry import fill_levels
 def warp(
     image: Array, target: Target, rows: Array, columns: Array, ignore_index: int, mode: str = "constant"
 ) -> Sample:
-    """Image (bilinear) and target (nearest neighbour) read at the places `rows`, `columns`, each h x w.
+    """Image (bilinear) and target (nearest neighbour) sampled at the positions `rows`, `columns`, each h x w.
 
-    mode: what lies outside; "constant" is the image's fill and `ignore_index` (0 in instance masks), "mirror" reflects.
-    Boxes become the boxes of their moved corners, unless masks tell better.
+    mode: values outside the image; "constant" is the image's fill and `ignore_index` (0 in instance masks), "mirror"
+    reflects. Boxes are recomputed from masks where there are any, else from the moved boxes.
     """
     from scipy import ndimage
 
@@ -40,7 +40,7 @@ def warp(
 
 
 def _moved_boxes(boxes, rows, columns):
-    """For each box the extent of the output pixels that are read inside it; empty where there are none."""
+    """For each box the bounding box of the output pixels sampled inside it; empty where there are none."""
     moved = np.zeros((len(boxes), 4))
     for k, (x1, y1, x2, y2) in enumerate(boxes):
         inside = (columns + 0.5 >= x1) & (columns + 0.5 <= x2) & (rows + 0.5 >= y1) & (rows + 0.5 <= y2)
@@ -53,8 +53,8 @@ def _moved_boxes(boxes, rows, columns):
 class RandomAffine:
     """A random rotation (degrees), shift, scale and shear about the centre, as torchvision's.
 
-    degrees: a number d for -d..d, or (least, most); translate: largest shifts as fractions of (width, height);
-    scale: (least, most) factor; shear: degrees along x, a number or (least, most).
+    degrees: a number d for -d..d, or (minimum, maximum); translate: largest shifts as fractions of (width, height);
+    scale: (minimum, maximum) factor; shear: degrees along x, a number or (minimum, maximum).
     p: probability; ignore_index: the label of pixels that come from outside.
     """
 
@@ -73,7 +73,7 @@ class RandomAffine:
         self.p, self.ignore_index = p, ignore_index
         if not all(0 <= t <= 1 for t in self.translate) or not 0 < self.scale[0] <= self.scale[1]:
             raise ValueError(
-                f"{type(self).__name__}: translate {translate}, scale {scale}; needed fractions 0..1 and 0 < least <= most"
+                f"{type(self).__name__}: translate {translate}, scale {scale}; needed fractions 0..1 and 0 < minimum <= maximum"
             )
 
     def __call__(self, image: Array, target: Target, rng: np.random.Generator) -> Sample:
@@ -105,7 +105,7 @@ class RandomRotation(RandomAffine):
 def _interval(value):
     low, high = (-value, value) if np.isscalar(value) else value
     if not low <= high:
-        raise ValueError(f"RandomAffine: {value}; needed a number of at least 0, or (least, most)")
+        raise ValueError(f"RandomAffine: {value}; needed a number of at least 0, or (minimum, maximum)")
     return low, high
 
 
@@ -113,7 +113,8 @@ class ElasticTransform:
     """Each pixel is moved by a smooth random displacement (Simard et al. 2003, section 2), mirrored at the edges.
 
     alpha: the size of the displacements; sigma: the standard deviation in pixels of the Gaussian that smooths uniform noise
-    in -1..1. As torchvision's, which scales by alpha alone: the typical displacement is about alpha / (3.5 sigma) pixels.
+    in -1..1. As in torchvision, only alpha scales the smoothed noise: along each axis the standard deviation of the
+    displacement is about alpha / (6.1 sigma) pixels.
     """
 
     def __init__(self, alpha: float = 50.0, sigma: float = 5.0, p: float = 1.0) -> None:

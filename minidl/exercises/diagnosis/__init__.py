@@ -1,1 +1,1 @@
-"""Why an answer is wrong: mistakes are made on purpose, and the one that gives the same answer everywhere is named."""
+"""Diagnosis of wrong answers: finds the known mistake that gives the same answer in every case."""

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def agree(a, b, tolerance=1e-9):
-    """Same shape, the same values within `tolerance` of the largest of `b`, NaN where NaN and inf where inf."""
+    """Whether shapes are equal and values agree within `tolerance` times the largest of `b`; NaN and inf must match exactly."""
     if a.shape != b.shape:
         return False
     finite = np.isfinite(b)

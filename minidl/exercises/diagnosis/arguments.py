@@ -1,8 +1,8 @@
-"""Mistakes in the use of one argument: the right function, given something else in its place."""
+"""Mistakes in the use of one argument: the right function with another value of the argument."""
 
 import numpy as np
 
-NUMBERS = {  # of an integer argument: (what is taken in its place, what that is)
+NUMBERS = {  # {argument: [(wrong value from the right one, description of the mistake)]}
     "stride": (
         (lambda v: 1, "the stride is ignored, as if it were 1"),
         (lambda v: v + 1, "the stride is one too large"),
@@ -35,7 +35,7 @@ PLANES = ("x", "y", "w", "g", "cols", "mask", "coarse", "fine", "up", "skip")
 
 
 def slips(arguments):
-    """(cause, {argument: what is taken in its place}) for one case; the causes are the same in every case."""
+    """(cause, {argument: wrong value}) for one case; the causes are the same in every case."""
     for name, value in arguments.items():
         if isinstance(value, np.ndarray):
             yield from ((text, {name: made}) for text, made in _arrays(name, value))

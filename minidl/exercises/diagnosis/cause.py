@@ -1,4 +1,4 @@
-"""The cause of a wrong answer: the mistake that, made on purpose, gives the same answer in every cell of every case."""
+"""The cause of a wrong answer: the known mistake that gives the same answer in every cell of every case."""
 
 import itertools
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ AFTER = 6  # the first of TRANSFORMS that are also tried after another mistake: 
 
 @dataclass(frozen=True)
 class Cause:
-    """`text` in words (None if unknown), `certainty` (sure, likely or unknown), how many explanations were tried.
+    """`text` (None if unknown), `certainty` (sure, likely or unknown), and the number of explanations tried.
 
-    sure: a known mistake gives exactly this answer in all cases. likely: a description that fits all wrong cells.
+    sure: a known mistake gives exactly this answer in all cases. likely: a description fits all wrong cells.
     """
 
     text: str | None
@@ -31,7 +31,7 @@ class Cause:
 
 
 class Suspects:
-    """The answers of all known mistakes in the cases of an exercise, each computed when it is first asked for."""
+    """The answers of all known mistakes in the cases of an exercise, each computed at its first use."""
 
     def __init__(self, exercise, cases, expected):
         self.exercise, self.cases, self.expected = exercise, cases, expected
@@ -46,7 +46,7 @@ class Suspects:
         ]
 
     def of_terms(self, k):
-        """The mistakes in the sum that output k is."""
+        """The mistakes in the sum of output k."""
         name = self.exercise.returns[k]
         if name not in (self.exercise.terms or {}):
             return []
@@ -59,7 +59,7 @@ class Suspects:
         return [(text, ("terms", (name, k, n))) for n, text in enumerate(self.term_texts[name])]
 
     def pairs(self):
-        """Two mistakes at once."""
+        """Combinations of two mistakes."""
         options = [(text, key) for text, key in self.known if isinstance(key.value, dict)]
         for (a, x), (b, y) in itertools.combinations(options, 2):
             if a != b and not x.value.keys() & y.value.keys():
@@ -70,7 +70,7 @@ class Suspects:
             yield f"two mistakes: {a}; and {b}", ("both", (x, what[1]))
 
     def made(self, what, i):
-        """All outputs of a mistake in case i, as a list; None where it cannot be made."""
+        """All outputs of a mistake in case i, as a list; None where the mistake does not apply."""
         key = (what, i)
         if key not in self.memory:
             try:
@@ -106,7 +106,7 @@ class Suspects:
 
 
 class _Key:
-    """A mistake's options as something that can be looked up: dictionaries by what they say, functions by identity."""
+    """A hashable key of a mistake's options: dictionaries compare by content, functions by identity."""
 
     def __init__(self, value):
         self.value = value
@@ -120,7 +120,7 @@ class _Key:
 
 
 def find_cause(suspects, results, k, tolerance):
-    """The Cause of what is wrong with output k of the results, one for each of the suspects' cases."""
+    """The Cause of the errors in output k of the results, of which there is one for each of the suspects' cases."""
     there = [(i, r) for i, r in enumerate(results) if r.values is not None]
     there.sort(
         key=lambda entry: (agree(entry[1].values[k], entry[1].expected[k], tolerance), entry[1].expected[k].size)

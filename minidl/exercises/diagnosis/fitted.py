@@ -1,4 +1,4 @@
-"""Mistakes that are found from the answer itself: a factor, a constant that is added, an axis that is not summed."""
+"""Mistakes found from the answer itself: a constant factor, an added constant, an axis that is not summed."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def _factor(answers, expected, arguments, tolerance):
             return text
     for text, sizes in _sizes(arguments):
         if len(set(sizes)) == 1 < len(sizes) or len(sizes) < len(factors) or 0 in sizes:
-            continue  # a number that is the same in every case names nothing
+            continue  # a number that is equal in all cases identifies no size
         if np.allclose(factors, 1 / sizes, rtol=near):
             return f"everything is divided by {text}: a mean is taken where a sum is needed"
         if np.allclose(factors, sizes, rtol=near):
@@ -50,7 +50,7 @@ def _factor(answers, expected, arguments, tolerance):
 
 
 def _sizes(arguments):
-    """(name, its value in every case as an array) of the sizes and whole numbers that could be divided by."""
+    """(name, array of its values in all cases) of the sizes and integers that may occur as a divisor."""
     for d in range(5):
         for name, value in arguments[0].items():
             if isinstance(value, np.ndarray) and value.ndim > d:
@@ -82,7 +82,7 @@ def _offset(answers, expected, tolerance):
 
 
 def _shape(answers, expected, tolerance):
-    """A cause that the shapes show, where the values agree with it."""
+    """A cause that follows from the shapes and agrees with the values."""
     pairs = list(zip(answers, expected))
     if all(a.size == e.size and agree(a.reshape(e.shape), e, tolerance) for a, e in pairs):
         return "the right numbers in the wrong shape: reshape the result (or use keepdims=True)"

@@ -1,4 +1,4 @@
-"""Where an answer is wrong: a description that fits all wrong cells of all cases, and where to look."""
+"""Patterns of wrong cells: a description that fits all wrong cells of all cases, and advice."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from .agree import wrong_cells
 
 
 def pattern(results, k, tolerance):
-    """Words for the place of all wrong cells of output k, or None. `results` have values."""
+    """A description of the positions of all wrong cells of output k, or None. `results` have values."""
     pairs = [(r.values[k], r.expected[k]) for r in results]
     if any(a.shape != e.shape for a, e in pairs):
         return _cases([a.shape != e.shape for a, e in pairs], results) or _sizes(pairs)
@@ -56,7 +56,7 @@ def _leading(masks, first):
 
 
 def _cases(failing, results):
-    """What the wrong cases have in common and the right ones have not."""
+    """A property of all wrong cases that no right case has."""
     if all(failing) or not any(failing):
         return None
     for words, test in _properties(results[0].arguments):

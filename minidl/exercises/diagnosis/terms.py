@@ -1,4 +1,4 @@
-"""Mistakes in a sum: terms that overwrite each other, a mean or a maximum in its place, an axis that is not summed."""
+"""Mistakes in a sum: overwritten terms, a mean or a maximum instead of the sum, an axis that is not summed."""
 
 import itertools
 
@@ -55,7 +55,7 @@ WAYS = (
 
 
 def slips(axes, kept):
-    """(cause, function of the terms) for terms with the named axes, of which the kept ones stay."""
+    """(cause, function of the terms) for terms with the axes `axes`, of which `kept` are not summed."""
     summed = [a for a in axes if a not in kept]
     for size in range(1, len(summed) + 1):
         for chosen in itertools.combinations(summed, size):

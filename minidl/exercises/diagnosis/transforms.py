@@ -1,4 +1,4 @@
-"""Mistakes at the end: the right result, turned, cut, shifted, or put into the wrong places."""
+"""Mistakes in the last step: the right result, but flipped, cropped, shifted or permuted."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
 
 def _where(test, change):
-    """The change where the test holds; elsewhere the mistake changes nothing."""
+    """The change where the test holds, else the identity."""
     return lambda right: change(right) if test(right) else right
 
 

@@ -1,1 +1,1 @@
-"""Grading of many submissions: each in a process of its own, hidden cases, feedback, and files that teachers read."""
+"""Grading of many submissions: separate processes, hidden cases, feedback, and reports for teachers."""

@@ -1,7 +1,7 @@
-"""What a submission may not do in its process: limits of the system, and a hook that refuses files, processes, networks.
+"""Restrictions of a submission's process: resource limits, and an audit hook against files, processes and networks.
 
-The hook stops accidents and simple malice. Python code that is determined can get around it: grade strangers' code in a
-container or a virtual machine.
+The hook prevents accidents and simple malice, but Python code can circumvent it: grade untrusted code in a container or a
+virtual machine.
 """
 
 import os
@@ -23,7 +23,7 @@ OURS = ("minidl.exercises.running.apart", "minidl.kernels.cuda.simulator.compile
 
 
 def limit(megabytes: int, seconds: float) -> None:
-    """Limits of the system on this process: memory, processor time, size of files, open files. Nothing on Windows."""
+    """Set limits on this process: memory, processor time, size of files, open files. No effect on Windows."""
     try:
         import resource
     except ImportError:
@@ -42,7 +42,7 @@ def limit(megabytes: int, seconds: float) -> None:
 
 
 def guard(folder: Path) -> None:
-    """From now on, code of the files in `folder` can write there alone, read there and the libraries, and start nothing."""
+    """Restrict code of the files in `folder`: it may write only there, read there and the libraries, and start no process."""
     home = str(folder.resolve()) + os.sep
     libraries = {str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix, *sysconfig.get_paths().values())}
     libraries |= {str(Path(p).resolve()) for p in sys.path if p and Path(p).is_dir()}
@@ -62,7 +62,7 @@ def guard(folder: Path) -> None:
 
 
 def _by_submission(home):
-    """Whether a function of the submission is running, and none of ours that may do more."""
+    """Whether a function of the submission is running, outside the library's functions that may do more."""
     frame = sys._getframe(2)
     while frame:
         if frame.f_globals.get("__name__") in OURS:

@@ -16,19 +16,19 @@ pre { white-space: pre-wrap; background: #f6f6f6; padding: 0.6em } summary { cur
 
 
 def as_csv(graded: list[Graded]) -> str:
-    """One line a submission: its name, the total, what could be reached, the score of each exercise."""
+    """One line per submission: its name, the total, the largest possible total, the score of each exercise."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     names = [mark.name for mark in graded[0].marks]
     writer.writerow(["submission", "total", "out_of", *names])
     for one in graded:
-        name = f"'{one.name}" if one.name.startswith(("=", "+", "-", "@")) else one.name  # no formula in a spreadsheet
+        name = f"'{one.name}" if one.name.startswith(("=", "+", "-", "@")) else one.name  # not a spreadsheet formula
         writer.writerow([name, f"{one.total:.3f}", len(names), *(f"{mark.score:.3f}" for mark in one.marks)])
     return text.getvalue()
 
 
 def as_json(one: Graded) -> str:
-    """results.json of Gradescope's autograder, which otter-grader writes and reads as well."""
+    """results.json in the format of Gradescope's autograder, which otter-grader uses too."""
     tests = [
         {
             "name": mark.name,

@@ -1,4 +1,4 @@
-"""One submission from outside: its worker is started, listened to, and ended when its time is over."""
+"""Runs the worker process of one submission: starts it, reads its messages, and ends it after the time limit."""
 
 import contextlib
 import os
@@ -16,13 +16,13 @@ from . import wire
 
 SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 KEPT = ("PATH", "LANG", "CXX", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONPATH", "VIRTUAL_ENV")
-STARTING = 30.0  # seconds that imports, or a compiler, may take
+STARTING = 30.0  # seconds for imports or a compiler
 LARGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use: seconds in all and for a case, megabytes; and which cases it is tried on."""
+    """Limits of one submission: seconds in total and per case, megabytes; and the choice of its cases."""
 
     seconds: float = 120.0
     case_seconds: float = 5.0
@@ -33,7 +33,7 @@ class Limits:
 
 @dataclass
 class Outcome:
-    """What came of one exercise: `results` of its cases, or a `fault` in words; `missing` if there is no such function."""
+    """The outcome of one exercise: `results` of its cases, or a `fault` as text; `missing` if there is no such function."""
 
     results: list = field(default_factory=list)
     fault: str = ""
@@ -43,8 +43,8 @@ class Outcome:
 def outcomes(submission: Path, exercises: list, limits: Limits, cache: Path | None = None) -> dict:
     """{exercise: Outcome} of a submission, a Python file or a folder of them.
 
-    It is copied to a temporary folder, where its worker runs. A worker that ends or hangs is started again for the
-    exercises that are left. `cache` is a folder of compiled parts that the worker's own cache starts from.
+    It is copied to a temporary folder, where its worker runs. A worker that ends or hangs is restarted for the remaining
+    exercises. `cache` is a folder of compiled code with which the worker's own cache begins.
     """
     found = {name: Outcome(fault="the time for this submission was over before") for name in exercises}
     end = time.monotonic() + limits.seconds
@@ -72,7 +72,7 @@ def _copy(submission, folder):
 
 
 def _worked(folder, scratch, left, found, limits, end):
-    """Run one worker; fill `found`; the exercises that are left after it ended."""
+    """Run one worker and fill `found`; returns the exercises that remain after its end."""
     job = {"folder": str(folder), "exercises": left, "seconds": limits.seconds, "case_seconds": limits.case_seconds}
     job |= {"megabytes": limits.megabytes, "seed": limits.seed, "drawn": limits.drawn}
     environment = {name: os.environ[name] for name in KEPT if name in os.environ} | dict.fromkeys(SINGLE, "1")
@@ -118,7 +118,7 @@ def _worked(folder, scratch, left, found, limits, end):
 
 
 def _noted(outcome, message):
-    """Enter a message; whether it is the last one on the exercise."""
+    """Add a message to the outcome; returns whether it is the last one of the exercise."""
     if "result" in message:
         outcome.results.append(message["result"])
     outcome.missing |= bool(message.get("missing"))
@@ -127,7 +127,7 @@ def _noted(outcome, message):
 
 
 def _messages(stream, patience, end):
-    """The messages of a worker; TimeoutError if none comes for `patience[0]` seconds, or the end has come."""
+    """The messages of a worker; TimeoutError without a message for `patience[0]` seconds, or after the time `end`."""
     rest, descriptor = b"", stream.fileno()
     while True:
         wait = min(patience[0], end - time.monotonic())
@@ -143,7 +143,7 @@ def _messages(stream, patience, end):
 
 
 def _end(worker):
-    """End the worker and all that it started."""
+    """End the worker and all its child processes."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(worker.pid, signal.SIGKILL)

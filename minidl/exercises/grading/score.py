@@ -1,4 +1,4 @@
-"""Submissions in, scores and feedback out: what each answer is worth, and why it is wrong."""
+"""Scores and feedback for a folder of submissions."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from .process import Limits, Outcome, outcomes
 
 @dataclass
 class Mark:
-    """The score of one exercise, from 0 to 1 (the share of cases that are right), and the feedback in lines."""
+    """The score of one exercise, from 0 to 1 (the share of right cases), and lines of feedback."""
 
     name: str
     score: float
@@ -54,9 +54,9 @@ def grade(
     allow_library: bool = False,
     each: Callable[[Graded], None] = lambda graded: None,
 ) -> list[Graded]:
-    """The Graded of every submission, in the order of `paths`; `each` is called as one is ready.
+    """The Graded of every submission, in the order of `paths`; `each` is called with each when it is ready.
 
-    `jobs` workers run side by side; their results are judged here, so that no submission judges itself.
+    `jobs` workers run at the same time; their results are compared in this process, so that no submission can affect its score.
     """
     names = [exercise.name for exercise in exercises]
     graded = []
@@ -65,7 +65,7 @@ def grade(
         for path, future in zip(paths, running):
             try:
                 found = future.result()
-            except OSError as error:  # a submission that cannot be read is worth nothing, and harms no other
+            except OSError as error:  # an unreadable submission scores 0, and the others are graded
                 found = {name: Outcome(fault=f"the submission cannot be read: {error}") for name in names}
             marks = [_marked(exercise, found[exercise.name], limits, allow_library) for exercise in exercises]
             graded.append(Graded(path.stem if path.is_file() else path.name, marks))

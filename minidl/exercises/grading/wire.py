@@ -1,4 +1,4 @@
-"""Results on their way from a worker to the one who judges: lines of JSON, nothing that could be executed."""
+"""The format of a worker's results: lines of JSON, which contain nothing executable."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ import numpy as np
 from ..running.call import Result
 
 MOST = 1 << 20  # numbers of one value: right answers have a few hundred
-LARGEST = 1 << 25  # bytes of one line: no answer to an exercise comes near
+LARGEST = 1 << 25  # bytes of one line; answers to exercises are much shorter
 
 
 def packed(result: Result) -> dict:
@@ -30,7 +30,7 @@ def packed(result: Result) -> dict:
 
 
 def unpacked(message: dict, arguments: dict, expected: list) -> Result:
-    """The Result that `packed` made; a ValueError where the message is anything else."""
+    """The Result of a message from `packed`; ValueError for any other message."""
     try:
         values = message["values"]
         values = None if values is None else [_unpacked(v) for v in values]
@@ -59,7 +59,7 @@ def line(message: dict) -> bytes:
 
 
 def read(text: bytes) -> dict:
-    """The message of a line; a ValueError where it is none."""
+    """The message of a line; ValueError where it is not one."""
     message = json.loads(text)
     if not isinstance(message, dict):
         raise ValueError("not a message")

@@ -1,8 +1,8 @@
-"""The process of one submission: reads what to do from standard input, writes the results of each case, line by line.
+"""The process of one submission: reads its job from standard input, and writes the results of each case, line by line.
 
     python -m minidl.exercises.grading.worker
 
-It only runs the functions; whether they are right is judged in another process.
+It only runs the functions; another process compares the results.
 """
 
 import ast
@@ -35,10 +35,12 @@ def main() -> None:
 
         numba.njit(lambda x: x + 1)(1)
     work = [(find(name), all_cases(find(name), job["seed"], job["drawn"])) for name in job["exercises"]]
-    work = [(e, [(case, expect(e, case)) for case in cases]) for e, cases in work]  # so that all modules are there
+    work = [
+        (e, [(case, expect(e, case)) for case in cases]) for e, cases in work
+    ]  # imports all modules before the guard
     guard(folder)
     for exercise, cases in work:
-        plain = not (exercise.compiled or exercise.prepare)  # nothing to compile: no message takes long
+        plain = not (exercise.compiled or exercise.prepare)  # without compilation every message arrives soon
         _tell(out, {"exercise": exercise.name, "plain": plain})
         try:
             path = defining(files, exercise.name)
@@ -62,7 +64,7 @@ def main() -> None:
                 break
         _tell(out, {"exercise": exercise.name, "done": True})
     out.flush()
-    os._exit(0)  # nothing that the submission has left for the end runs
+    os._exit(0)  # runs no exit handlers of the submission
 
 
 def _tell(out, message):

@@ -1,1 +1,1 @@
-"""Running a reader's function so that whatever it does ends in an answer or in a sentence."""
+"""Runs a reader's function so that any failure ends in an explanation."""

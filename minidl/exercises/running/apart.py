@@ -1,4 +1,4 @@
-"""A function in a process of its own, for compiled code that no exception can stop."""
+"""Runs a function in a separate process, for compiled code that no exception can stop."""
 
 import os
 import pickle
@@ -12,10 +12,10 @@ from .limits import TimeIsUp
 
 
 def apart(function, seconds):
-    """What `function()` returns, or the exception that it raises, from a copy of this process that ends with it.
+    """The result of `function()`, or the exception that it raises, from a forked copy of this process.
 
-    After `seconds` the copy is ended, and TimeIsUp raised here. A copy that ends by itself is an Unfit answer. Where the
-    system cannot copy a process (Windows, a browser), the function runs here, without a limit.
+    After `seconds` the copy is ended and TimeIsUp is raised. A copy that ends by itself raises Unfit. Where the system cannot
+    fork (Windows, a browser), the function runs in this process, without a limit.
     """
     if not hasattr(os, "fork") or sys.platform == "emscripten":
         return function()
@@ -43,7 +43,7 @@ def apart(function, seconds):
 
 
 def _child(function, writing):
-    """Run in the copy: write (value, error) and end at once, without anything that the original would do at its end."""
+    """Run in the copy: write (value, error) and end immediately, without exit handlers."""
     try:
         try:
             result = function(), None
@@ -60,7 +60,7 @@ def _child(function, writing):
 
 
 def _received(reading, seconds):
-    """All bytes that come through the pipe; TimeIsUp if it is not closed after `seconds`."""
+    """All bytes from the pipe; TimeIsUp if it is not closed after `seconds`."""
     end, parts = time.monotonic() + seconds, []
     while True:
         left = end - time.monotonic()

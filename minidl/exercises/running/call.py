@@ -1,4 +1,4 @@
-"""One call of a reader's function on one case: an answer, or lines that say why there is none."""
+"""One call of a reader's function on one case: an answer, or lines that explain its absence."""
 
 import contextlib
 import inspect
@@ -21,7 +21,7 @@ PRINTED = 2000  # characters of a function's own output that are kept
 
 @dataclass
 class Result:
-    """What came of one case: `values` (None where it stopped), `problem` in lines, what was printed and called."""
+    """The result of one case: `values` (None after an error), lines of the `problem`, printed text and called functions."""
 
     arguments: dict
     expected: list
@@ -34,10 +34,10 @@ class Result:
 
 
 class Printed(io.StringIO):
-    """Keeps the first characters that are written, and lets the rest go."""
+    """Keeps the first characters of its text, and drops the rest."""
 
     def write(self, text):
-        """Keep what there is room for."""
+        """Keep the text up to the limit."""
         room = PRINTED - self.tell()
         super().write(text[: max(room, 0)])
         return len(text)
@@ -83,7 +83,7 @@ def call(exercise, function, arguments, expected, seconds=SECONDS):
 
 
 def _answer(exercise, function, copies, seconds, result):
-    """What the function returns; `result.called` receives what it should not call."""
+    """The function's return value; `result.called` receives the calls that are not allowed."""
     if exercise.prepare:
         prepared = exercise.prepare(function)
         return apart(lambda: prepared(*copies.values()), seconds)
@@ -95,19 +95,21 @@ def _answer(exercise, function, copies, seconds, result):
     if threading.current_thread() is threading.main_thread():
         with watched(exercise, function) as result.called, time_limit(seconds):
             return function(*copies.values())
-    answer, result.called = apart(lambda: _listened(exercise, function, copies), seconds)  # no signal reaches a thread
+    answer, result.called = apart(
+        lambda: _listened(exercise, function, copies), seconds
+    )  # signals do not stop compiled code
     return answer
 
 
 def _listened(exercise, function, copies):
-    """(what the function returns, what it calls and should not)."""
+    """(the function's return value, its calls that are not allowed)."""
     with watched(exercise, function) as called:
         answer = function(*copies.values())
     return answer, called
 
 
 def _compile(function, arguments):
-    """Let Numba compile before the clock starts; its errors are the reader's."""
+    """Let Numba compile before the time limit begins; returns its errors as the reader's."""
     import numba
 
     try:
@@ -134,7 +136,7 @@ def _same(a, b):
 
 
 def unfit(exercise, function):
-    """Lines on a function that cannot even be called: not compiled, or another number of arguments. [] if it can."""
+    """Lines about a function that cannot be called: not compiled, or a wrong number of arguments; [] if it can."""
     if exercise.prepare:
         return []
     if exercise.compiled and not hasattr(function, "py_func"):

@@ -1,4 +1,4 @@
-"""Whether a function calls a library that answers the exercise for it, or reads the worked solution."""
+"""Detects calls of a library that solves the exercise, and reading of the worked solution."""
 
 import contextlib
 import sys
@@ -6,14 +6,14 @@ from contextvars import ContextVar
 from pathlib import Path
 
 ANSWERING = ("minidl", "torch", "torchvision", "tensorflow", "jax", "cupy")
-HERE = __name__.rpartition(".")[0]  # what runs the function is not what it calls
+HERE = __name__.rpartition(".")[0]  # modules that run the function, whose calls do not count
 _opened = ContextVar("opened", default=None)
 _hooks = []
 
 
 @contextlib.contextmanager
 def watched(exercise, function):
-    """A list that fills with what the code in the `with` block calls or reads and should not: 'minidl.f', 'a file'."""
+    """Context: a list that receives calls and files that are not allowed: 'minidl.f', 'a file'."""
     seen = []
     own = getattr(getattr(function, "py_func", function), "__code__", None)
     _audited()
@@ -30,7 +30,7 @@ def watched(exercise, function):
 
 
 def _hook(exercise, home, seen):
-    """A profile function that notes each call from the reader's code into a library."""
+    """A profile function that records each call from the reader's code into a library."""
 
     def note(frame, event, argument):
         if event != "call" or frame.f_back is None or frame.f_code.co_name.startswith("<"):
@@ -48,7 +48,7 @@ def _hook(exercise, home, seen):
 
 
 def _from_reader(frame, home):
-    """Whether the reader's code stands behind a call, and not a library that calls itself (by way of `dataclasses`, say)."""
+    """Whether a call comes from the reader's code, not from a library that calls itself (for example in `dataclasses`)."""
     while frame is not None and frame.f_code.co_filename != home:
         module = frame.f_globals.get("__name__") or ""
         if module.partition(".")[0] in (*ANSWERING, "importlib"):
@@ -62,7 +62,7 @@ def _allowed(exercise, code):
 
 
 def _itself(function):
-    """The name of a function that is a library's own."""
+    """The name of an answer that is itself a function of a library."""
     module = str(getattr(function, "__module__", None) or "")
     return (
         [f"{module}.{getattr(function, '__qualname__', '')}"]
@@ -72,7 +72,7 @@ def _itself(function):
 
 
 def _compiled_in(exercise, function):
-    """Names of minidl that a function compiled by Numba refers to: no profile sees its calls."""
+    """Names of minidl in a function compiled by Numba, whose calls a profile function does not see."""
     plain = getattr(function, "py_func", None)
     found = [plain.__globals__.get(name) for name in plain.__code__.co_names] if plain else []
     modules = [(getattr(f, "__module__", None) or getattr(f, "__name__", ""), f) for f in found if f is not None]
@@ -82,7 +82,7 @@ def _compiled_in(exercise, function):
 
 
 def _audited():
-    """Install, once in a process, a hook that notes the opening of a worked solution while one is watched."""
+    """Install, once per process, an audit hook that records the opening of a worked solution inside `watched`."""
     if not _hooks:
         _hooks.append(_note_opening)
         sys.addaudithook(_note_opening)

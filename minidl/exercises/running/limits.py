@@ -9,7 +9,7 @@ SECONDS = 10.0  # for one case; the worked solutions take milliseconds
 
 
 class TimeIsUp(BaseException):
-    """Raised inside a function that runs too long; not an Exception, so that `except Exception` lets it pass."""
+    """Raised inside a function that runs too long; not an Exception, so that `except Exception` does not catch it."""
 
 
 @contextlib.contextmanager
@@ -17,8 +17,8 @@ def time_limit(seconds):
     """Raise TimeIsUp in the code of the `with` block after `seconds`, and again until it ends.
 
     In the main thread of a POSIX system a signal also ends sleeping; elsewhere the exception arrives at the next Python
-    instruction. Neither reaches compiled code: that runs in a process of its own (apart.py). Where there are neither signals
-    nor threads (a browser), there is no limit.
+    instruction. Neither interrupts compiled code, which therefore runs in a separate process (apart.py). In a browser,
+    which has neither signals nor threads, there is no limit.
     """
     main = threading.current_thread() is threading.main_thread()
     with _by_signal(seconds) if main and hasattr(signal, "setitimer") else _by_thread(seconds):

@@ -1,4 +1,4 @@
-"""The reader's function out of a Python file."""
+"""Loads the reader's function from a Python file."""
 
 import importlib.util
 import sys
@@ -11,9 +11,9 @@ SECONDS = 60.0  # for the lines outside functions
 
 
 def load(path: Path, name: str, seconds: float = SECONDS) -> object:
-    """What the Python file `path` calls `name`.
+    """The object `name` of the Python file `path`.
 
-    The file runs once, with its own folder on the search path; a ValueError says why it gives no such function.
+    The file runs once, with its own folder on the search path. Raises ValueError, with the reason, where it defines none.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist")

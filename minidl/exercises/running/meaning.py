@@ -1,4 +1,4 @@
-"""An exception of the reader's function in two sentences: where it happens, and what it means."""
+"""Explanations of exceptions in the reader's function: the line and the meaning."""
 
 import re
 import traceback

@@ -1,4 +1,4 @@
-"""What a function returned: is it of the type, dtype and number that the exercise asks for?"""
+"""Checks the type, dtype and number of a function's return values."""
 
 import numpy as np
 

@@ -7,7 +7,7 @@ from ..exercise import Exercise, gradients, numbers
 
 
 def _fit(d, shape, leading, inner):
-    """A gradient of the broadcast shape, brought to `shape`: what to do with leading axes, what with those of size 1."""
+    """A gradient of the broadcast shape reduced to `shape`: `leading` reduces leading axes, `inner` those of size 1."""
     extra = d.ndim - len(shape)
     for _ in range(extra):
         d = leading(d)
@@ -30,7 +30,7 @@ def _total_along(d, axis):
 
 
 def _way(leading, inner=None):
-    """(what is done with leading axes, with those of size 1) by one function of (array, axis) that keeps the axis."""
+    """(reduction of leading axes, of those of size 1) from one function of (array, axis) that keeps the axis."""
     return (lambda d: leading(d, 0)[0]), inner or leading
 
 

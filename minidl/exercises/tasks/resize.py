@@ -12,7 +12,7 @@ def _resize(x, size):
 
 
 def centres(i, n, m):
-    """Where output pixel i of m looks in an input of n: centres of pixels on the same square."""
+    """The position of output pixel i of m in an input of n, with aligned corners of the two images."""
     return (i + 0.5) * n / m - 0.5
 
 

@@ -22,7 +22,7 @@ def _backward(g, x, boxes, size, ratio, overwrite=False, exchanged=False, **slip
 
 
 def _turned(text):
-    """The same slip, said of the way back."""
+    """The text of the same mistake for the backward pass."""
     return (
         text.replace("they are 0", "they take nothing")
         .replace("are taken as 0", "give nothing")
@@ -95,7 +95,7 @@ Returns the gradient in x, (N, C, H, W).""",
 
 
 def _once(g, x, boxes, size, ratio):
-    """dx[index arrays] += share for all samples of one tap together: of repeated indices one counts."""
+    """dx[index arrays] += share for all samples of one tap together: only one of repeated indices counts."""
     dx = np.zeros_like(x)
     places = [s for s in samples(x.shape, boxes, size, ratio, RIGHT) if s[4]]
     for t in range(4):

@@ -1,4 +1,4 @@
-"""Where ROI Align takes its samples, with the mistakes that can be made there."""
+"""The samples of ROI Align, with typical mistakes."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ RIGHT = {
     "clamp": lambda v, n: min(max(v, 0), n - 1),
     "sides": lambda H, W: (H, W),  # to which rows and columns are clamped
     "cut": lambda boxes, H, W: boxes,
-    "snap": lambda v: v,  # what a position becomes before it is read
+    "snap": lambda v: v,  # applied to a position before it is read
     "low": np.floor,
     "fraction": lambda f: f,
     "mix": lambda v, u: (v, u),
@@ -59,7 +59,7 @@ def _columns(*order):
 
 
 def _corner_and_size(boxes):
-    """x, y, width, height read as two corners, turned into what the formula sees."""
+    """Boxes in which x, y, width, height are taken for two corners."""
     n, x1, y1, x2, y2 = boxes.T
     return np.stack([n, x1, y1, x1 + x2, y1 + y2], 1)
 

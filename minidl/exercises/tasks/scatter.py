@@ -8,7 +8,7 @@ from .windows import geometry
 
 
 def naive_size(size, kernel, stride, padding):
-    """The size that the output alone suggests: what floor lost is missing."""
+    """The size computed from the output alone, without the rows that floor drops."""
     return tuple((n - 1) * stride + kernel - 2 * padding for n in geometry(kernel, stride, padding).output_size(size))
 
 
@@ -145,7 +145,7 @@ Returns an array (N, C, H, W).""",
 
 
 def _last_of(shares):
-    """Of the taps' shares (K, K, ...) the last that is not NaN."""
+    """The last of the taps' shares (K, K, ...) that is not NaN."""
     flat = shares.reshape(-1, *shares.shape[2:])
     last = np.full(flat.shape[1:], np.nan)
     for share in flat:

@@ -21,7 +21,7 @@ def _at(place, into=None):
 
 
 def _spread(change):
-    """A mistake: no use of the index; `change` spreads y over windows of (sh, sw)."""
+    """A mistake: without the index; `change` distributes y over windows of (sh, sw)."""
 
     def mistake(y, index, size):
         sh, sw = size[0] // y.shape[2], size[1] // y.shape[3]

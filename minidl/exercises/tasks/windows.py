@@ -8,20 +8,20 @@ from ..exercise import Exercise, numbers
 
 
 def geometry(kernel, stride=1, padding=0, dilation=1, groups=1):
-    """A Geometry of numbers, which count for both axes, or pairs."""
+    """A Geometry; each argument is a number for both axes, or a pair."""
     pairs = (n if isinstance(n, tuple) else (n, n) for n in (kernel, stride, padding, dilation))
     return Geometry(*pairs, groups)
 
 
 def pad(x, p, mode="constant"):
-    """p cells, or (before, after), around the last two axes: zeros, or what `mode` of np.pad says."""
+    """The array with p cells, or (before, after), around the last two axes, filled by np.pad's `mode`, by default zeros."""
     return np.pad(x, [(0, 0)] * (x.ndim - 2) + [p if isinstance(p, tuple) else (p, p)] * 2, mode=mode)
 
 
 def reading(place, outside="zero", exchanged=False, size=None):
     """A mistake: im2col that reads row place(i, k, stride, padding, kernel), and the column alike.
 
-    `outside`: what lies there: zero, nearest, or wrapped. `size`: another number of windows.
+    `outside`: values outside the image: zero, nearest, or wrapped. `size`: another number of windows.
     """
 
     def mistake(x, kernel, stride, padding):

@@ -1,4 +1,4 @@
-"""Functions of boxes and of the image inside them: overlaps, suppression, ROI Align and ROI Pool, pasting of masks."""
+"""Boxes and regions of interest: overlaps, non-maximum suppression, ROI Align, ROI Pool, pasting of masks."""
 
 from .boxes import (
     batched_nms,

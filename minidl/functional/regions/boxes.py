@@ -1,6 +1,7 @@
 """Boxes: areas, overlaps, conversions, non-maximum suppression. A box is (x1, y1, x2, y2) unless said otherwise.
 
-Functions take (L, 4) Tensors or arrays; what can be differentiated is. Names, order and edge cases are torchvision's.
+Functions take (L, 4) Tensors or arrays, and are differentiable where that is possible. Names, order and edge cases are
+torchvision's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def as_boxes(function: str, boxes: TensorLike, name: str = "boxes", floating: bo
     if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
         raise ValueError(f"{function}: {name} must be numbers in (L, 4), not {boxes.dtype} of {boxes.shape}")
     if boxes.dtype.kind != "f":
-        return boxes.float() if floating else boxes.long()  # in 8 or 16 bits an area, or x + w, would wrap around
+        return boxes.float() if floating else boxes.long()  # in 8 or 16 bits an area, or x + w, could overflow
     return boxes.float() if boxes.dtype.itemsize < 4 else boxes
 
 
@@ -79,7 +80,7 @@ def _centred(boxes):
 def encode_boxes(
     reference_boxes: TensorLike, proposals: TensorLike, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)
 ) -> Tensor:
-    """The deltas from each proposal to its reference box: (dx, dy) in units of its size, (dw, dh) as logarithms; (L, 4).
+    """The deltas from each proposal to its reference box: (dx, dy) over the proposal's size, (dw, dh) as logarithms; (L, 4).
 
     Girshick et al. 2014, "Rich feature hierarchies", appendix C; times `weights`.
     """
@@ -92,7 +93,7 @@ def encode_boxes(
 
 
 def decode_boxes(deltas: TensorLike, boxes: TensorLike, weights: Sequence[float] = (1.0, 1.0, 1.0, 1.0)) -> Tensor:
-    """The inverse of `encode_boxes`: deltas (L, 4 K), K for each of the boxes (L, 4), give boxes (L, 4 K).
+    """The inverse of `encode_boxes`: deltas (L, 4 K), K for each of the boxes (L, 4), become boxes (L, 4 K).
 
     dw and dh are clamped to at most log(1000 / 16) before the exponential.
     """
@@ -150,9 +151,9 @@ def box_convert(boxes: TensorLike, in_fmt: str, out_fmt: str) -> Tensor:
 
 
 def masks_to_boxes(masks: TensorLike) -> Tensor:
-    """The smallest box around the non-zero pixels of each mask (N, H, W): (N, 4) float32, both corners being pixels.
+    """The smallest box around the non-zero pixels of each mask (N, H, W): (N, 4) float32; both corners are pixels.
 
-    A ValueError names a mask without pixels.
+    Raises ValueError, with its number, for a mask without pixels.
     """
     data = to_host(masks.data if isinstance(masks, Tensor) else masks)
     if data.ndim != 3:
@@ -169,14 +170,14 @@ def masks_to_boxes(masks: TensorLike) -> Tensor:
 def nms(boxes: TensorLike, scores: TensorLike, iou_threshold: float) -> Tensor:
     """Indices (int64) of the boxes that greedy non-maximum suppression keeps, by decreasing score.
 
-    A box is removed if one with a higher score (of equal ones, an earlier one) that stays overlaps it by more than
-    `iou_threshold`. Memory grows with the number of boxes, not of pairs. A ValueError for NaN.
+    A box is removed if its IoU with a kept box of higher score (or equal score and lower index) exceeds `iou_threshold`.
+    boxes (L, 4), scores (L,). Memory grows with the number of boxes, not of pairs. Raises ValueError for NaN.
     """
     return _suppress("nms", boxes, scores, None, iou_threshold)
 
 
 def batched_nms(boxes: TensorLike, scores: TensorLike, idxs: TensorLike, iou_threshold: float) -> Tensor:
-    """`nms` within each group of boxes that have the same number in `idxs`, such as a class or a pyramid level."""
+    """`nms` within each group of boxes with the same integer in `idxs` (L,), such as a class or a pyramid level."""
     return _suppress("batched_nms", boxes, scores, idxs, iou_threshold)
 
 

@@ -27,10 +27,10 @@ def crop_and_resize(
 ) -> Tensor:
     """Cut each box out of its image and resize it to (ph, pw): (K, C, ph, pw).
 
-    boxes as in `roi_align`, times `spatial_scale` in pixels whose centres are whole numbers. Output pixel j lies at
-    x1 + j (x2 - x1) / (pw - 1), so that the corner pixels lie on the box's corners (in the middle, if there is only
-    one); y alike. x2 < x1 mirrors. A point outside 0 ... W - 1 gives `extrapolation_value`. Modes "bilinear", and
-    "nearest" (no gradient in the boxes). TensorFlow's function of that name has boxes in units of H - 1 and W - 1.
+    boxes as in `roi_align`; times `spatial_scale` they are in pixels whose centres are integers. Output pixel j is sampled at
+    x1 + j (x2 - x1) / (pw - 1), so that the corner pixels lie on the box's corners (at the centre for pw = 1), and likewise
+    for y. Boxes with x2 < x1 are mirrored. Points outside 0 ... W - 1 have the value `extrapolation_value`. Modes: "bilinear",
+    "nearest" (no gradient in the boxes). In TensorFlow's function of this name boxes are in units of H - 1 and W - 1.
     Differentiable in input and boxes.
     """
     if mode not in ("bilinear", "nearest"):
@@ -70,13 +70,13 @@ def _constant(boxes):
 
 
 def _corners(boxes, dtype, listed):
-    """(K, 4) Tensor of all boxes, on the tape if they were."""
+    """(K, 4) Tensor of all boxes, on the tape if the given ones are."""
     tensors = [b if isinstance(b, Tensor) else Tensor(np.asarray(b)) for b in (boxes if listed else [boxes])]
     return cat([b.to(dtype) for b in tensors]) if listed else tensors[0].to(dtype)[:, 1:]
 
 
 def _points(corners, ph, pw):
-    """(K, ph, pw, 2): where the output pixels of each box lie."""
+    """(K, ph, pw, 2): the sample points of the output pixels of each box."""
     axes = []
     for low, high, count in ((corners[:, 0], corners[:, 2], pw), (corners[:, 1], corners[:, 3], ph)):
         share = np.linspace(0, 1, count) if count > 1 else np.array([0.5])

@@ -1,7 +1,7 @@
-"""Sampling an image at points that are themselves computed: gradients reach the image and the points.
+"""Sampling an image at given points, differentiable in the image and in the points.
 
-Jaderberg et al. 2015, "Spatial transformer networks", section 3. Bilinear sampling is linear in the image, so that part is
-a pair of adjoints; between pixels it is also linear in each coordinate, and its slope is the third function of the set.
+Jaderberg et al. 2015, "Spatial transformer networks", section 3. Bilinear sampling is linear in the image, which gives a
+pair of adjoint functions; between pixels it is linear in each coordinate, and its slope is the third function.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _gather(x, index):
 
 
 def _slope(y, x, points):
-    """`_sample_slope` by its definition: how a slope is differentiated."""
+    """`_sample_slope` in differentiable functions, for its derivatives."""
     (a, b, c, d), u, v = _neighbours(x, points)
     in_x = sum(y * ((1 - v) * (b - a) + v * (d - c)), 1)
     in_y = sum(y * ((1 - u) * (c - a) + u * (d - b)), 1)
@@ -78,7 +78,7 @@ def _slope(y, x, points):
 
 @primitive(aux=("slope",))
 def _fold(points, *, size, mode, align_corners):
-    """Points moved into the image, to its border or by reflection, and the derivative of that (-1, 0 or 1)."""
+    """Points moved into the image, to its border or by reflection, and the derivative of this map (-1, 0 or 1)."""
     most = like(np.array(size[::-1], points.dtype), points) - 1  # (W - 1, H - 1)
     slope = np.ones_like(points)
     if mode == "reflection":
@@ -120,7 +120,7 @@ def grid_sample(
     if not H or not W:
         raise ValueError(f"grid_sample: input of shape {input.shape} has no pixels")
     if np.isnan(grid.data).any():
-        raise ValueError("grid_sample: grid holds NaN; needed numbers")
+        raise ValueError("grid_sample: grid contains NaN; needed numbers")
     size = Tensor(like(np.array([W, H], grid.dtype), grid.data))
     points = (grid + 1) * 0.5 * (size - 1) if align_corners else ((grid + 1) * size - 1) * 0.5
     if padding_mode != "zeros":
@@ -135,7 +135,7 @@ def grid_sample(
 def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool = False) -> Tensor:
     """The grid for `grid_sample` that transforms image n by the matrix theta[n] (2, 3): (N, H, W, 2).
 
-    Point (x, y) of the output, from -1 to 1, is looked up at theta (x, y, 1). size is (N, C, H, W) of the output.
+    Point (x, y) of the output, from -1 to 1, is sampled at theta (x, y, 1). `size` is (N, C, H, W) of the output.
     """
     if theta.ndim != 3 or theta.shape[1:] != (2, 3) or theta.dtype.kind != "f":
         raise ValueError(f"affine_grid: theta must be floating and (N, 2, 3), not {theta.dtype} of {theta.shape}")

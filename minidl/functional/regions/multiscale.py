@@ -1,4 +1,4 @@
-"""ROI Align on a feature pyramid: each box is pooled from the level that fits its size."""
+"""ROI Align on a feature pyramid: each box is pooled from a level chosen by its size."""
 
 from __future__ import annotations
 
@@ -31,18 +31,19 @@ _place.rules(parts=lambda i, g, rows: getitem(g, rows[i]))
 
 
 def pyramid_levels(
-    boxes: TensorLike, least: int, most: int, canonical_scale: int = 224, canonical_level: int = 4
+    boxes: TensorLike, min_level: int, max_level: int, canonical_scale: int = 224, canonical_level: int = 4
 ) -> Array:
-    """The level of each box, floor(canonical_level + log2(sqrt(area) / canonical_scale)) within least ... most, int64.
+    """Each box's level, floor(canonical_level + log2(sqrt(area) / canonical_scale)) clamped to min_level ... max_level, int64.
 
-    A box of canonical_scale squared belongs to canonical_level; half its size, one level below. Lin et al. 2017,
+    A box of canonical_scale x canonical_scale has canonical_level; one of half that size, the level below. Lin et al. 2017,
     "Feature pyramid networks", equation 1.
     """
     data = to_host(as_boxes("pyramid_levels", boxes).data)
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.sqrt((data[:, 2] - data[:, 0]) * (data[:, 3] - data[:, 1]))
         level = np.floor(canonical_level + np.log2(size / canonical_scale) + 1e-6)
-    return np.clip(np.nan_to_num(level, nan=least, posinf=most, neginf=least), least, most).astype(np.int64)
+    level = np.nan_to_num(level, nan=min_level, posinf=max_level, neginf=min_level)
+    return np.clip(level, min_level, max_level).astype(np.int64)
 
 
 def multiscale_roi_align(
@@ -59,7 +60,7 @@ def multiscale_roi_align(
 
     features: list of (N, C, H, W), finest first, each half as fine as the one before; boxes: a list of (L, 4) for each
     image, in pixels of an image of `image_size` (H, W) (of the largest, if there are several). The scale of each level
-    is the power of two nearest to its size over the image's.
+    is the power of two nearest to the ratio of its size to the image's.
     """
     features = list(features)
     if not features:
@@ -80,10 +81,12 @@ def multiscale_roi_align(
     options |= {"sampling_ratio": sampling_ratio, "aligned": aligned}
     if len(features) == 1:
         return roi_align(features[0], rois, spatial_scale=scales[0], **options)
-    least, most = (round(-np.log2(s)) for s in (scales[0], scales[-1]))
-    level = pyramid_levels(rois[:, 1:], least, most, canonical_scale, canonical_level) - least
-    if level.size and most - least >= len(features):
-        raise ValueError(f"multiscale_roi_align: {len(features)} levels have scales {scales}; needed halves in turn")
+    min_level, max_level = (round(-np.log2(s)) for s in (scales[0], scales[-1]))
+    level = pyramid_levels(rois[:, 1:], min_level, max_level, canonical_scale, canonical_level) - min_level
+    if level.size and max_level - min_level >= len(features):
+        raise ValueError(
+            f"multiscale_roi_align: {len(features)} levels have scales {scales}; needed each half the one before"
+        )
     rows = [np.flatnonzero(level == k) for k in range(len(features))]
     used = [k for k in range(len(features)) if rows[k].size] or [0]
     parts = [roi_align(features[k], rois[rows[k]], spatial_scale=scales[k], **options) for k in used]

@@ -60,9 +60,9 @@ def _window(start, end, small, n, dtype):
 def paste_masks(masks: Tensor, boxes: TensorLike, size: Sequence[int], padding: int = 1) -> Tensor:
     """Masks (L, 1, M, M), each resized to its box (L, 4) in an empty image of size (H, W): (L, 1, H, W).
 
-    As in torchvision's Mask R-CNN: the mask gets a border of `padding` zeros, the box grows with it, its corners are
-    cut to integers and both belong to it (width x2 - x1 + 1, at least 1), and what leaves the image is lost. Threshold
-    the result (0.5) for a mask. Differentiable in the masks.
+    As in torchvision's Mask R-CNN: the mask gets a border of `padding` zeros, the box is enlarged in proportion, its corners
+    are truncated to integers and both included (width x2 - x1 + 1, at least 1), and the part outside the image is cropped.
+    Threshold the result at 0.5 for a binary mask. Differentiable in the masks.
     """
     masks = masks if isinstance(masks, Tensor) else Tensor(np.asarray(masks))
     check_images("paste_masks", masks=masks)
@@ -73,7 +73,7 @@ def paste_masks(masks: Tensor, boxes: TensorLike, size: Sequence[int], padding: 
     if not np.isfinite(boxes).all() or np.abs(boxes).max(initial=0) > 1 << 20:
         raise ValueError("paste_masks: boxes must be finite and within a million pixels")
     if 0 in small or min(size) < 1:
-        raise ValueError(f"paste_masks: masks of {tuple(small)} into an image of {tuple(size)}; needed pixels in both")
+        raise ValueError(f"paste_masks: masks of {tuple(small)} and an image of {tuple(size)}; needed pixels in both")
     factor = (small[1] + 2 * padding) / small[1]
     corners = _grown(boxes.astype(masks.dtype), masks.dtype.type(factor)).astype(np.int64).tolist()
     places = []

@@ -1,11 +1,8 @@
-"""Regions of interest: every box of an image becomes a small feature map of one size.
+"""Regions of interest: features of a fixed size from every box of an image.
 
-ROI Pool rounds boxes and bins to whole pixels, so its output jumps as a box moves; ROI Align samples between the pixels
-(He et al. 2017, "Mask R-CNN", section 3). Both are linear in the pixels that they look at: their rules are a gather and a
-scatter, and derivatives of every order follow. Boxes get no gradient, except in `crop_and_resize`.
-
-Measured on one Zen 3 core for features 2 x 256 x 50 x 68, 512 boxes, 7 x 7 bins, 2 x 2 samples: forward 8.6 ms and backward
-10.4 ms, where copying the 25.7 million samples once takes 11.2 ms (the floor; two cores share all three).
+ROI Pool rounds boxes and bins to whole pixels, so its output is discontinuous as a box moves; ROI Align samples between the
+pixels (He et al. 2017, "Mask R-CNN", section 3). Both are linear in the pixels that they read: their rules are a gather and
+a scatter, and derivatives of every order follow. Boxes get no gradient, except in `crop_and_resize`.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from ...typing import Array, Size2, TensorLike
 from ..conv import check_images, pair
 from ..shape import expand, unsqueeze
 
-LARGEST = 1 << 20  # pixels; beyond it a sampling grid would take gigabytes, and no image is that large
+LARGEST = 1 << 20  # pixels; a sampling grid for larger boxes takes gigabytes
 
 
 @primitive
@@ -69,7 +66,7 @@ def _roi_scatter(y, *, batch, index, size):
 
 
 def _spread(g, weight, index, x_shape, boxes):
-    """The gradient of a maximum of interpolated samples: its share goes to each of the winner's four neighbours."""
+    """The gradient of a maximum of interpolated samples: it is distributed to the four neighbours of the largest sample."""
     parts = expand(unsqueeze(g, -1), weight.shape) * weight
     return _roi_scatter(parts, batch=_images(boxes), index=index.data, size=_size(x_shape))
 
@@ -83,7 +80,7 @@ _roi_scatter.rules(y=lambda g, batch, index: _roi_gather(g, batch=batch, index=i
 
 
 def _size(shape):
-    """(N, H, W) of (N, C, H, W): what a scatter has to return besides the channels of its argument."""
+    """(N, H, W) of (N, C, H, W): the result of a scatter has these sizes and the channels of its argument."""
     return shape[0], *shape[2:]
 
 
@@ -97,7 +94,7 @@ def check_boxes(function: str, input: Tensor, boxes: TensorLike | Sequence[Tenso
     given = boxes if isinstance(boxes, list | tuple) else [boxes]
     if any(isinstance(b, Tensor) and b.requires_grad for b in given):
         raise NotImplementedError(f"{function}: not differentiable in {name}; pass {name}.detach()")
-    arrays = [to_host(b.data if isinstance(b, Tensor) else b) for b in given]  # few, and looked at before they are used
+    arrays = [to_host(b.data if isinstance(b, Tensor) else b) for b in given]  # few, and checked on the CPU before use
     width = 4 if isinstance(boxes, list | tuple) else 5
     for a in arrays:
         if a.ndim != 2 or a.shape[1] != width or a.dtype.kind not in "iuf":
@@ -120,7 +117,7 @@ def check_boxes(function: str, input: Tensor, boxes: TensorLike | Sequence[Tenso
 
 
 def _check(function, input, boxes, output_size, spatial_scale):
-    """The boxes, output size and scale of a function below, checked; boxes reach no further than LARGEST pixels."""
+    """The checked boxes, output size and scale of a function below; ValueError for boxes beyond LARGEST pixels."""
     if not np.isfinite(spatial_scale) or spatial_scale <= 0:
         raise ValueError(f"{function}: spatial_scale must be a finite number above 0, not {spatial_scale!r}")
     if 0 in input.shape[2:]:
@@ -128,7 +125,7 @@ def _check(function, input, boxes, output_size, spatial_scale):
     boxes = check_boxes(function, input, boxes)
     reach = np.abs(boxes[:, 1:]).max(initial=0) * spatial_scale
     if reach > LARGEST:
-        raise ValueError(f"{function}: a box reaches pixel {reach:.3g} after scaling; at most {LARGEST} is sensible")
+        raise ValueError(f"{function}: a box reaches pixel {reach:.3g} after scaling; needed at most {LARGEST}")
     return like(boxes, input.data), pair(output_size, function, "output_size", 1), float(spatial_scale)
 
 
@@ -144,10 +141,10 @@ def roi_align(
     """Bilinear samples of (N, C, H, W) on a grid in every bin of every box, then their mean: (K, C, ph, pw).
 
     boxes: (K, 5) of image, x1, y1, x2, y2, or a list of (L, 4), one for each image; times `spatial_scale` they are in
-    pixels of `input`, never rounded. `aligned` subtracts the half pixel by which pixel centres are off their corners;
-    without it boxes are widened to at least 1 x 1. Each bin has sampling_ratio x sampling_ratio samples, or
-    ceil(size / bins) along each axis if that is not positive. Samples more than a pixel outside count as 0, the others
-    are clamped. `mode` "max" takes the largest sample instead of the mean (ONNX). No gradient in the boxes.
+    pixels of `input`, without rounding. `aligned` subtracts half a pixel, so that pixel centres have integer coordinates;
+    without it boxes are enlarged to at least 1 x 1. Each bin has sampling_ratio x sampling_ratio samples, or
+    ceil(size / bins) along each axis if it is not positive. Samples more than one pixel outside the image are 0, others
+    are clamped to it. `mode` "max" takes the largest sample instead of the mean (ONNX). No gradient in the boxes.
 
     He et al. 2017, "Mask R-CNN", section 3.
     """
@@ -167,9 +164,9 @@ def roi_pool(
 ) -> Tensor:
     """The largest pixel of every bin of every box, (K, C, ph, pw); corners and bins are rounded to whole pixels.
 
-    boxes as in `roi_align`; times `spatial_scale` they round half away from zero and hold both corners (size
+    boxes as in `roi_align`; times `spatial_scale` they are rounded, halves away from zero, and include both corners (size
     x2 - x1 + 1, at least 1). Bin i is the pixels floor(i size / bins) ... ceil((i + 1) size / bins) - 1; an empty bin is
-    0. The first of equal pixels gets the gradient; a NaN wins (in torchvision it never does).
+    0. The first of equal pixels gets the gradient; the maximum of a bin with NaN is NaN (torchvision ignores NaN).
 
     Girshick 2015, "Fast R-CNN", section 2.1.
     """

@@ -1,4 +1,4 @@
-"""Classifiers that offer their intermediate features by name: backbones of every segmentation network here."""
+"""Classifiers that return their intermediate features by name: the backbones of the segmentation networks and detectors."""
 
 from .alex_net import AlexNet, alexnet
 from .base import Backbone, Stage

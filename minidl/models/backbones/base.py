@@ -1,4 +1,4 @@
-"""What every backbone says of itself, so that any decoder takes any backbone."""
+"""The interface of backbones: names, strides and channels of their features, so that any decoder works with any backbone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Stage(NamedTuple):
 
 
 class Backbone(nn.Module):
-    """A classifier whose intermediate feature maps can be had by name.
+    """A classifier that also returns its intermediate feature maps by name.
 
     `stages` is {name: Stage} from the image inwards; `pyramid(x)` returns {name: Tensor} with the same names, where
     the tensor has `stages[name].channels` channels and H / stride rows, rounded up or down. A constructor with
@@ -33,7 +33,7 @@ class Backbone(nn.Module):
         raise NotImplementedError(f"{type(self).__name__}.pyramid")
 
     def classify(self, x: Tensor) -> Tensor:
-        """Scores (N, classes) of an image batch; not there if the head was left out."""
+        """Scores (N, classes) of an image batch; needs the classification head (`num_classes` is not None)."""
         raise NotImplementedError(f"{type(self).__name__}.classify")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,7 +45,7 @@ class Backbone(nn.Module):
         return self.classify(x)
 
     def check_input(self, x: Tensor) -> None:
-        """Refuse what is not (N, input_channels, H, W)."""
+        """Raise ValueError unless x is (N, input_channels, H, W)."""
         check_images(type(self).__name__, x, self.input_channels)
 
     def at_stride(self, stride: int) -> str:
@@ -76,19 +76,19 @@ def collect(layers: nn.Sequential, ends: Mapping[int, str], x: Tensor) -> dict[s
     return found
 
 
-def check_images(function: str, x: Tensor, channels: int, least: int = 1) -> None:
-    """Refuse what is not (N, channels, H, W) of at least `least` pixels a side."""
+def check_images(function: str, x: Tensor, channels: int, min_size: int = 1) -> None:
+    """Raise ValueError unless x is (N, channels, H, W) with H and W of at least `min_size` pixels."""
     if x.ndim != 4 or x.shape[1] != channels:
         raise ValueError(f"{function}: input is {x.shape}; needed (N, {channels}, H, W)")
-    if min(x.shape[2:]) < least:
+    if min(x.shape[2:]) < min_size:
         raise ValueError(
-            f"{function}: input is {x.shape[2]}x{x.shape[3]}; needed at least {least}x{least} pixels "
+            f"{function}: input is {x.shape[2]}x{x.shape[3]}; needed at least {min_size}x{min_size} pixels "
             "(one cell of the deepest features); enlarge or pad the image"
         )
 
 
 def check_output_stride(function: str, output_stride: int, allowed: Sequence[int] = (8, 16, 32)) -> None:
-    """Refuse output strides that a backbone cannot give."""
+    """Raise ValueError unless the output stride is one of `allowed`."""
     if output_stride not in allowed:
         raise ValueError(f"{function}: output_stride is {output_stride}; needed one of {allowed}")
 

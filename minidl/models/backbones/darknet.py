@@ -1,4 +1,4 @@
-"""Darknet-19 (Redmon and Farhadi 2017, table 6): 3x3 convolutions that double, 1x1 that halve, a pool between blocks."""
+"""Darknet-19 (Redmon and Farhadi 2017, table 6): 3x3 convolutions double the channels, 1x1 halve them; pools between blocks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Leaky = partial(nn.LeakyReLU, 0.1)
 class Darknet(Backbone):
     """Blocks of convolutions with batch norm and leaky ReLU, max-pools between them, a 1x1 convolution to the classes.
 
-    output_stride: at 16 or 8 the last pools go, and what follows is dilated instead.
+    output_stride: at 16 or 8 the last pools are left out, and the convolutions after them are dilated.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Darknet(Backbone):
         """block1, ..., block6, at strides 1 to 32."""
         self.check_input(x)
         if min(x.shape[2:]) < self.output_stride:
-            least = self.output_stride
-            raise ValueError(f"Darknet: input is {x.shape[2]}x{x.shape[3]}; needed at least {least}x{least} pixels")
+            side = self.output_stride
+            raise ValueError(f"Darknet: input is {x.shape[2]}x{x.shape[3]}; needed at least {side}x{side} pixels")
         return collect(self.layers, self.ends, x)
 
     def classify(self, x: Tensor) -> Tensor:
@@ -64,5 +64,5 @@ def darknet19(num_classes: int | None = 1000, output_stride: int = 32) -> Darkne
 
 
 def darknet_small(num_classes: int | None = None, output_stride: int = 32) -> Darknet:
-    """For lessons: a quarter as wide, one convolution a block in the deep ones."""
+    """For lessons: a quarter of the channels or fewer, one convolution in most blocks."""
     return Darknet(((8,), (16,), (32, 16, 32), (64,), (128,), (128,)), num_classes, output_stride)

@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al. 2018, table 2): thin between the blocks, wide within, and no ReLU where it is thin."""
+"""MobileNetV2 (Sandler et al. 2018, table 2): few channels between the blocks, many within, no ReLU where they are few."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SETTING = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
 
 
 class InvertedResidual(nn.Module):
-    """1x1 to `expand_ratio` times the channels, depthwise 3x3, 1x1 back without activation; added to x if it fits."""
+    """1x1 to `expand_ratio` times the channels, depthwise 3x3, 1x1 without activation; x is added where the shape stays."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, expand_ratio: int, dilation: int = 1) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(Backbone):
     """A 3x3 convolution of stride 2, seventeen inverted residuals, 1x1 to 1280, global average, one linear layer.
 
-    width_mult thins every layer, channels staying multiples of `round_nearest`. output_stride: 32, 16 or 8, by dilation.
+    width_mult scales the channels of every layer, rounded to `round_nearest`. output_stride: 32, 16 or 8, by dilation.
     """
 
     def __init__(
@@ -96,6 +96,6 @@ def mobilenet_v2(
 
 
 def mobilenet_v2_small(num_classes: int | None = None, output_stride: int = 32) -> MobileNetV2:
-    """For lessons: half as wide, every block but one repeated once."""
+    """For lessons: half the channels, six blocks instead of seventeen."""
     setting = ((1, 16, 1, 1), (6, 24, 1, 2), (6, 32, 1, 2), (6, 64, 2, 2), (6, 160, 1, 2))
     return MobileNetV2(num_classes, 0.5, setting, output_stride=output_stride)

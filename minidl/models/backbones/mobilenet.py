@@ -1,4 +1,4 @@
-"""MobileNet (Howard et al. 2017, table 1): depthwise separable convolutions all the way down."""
+"""MobileNet (Howard et al. 2017, table 1): depthwise separable convolutions after one ordinary convolution."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAYERS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)]
 class MobileNetV1(Backbone):
     """A 3x3 convolution of stride 2, thirteen separable ones, global average, one linear layer.
 
-    width_mult: alpha of section 3.3, which thins every layer. output_stride: 32, 16 or 8, by dilation.
+    width_mult: alpha of section 3.3, which scales the channels of every layer. output_stride: 32, 16 or 8, by dilation.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MobileNetV1(Backbone):
 
 
 def numbered(stages: Iterable[str]) -> dict[int, str]:
-    """{i: "features.i"} of the stages named so."""
+    """{i: "features.i"} for the stages with such names."""
     return {int(name.removeprefix("features.")): name for name in stages}
 
 
@@ -68,6 +68,6 @@ def mobilenet_v1(
 
 
 def mobilenet_small(num_classes: int | None = None, output_stride: int = 32) -> MobileNetV1:
-    """For lessons: half as wide, and the five equal layers of the middle reduced to one."""
+    """For lessons: a quarter of the channels, eight separable convolutions instead of thirteen."""
     layers = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (1024, 2))
     return MobileNetV1(num_classes, 0.25, 0.0, output_stride, layers)

@@ -79,9 +79,8 @@ def residual_layer(
 ) -> nn.Sequential:
     """`blocks` residual blocks, the first with `stride` or, beyond the output stride, dilated.
 
-    multi_grid: unit rates of the blocks, multiplied by the layer's dilation (Chen et al. 2017, section 3.2.1); without
-        it the first 3x3 keeps the dilation of the layer before, as in torchvision: what the stride would have left out
-        is only missing after it.
+    multi_grid: unit rates of the blocks, multiplied by the layer's dilation (Chen et al. 2017, section 3.2.1). Without
+        it the first 3x3 has the dilation of the layer before, as in torchvision: its input still has the finer grid.
     """
     stride, dilation = plan(stride)
     rates = [(plan.before, dilation)] + [(dilation, dilation)] * (blocks - 1)
@@ -100,8 +99,8 @@ def residual_layer(
 class ResNet(Backbone):
     """Stem of stride 4, four layers of residual blocks, global average, one linear layer.
 
-    output_stride: 32, or 16 or 8, where layer4, or layer3 and layer4, are dilated instead of strided;
-        `replace_stride_with_dilation`, three booleans for layers 2 to 4, is torchvision's way to say the same.
+    output_stride: 32; at 16 layer4, at 8 layer3 and layer4 are dilated instead of strided.
+    replace_stride_with_dilation: torchvision's argument for the same choice, three booleans for layers 2 to 4.
     """
 
     def __init__(
@@ -130,7 +129,7 @@ class ResNet(Backbone):
             setattr(self, f"layer{k + 1}", layer)
             channels = planes * block.expansion
             self.stages[f"layer{k + 1}"] = Stage(plan.stride, channels)
-        self.plan = plan  # how further layers (DeepLabv3's cascade) continue
+        self.plan = plan  # state from which DeepLabv3's cascade continues the dilations
         if num_classes:
             self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
             self.fc = nn.Linear(channels, num_classes)
@@ -187,5 +186,5 @@ def resnet101(num_classes: int | None = 1000, **options: Any) -> ResNet:
 
 
 def resnet_small(num_classes: int | None = None, **options: Any) -> ResNet:
-    """For lessons: ResNet-10, a quarter as wide."""
+    """For lessons: ResNet-10 with a quarter of the channels."""
     return ResNet(BasicBlock, (1, 1, 1, 1), num_classes, width=16, **options)

@@ -1,4 +1,4 @@
-"""ShuffleNet (Zhang et al. 2018, figure 2 b, c and table 1): grouped 1x1 convolutions, shuffled so that groups talk."""
+"""ShuffleNet (Zhang et al. 2018, figure 2 b, c and table 1): grouped 1x1 convolutions, and a shuffle that mixes the groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHANNELS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}
 
 
 class ShuffleUnit(nn.Module):
-    """Grouped 1x1 to a quarter, shuffle, depthwise 3x3, grouped 1x1; added to x, or beside its 3x3 average if it strides."""
+    """Grouped 1x1 to a quarter, shuffle, depthwise 3x3, grouped 1x1; x is added, or at stride 2 its average concatenated."""
 
     def __init__(
         self,
@@ -93,5 +93,5 @@ def shufflenet_v1(num_classes: int | None = 1000, groups: int = 3, output_stride
 
 
 def shufflenet_v1_small(num_classes: int | None = None, output_stride: int = 32) -> ShuffleNetV1:
-    """For lessons: two groups, 48 channels at stage 2, two units a stage."""
+    """For lessons: two groups, 48 channels at stage 2, two units per stage."""
     return ShuffleNetV1(2, num_classes, output_stride, (2, 2, 2), 48)

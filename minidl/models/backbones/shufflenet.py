@@ -1,4 +1,4 @@
-"""ShuffleNetV2 (Ma et al. 2018, figure 3 c, d and table 5): half the channels wait, then all are shuffled."""
+"""ShuffleNetV2 (Ma et al. 2018, figure 3 c, d and table 5): half of the channels bypass each block, then all are shuffled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .base import Backbone, Dilation, Stage, check_output_stride
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
-    """Channels (g, c) in the order (c, g), so that what was kept apart meets in the next block."""
+    """Channels (g, c) in the order (c, g), so that the next block mixes channels of all groups.
+
+    (N, C, H, W) -> (N, C, H, W); C is a multiple of `groups` (Zhang et al. 2018, section 3.1).
+    """
     N, C, H, W = x.shape
     x = F.reshape(x, (N, groups, C // groups, H, W))
     return F.reshape(F.transpose(x, 1, 2), (N, C, H, W))
@@ -101,5 +104,5 @@ def shufflenet_v2_x0_5(num_classes: int | None = 1000, output_stride: int = 32) 
 
 
 def shufflenet_small(num_classes: int | None = None, output_stride: int = 32) -> ShuffleNetV2:
-    """For lessons: the widths of x0.5, two blocks a stage."""
+    """For lessons: two blocks per stage, the channels of x0.5 in all of them, 256 in the last layer."""
     return ShuffleNetV2((2, 2, 2), (24, 48, 96, 192, 256), num_classes, output_stride)

@@ -1,4 +1,4 @@
-"""VGG (Simonyan and Zisserman 2015, table 1): nothing but 3x3 convolutions, and 2x2 pools that halve the size."""
+"""VGG (Simonyan and Zisserman 2015, table 1): 3x3 convolutions only, and 2x2 pools that halve the size."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class VGG(Backbone):
     """Blocks of 3x3 convolutions, each block ended by a pool; then three fully connected layers.
 
     blocks: channels of every convolution, grouped by block.
-    output_stride: at 16 or 8 the pools that would go beyond it are 3x3 of stride 1, and what follows is dilated instead
-        (DeepLab: Chen et al. 2015, section 3.1).
+    output_stride: at 16 or 8 the last pools are 3x3 of stride 1, and the convolutions after them are dilated (DeepLab:
+        Chen et al. 2015, section 3.1).
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class VGG(Backbone):
     def check_input(self, x: Tensor) -> None:
         super().check_input(x)
         if min(x.shape[2:]) < self.output_stride:
-            size, least = f"{x.shape[2]}x{x.shape[3]}", self.output_stride
+            size, side = f"{x.shape[2]}x{x.shape[3]}", self.output_stride
             raise ValueError(
-                f"VGG: input is {size}; needed at least {least}x{least} pixels, or nothing is left to pool"
+                f"VGG: input is {size}; needed at least {side}x{side} pixels: pooling must leave at least one cell"
             )
 
     def pyramid(self, x: Tensor) -> dict[str, Tensor]:
@@ -101,8 +101,10 @@ def vgg16_bn(num_classes: int | None = 1000, dropout: float = 0.5, output_stride
 
 
 def vgg_small(num_classes: int | None = None, output_stride: int = 32, base: int = 16) -> VGG:
-    """For lessons: one convolution a block, batch norm, widths `base` to 8 `base`; strides 2 to 32, no head of its own."""
+    """For lessons: one convolution a block, batch norm, widths `base` to 8 `base`; strides 2 to 32, no classification head."""
     if num_classes:
-        raise ValueError("vgg_small: it offers features only; needed num_classes=None")
+        raise ValueError(
+            f"vgg_small: num_classes is {num_classes}; it has no classification head: needed num_classes=None"
+        )
     widths = [(min(base * 2**k, base * 8),) for k in range(5)]
     return VGG(widths, None, True, output_stride=output_stride)

@@ -1,7 +1,7 @@
 """Aligned Xception (Chen et al. 2018, DeepLabv3+, figure 4), 41 and 65 layers deep.
 
-Xception in which every max-pool is a strided separable convolution, so that any stride can become a dilation, and every
-depthwise 3x3 is followed by batch norm and ReLU.
+It differs from Xception in two ways: a strided separable convolution replaces every max-pool, so that any stride can become a
+dilation, and batch norm and ReLU follow every depthwise 3x3.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .base import Backbone, Dilation, Stage, check_output_stride
 
 
 class Separable(nn.Sequential):
-    """ReLU, depthwise 3x3, batch norm, ReLU, pointwise, batch norm: the ReLU first, so that sums of blocks stay linear."""
+    """ReLU, depthwise 3x3, batch norm, ReLU, pointwise, batch norm; with the ReLU first, none follows the sum of a block."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
         super().__init__(
@@ -119,5 +119,5 @@ def xception65(num_classes: int | None = 1000, **options: Any) -> Xception:
 
 
 def xception_small(num_classes: int | None = None, **options: Any) -> Xception:
-    """For lessons: one middle block, an eighth as wide."""
+    """For lessons: one middle block, an eighth of the channels."""
     return Xception(1, num_classes, width_mult=0.125, **options)

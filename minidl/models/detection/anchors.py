@@ -1,4 +1,4 @@
-"""Anchors: the boxes that a detector begins with, the same few around every cell (Ren et al. 2015, section 3.1.1)."""
+"""Anchors: reference boxes of a few sizes and shapes, the same around every cell (Ren et al. 2015, section 3.1.1)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from ...typing import Array
 
 
 class AnchorGenerator:
-    """`sizes[l]` side lengths (square roots of areas, in pixels) times `aspect_ratios[l]` (height / width) at level l.
+    """Anchors of every size in `sizes[l]` and every ratio in `aspect_ratios[l]` at level l of the pyramid.
 
-    The base boxes, `base[l]` (A, 4), are centred on 0 and rounded to whole pixels, aspect ratios outermost, as
-    torchvision's; level l has A of them around the corner (0, 0), (stride, 0), ... of every cell.
+    Sizes are square roots of areas in pixels, ratios are height / width. The base boxes `base[l]` (A, 4) are centred on 0 and
+    rounded to whole pixels, ordered by ratio, then size, as in torchvision. Level l has A anchors around the top left
+    corner (0, 0), (stride, 0), ... of every cell.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class AnchorGenerator:
             aspect_ratios = tuple(aspect_ratios) * len(sizes)
         if len(sizes) != len(aspect_ratios) or not all(map(len, (*sizes, *aspect_ratios))):
             raise ValueError(
-                f"AnchorGenerator: sizes {sizes} and aspect_ratios {aspect_ratios}; needed one list a level"
+                f"AnchorGenerator: sizes {sizes} and aspect_ratios {aspect_ratios}; needed one list per level"
             )
         if min(v for row in (*sizes, *aspect_ratios) for v in row) <= 0:
             raise ValueError(f"AnchorGenerator: sizes {sizes}, aspect_ratios {aspect_ratios}; needed positive numbers")
@@ -37,12 +38,14 @@ class AnchorGenerator:
         return [len(base) for base in self.base]
 
     def __call__(self, grids: Sequence[Sequence[int]], image_size: Sequence[int]) -> list[Array]:
-        """A list of (H W A, 4) float32 boxes for levels of `grids` [(H, W), ...] over an image of (height, width).
+        """A list of (H W A, 4) float32 boxes, one for each (H, W) of `grids`, over an image of `image_size` (height, width).
 
-        Cells row by row, within a cell the base boxes in order. The stride is image size // grid size, per axis.
+        Cells are ordered row by row, and the base boxes within a cell. The stride is image size // grid size on each axis.
         """
         if len(grids) != len(self.base):
-            raise ValueError(f"AnchorGenerator: {len(grids)} feature maps came for sizes of {len(self.base)} levels")
+            raise ValueError(
+                f"AnchorGenerator: {len(grids)} feature maps given; needed {len(self.base)}, one per level"
+            )
         levels = []
         for base, (H, W) in zip(self.base, grids):
             y, x = np.meshgrid(np.arange(H) * (image_size[0] // H), np.arange(W) * (image_size[1] // W), indexing="ij")

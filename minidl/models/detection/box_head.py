@@ -1,4 +1,4 @@
-"""Fast R-CNN's head: what is in a box, and where its corners really are (Girshick 2015, figure 1, section 2.3)."""
+"""Fast R-CNN's head: the class of a box, and a correction of its corners (Girshick 2015, figure 1, section 2.3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...autograd.tensor import Tensor
 from ...typing import Array
 from .boxes import clip, decode, encode, large, suppress
 
-WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # deltas are about a tenth and a fifth: these bring them to about 1
+WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # scale the deltas, typically 0.1 (centre) and 0.2 (size), to about 1
 
 
 class TwoMLPHead(nn.Module):
@@ -40,9 +40,9 @@ class FastRCNNPredictor(nn.Module):
 def box_losses(
     class_logits: Tensor, box_regression: Tensor, rois: Array, labels: Array, boxes: Array
 ) -> dict[str, Tensor]:
-    """Cross-entropy of the class, and smooth L1 (beta 1/9) of the true class's deltas, over the number of boxes.
+    """(class loss, box loss): cross-entropy, and smooth L1 (beta 1/9) of the true class's deltas, over the number of boxes.
 
-    rois, boxes (R, 4): where each box is and where it should be; labels (R,), 0 background, which has no deltas.
+    rois (R, 4): the sampled boxes; boxes (R, 4): the objects assigned to them; labels (R,): 0 is background, without deltas.
     """
     R = len(labels)
     positive = np.flatnonzero(labels)
@@ -66,8 +66,8 @@ def detect(
 ) -> dict[str, Tensor]:
     """One image's detections {"boxes", "labels", "scores"} from the logits (R, K) and deltas (R, 4 K) of its boxes.
 
-    Every class but the background is a candidate with its own box; those below `score_thresh` or thinner than 0.01 pixels
-    go, NMS runs within each class, the `limit` best remain. Arrays in, Tensors out.
+    Every class but the background is a candidate with its own box. Candidates below `score_thresh` or with a side under 0.01
+    pixels are dropped, NMS runs within each class, and the `limit` best remain. Arguments are arrays, results are Tensors.
     """
     R, K = class_logits.shape
     scores = F.softmax(Tensor(class_logits), 1).data[:, 1:].ravel()

@@ -1,4 +1,4 @@
-"""Boxes between the stages: what `functional` says of Tensors, for the arrays that no gradient passes through."""
+"""Box operations of `minidl.functional` on arrays, for the steps of a detector that have no gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A two-stage detector: transform, features, proposals, regions, and back; with everything in between kept to look at."""
+"""A two-stage detector: transform, features, proposals, regions, detections; every intermediate result can be inspected."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .transform import DetectionTransform
 
 @dataclass
 class Stages:
-    """All that a detector did with a batch, in order.
+    """All intermediate results of a detector for one batch, in order.
 
-    images: the batch (N, C, H, W), normalised and padded; sizes: (h, w) of each image in it; originals: as they came;
-    targets: checked and scaled (None in evaluation); features: {level: map}; proposed: what the first stage did (anchors,
-    proposals, assigned targets, samples); regions: what the second did (sampled boxes, class logits, masks per class);
+    images: the batch (N, C, H, W), normalised and padded; sizes: (h, w) of each image in it; originals: their sizes as given;
+    targets: checked and scaled (None in evaluation); features: {level: map}; proposed: results of the first stage (anchors,
+    proposals, assigned targets, samples); regions: results of the second (sampled boxes, class logits, masks per class);
     losses: {name: Tensor} in training, else empty; detections: in the original images, None in training.
     """
 
@@ -40,9 +40,9 @@ class Stages:
 class Detector(nn.Module):
     """`transform`, `backbone` (with pyramid), `rpn` and `roi_heads`, with torchvision's calling convention.
 
-    In training `model(images, targets)` is the dictionary of losses, to be summed. In evaluation `model(images)` is a list
-    of dictionaries, best detections first: boxes (D, 4), labels (D,), scores (D,) and, with a mask head, masks (D, 1, H, W)
-    of probabilities in the image, 0.5 being the border.
+    In training `model(images, targets)` is a dictionary of losses; their sum is minimised. In evaluation `model(images)` is a
+    list of dictionaries, best detections first: boxes (D, 4), labels (D,), scores (D,) and, with a mask head, masks
+    (D, 1, H, W) of probabilities at the image's size; threshold them at 0.5.
 
     images: floats 0..1, a list of C x H x W of any sizes, or N x C x H x W; targets: one dictionary each of boxes (K, 4)
     (x1, y1, x2, y2 in pixels), labels (K,) of 1..num_classes - 1 and masks (K, H, W) of 0 and 1. K may be 0.
@@ -71,10 +71,10 @@ class Detector(nn.Module):
     def stages(
         self, images: Sequence[TensorLike] | Tensor, targets: Sequence[Mapping[str, TensorLike]] | None = None
     ) -> Stages:
-        """The same as calling the model, with every stage of it: see `Stages`."""
+        """The results of calling the model, with every intermediate one: see `Stages`."""
         images = [check_image(k, image, self.backbone.input_channels).to(self.device) for k, image in enumerate(images)]
         if not images:
-            raise ValueError("detector: no images came; needed at least one")
+            raise ValueError("detector: images is empty; needed at least one")
         originals = [image.shape[1:] for image in images]
         if self.training:
             masks = self.roi_heads.mask_head is not None
@@ -92,7 +92,7 @@ class Detector(nn.Module):
 
 
 def check_image(k: int, image: TensorLike, channels: int) -> Tensor:
-    """Image k as a Tensor, refused if it is not floating C x H x W."""
+    """Image k as a Tensor; raises ValueError or TypeError unless it is floating point and channels x H x W."""
     image = image if isinstance(image, Tensor) else Tensor(asarray(image))
     if image.ndim != 3 or image.shape[0] != channels or not min(image.shape[1:]):
         raise ValueError(f"detector: image {k} has shape {image.shape}; needed ({channels}, H, W)")

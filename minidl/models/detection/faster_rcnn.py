@@ -19,12 +19,12 @@ from .transform import DetectionTransform
 
 
 class FasterRCNN(Detector):
-    """The detector on any backbone with a pyramid; argument names and defaults are torchvision's.
+    """Faster R-CNN on any backbone with a pyramid; argument names and defaults are torchvision's.
 
     num_classes counts the background, class 0. pooling, sampling_ratio, canonical_scale, canonical_level: see
-    `MultiScaleRoIPool`; pooled levels are all but "pool". box_width: of the two fully connected layers. What the options
-    of the two stages mean is said in `RegionProposalNetwork` and `RoIHeads`; min_size to size_divisible, in
-    `DetectionTransform`. roi_options: what is left for `RoIHeads`, Mask R-CNN's branch.
+    `MultiScaleRoIPool`, which pools from all levels but "pool". box_width: width of the two fully connected layers. Options
+    of the two stages are described in `RegionProposalNetwork` and `RoIHeads`, min_size to size_divisible in
+    `DetectionTransform`. roi_options: further arguments of `RoIHeads`, such as Mask R-CNN's mask branch.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class FasterRCNN(Detector):
     ) -> None:
         if num_classes < 2:
             raise ValueError(
-                f"{type(self).__name__}: num_classes is {num_classes}; needed at least 2, the background is one"
+                f"{type(self).__name__}: num_classes is {num_classes}; needed at least 2, since the background is one"
             )
         anchors = AnchorGenerator() if rpn_anchor_generator is None else rpn_anchor_generator
         if len(anchors.base) != len(backbone.stages) or len(set(anchors.per_cell)) > 1:
             raise ValueError(
-                f"{type(self).__name__}: {anchors.per_cell} anchors a cell on levels {list(backbone.stages)}; "
-                "needed one entry a level, all equal, since the head is shared"
+                f"{type(self).__name__}: {anchors.per_cell} anchors per cell on levels {list(backbone.stages)}; "
+                "needed one entry per level, all equal, since the levels share one head"
             )
         rpn = RegionProposalNetwork(
             anchors,
@@ -104,7 +104,7 @@ class FasterRCNN(Detector):
 def resnet50_fpn(trainable_layers: int = 5, norm_eps: float = 1e-5) -> BackboneWithFPN:
     """ResNet-50 with frozen batch norm and a pyramid of five levels, of strides 4 to 64 with 256 channels.
 
-    trainable_layers: how many of layer4, layer3, layer2, layer1 and the stem learn, from the deepest on; the rest is fixed.
+    trainable_layers: how many of layer4, layer3, layer2, layer1 and the stem are trained, in this order; the rest is fixed.
     """
     if not 0 <= trainable_layers <= 5:
         raise ValueError(f"resnet50_fpn: trainable_layers is {trainable_layers}; needed 0 to 5")
@@ -120,6 +120,6 @@ def fasterrcnn_resnet50_fpn(
 ) -> FasterRCNN:
     """Faster R-CNN on ResNet-50-FPN with torchvision's parameter names; 41.76 M parameters.
 
-    Published COCO weights were trained with three trainable layers and want norm_eps=0. Options as `FasterRCNN`.
+    torchvision's COCO weights need norm_eps=0; they were trained with three trainable layers. Options as `FasterRCNN`.
     """
     return FasterRCNN(resnet50_fpn(trainable_backbone_layers, norm_eps), num_classes, **options)

@@ -1,4 +1,4 @@
-"""Feature pyramid network: fine levels get the features of deep ones (Lin et al. 2017, figure 3)."""
+"""Feature pyramid network: features of deep stages are added to fine ones (Lin et al. 2017, figure 3)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..backbones.base import Backbone, Stage
 class FeaturePyramidNetwork(nn.Module):
     """{name: (N, channels_i, H_i, W_i)}, finest first -> the same names with `out_channels` each.
 
-    From the top down: a 1x1 convolution (`inner_blocks`) of each stage is added to the level above it, enlarged to its
-    size by the nearest neighbour; a 3x3 (`layer_blocks`) smooths what comes out (section 3). `extra="pool"` appends the
-    level "pool", every second cell of the coarsest, for anchors larger than any box the detector pools from (section 4.1).
+    From coarse to fine: each stage, after a 1x1 convolution (`inner_blocks`), is added to the coarser level, which nearest
+    neighbour interpolation enlarges to its size; a 3x3 (`layer_blocks`) smooths the sum (section 3). `extra="pool"` appends
+    the level "pool", every second cell of the coarsest, which serves the largest anchors only (section 4.1).
     """
 
     def __init__(self, in_channels: Sequence[int], out_channels: int = 256, extra: str | None = None) -> None:
         super().__init__()
         if not in_channels or extra not in (None, "pool"):
             raise ValueError(
-                f"FeaturePyramidNetwork: in_channels {in_channels}, extra {extra!r}; needed a level and None or 'pool'"
+                f"FeaturePyramidNetwork: in_channels {in_channels}, extra {extra!r}; needed some levels, and None or 'pool'"
             )
         self.extra = extra
         self.inner_blocks = nn.ModuleList([nn.Sequential(nn.Conv2d(n, out_channels, 1)) for n in in_channels])
@@ -37,7 +37,7 @@ class FeaturePyramidNetwork(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if len(features) != len(self.inner_blocks):
             raise ValueError(
-                f"FeaturePyramidNetwork: features {list(features)} came; needed {len(self.inner_blocks)} of them"
+                f"FeaturePyramidNetwork: features are {list(features)}; needed {len(self.inner_blocks)} of them"
             )
         levels, top = {}, None
         for name, inner, smooth in reversed(list(zip(features, self.inner_blocks, self.layer_blocks))):

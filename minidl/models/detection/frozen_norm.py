@@ -1,4 +1,4 @@
-"""Batch norm that no longer learns: the statistics and the affine map of a pretrained network, constants from then on."""
+"""Frozen batch norm: the statistics and the affine map of a pretrained network, kept constant."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _Module = TypeVar("_Module", bound=nn.Module)
 class FrozenBatchNorm2d(nn.Module):
     """weight (x - running_mean) / sqrt(running_var + eps) + bias per channel; all four are buffers, none is learned.
 
-    Detectors see two or so images at a time, too few to estimate statistics from (Ren et al. 2017, section 4). The names
-    are torchvision's. eps: torchvision's published COCO weights need 0.
+    Detectors train with about two images per batch, too few to estimate statistics from (Ren et al. 2017, section 4). The names
+    are torchvision's. eps: torchvision's COCO weights need 0.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
@@ -41,7 +41,7 @@ class FrozenBatchNorm2d(nn.Module):
 def freeze_norms(module: _Module, eps: float | None = None) -> _Module:
     """Replace every BatchNorm2d below `module` by a frozen one with the same values, in place; returns `module`.
 
-    eps: that of each norm it replaces where not given.
+    eps: by default that of each replaced norm. Raises ValueError for a norm without affine map or running statistics.
     """
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d):

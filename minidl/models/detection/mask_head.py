@@ -1,4 +1,4 @@
-"""Mask R-CNN's third branch: a binary mask per class, of which one is taken (He et al. 2017, figure 4, section 3)."""
+"""Mask R-CNN's third branch: one binary mask per class; the box's class selects one (He et al. 2017, figure 4, section 3)."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def _initialise(module):
 
 
 def mask_targets(masks: Array, matched: Array, rois: Array, size: int) -> Array:
-    """What of the masks (K, H, W) lies in the boxes `rois` (R, 4) of the objects `matched` (R,), as (R, size, size).
+    """The part of each box's mask that lies inside the box, (R, size, size) with values 0 to 1.
 
-    Cut out by ROI Align of the whole mask (values 0 to 1), as torchvision does.
+    masks (K, H, W); matched (R,): index of the object of each box; rois (R, 4). ROI Align crops the mask, as in torchvision.
     """
     if not len(rois):
         return np.zeros((0, size, size), np.float32)
@@ -57,9 +57,9 @@ def mask_targets(masks: Array, matched: Array, rois: Array, size: int) -> Array:
 
 
 def mask_loss(mask_logits: Tensor, labels: Array, wanted: Array) -> Tensor:
-    """Binary cross-entropy, the mean over pixels, of the mask of the true class alone: classes do not compete.
+    """Mean binary cross-entropy of the true class's mask alone, so that classes do not compete (section 3).
 
-    mask_logits (R, K, s, s), labels (R,) of 1..K-1, wanted (R, s, s). Without boxes 0, with gradients that are 0.
+    mask_logits (R, K, s, s), labels (R,) of 1..K-1, wanted (R, s, s). Without boxes the loss and its gradients are 0.
     """
     if not len(labels):
         return F.sum(mask_logits) * 0.0
@@ -68,6 +68,6 @@ def mask_loss(mask_logits: Tensor, labels: Array, wanted: Array) -> Tensor:
 
 
 def mask_probabilities(mask_logits: Tensor, labels: Array) -> Tensor:
-    """(R, K, s, s), labels (R,) -> (R, 1, s, s): sigmoid of the mask of each box's class."""
+    """Sigmoid of the mask of each box's class: logits (R, K, s, s), labels (R,) -> (R, 1, s, s)."""
     own = F.sigmoid(mask_logits[np.arange(len(labels)), labels])
     return F.unsqueeze(own, 1)

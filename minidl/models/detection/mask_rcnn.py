@@ -1,4 +1,4 @@
-"""Mask R-CNN: Faster R-CNN with a third branch that draws each object's mask (He et al. 2017, figures 1 and 4)."""
+"""Mask R-CNN: Faster R-CNN with a third branch that predicts each object's mask (He et al. 2017, figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def maskrcnn_resnet50_fpn(
 ) -> MaskRCNN:
     """Mask R-CNN on ResNet-50-FPN with torchvision's parameter names; 44.40 M parameters.
 
-    Published COCO weights were trained with three trainable layers and want norm_eps=0. Options as `MaskRCNN`.
+    torchvision's COCO weights need norm_eps=0; they were trained with three trainable layers. Options as `MaskRCNN`.
     """
     return MaskRCNN(resnet50_fpn(trainable_backbone_layers, norm_eps), num_classes, **options)
 
@@ -59,8 +59,7 @@ def maskrcnn_resnet50_fpn(
 def mask_rcnn_small(num_classes: int = 6, pooling: str = "align", **options: Any) -> MaskRCNN:
     """For lessons, on scenes of about 128 pixels with upright objects of 24 to 70: five classes and background by default.
 
-    A ResNet of three stages (strides 4, 8, 16) learns from scratch, its batch norm with it; pyramid of 64 channels,
-    images as large as they come.
+    A ResNet of three stages (strides 4, 8, 16) with trainable batch norm, a pyramid of 64 channels; images are not resized.
     """
     body = backbones.ResNet(BasicBlock, (1, 1, 1), None, width=24)
     backbone = BackboneWithFPN(body, 64, extra=None)
@@ -77,7 +76,7 @@ def mask_rcnn_small(num_classes: int = 6, pooling: str = "align", **options: Any
         "box_width": 128,
         "mask_layers": (64, 64),
         "mask_width": 64,
-        "canonical_scale": 40,  # boxes of 40 pixels go to stride 8
+        "canonical_scale": 40,  # boxes of 40 pixels are pooled at stride 8
         "canonical_level": 3,
     }
     return MaskRCNN(backbone, num_classes, pooling=pooling, **settings | options)

@@ -1,4 +1,4 @@
-"""Which object a box is answerable for, and which boxes a training step looks at (Ren et al. 2015, section 3.1.2)."""
+"""Matches boxes to objects, and samples the boxes of a training step (Ren et al. 2015, section 3.1.2)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import numpy as np
 
 from ...typing import Array
 
-BELOW, BETWEEN = -1, -2  # instead of an object's number: background, and too near to either to count
+BELOW, BETWEEN = -1, -2  # in place of an object's index: background, and between the thresholds (ignored by the losses)
 
 
 def match(iou: Array, high: float, low: float, keep_best: bool = False) -> Array:
-    """For each of B boxes the object (0..K-1) it overlaps most, BELOW where that is < low, BETWEEN where < high.
+    """For each of B boxes the object (0..K-1) of largest IoU, BELOW where that IoU is < low, BETWEEN where it is < high.
 
-    iou: K x B. keep_best: a box that some object overlaps more than (or as much as) any other box stays with the object
-    that it overlaps most, however little that is, so that no object goes without. Without objects all are BELOW.
+    iou: K x B. keep_best: the boxes of largest IoU with some object (all of them, where several are equal) keep the object
+    that they overlap most, below the thresholds too, so that every object has a box. Without objects all are BELOW.
     """
     if low > high:
-        raise ValueError(f"match: low {low} is above high {high}")
+        raise ValueError(f"match: low is {low} and high is {high}; needed low <= high")
     K, B = iou.shape
     if not K or not B:
         return np.full(B, BELOW, np.int64)
@@ -29,9 +29,9 @@ def match(iou: Array, high: float, low: float, keep_best: bool = False) -> Array
 
 
 def sample(labels: Array, size: int, positive_fraction: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """(positive, negative): sorted indices of at most `size` labels > 0 and = 0 drawn without replacement.
+    """(positive, negative): sorted indices of labels > 0 and of labels = 0, at most `size` in all, drawn without replacement.
 
-    At most size * positive_fraction are positive; negatives fill up, as far as there are any. Labels < 0 never count.
+    At most size * positive_fraction are positive; negatives fill the rest, if there are enough. Labels < 0 are never drawn.
     """
     positive, negative = np.flatnonzero(labels > 0), np.flatnonzero(labels == 0)
     positive = rng.permutation(positive)[: int(size * positive_fraction)]

@@ -1,4 +1,4 @@
-"""Names in published files: torchvision's COCO weights are of 2019, and four kinds of convolution were renamed since."""
+"""Names in published files: torchvision's COCO weights, of 2019, use other names for four kinds of convolution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RENAMED = (
 
 
 def current_name(name: str) -> str:
-    """Today's name of a parameter."""
+    """The name in this library, and in torchvision's code, of a parameter named as in a published file."""
     for pattern, new in RENAMED:
         if found := re.fullmatch(pattern, name):
             return found.expand(new) if isinstance(new, str) else new(found)

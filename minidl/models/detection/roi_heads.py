@@ -1,4 +1,4 @@
-"""The second stage: proposals are pooled, classified, refined, and given masks (He et al. 2017, section 3)."""
+"""The second stage: pools, classifies and refines proposals, and predicts masks (He et al. 2017, section 3)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .matching import BETWEEN, match, sample
 
 @dataclass
 class Regions:
-    """What the second stage did with a batch; lists have one entry per image, boxes are in pixels of the batch.
+    """Results of the second stage for one batch; lists have one entry per image, boxes are in pixels of the batch.
 
     rois: the boxes that were pooled (R_n, 4), in training those sampled; features (R, C, s, s); class_logits (R, K);
-    box_regression (R, 4 K). In training also labels (R_n,), 0 background, and matched (R_n,), the object's number, or
+    box_regression (R, 4 K). In training also labels (R_n,), 0 background, and matched (R_n,), the object's index, or
     negative; losses. In evaluation detections: dictionaries of boxes, labels, scores, masks (D_n, 1, 28, 28).
     With a mask head: mask_rois (M_n, 4), mask_labels (M_n,), mask_logits (M, K, 28, 28), in training mask_targets (M, 28, 28).
     """
@@ -45,9 +45,9 @@ class Regions:
 class RoIHeads(nn.Module):
     """Box head and, where given, mask head, on features pooled from the pyramid.
 
-    In training, the objects themselves join the proposals; a box of IoU `fg_iou_thresh` or more is its object's, below
-    `bg_iou_thresh` background; `batch_size_per_image` are drawn, `positive_fraction` of them objects at most; masks are
-    learned on these alone. In evaluation see `detect`.
+    In training the true boxes are added to the proposals. A box whose largest IoU is at least `fg_iou_thresh` is assigned to
+    that object, below `bg_iou_thresh` to the background; `batch_size_per_image` boxes are sampled, at most the fraction
+    `positive_fraction` of them objects; the mask loss uses these objects alone. For evaluation see `detect`.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class RoIHeads(nn.Module):
         return found
 
     def assign(self, boxes: Array, target: Mapping[str, Array]) -> tuple[Array, Array]:
-        """(labels, matched) of every box: the class, 0 background, -1 between the thresholds; matched as `match` says."""
+        """(labels, matched) of every box: the class, 0 background, -1 between the thresholds; matched as `match` returns it."""
         matched = match(box_iou(target["boxes"], boxes), self.fg_iou_thresh, self.bg_iou_thresh)
         labels = np.zeros(len(boxes), np.int64)
         labels[matched >= 0] = target["labels"][matched[matched >= 0]]
@@ -105,7 +105,7 @@ class RoIHeads(nn.Module):
         return labels, matched
 
     def select(self, boxes: Array, target: Mapping[str, Array]) -> tuple[Array, Array, Array]:
-        """(boxes, labels, matched) of one image that a training step looks at."""
+        """(boxes, labels, matched): the sample of one image's boxes for a training step."""
         boxes = np.concatenate([boxes, target["boxes"]])
         labels, matched = self.assign(boxes, target)
         drawn = sample(labels, self.batch_size_per_image, self.positive_fraction, random.generator())

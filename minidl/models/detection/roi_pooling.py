@@ -1,4 +1,4 @@
-"""Fixed-size features of boxes of any size, each from the pyramid level that fits it (Lin et al. 2017, section 4.2)."""
+"""Features of fixed size from boxes of any size, each pooled from the pyramid level of its size (Lin et al. 2017, 4.2)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class MultiScaleRoIPool(nn.Module):
     """Boxes in image pixels -> (R, C, output_size, output_size) from the levels `names`.
 
     pooling: "align" (He et al. 2017, section 3: bilinear, `sampling_ratio`^2 samples a bin) or "pool" (Girshick 2015,
-    section 2.1: corners and bins rounded to whole cells, their maximum): the same network with either.
+    section 2.1: the maximum over bins whose corners are rounded to whole cells).
 
-    A box of area a belongs to level floor(canonical_level + log2(sqrt(a) / canonical_scale)), level l having stride 2^l,
-    or to the nearest there is: 224-pixel boxes, ImageNet's, to stride 16.
+    A box of area a is pooled from level floor(canonical_level + log2(sqrt(a) / canonical_scale)), clamped to the levels that
+    exist; level l has stride 2^l. By default boxes of 224 pixels, ImageNet's image size, are pooled at stride 16.
     """
 
     def __init__(

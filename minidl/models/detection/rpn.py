@@ -1,4 +1,4 @@
-"""Region proposal network: at every anchor, is there an object, and where exactly? (Ren et al. 2015, figure 3, section 3.1)."""
+"""Region proposal network: scores every anchor as object or background, and refines it (Ren et al. 2015, section 3.1)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .matching import BETWEEN, match, sample
 
 @dataclass
 class Proposed:
-    """What the RPN did with a batch of N images; lists have one entry per image, boxes are in pixels of the batch.
+    """Results of the RPN for a batch of N images; lists have one entry per image, boxes are in pixels of the batch.
 
-    anchors (A, 4), all levels one after the other, the same in every image; levels (A,) says of which level each is;
+    anchors (A, 4), all levels one after the other, the same in every image; levels (A,), the level of each anchor;
     objectness (N, A) logits and deltas (N, A, 4), on the tape; boxes and scores: the proposals left after NMS, best
-    first. In training also: labels (A,), 1 object, 0 background, -1 neither; matched (A,), the object's number, or
-    negative; sampled, the (positive, negative) anchors that the losses look at; losses.
+    first. In training also: labels (A,), 1 object, 0 background, -1 neither; matched (A,), the object's index, or
+    negative; sampled, the (positive, negative) anchors in the losses; losses.
     """
 
     anchors: np.ndarray
@@ -70,10 +70,10 @@ def per_anchor(x: Tensor, values: int) -> Tensor:
 class RegionProposalNetwork(nn.Module):
     """Anchors, head, proposals, and in training the two losses.
 
-    An anchor is an object from IoU `fg_iou_thresh` on, or where no other overlaps some object more; background below
-    `bg_iou_thresh`. Losses look at `batch_size_per_image` anchors, `positive_fraction` of them objects at most. For
-    proposals, the `pre_nms_top_n` best of each level, clipped, go through NMS within their level, and the `post_nms_top_n`
-    best of all remain; both are numbers {"training": n, "testing": n}, as torchvision has them.
+    An anchor is labelled object where its IoU is at least `fg_iou_thresh`, or the largest for some object; background below
+    `bg_iou_thresh`. The losses use a sample of `batch_size_per_image` anchors, at most the fraction `positive_fraction` of
+    them objects. For proposals, the `pre_nms_top_n` best of each level are clipped, NMS runs within each level, and the
+    `post_nms_top_n` best of all levels remain; both are dictionaries {"training": n, "testing": n}, as in torchvision.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class RegionProposalNetwork(nn.Module):
     def propose(
         self, logits: Array, deltas: Array, anchors: Array, levels: Array, size: Sequence[int]
     ) -> tuple[Array, Array]:
-        """One image's proposals, boxes (P, 4) and scores (P,), from what the head says of its anchors; no gradient."""
+        """One image's proposals, boxes (P, 4) and scores (P,), from the logits and deltas of its anchors; no gradient."""
         mode = "training" if self.training else "testing"
         best = []
         for level in range(levels[-1] + 1):

@@ -1,4 +1,4 @@
-"""What a detector is told about its images, checked: boxes, labels, masks."""
+"""Checks a detector's training targets: boxes, labels, masks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def check_targets(
 ) -> list[dict[str, Array]]:
     """Copies of the dictionaries as arrays: boxes K x 4 float32, labels K int64 and, if `masks`, masks K x H x W uint8.
 
-    targets: one dictionary per image, of arrays or Tensors; sizes: (H, W) of each image. Boxes of any number type are
-    taken, also partly outside the image, and none at all: (0, 4). Errors name the image.
+    targets: one dictionary per image, of arrays or Tensors; sizes: (H, W) of each image. Boxes may have any
+    numeric dtype and lie partly outside the image; an image without objects has boxes (0, 4). Errors name the image.
     """
     if targets is None:
-        raise ValueError("detector: targets are None; in training each image needs boxes and labels")
+        raise ValueError("detector: targets is None; in training each image needs boxes and labels")
     if len(targets) != len(sizes):
-        raise ValueError(f"detector: {len(targets)} targets came for {len(sizes)} images")
+        raise ValueError(f"detector: {len(targets)} targets given for {len(sizes)} images; needed one each")
     return [_check(k, target, size, num_classes, masks) for k, (target, size) in enumerate(zip(targets, sizes))]
 
 
@@ -43,7 +43,7 @@ def _check(k, target, size, num_classes, masks):
         )
     if labels.dtype.kind not in "iu" or labels.shape != (len(boxes),):
         raise ValueError(
-            f"detector: labels of image {k} are {labels.dtype} {labels.shape}; needed {len(boxes)} integers, one a box"
+            f"detector: labels of image {k} are {labels.dtype} {labels.shape}; needed {len(boxes)} integers, one per box"
         )
     if labels.size and not 1 <= labels.min() <= labels.max() < num_classes:
         raise ValueError(
@@ -55,11 +55,11 @@ def _check(k, target, size, num_classes, masks):
         m = arrays["masks"]
         if m.shape != (len(boxes), *size) or m.dtype.kind not in "biuf":
             raise ValueError(
-                f"detector: masks of image {k} are {m.dtype} {m.shape}; needed {(len(boxes), *size)}: one a box, "
+                f"detector: masks of image {k} are {m.dtype} {m.shape}; needed {(len(boxes), *size)}: one per box, "
                 "of the image's size"
             )
         if not ((m == 0) | (m == 1)).all():
-            raise ValueError(f"detector: masks of image {k} hold other values than 0 and 1")
+            raise ValueError(f"detector: masks of image {k} contain values other than 0 and 1")
         checked["masks"] = m.astype(np.uint8)
     return checked
 

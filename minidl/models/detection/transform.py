@@ -1,4 +1,4 @@
-"""From images of any size to one batch, and from what was found in it back to the images."""
+"""Brings images of any size into one batch, and detections in the batch back to the images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ...typing import Array
 class DetectionTransform(nn.Module):
     """Normalise, resize so that the shorter side is `min_size` and the longer at most `max_size`, pad to one size.
 
-    min_size: one number, or several: then training draws one for each image and evaluation takes the last; None leaves
-    the size as it is. The batch is as large as its largest image, rounded up to a multiple of `size_divisible`; images
-    lie at its top left, zeros (the mean colour) around them. The same steps as torchvision's GeneralizedRCNNTransform.
+    min_size: one number, or several, of which training draws one for each image and evaluation takes the last; None keeps
+    the size. The batch has the size of its largest image, rounded up to a multiple of `size_divisible`; images lie at the top
+    left, padded with zeros (the mean colour). The same steps as torchvision's GeneralizedRCNNTransform.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class DetectionTransform(nn.Module):
         return (image - Tensor(mean)) * Tensor(1 / std)
 
     def new_size(self, h: int, w: int) -> tuple[int, int]:
-        """The size that an image of (h, w) is brought to."""
+        """The size to which an image of (h, w) is resized."""
         choice = (
             int(random.generator().integers(len(self.min_size))) if self.training and len(self.min_size) > 1 else -1
         )
@@ -96,7 +96,7 @@ def resize_boxes(boxes: Array, old: Sequence[int], new: Sequence[int]) -> Array:
 
 
 def resize_target(target: Mapping[str, Array], old: Sequence[int], new: Sequence[int]) -> dict[str, Array]:
-    """Boxes scaled, masks taken at the nearest pixel."""
+    """A target for the resized image: boxes scaled, masks resized to the nearest pixel."""
     target = dict(target) | {"boxes": resize_boxes(target["boxes"], old, new)}
     if "masks" in target and tuple(old) != tuple(new):
         rows, cols = (np.minimum(np.arange(n) * o // n, o - 1) for o, n in zip(old, new))

@@ -1,1 +1,1 @@
-"""Networks that the comparison of light networks needs: ENet, ERFNet, ESPNet and the decoders of RTSeg."""
+"""Light networks: ENet, ERFNet, ESPNet, the decoders of RTSeg, and MediaPipe's selfie segmentation."""

@@ -1,4 +1,4 @@
-"""ENet (Paszke et al. 2016, table 1, figure 2): early downsampling, many thin bottlenecks, a small decoder that unpools."""
+"""ENet (Paszke et al. 2016, table 1, figure 2): early downsampling, bottlenecks of few channels, a small unpooling decoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..segmentation.base import SegmentationNetwork
 
 
 class Initial(nn.Module):
-    """Figure 2 a: 3x3 of stride 2 beside a 2x2 max-pool."""
+    """Figure 2 a: a 3x3 convolution of stride 2 and a 2x2 max-pool, concatenated."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class Bottleneck(nn.Module):
 
 
 class Down(nn.Module):
-    """A bottleneck that halves the size: 2x2 of stride 2 first, and a max-pool whose places are remembered beside it."""
+    """A bottleneck that halves the size by a 2x2 convolution of stride 2; its shortcut is a max-pool that keeps its indices."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A bottleneck that doubles the size: transposed convolution, and unpooling to the remembered places."""
+    """A bottleneck that doubles the size by a transposed convolution; its shortcut unpools to the indices of a `Down`."""
 
     def __init__(self, inputs: int, outputs: int, dropout: float) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ STAGE = (
 class ENet(SegmentationNetwork):
     """Table 1. `width`: channels of the initial block, at stride 4, at stride 8; `stages`: (kind, value) at stride 8."""
 
-    multiple = least = 8
+    multiple = min_size = 8
 
     def __init__(
         self,
@@ -157,5 +157,5 @@ def enet(num_classes: int = 19) -> ENet:
 
 
 def enet_small(num_classes: int = 11) -> ENet:
-    """For lessons: one round of shorter stages, little dropout."""
+    """For lessons: fewer channels, one stage of four bottlenecks, less dropout."""
     return ENet(num_classes, (16, 48, 96), 2, STAGE[:4], (0.0, 0.05))

@@ -1,4 +1,4 @@
-"""ERFNet (Romera et al. 2018, table I, figures 2 and 3): residual blocks of 3x1 and 1x3, dilated in one direction each."""
+"""ERFNet (Romera et al. 2018, table I, figures 2 and 3): residual blocks of 3x1 and 1x3 convolutions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..segmentation.base import SegmentationNetwork
 
 
 class Downsampler(nn.Module):
-    """3x3 of stride 2 beside a 2x2 max-pool, together `outputs` channels (the initial block of ENet)."""
+    """A 3x3 convolution of stride 2 and a 2x2 max-pool, concatenated to `outputs` channels (ENet's initial block)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Upsampler(nn.Sequential):
 class ERFNet(SegmentationNetwork):
     """Encoder to stride 8, decoder back; `width`: channels at strides 2, 4, 8; `dilations` of the blocks at stride 8."""
 
-    multiple = least = 8
+    multiple = min_size = 8
 
     def __init__(
         self,
@@ -97,5 +97,5 @@ def erfnet(num_classes: int = 20) -> ERFNet:
 
 
 def erfnet_small(num_classes: int = 11) -> ERFNet:
-    """For lessons: half as wide, fewer blocks."""
+    """For lessons: half the channels, fewer blocks."""
     return ERFNet(num_classes, (16, 32, 64), shallow=2, dilations=(1, 2, 4, 2), dropout=(0.0, 0.05))

@@ -1,7 +1,7 @@
 """ESPNet (Mehta et al. 2018, figures 1 and 4): reduce, split, transform, merge.
 
-A convolution becomes a 1x1 that reduces to a fifth of the channels and five dilated 3x3 over the same reduced map, rates
-1 to 16. Adding the results up hierarchically before they are concatenated removes the gridding (section 3.2, HFF).
+A 1x1 convolution reduces to a fifth of the channels, and five 3x3 convolutions with dilations 1 to 16 read the reduced map.
+Their cumulative sums are concatenated, which removes gridding artefacts (hierarchical feature fusion, HFF, section 3.2).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ESP(nn.Module):
         kernel = 3 if stride == 2 else 1
         self.residual = residual and stride == 1
         self.reduce = nn.Conv2d(inputs, share, kernel, stride, padding=kernel // 2, bias=False)
-        first = outputs - share * (len(rates) - 1)  # what the division leaves over
+        first = outputs - share * (len(rates) - 1)  # the share plus the remainder of the division
         self.transform = nn.ModuleList(
             [
                 nn.Conv2d(share, first if k == 0 else share, 3, padding=rate, dilation=rate, bias=False)
@@ -57,7 +57,7 @@ class ESPNet(SegmentationNetwork):
     p, q: ESP modules at strides 4 and 8 (alpha_2, alpha_3). width: channels at strides 2, 4, 8.
     """
 
-    multiple = least = 8
+    multiple = min_size = 8
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class ESPNet(SegmentationNetwork):
 
 
 def _fitting(rates, channels):
-    """At most as many rates as there are channels to share among them."""
+    """The first rates, at most one per channel."""
     return rates[: max(1, channels)]
 
 
@@ -111,5 +111,5 @@ def espnet(num_classes: int = 20, p: int = 2, q: int = 8) -> ESPNet:
 
 
 def espnet_small(num_classes: int = 11) -> ESPNet:
-    """For lessons: four rates, shallow, two thirds as wide."""
+    """For lessons: four rates, fewer modules, two thirds of the channels."""
     return ESPNet(num_classes, 1, 3, (16, 48, 96), RATES[:4])

@@ -1,8 +1,8 @@
-"""RTSeg: encoder and decoder decoupled, so that any of three decoders meets any backbone (Siam et al. 2018, section 2).
+"""RTSeg: three decoders, each of which works with any backbone (Siam et al. 2018, section 2).
 
 SkipNet: FCN-8s on a light encoder; skips from strides 16 and 8 are scored and added (2.2). U-Net: transposed convolutions,
-a skip at every stride, features instead of scores. Dilation: strides 16 and 32 become dilations, scores straight from
-stride 8.
+a skip at every stride, features instead of scores. Dilation: dilations replace strides 16 and 32, and stride 8 is scored
+directly.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class UNetDecoder(OnBackbone):
         features = self.backbone.pyramid(x)
         y, *skips = [features[name] for name in self.names]
         for up, merge, skip in zip(self.up, self.merge, skips):
-            H, W = skip.shape[2:]  # odd sizes: up(y) is a row too large
+            H, W = skip.shape[2:]  # where the size is odd, up(y) is one row or column too large
             y = merge(F.crop(up(y), 0, 0, H, W) + skip)
         return {"out": self.score(y)}
 

@@ -1,6 +1,6 @@
-"""MediaPipe's person segmentation: MobileNetV3 blocks (Howard et al. 2019) down to stride 16, gated bilinear steps up.
+"""MediaPipe's person segmentation: MobileNetV3 blocks (Howard et al. 2019) down to stride 16, gated bilinear decoder.
 
-The file `selfie_segmentation.tflite` holds weights for people before a camera, 256 x 256; batch norms are folded into them.
+The file `selfie_segmentation.tflite` holds weights for people in front of a camera, 256 x 256, with batch norms folded in.
 Its model card: "MediaPipe Selfie Segmentation", Google 2021, Apache-2.0.
 """
 
@@ -11,7 +11,7 @@ from ... import nn
 from ...autograd.tensor import Tensor
 from ..segmentation.base import SegmentationNetwork
 
-# kernel, stride, widened to, gate's middle (0: no gate), channels, hard-swish instead of ReLU
+# kernel, stride, expanded channels, gate's hidden channels (0: no gate), output channels, hard-swish instead of ReLU
 BLOCKS = (
     (3, 2, 16, 8, 16, False),  # stride 4
     (3, 2, 72, 0, 24, False),  # stride 8
@@ -37,7 +37,7 @@ class SameConv(nn.Conv2d):
 
 
 class Gate(nn.Module):
-    """Squeeze and excitation: the mean of each channel, two layers and a sigmoid say how much of the channel passes."""
+    """Squeeze and excitation: each channel is scaled by a sigmoid of two layers on the means of all channels."""
 
     def __init__(self, channels: int, middle: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Gate(nn.Module):
 
 
 class Block(nn.Module):
-    """Widen 1x1, depthwise, gate, narrow 1x1; added to x where size and channels stay (MobileNetV3, figure 4)."""
+    """1x1 expansion, depthwise, gate, 1x1 projection; x is added where the shape stays (MobileNetV3, figure 4)."""
 
     def __init__(
         self, inputs: int, kernel: int, stride: int, wide: int, middle: int, outputs: int, swish: bool
@@ -68,7 +68,7 @@ class Block(nn.Module):
 
 
 class Step(nn.Module):
-    """Twice the size by bilinear interpolation; the finer features join through a gate that sees both."""
+    """Doubles the size bilinearly and adds the finer features, scaled by a gate computed from both."""
 
     def __init__(self, inputs: int, channels: int) -> None:
         super().__init__()
@@ -84,9 +84,9 @@ class Step(nn.Module):
 
 
 class SelfieSegmentation(SegmentationNetwork):
-    """Images scaled to 0..1. With two classes one score is computed, of "person"; the background's is 0."""
+    """Takes images with values 0..1. With two classes only the score of "person" is computed; the background's is 0."""
 
-    multiple = least = 16
+    multiple = min_size = 16
 
     def __init__(self, num_classes: int = 2) -> None:
         super().__init__(num_classes)
@@ -126,5 +126,5 @@ class SelfieSegmentation(SegmentationNetwork):
 
 
 def selfie_segmentation(num_classes: int = 2) -> SelfieSegmentation:
-    """MediaPipe's network for people before a camera; 106,401 parameters for two classes."""
+    """MediaPipe's network for people in front of a camera; 106,401 parameters for two classes."""
     return SelfieSegmentation(num_classes)

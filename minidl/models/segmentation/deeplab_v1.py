@@ -1,8 +1,8 @@
 """DeepLab v1: dilated VGG-16 with a large field of view (Chen et al. 2015, sections 3.1 and 4.1, DeepLab-LargeFOV).
 
-The last two pools no longer stride, conv5 is dilated by 2: scores at stride 8 instead of 32, from the same weights. The
-7x7 fc6 becomes 3x3 at rate 12 with 1024 channels: a field of view of 224, a sixth of the parameters. A fully connected
-CRF (section 4.2) sharpens what comes out: `predict_crf`.
+The last two pools have stride 1 and conv5 is dilated by 2, so that the same weights give scores at stride 8 instead of 32. The
+7x7 fc6 becomes 3x3 at rate 12 with 1024 channels: a field of view of 224 with a sixth of the parameters. A fully connected
+CRF (section 4.2) sharpens the scores: `predict_crf`.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ def predict_crf(
 ) -> Array:
     """Class probabilities (N, classes, H, W) of `model`, sharpened along edges by a fully connected CRF, as an array.
 
-    x: the normalised batch; images: the same pictures (N, 3, H, W) in colours 0 to 255; `iterations` of mean field, 10
+    x: the normalised batch; images: the same images (N, 3, H, W) with values 0 to 255; `iterations` of mean field, 10
     as in section 5.1; `terms` of `minidl.crf.DenseCRF`, its defaults if None.
     """
     from ...crf import DenseCRF, from_logits  # scores alone need no CRF
 
     if images.shape[2:] != x.shape[2:] or len(images) != x.shape[0]:
-        raise ValueError(f"predict_crf: images are {images.shape}; needed those of the batch {x.shape}")
+        raise ValueError(f"predict_crf: images are {images.shape}; needed N, H and W of the batch {x.shape}")
     unary = from_logits(model(x)["out"].data)
     return DenseCRF(images, DEFAULT if terms is None else terms).inference(unary, iterations)
 

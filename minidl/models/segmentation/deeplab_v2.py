@@ -1,6 +1,6 @@
 """DeepLab v2: atrous spatial pyramid pooling (Chen et al. 2016, section 3.2, figures 4 and 7; ASPP-L).
 
-The same features looked at through 3x3 windows of four sizes, 6, 12, 18 and 24 cells between taps; the scores are added.
+Four 3x3 convolutions with dilations 6, 12, 18 and 24 read the same features; their scores are added.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ASPP_L, ASPP_S = (6, 12, 18, 24), (2, 4, 8, 12)
 
 
 class DeepLabV2(OnBackbone):
-    """Dilated backbone, one branch a rate, sum, bilinear enlargement by the output stride.
+    """Dilated backbone, one branch per rate, sum, bilinear enlargement by the output stride.
 
     hidden: channels of each branch's fc6 and fc7 (1024 on VGG-16); 0 for branches of a single convolution (ResNet-101).
     """

@@ -1,7 +1,8 @@
 """DeepLab v3 (Chen et al. 2017, sections 3.2 and 3.3, figures 3 b and 5).
 
-In parallel: 1x1, three 3x3 at rates 6, 12, 18, and the image's average, side by side, projected to 256 channels. In
-cascade: block 4 repeated as blocks 5, 6, 7, each at twice the dilation. Rates are for output stride 16, and double at 8.
+In parallel: a 1x1, three 3x3 at rates 6, 12, 18, and the average over the image are concatenated and projected to 256
+channels. In cascade: block 4 is repeated as blocks 5, 6, 7, each at twice the dilation. Rates are for output stride 16, and
+double at 8.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .base import OnBackbone, check_pooled_batch
 
 
 class ASPPPooling(nn.Sequential):
-    """The average of the whole map, 1x1, back at every cell (image-level features, section 3.3)."""
+    """Global average, 1x1 convolution, broadcast to every cell (image-level features, section 3.3)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(nn.AdaptiveAvgPool2d(1), *ConvBNReLU(inputs, outputs, 1))
@@ -60,7 +61,7 @@ class DeepLabHead(nn.Sequential):
 
 
 class CascadeHead(nn.Sequential):
-    """Blocks 5, 6, 7: copies of block 4 with the stride of each turned into dilation (section 3.2); then scores."""
+    """Blocks 5, 6, 7: copies of block 4 with dilation instead of stride (section 3.2); then scores."""
 
     def __init__(self, inputs: int, num_classes: int, plan: Dilation, multi_grid: Sequence[int] | None) -> None:
         layers = [residual_layer(Bottleneck, inputs, inputs // 4, 3, 2, plan, multi_grid) for _ in range(3)]
@@ -68,7 +69,7 @@ class CascadeHead(nn.Sequential):
 
 
 class FCNHead(nn.Sequential):
-    """3x3 to a quarter of the channels, dropout, scores: torchvision's head of FCN-ResNet and of auxiliary outputs."""
+    """3x3 to a quarter of the channels, dropout, scores: torchvision's head for FCN-ResNet and for auxiliary outputs."""
 
     def __init__(self, inputs: int, num_classes: int) -> None:
         middle = inputs // 4
@@ -95,7 +96,7 @@ class DilatedNetwork(OnBackbone):
 
 
 class DeepLabV3(DilatedNetwork):
-    """ASPP on a dilated backbone; `rates` as for output stride 16."""
+    """ASPP on a dilated backbone; `rates` are those of output stride 16."""
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ def deeplabv3_resnet50(
 def deeplabv3_resnet101(
     num_classes: int = 21, aux_loss: bool = False, output_stride: int = 8, multi_grid: Sequence[int] | None = None
 ) -> DeepLabV3:
-    """DeepLabv3 on ResNet-101 as torchvision has it."""
+    """DeepLabv3 on ResNet-101 with torchvision's parameter names, strides and rates."""
     backbone = backbones.resnet101(None, output_stride=output_stride, multi_grid=multi_grid)
     return DeepLabV3(backbone, num_classes, aux_loss=aux_loss)
 
@@ -135,7 +136,7 @@ def deeplab_v3(num_classes: int = 21, output_stride: int = 16) -> DeepLabV3:
 def deeplab_v3_cascade(
     num_classes: int = 21, output_stride: int = 16, multi_grid: Sequence[int] = (1, 2, 1)
 ) -> DilatedNetwork:
-    """Going deeper instead of wider: blocks 5 to 7 on ResNet-50, multi-grid (1, 2, 1) (section 4.1)."""
+    """Blocks in cascade instead of ASPP: blocks 5 to 7 on ResNet-50, multi-grid (1, 2, 1) (section 4.1)."""
     backbone = backbones.resnet50(None, output_stride=output_stride, multi_grid=multi_grid)
     head = CascadeHead(backbone.stages["layer4"].channels, num_classes, backbone.plan, multi_grid)
     return DilatedNetwork(backbone, head, num_classes)

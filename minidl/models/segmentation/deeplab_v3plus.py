@@ -1,7 +1,8 @@
 """DeepLab v3+: an encoder with ASPP, a decoder for the edges (Chen et al. 2018, section 3, figure 2).
 
-The encoder's 256 channels at stride 16, enlarged four times, meet the backbone's features at stride 4, thinned to 48
-channels so that they do not outweigh them; two 3x3 convolutions refine (tables 1 and 2), and a second enlargement by four.
+The encoder's 256 channels at stride 16 are enlarged by four and concatenated with the backbone's features at stride 4, which a
+1x1 reduces to 48 channels so that they do not outweigh the encoder's; two 3x3 convolutions (tables 1 and 2) and a second
+enlargement by four follow.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .deeplab_v3 import ASPP
 
 
 class DeepLabV3Plus(OnBackbone):
-    """`separable`: atrous separable convolutions in ASPP and decoder (section 3.1), else plain ones."""
+    """Encoder with ASPP and decoder; `separable`: atrous separable convolutions in both (section 3.1), else ordinary ones."""
 
     def __init__(
         self,

@@ -1,12 +1,13 @@
 """Fully convolutional networks FCN-32s, 16s, 8s (Long, Shelhamer and Darrell 2015, sections 3 and 4, figure 3).
 
-A classifier becomes convolutional (4.1); its scores at stride 32 are enlarged to pixels by a transposed convolution
-(3.3); scores of finer layers are added on the way (4.2).
+A classifier becomes convolutional (4.1); a transposed convolution enlarges its scores from stride 32 to pixels (3.3); scores
+of finer layers are added in between (4.2).
 
-Where do scores lie? The paper pads the image by 100 so that even small images survive the 7x7 fc6, and crops away what
-that adds (offsets 5, 9, 19, 27, 31 in its network files). Here every map knows on which pixel its first cell is centred,
-and the offsets follow, for any backbone and any border. The default is no border and a padded fc6: the same alignment,
-and at 224x224 a third of the paper's work; `border=99` is the paper's network (its first convolution already pads by 1).
+Alignment of the scores: the paper pads the image by 100, so that small images too leave at least one cell after the 7x7 fc6,
+and crops the surplus (offsets 5, 9, 19, 27, 31 in its network files). Here `Stage.centre` says on which pixel
+the first cell of a map is centred, and the offsets follow from it, for any backbone and border. The default is no border and
+a padded fc6, which has the same alignment and at 224x224 a third of the paper's cost; `border=99` is the paper's network (its
+first convolution already pads by 1).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class FCN(OnBackbone):
         super().__init__(backbone, num_classes)
         self.names = [backbone.at_stride(s) for s in strides]
         stages = [backbone.stages[name] for name in self.names]
-        self.border, self.least = border, 1  # any image is padded to a multiple of the coarsest stride
+        self.border, self.min_size = border, 1  # any image is padded to a multiple of the coarsest stride
         self.lost = kernel // 2 if hidden and border else 0  # cells that an unpadded fc6 loses at each side
         channels = [stage.channels for stage in stages]
         if hidden:
@@ -57,7 +58,7 @@ class FCN(OnBackbone):
         self.up = nn.ModuleList(
             [nn.ConvTranspose2d(num_classes, num_classes, 2 * f, stride=f, bias=False) for f in factors]
         )
-        for score in self.score:  # section 4.3: random scores do no better than none
+        for score in self.score:  # section 4.3: scoring layers start at zero, since random ones train no better
             nn.init.zeros_(score.weight)
             nn.init.zeros_(score.bias)
         for up in self.up:
@@ -104,30 +105,30 @@ class FCN(OnBackbone):
 def _offset(factor, first):
     """Which output of a transposed convolution (kernel 2 f, stride f) lies on target cell 0.
 
-    Input cell 0, which lies on target cell `first`, is enlarged around output f - 1/2. A half is rounded up.
+    Input cell 0 lies on target cell `first`; its outputs are centred on f - 1/2. Halves are rounded up.
     """
     return math.floor(factor - first)
 
 
 def _sum_where_both(coarse, fine, offset):
-    """coarse[i + offset] + fine[i], over the i at which both exist."""
+    """coarse[i + offset] + fine[i] for all i where both exist."""
     a, b = max(offset, 0), max(-offset, 0)
     H, W = (min(m - a, n - b) for m, n in zip(coarse.shape[2:], fine.shape[2:]))
     return F.crop(coarse, a, a, H, W) + F.crop(fine, b, b, H, W)
 
 
 def fcn32s(num_classes: int = 21, backbone: Backbone | None = None, hidden: int = 4096, border: int = 0) -> FCN:
-    """One stream: stride 32 to pixels in a single step."""
+    """One stream: scores at stride 32, enlarged to pixels in a single step."""
     return FCN(backbone or backbones.vgg16(None), num_classes, (32,), hidden, border=border)
 
 
 def fcn16s(num_classes: int = 21, backbone: Backbone | None = None, hidden: int = 4096, border: int = 0) -> FCN:
-    """Two streams: the scores at stride 16 added in."""
+    """Two streams: the scores at stride 16 are added."""
     return FCN(backbone or backbones.vgg16(None), num_classes, (32, 16), hidden, border=border)
 
 
 def fcn8s(num_classes: int = 21, backbone: Backbone | None = None, hidden: int = 4096, border: int = 0) -> FCN:
-    """Three streams: the scores at strides 16 and 8 added in; on VGG-16 134.5 M parameters, as the paper's."""
+    """Three streams: the scores at strides 16 and 8 are added; 134.5 M parameters on VGG-16, as in the paper."""
     return FCN(backbone or backbones.vgg16(None), num_classes, (32, 16, 8), hidden, border=border)
 
 

@@ -1,12 +1,12 @@
-"""Hypercolumns (Hariharan, Arbelaez, Girshick and Malik 2015): every pixel is described by all layers above it.
+"""Hypercolumns (Hariharan, Arbelaez, Girshick and Malik 2015): every pixel is classified from several layers.
 
-The hypercolumn of a pixel is the column of features of chosen layers at that place, each enlarged bilinearly to the
-pixels (section 3, equation 1), and a linear classifier reads it. Where a pixel lies in its box matters too: a K x K grid
-of classifiers, interpolated bilinearly between the centres of the cells, decides together (section 3.1).
+The hypercolumn of a pixel is the vector of the features of chosen layers at that position, each enlarged bilinearly to the
+pixels (section 3, equation 1), and a linear classifier reads it. Since the position of a pixel in its box matters too, there
+is a K x K grid of classifiers, interpolated bilinearly between the centres of their cells (section 3.1).
 
-Stacked columns are huge: 4544 numbers a pixel for AlexNet's pool2, conv4 and fc7. But a linear classifier is a sum over
-layers, and enlarging is linear: score every layer by a 1x1 convolution at its own resolution, enlarge the scores, and
-add (section 3.2). `efficient=False` is the definition, and gives the same numbers.
+A hypercolumn is long: 4544 numbers per pixel for AlexNet's pool2, conv4 and fc7. But a linear classifier is a sum over
+layers, and enlarging is linear: a 1x1 convolution scores every layer at its own resolution, and the enlarged scores are
+added (section 3.2). `efficient=False` computes the definition, with the same result up to rounding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .fcn import FCN
 
 
 class Columns(OnBackbone):
-    """Layers of a backbone, one linear classifier on all of them per cell of a `grid` x `grid`, and how to add them up.
+    """Chosen layers of a backbone, and a linear classifier on them for each cell of a `grid` x `grid`.
 
     layers: names of the backbone's stages; "fc7" is the backbone's last stage behind two fully connected layers of
         `hidden` channels as convolutions, the first `kernel` x `kernel`.
@@ -52,7 +52,9 @@ class Columns(OnBackbone):
         known = {**backbone.stages}
         if "fc7" in layers:
             last = backbone.stages[backbone.last]
-            shift = 0.5 * (kernel % 2 - 1)  # cells: an even kernel, padded by one more before, is centred between two
+            shift = 0.5 * (
+                kernel % 2 - 1
+            )  # in cells: an even kernel, padded by one more before, is centred between two cells
             known["fc7"] = Stage(last.stride, hidden, last.centre + shift * last.stride)
             self.fc6 = nn.Conv2d(last.channels, hidden, kernel)
             self.fc7 = nn.Conv2d(hidden, hidden, 1)
@@ -78,7 +80,7 @@ class Columns(OnBackbone):
         return [found[name] for name in self.layers]
 
     def scores(self, features: Sequence[Tensor], enlarge: Callable[[Tensor, Stage], Tensor]) -> Tensor:
-        """The classifiers' scores on the hypercolumns of `features`; enlarge(y, stage) brings a map to the pixels."""
+        """The classifiers' scores on the hypercolumns of `features`; enlarge(y, stage) enlarges a map to the pixels."""
         stages = self.layers.values()
         if self.efficient:
             parts = [enlarge(score(y), stage) for score, y, stage in zip(self.score, features, stages)]
@@ -91,7 +93,7 @@ class Columns(OnBackbone):
     def interpolate(self, scores: Tensor) -> Tensor:
         """(N, classes grid^2, H, W) -> (N, classes, H, W): at each pixel the mean of the classifiers around it.
 
-        Classifier k weighs as much as an image that is 1 in cell k, 0 elsewhere, and enlarged bilinearly.
+        The weight of classifier k is the bilinear enlargement of a grid that is 1 in cell k and 0 elsewhere.
         """
         if self.grid == 1:
             return scores
@@ -105,7 +107,7 @@ class Columns(OnBackbone):
 class Hypercolumn(Columns):
     """Per image: scores (N, classes, H, W) from the hypercolumns of all pixels; the grid is laid over the image.
 
-    efficient: layers are scored first and the scores enlarged; False: columns are stacked at every pixel first.
+    efficient: score the layers and enlarge the scores; False: enlarge the layers and score the hypercolumns.
     """
 
     def __init__(
@@ -128,7 +130,7 @@ class Hypercolumn(Columns):
 
     def hypercolumns(self, x: Tensor) -> Tensor:
         """(N, channels of all layers, H, W): the columns themselves; H and W are multiples of the deepest stride."""
-        check_images("Hypercolumn.hypercolumns", x, self.input_channels, self.least)
+        check_images("Hypercolumn.hypercolumns", x, self.input_channels, self.min_size)
         H, W = x.shape[2:]
         if H % self.multiple or W % self.multiple:
             raise ValueError(f"Hypercolumn.hypercolumns: input is {H}x{W}; needed multiples of {self.multiple}")
@@ -138,8 +140,8 @@ class Hypercolumn(Columns):
 class BoxHypercolumn(Columns):
     """Per box: scores (boxes, classes, size, size) on a grid of points in each box; the classifiers' grid is the box's.
 
-    The image goes through the backbone once. Bilinear enlarging, read at the points of a box, is ROI Align with one
-    sample a bin; beyond the last cell's neighbour features are 0. hidden, kernel, grid, dropout and efficient are
+    The backbone processes the image once. Bilinear interpolation at the points of a box is ROI Align with one
+    sample per bin; more than one cell outside the map features are 0. hidden, kernel, grid, dropout and efficient are
     as in Hypercolumn.
     """
 
@@ -158,12 +160,12 @@ class BoxHypercolumn(Columns):
         self, x: Tensor, boxes: TensorLike | Sequence[TensorLike]
     ) -> Tensor:
         """x: (N, C, H, W); boxes: K x 5 (image, x1, y1, x2, y2), or a list of L x 4 for each image; pixel edges."""
-        check_images("BoxHypercolumn", x, self.input_channels, self.least)
+        check_images("BoxHypercolumn", x, self.input_channels, self.min_size)
         H, W = x.shape[2:]
         padded = F.pad(x, (0, -W % self.multiple, 0, -H % self.multiple))
 
         def read(y, stage):
-            late = (stage.stride - 1) / 2 - stage.centre  # pixels that ROI Align takes cells to lie beyond their place
+            late = (stage.stride - 1) / 2 - stage.centre  # pixels by which ROI Align's cell centres exceed the stage's
             moved = [_moved(b, late) for b in boxes] if isinstance(boxes, list | tuple) else _moved(boxes, late)
             return F.roi_align(y, moved, self.size, 1 / stage.stride, sampling_ratio=1, aligned=True)
 
@@ -178,10 +180,10 @@ def _moved(boxes, by):
 
 
 def enlarge(y: Tensor, stage: Stage, H: int, W: int) -> Tensor:
-    """A feature map at the H x W pixels of its image, bilinearly; beyond its outermost cells these are continued.
+    """A feature map enlarged bilinearly to the H x W pixels of its image; beyond the outermost cells their values continue.
 
-    Plain enlarging by the stride puts cell 0 around pixel (stride - 1) / 2. Where the stage says that it is elsewhere
-    (AlexNet, ResNet), the map gets a border and the window is moved, to half a pixel.
+    Enlarging by the stride centres cell 0 on pixel (stride - 1) / 2. Where `stage.centre` is another pixel (AlexNet,
+    ResNet), the map is padded and the result cropped at an offset, accurate to half a pixel.
     """
     s = stage.stride
     late = (s - 1) / 2 - stage.centre  # pixels
@@ -219,7 +221,7 @@ def box_hypercolumn(
     kernel: int = 6,
     grid: int = 10,
 ) -> BoxHypercolumn:
-    """Inside or outside of the object, for each box: 50x50 points, 10x10 classifiers (sections 3 and 4)."""
+    """Object or background at 50x50 points of each box, by 10x10 classifiers (sections 3 and 4)."""
     backbone = backbone or backbones.alexnet(None)
     return BoxHypercolumn(backbone, num_classes, layers, grid=grid, hidden=hidden, kernel=kernel)
 

@@ -2,8 +2,8 @@
 
     backbone --- DASPP --- cat with DASPP's input (short) --- 1x1 --- enlarge --- cat with low features (long) --- refine
 
-Sizes that the paper leaves open (which maps, separable convolutions without a batch norm between the two factors) are
-those of the authors' published code.
+Where the paper leaves a choice open (which maps; no batch norm between depthwise and pointwise), this file follows the
+authors' published code.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DASPP(nn.Module):
 
 
 class LiteSeg(OnBackbone):
-    """low: the stage of the long residual concatenation; reduced: its channels after a 1x1, None to take it as it is.
+    """low: the stage of the long residual concatenation; reduced: its channels after a 1x1, None for no 1x1.
 
     top: channels of a 1x1 convolution between the backbone and DASPP (MobileNetV2's last layer), None for none.
     """
@@ -95,7 +95,7 @@ def liteseg_shufflenet(num_classes: int = 19) -> LiteSeg:
 
 
 def liteseg_darknet19(num_classes: int = 19) -> LiteSeg:
-    """On Darknet-19 at output stride 16, the most accurate."""
+    """On Darknet-19 at output stride 16, the paper's most accurate."""
     return LiteSeg(backbones.darknet19(None, output_stride=16), num_classes, low="block3", reduced=32)
 
 

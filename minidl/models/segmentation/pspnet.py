@@ -1,4 +1,4 @@
-"""PSPNet: what is where in the whole scene, from averages over 1, 4, 9 and 36 regions (Zhao et al. 2017, figure 3)."""
+"""PSPNet: context of the whole scene from averages over 1, 4, 9 and 36 regions (Zhao et al. 2017, figure 3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .deeplab_v3 import DilatedNetwork, FCNHead
 
 
 class PyramidPooling(nn.Module):
-    """Averages over bins x bins regions, each thinned by 1x1 to an equal share, enlarged, beside x (section 3.2)."""
+    """Means over bins x bins regions, reduced by 1x1 to equal shares, enlarged, concatenated with x (section 3.2)."""
 
     def __init__(self, inputs: int, bins: Sequence[int] = (1, 2, 3, 6)) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""U-Net (Ronneberger, Fischer and Brox 2015, figure 1): contract to see what, expand to see where, copy across.
+"""U-Net (Ronneberger, Fischer and Brox 2015, figure 1): a contracting path, an expanding path, and skip connections.
 
 conv conv ------------------ copy ------------------> cat conv conv -> 1x1
      pool                                              up
@@ -24,9 +24,9 @@ class UNet(SegmentationNetwork):
 
     up: "transposed" (2x2 stride 2, the paper's up-convolution), or "resize" (nearest neighbour, then 3x3), which cannot
         make a checkerboard.
-    padding: "valid" as in the paper (every output pixel has seen real pixels only; the output is smaller by `margin` on
-        each side), or "same" (any size in, the same size out: odd sizes lose a row when halved, 7 to 3 to 6, and get it
-        back by repeating the last one).
+    padding: "valid" as in the paper (no output depends on padding; the output is smaller by `margin` on each side), or
+        "same" (the output has the input's size: where halving an odd size drops a row, 7 to 3 to 6, the last row is
+        repeated on the way up).
     dropout: at the bottom of the contracting path (section 3.1).
     """
 
@@ -50,7 +50,7 @@ class UNet(SegmentationNetwork):
         widths = [base * 2**level for level in range(depth + 1)]
         pad = 0 if self.valid else 1
         self.margin = _margin(depth, up) if self.valid else 0
-        self.least = 2 * self.margin + 1 if self.valid else 2**depth
+        self.min_size = 2 * self.margin + 1 if self.valid else 2**depth
         self.down = nn.ModuleList([_double(a, b, pad, batch_norm) for a, b in zip([in_channels, *widths[:-1]], widths)])
         self.pool = nn.MaxPool2d(2)
         self.drop = nn.Dropout(dropout)
@@ -72,7 +72,7 @@ class UNet(SegmentationNetwork):
         return self.logits(x)
 
     def logits(self, x: Tensor) -> dict[str, Tensor]:
-        """Scores of the pixels that are left."""
+        """Scores at the network's own output size."""
         if x.ndim != 4 or x.shape[1] != self.input_channels:
             raise ValueError(f"UNet: input is {x.shape}; needed (N, {self.input_channels}, H, W)")
         skips = []
@@ -86,7 +86,7 @@ class UNet(SegmentationNetwork):
         return {"out": self.score(x)}
 
     def input_size(self, output_size: int) -> int:
-        """The smallest input side whose every level halves evenly and whose output has at least `output_size` (valid)."""
+        """The smallest input side that, with valid padding, halves evenly at every level and gives `output_size` or more."""
         size = output_size + 2 * self.margin
         while self.valid and not self._even(size):
             size += 1
@@ -117,7 +117,7 @@ def _up(inputs, outputs, kind, pad):
 
 
 def _centre(skip, x):
-    """The middle of `skip`, as large as `x`; of an odd surplus the larger part is cut at the end, where pooling lost it."""
+    """The centre of `skip` at the size of `x`; of an odd surplus one more is cropped at the end, where pooling drops it."""
     (H, W), (h, w) = skip.shape[2:], x.shape[2:]
     return F.crop(skip, (H - h) // 2, (W - w) // 2, h, w)
 
@@ -151,12 +151,12 @@ def unet(
     padding: str = "same",
     batch_norm: bool = False,
 ) -> UNet:
-    """U-Net with same padding: any size in, the same size out; 31.03 M parameters at base 64."""
+    """U-Net with same padding: the output has the input's size; 31.03 M parameters at base 64."""
     return UNet(in_channels, num_classes, depth, base, up, padding, batch_norm)
 
 
 def unet_paper(in_channels: int = 1, num_classes: int = 2) -> UNet:
-    """Figure 1 to the letter: 572x572 grey values in, 388x388 scores out; mirror and tile larger images."""
+    """Exactly figure 1: 572x572 grey values in, 388x388 scores out; `predict_tiled` mirrors and tiles larger images."""
     return UNet(in_channels, num_classes, padding="valid", dropout=0.5)
 
 

@@ -1,7 +1,7 @@
-"""Weights that others trained: files read by name and safely, and what published networks expect of an image.
+"""Pretrained weights: safe readers of weight files, loading by name, and the table of published weights.
 
-`pickles` reads pickles as data, `pth` PyTorch's checkpoints with it, `names` compares names, `loading` brings them into a
-model, `opening` makes the network that a file is of, `published` lists what can be had by name and downloads it.
+`pickles` reads pickles as data, `pth` uses it to read PyTorch's checkpoints, `names` compares parameter names, `loading` loads
+arrays into a model, `opening` builds the network that a file belongs to, `published` lists and downloads published weights.
 """
 
 from .loading import load_backbone, load_weights, read_weights

@@ -1,4 +1,4 @@
-"""Names of COCO's categories by the number that torchvision's detectors give; numbers that COCO does not use are "N/A"."""
+"""Names of COCO's categories by the label that torchvision's detectors return; labels that COCO does not use are "N/A"."""
 
 _NAMES = """
 background, person, bicycle, car, motorcycle, airplane, bus, train, truck, boat,
@@ -10,6 +10,6 @@ spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza,
 donut, cake, chair, couch, potted plant, bed, N/A, dining table, N/A, N/A,
 toilet, N/A, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven,
 toaster, sink, refrigerator, N/A, book, clock, vase, scissors, teddy bear, hair drier,
-toothbrush"""  # ten a line: the first of the line 40 is number 40
+toothbrush"""  # ten per line: label 40 begins the fifth line
 
 COCO_CLASSES = tuple(name.strip() for name in _NAMES.split(","))

@@ -1,4 +1,4 @@
-"""Files of weights brought into a model by name: all of them, all but the last layers, or the backbone alone."""
+"""Loading of weight files into a model by name: all weights, all but the last layers, or the backbone alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tflite import MAGIC, read_tflite
 
 
 def read_weights(path: PathLike) -> tuple[dict[str, Array], list[str]]:
-    """({name: array}, what was done to find them) of a safetensors file, a PyTorch checkpoint (.pth, .pt)
+    """({name: array}, messages about how they were found) of a safetensors file, a PyTorch checkpoint (.pth, .pt)
     or a TensorFlow Lite file (.tflite).
 
     bfloat16 becomes float32. A checkpoint's weights are looked for under the names that training scripts use
@@ -34,19 +34,19 @@ def read_weights(path: PathLike) -> tuple[dict[str, Array], list[str]]:
 
 
 def load_weights(model: nn.Module, path: PathLike, new_head: bool = False) -> list[str]:
-    """Load a safetensors or PyTorch file into `model` by name, all of it or, with an error, nothing; returns the names left.
+    """Load a safetensors or PyTorch file into `model` by name; returns the names not loaded. An error changes nothing.
 
     Names and shapes must agree, but for a prefix that all names of the file share (`module.`, `model.`, `_orig_mod.`, `net.`).
     With `new_head`, entries that differ only in the number of classes (an axis is the file's number of classes, or a multiple,
     where the model has `model.num_classes`) keep the model's own values; their names are returned. An auxiliary head that the
-    model lacks is then left out. Raises FileNotFoundError; CheckpointError for a truncated or foreign file, or weights of
-    another architecture, with the names that differ.
+    model lacks is then ignored. Raises FileNotFoundError; CheckpointError for a damaged file or another format, or for weights
+    of another architecture, with the names that differ.
     """
     return load_arrays(model, read_weights(path)[0], path, new_head)
 
 
 def load_arrays(model: nn.Module, arrays: Mapping[str, Array], path: PathLike, new_head: bool = False) -> list[str]:
-    """`load_weights` of arrays that were read already; `path` is what errors name."""
+    """`load_weights` for arrays that are already read; errors name `path`."""
     arrays, _ = _named_for(model, arrays)
     if new_head and getattr(model, "aux_classifier", False) is None:
         arrays = {name: a for name, a in arrays.items() if not name.startswith("aux_classifier.")}
@@ -67,13 +67,13 @@ def load_arrays(model: nn.Module, arrays: Mapping[str, Array], path: PathLike, n
             f"({name} is {given[name]}; needed {own[name]}); pass new_head=True to load the rest"
         )
     state = model.state_dict()
-    kept = set(heads) | {name for name in own if name not in given}  # counters of batches that older files lack
+    kept = set(heads) | {name for name in own if name not in given}  # counters of batches, which some files lack
     checkpoint.fill(model, {name: state[name].data if name in kept else arrays[name] for name in own}, path)
     return heads
 
 
 def load_backbone(model: nn.Module, path: PathLike) -> list[str]:
-    """Load a classifier's weights from `path` into `model.backbone` by name; returns the names that have no place there.
+    """Load a classifier's weights from `path` into `model.backbone` by name; returns the names that the backbone lacks.
 
     These are the classifier's last layers. Raises FileNotFoundError; CheckpointError where a weight of the backbone is missing
     in the file or has another shape, and then nothing is changed.
@@ -96,8 +96,8 @@ def load_backbone(model: nn.Module, path: PathLike) -> list[str]:
 
 
 def _named_for(model, arrays):
-    """The arrays under the names that `model` has today, and what was done to get there."""
-    renamed = getattr(model, "current_name", str)  # where a published file has other names than the model has today
+    """(the arrays under the names of `model`, messages about changed names)."""
+    renamed = getattr(model, "current_name", str)  # for published files with other names
     arrays, said = without_prefixes(arrays, model.state_dict())
     return {renamed(name): array for name, array in arrays.items()}, said
 
@@ -111,7 +111,7 @@ def _check_kinds(arrays, path):
 def class_axes(
     model: nn.Module, own: Mapping[str, tuple[int, ...]], given: Mapping[str, tuple[int, ...]]
 ) -> tuple[int | None, list[str]]:
-    """(the file's number of classes, names of the layers of scores whose shapes differ by it alone).
+    """(the file's number of classes, names of the scoring layers whose shapes differ only in it).
 
     Such a layer has the number of classes, or a multiple of it (four sides of a box for each class), on any axis.
     """

@@ -1,4 +1,4 @@
-"""From a file of weights alone to its network: which one it is, how many classes, how wide, with or without auxiliary head."""
+"""Builds the network of a weight file: recognises the constructor, number of classes, width and auxiliary head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .loading import class_axes, load_arrays, read_weights
 from .names import without_prefixes
 from .published import PUBLISHED
 
-# (network, parameters that tell it from those below it), the names in the published files.
+# (network, parameters that distinguish it from the networks below), by the names in published files.
 SIGNS = (
     ("maskrcnn_resnet50_fpn", ("roi_heads.mask_predictor.mask_fcn_logits.weight", "backbone.body.layer3.5.conv3.weight")),
     ("fasterrcnn_resnet50_fpn", ("roi_heads.box_predictor.cls_score.weight", "backbone.body.layer3.5.conv3.weight")),
@@ -39,7 +39,7 @@ SIGNS = (
 
 @dataclass(frozen=True)
 class Opened:
-    """A network in evaluation mode with its weights, its settings as in a run's config.json, and what was found in the file."""
+    """A network in evaluation mode with its weights, its settings as in a run's config.json, and messages about the file."""
 
     model: nn.Module
     config: dict[str, Any]
@@ -47,7 +47,7 @@ class Opened:
 
 
 def network_of(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """The constructor in `minidl.models` whose parameters these are, of torchvision's networks; None for others."""
+    """The constructor in `minidl.models` of one of torchvision's networks with these parameters; None for other networks."""
     for network, names in SIGNS:
         if all(name in shapes for name in names):
             wide = network == "shufflenet_v2_x0_5" and shapes["conv5.0.weight"][1:2] != (192,)
@@ -56,9 +56,9 @@ def network_of(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
 
 
 def open_weights(path: PathLike, arch: str | None = None) -> Opened:
-    """The network whose weights are in `path`, a safetensors or PyTorch file, with those weights.
+    """The network of the weights in `path`, a safetensors or PyTorch file, with these weights loaded.
 
-    arch: its constructor in `minidl.models`; torchvision's are recognised without. The number of classes, the auxiliary head,
+    arch: its constructor in `minidl.models`; torchvision's are recognised. The number of classes, the auxiliary head,
     the width and the channels of the images are read from the file. Classes have torchvision's names where their number is
     that of the published weights, else they are called "class 0", "class 1", ... Raises FileNotFoundError; ValueError where
     the network is unknown; CheckpointError for a damaged file or other names and shapes than the network's.
@@ -83,7 +83,7 @@ def open_weights(path: PathLike, arch: str | None = None) -> Opened:
 
 
 def settings(arch: str, model: nn.Module, options: dict[str, Any]) -> dict[str, Any]:
-    """What an image must look like for published weights and what its classes are, as a run's config.json has it."""
+    """The settings of published weights in the form of a run's config.json: format of images, normalisation, classes."""
     from ... import models
     from ...data import voc_palette
 
@@ -104,7 +104,7 @@ def settings(arch: str, model: nn.Module, options: dict[str, Any]) -> dict[str, 
 
 
 def _fitting(build, arrays: Mapping[str, Array]):
-    """(a network of `build` whose shapes are those in the file as far as its options can make them so, the options)."""
+    """(a network of `build` with the shapes in the file, as far as its options allow, the options)."""
     parameters = inspect.signature(build).parameters
     options: dict[str, Any] = {}
     if "aux_loss" in parameters:

@@ -1,8 +1,8 @@
-"""A pickle read as data: its opcodes are interpreted against a closed list, and nothing in it is imported or called.
+"""A reader of pickles as data: only opcodes of a closed list are interpreted, and nothing in the file is imported or called.
 
-Python's own `pickle.load` imports and calls whatever a file names. Here a name is looked up in a table that the caller
-gives; an opcode or a name outside of it is a `PickleError` that says which. What can come out are numbers, text, tuples,
-lists, dictionaries, and what the caller's table makes of them.
+Python's own `pickle.load` imports and calls any name in the file. Here names are looked up in the caller's table, and an
+opcode or name outside the lists raises a `PickleError` that names it. The results are numbers, text, tuples,
+lists, dictionaries, and results of the functions in the caller's table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Name = tuple[str, str]  # module and name, as a pickle writes them
 
 
 class PickleError(ValueError):
-    """The pickle holds what is not on the list, or is damaged."""
+    """The pickle is damaged, or needs an opcode or a name outside the closed list."""
 
 
 _MARK = object()
@@ -28,7 +28,7 @@ _FIXED_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class Global:
-    """A name that the pickle refers to, and the function that stands for it."""
+    """A name in the pickle, and the caller's function for it."""
 
     def __init__(self, name: Name, call: Callable[..., Any]) -> None:
         self.name, self.call = name, call
@@ -37,10 +37,10 @@ class Global:
 def read_pickle(
     file: BinaryIO, names: Mapping[Name, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
 ) -> Any:
-    """The object that the pickle at the file's position describes; the position is then behind it.
+    """The object that the pickle at the file's position describes; afterwards the position is behind the pickle.
 
-    `names` says what each global name stands for: a function of the arguments that the pickle gives it. `persistent` answers
-    persistent ids, by which PyTorch refers to its storages. Raises PickleError.
+    `names` maps each global name to a function of the arguments in the pickle. `persistent` maps persistent ids, by which
+    PyTorch refers to its storages, to objects. Raises PickleError.
     """
     stack: list[Any] = []
     memo: dict[int, Any] = {}
@@ -109,7 +109,7 @@ def _execute(name, argument, stack, memo, names, persistent):
     elif name == "POP_MARK":
         _until_mark(stack)
     elif name not in ("PROTO", "FRAME"):
-        raise PickleError(f"the pickle holds the instruction {name}, which weights do not need; it is not carried out")
+        raise PickleError(f"the pickle holds the instruction {name}, which weights do not need; it is not executed")
 
 
 def _lookup(name, names):
@@ -118,12 +118,12 @@ def _lookup(name, names):
             raise PickleError(
                 f"it holds a whole {name[-1]}, code and all; save model.state_dict() instead and load that"
             )
-        raise PickleError(f"the pickle refers to {'.'.join(name)}, which is not on the list; nothing of it is run")
+        raise PickleError(f"the pickle refers to {'.'.join(name)}, which is not in the list; nothing is executed")
     return Global(name, names[name])
 
 
 def _build(state, target):
-    """PyTorch's state dictionaries carry version numbers as an attribute, which nothing here needs; others are refused."""
+    """Ignore the version numbers that PyTorch sets as an attribute of state dictionaries; raise PickleError for others."""
     if not isinstance(target, dict) or not isinstance(state, dict) or set(state) - {"_metadata"}:
         raise PickleError(f"the pickle sets attributes of a {type(target).__name__}, which weights do not need")
 

@@ -1,8 +1,8 @@
 """PyTorch's checkpoint files (`.pth`, `.pt`) without PyTorch: tensors, numbers, text and dictionaries; nothing is executed.
 
 Since PyTorch 1.6 a checkpoint is a zip archive of uncompressed members: `data.pkl` describes the objects, and each storage
-lies in `data/KEY` as plain bytes. Older ("legacy") files are five pickles in a row with the storages behind them. Both are
-read. A tensor is a strided view of a storage (`torch._utils._rebuild_tensor_v2`).
+lies in `data/KEY` as plain bytes. Older ("legacy") files are five pickles followed by the storages. Both formats are
+supported. A tensor is a strided view of a storage (`torch._utils._rebuild_tensor_v2`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DTYPES = {
     "int8": "|i1", "uint8": "|u1", "bool": "|b1", "uint16": "<u2", "uint32": "<u4", "uint64": "<u8",
 }  # fmt: skip
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# What Python's zip reader and NumPy raise on damaged files; PickleError is a ValueError.
+# Errors that Python's zip reader and NumPy raise for damaged files; PickleError is a ValueError.
 _DAMAGE = (
     ValueError,
     LookupError,
@@ -52,14 +52,14 @@ def itemsize(dtype: str) -> int:
 
 
 class _Storage:
-    """Numbers that tensors are views of; `content` is read from the file once all tensors are known."""
+    """The memory of one or more tensors; `content` is read from the file after the description of all tensors."""
 
     def __init__(self, dtype: str, count: int) -> None:
         self.dtype, self.count, self.bytes, self.content = dtype, count, count * itemsize(dtype), b""
 
 
 class _View:
-    """A tensor before its storage is read: legacy files keep their numbers behind the description."""
+    """A tensor before its storage is read, since in legacy files the storages follow the description."""
 
     def __init__(
         self, storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], dtype: str
@@ -76,7 +76,7 @@ class _View:
             )
 
     def array(self) -> Array:
-        """A NumPy array of its own; bfloat16 becomes float32, which holds all its values."""
+        """The tensor as a new NumPy array; bfloat16 becomes float32, which represents all its values."""
         raw = "<u2" if self.dtype == BFLOAT16 else self.dtype
         flat = np.frombuffer(self.storage.content, raw)
         if not self.elements:
@@ -92,8 +92,8 @@ class _View:
 def read_pth(path: PathLike) -> Any:
     """The object that a PyTorch checkpoint holds: dictionaries, lists, numbers, text, with NumPy arrays for its tensors.
 
-    Nothing in the file is executed, and no more memory is taken than the file's size allows. Raises CheckpointError, which
-    names the file and what was met, for anything but tensors, storages, ordered dictionaries, numbers and text, and for a
+    Nothing in the file is executed, and memory is limited by the file's size. Raises CheckpointError, which names the
+    file and the reason, for objects other than tensors, storages, dictionaries, lists, numbers and text, and for a
     damaged file.
     """
     path = os.fspath(path)
@@ -113,7 +113,7 @@ def is_pth(start: bytes) -> bool:
 
 
 def _names(views: list[_View]) -> dict[tuple[str, str], Callable[..., Any]]:
-    """What the names in a checkpoint stand for: the closed list."""
+    """The closed list of names in a checkpoint, and the function for each."""
 
     def tensor(storage, offset, size, stride, *rest, dtype=None):
         if not isinstance(storage, _Storage):
@@ -217,7 +217,7 @@ def _read_legacy(file: BinaryIO, size: int):
 
 
 def _filled(tree: Any, views: list[_View], size: int) -> Any:
-    """`tree` with its views replaced by arrays; shared weights may take a few times the file's size together, not more."""
+    """`tree` with arrays in place of views; arrays of shared weights may together take a few times the file's size."""
     needed = sum(view.elements * (4 if view.dtype == BFLOAT16 else itemsize(view.dtype)) for view in views)
     if needed > 8 * size:
         raise PickleError(f"its tensors would take {needed} bytes, the file has {size}")
@@ -228,10 +228,10 @@ def _filled(tree: Any, views: list[_View], size: int) -> Any:
         if isinstance(value, _View):
             return arrays[id(value)]
         if isinstance(value, _Storage | Global):
-            return getattr(value, "call", None)  # a torch.dtype is its name; a storage of its own is nothing
+            return getattr(value, "call", None)  # a torch.dtype becomes its name, a bare storage None
         if isinstance(value, dict | list | tuple | set):
             if id(value) not in done:
-                done[id(value)] = None  # a list that holds itself ends here
+                done[id(value)] = None  # ends the recursion of a list that contains itself
                 if isinstance(value, dict):
                     done[id(value)] = {key: fill(part) for key, part in value.items()}
                 else:

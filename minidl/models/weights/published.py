@@ -1,4 +1,4 @@
-"""What others published for the networks here: where the files lie, how they are known, what they expect of an image."""
+"""The table of published weights: addresses, digests, and the images that the networks expect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORTER_SIDE = {"shorter_side": 520}  # torchvision's evaluation preset of segme
 SELFIE_SHA256 = "8d13b7fae74af625c641226813616a2117bd6bca19eb3b75574621fc08557f27"
 SELFIE = {"size": [256, 256], "normalization": {"mean": [0.0] * 3, "std": [1.0] * 3}}
 
-# kind: (what it does, names of its classes, what its figure was measured on)
+# kind: (task, names of its classes, metric of its published figure)
 KINDS = {
     "segmentation": ("a class for each pixel", tuple(VOC_CLASSES), "mean IoU on COCO val2017, classes of Pascal VOC"),
     "detection": ("boxes", COCO_CLASSES, "box AP on COCO val2017"),
@@ -52,12 +52,12 @@ class Published:
 
     @property
     def license(self) -> str:
-        """The line about the licence that goes with the weights, also into exported files."""
+        """The licence of the weights, which exported files contain too."""
         return MEDIAPIPE_LICENSE if self.kind == "person" else LICENSE
 
     @property
     def seen(self) -> dict[str, Any]:
-        """How images are brought to the network, as settings of a run; ImageNet's normalisation where nothing is said."""
+        """The preparation of images, as settings of a run; by default ImageNet's normalisation."""
         return SHORTER_SIDE if self.kind == "segmentation" else SELFIE if self.kind == "person" else {}
 
     @property
@@ -67,7 +67,7 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where the file lies; the environment variable MINIDL_WEIGHTS_URL names a mirror."""
+        """The address of the file; the environment variable MINIDL_WEIGHTS_URL names a mirror."""
         return os.environ.get("MINIDL_WEIGHTS_URL", self.folder).rstrip("/") + "/" + self.file
 
 
@@ -97,14 +97,14 @@ PUBLISHED = {
 
 
 def weights_folder() -> Path:
-    """Where downloaded weights are kept: the user's cache."""
+    """The folder of downloaded weights in the user's cache."""
     import pooch
 
     return Path(pooch.os_cache("minidl")) / "weights"
 
 
 def entry_of(name: str) -> Published:
-    """The entry `name` of the table. Raises ValueError with the nearest name."""
+    """The entry `name` of the table. Raises ValueError with the most similar name."""
     if name not in PUBLISHED:
         import difflib
 
@@ -115,10 +115,10 @@ def entry_of(name: str) -> Published:
 
 
 def fetch_weights(name: str, folder: PathLike | None = None) -> Path:
-    """The file of the published weights `name`, downloaded at the first call, with a bar; later calls need no network.
+    """The file of the published weights `name`, downloaded at the first call, with a progress bar; later calls need no network.
 
-    The file is kept in `folder`, the user's cache by default. An interrupted download is resumed by the next call; a file
-    counts only when its SHA-256 begins with the digits known here. Raises ValueError for an unknown name, DownloadError.
+    The file is kept in `folder`, the user's cache by default. The next call resumes an interrupted download; a file
+    is used only if its SHA-256 begins with the digits in the table. Raises ValueError for an unknown name, DownloadError.
     """
     entry = entry_of(name)
     return fetch(entry.url, Path(folder or weights_folder()) / entry.file, f"sha256:{entry.digits}")

@@ -1,7 +1,7 @@
-"""TensorFlow Lite files (.tflite), as far as the weights of their convolutions: flatbuffers, read without executing anything.
+"""A reader of the convolutions' weights in TensorFlow Lite files (.tflite), which are flatbuffers; nothing is executed.
 
-A table of a flatbuffer begins with the distance back to its list of fields, which says where in the table each field lies,
-0 for one that is absent. Strings, vectors and tables are held by their distance. Numbers of fields: TensorFlow's schema.fbs.
+A table of a flatbuffer begins with the distance back to its list of fields, which has the offset of each field in the table,
+or 0 for an absent one. Strings, vectors and tables are stored as offsets. Numbers of fields: TensorFlow's schema.fbs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONV, DEPTHWISE, DEQUANTIZE, CUSTOM = 3, 4, 6, 32
 
 
 class _Flatbuffer:
-    """Reading at places in `content`: `p` is the place of a field, 0 where it is absent; `t` that of a table."""
+    """Reads at positions in `content`: `p` is the position of a field, 0 where it is absent; `t` that of a table."""
 
     def __init__(self, content):
         self.content = content
@@ -38,7 +38,7 @@ class _Flatbuffer:
         return t + offset if offset else 0
 
     def vector(self, t, index):
-        """(place of the first element, how many)."""
+        """(position of the first element, number of elements)."""
         p = self.field(t, index)
         return (self.follow(p) + 4, self.number(self.follow(p), "<I")) if p else (0, 0)
 

@@ -87,7 +87,7 @@
         const cell = live.shape(svg, "rect", { x: x + j * side, y: y + i * side, width: side, height: side, class: "live-cell" });
         cell.style.fillOpacity = part;
         if (digits < 0) return;
-        const at = { x: x + (j + 0.5) * side, y: y + (i + 0.5) * side, class: part > 0.55 ? "live-on" : "live-number" };
+        const at = { x: x + (j + 0.5) * side, y: y + (i + 0.5) * side, class: part > 0.65 ? "live-on" : "live-number" };
         const text = live.shape(svg, "text", at, value.toFixed(digits));
         text.style.fontSize = `${Math.min(13, side * 0.42)}px`;
       }),

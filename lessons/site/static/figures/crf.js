@@ -90,7 +90,8 @@
       const svg = frame.canvas(560, 216, `Image, belief and labels after ${at} iterations, ${right} of 144 pixels right`);
       const side = 15;
       live.text(svg, 5, 16, "image");
-      live.cells(svg, 5, 26, side, image, (v) => 1 - v / 255);
+      live.cells(svg, 5, 26, side, image, () => 1);
+      svg.querySelectorAll("rect").forEach((cell, i) => (cell.style.fill = `rgb(${[0, 0, 0].fill(image.flat()[i])})`));
       live.text(svg, 190, 16, `belief, iteration ${at}`);
       live.cells(svg, 190, 26, side, square(beliefs[at]), (q) => q);
       live.text(svg, 375, 16, "label; x: wrong");

@@ -45,7 +45,7 @@
 
   live.define("field", { grow, sees }, (frame) => {
     let kind = 0;
-    let layers = [KINDS[0][1]];
+    let layers = [0, 0, 3, 0, 0, 3, 0, 0, 0].map((k) => KINDS[k][1]); // the first layers of VGG-16
     frame.choice("layer", KINDS.map(([name]) => name), (value) => (kind = value));
     frame.button("Add the layer", () => draw(layers.length < 24 && layers.push(KINDS[kind][1])));
     frame.button("Remove the last", () => draw(layers.pop()));

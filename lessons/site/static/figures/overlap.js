@@ -35,7 +35,7 @@
       const most = Math.max(...line);
       const side = Math.min(24, 520 / line.length);
       const words = `Counts along one axis: ${line.join(", ")}`;
-      const svg = frame.canvas(560, 140 + side * line.length, words);
+      const svg = frame.canvas(560, 150 + side * line.length, words);
       live.text(svg, 20, 18, "one dimension");
       line.forEach((count, i) => {
         const height = (70 * count) / most;
