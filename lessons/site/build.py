@@ -11,6 +11,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import io
+import json
 import os
 import shutil
 import sys
@@ -54,6 +55,10 @@ def check(out, pyodide):
         missing = [name for name in PYODIDE if not (pyodide / name).is_file()]
         if missing:
             raise FileNotFoundError(f"{pyodide} is no folder of Pyodide: it lacks {', '.join(missing)}")
+        packages = json.loads((pyodide / "pyodide-lock.json").read_text(encoding="utf-8"))["packages"]
+        wheel = packages["numpy"]["file_name"]
+        if not (pyodide / wheel).is_file():
+            raise FileNotFoundError(f"{pyodide} lacks {wheel}, NumPy's build for the browser")
     missing = [name for name in ("sphinx", "myst_nb", "sphinx_book_theme") if not importlib.util.find_spec(name)]
     if missing:
         raise ImportError(f'{", ".join(missing)} not installed: python -m pip install -e ".[site]"')

@@ -66,8 +66,9 @@ class Double(nn.Module):
     def __init__(self, net):
         super().__init__()
         self.net = net
-        for tensor in net.state_dict().values():
-            tensor.data = tensor.data.astype(np.float64)
+        for tensor in (*net.parameters(), *net.buffers()):
+            if tensor.data.dtype == np.float32:
+                tensor.data = tensor.data.astype(np.float64)
 
     def forward(self, x):
         return self.net(minidl.tensor(x.data.astype(np.float64)))

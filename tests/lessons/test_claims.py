@@ -117,7 +117,7 @@ def test_11_orders_of_a_sum_differ_and_the_ladder_rises():
     blocks = {
         n: float(v) for n, v in re.findall(r"^block of (6 x 1|4 x 2|6 x 2) vectors: +([\d.]+) GFLOP/s", text, re.M)
     }
-    assert blocks["6 x 1"] < 0.85 * blocks["6 x 2"] and max(blocks.values()) == blocks["6 x 2"]
+    assert blocks["6 x 1"] < 0.85 * blocks["6 x 2"] and blocks["6 x 2"] > 0.95 * max(blocks.values())
 
 
 def test_12_what_the_simulator_counts():

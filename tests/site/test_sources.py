@@ -120,4 +120,9 @@ def test_refusals(site, tmp_path, capsys):
     assert (tmp_path / "mine/thesis.txt").exists()
     assert site.main([str(tmp_path / "out"), "--pyodide", str(tmp_path)]) == 1
     assert "lacks pyodide.js" in capsys.readouterr().err
+    for name in ("pyodide.js", "python_stdlib.zip"):
+        (tmp_path / name).touch()
+    (tmp_path / "pyodide-lock.json").write_text('{"packages": {"numpy": {"file_name": "numpy-2.whl"}}}')
+    assert site.main([str(tmp_path / "out"), "--pyodide", str(tmp_path)]) == 1
+    assert "lacks numpy-2.whl" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
