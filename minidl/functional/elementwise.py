@@ -80,7 +80,7 @@ move.rules(x=lambda g, source, device: move(g, device=source, source=device))
 
 @primitive
 def clone(x: Any) -> Array:
-    """A copy."""
+    """A copy of x; unlike `detach`, it is recorded on the tape."""
     return x.copy()
 
 

@@ -87,7 +87,7 @@ def getitem(x: Tensor, key: Index) -> Tensor:
 
 
 def flip(x: Tensor, dims: Dims) -> Tensor:
-    """Reversed along `dims`."""
+    """x with the order of its elements reversed along `dims`."""
     dims = axes("flip", dims, x.ndim)
     return _getitem(x, key=tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim)))
 

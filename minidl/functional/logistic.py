@@ -124,12 +124,12 @@ _log_softmax.rules(x=_log_softmax_rule)
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
-    """exp(x_i) / sum over j of exp(x_j) along `dim`."""
+    """y_i = exp(x_i) / sum over j of exp(x_j) along `dim`, in the shape of x."""
     return _softmax(x, dim=axis("softmax", dim, x.ndim))
 
 
 def log_softmax(x: Tensor, dim: int) -> Tensor:
-    """x_i - log sum over j of exp(x_j) along `dim`."""
+    """y_i = x_i - log(sum over j of exp(x_j)) along `dim`, in the shape of x."""
     return _log_softmax(x, dim=axis("log_softmax", dim, x.ndim))
 
 

@@ -232,7 +232,10 @@ def _inverse_inside(d, beta):
 
 
 def smooth_l1_loss(input: Tensor, target: TensorLike, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """d^2 / (2 beta) where d = |x - t| < beta, else d - beta / 2 (Girshick 2015, section 2.3)."""
+    """d^2 / (2 beta) where d = |x - t| < beta, else d - beta / 2 (Girshick 2015, section 2.3).
+
+    input and target have the same shape. Raises ValueError for other shapes and for a negative beta.
+    """
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, not {beta}")
     d = input - _same_shape("smooth_l1_loss", input, target)
@@ -241,18 +244,21 @@ def smooth_l1_loss(input: Tensor, target: TensorLike, *, reduction: str = "mean"
 
 
 def mse_loss(input: Tensor, target: Operand, *, reduction: str = "mean") -> Tensor:
-    """(x - t)^2."""
+    """The squared error (x - t)^2, reduced by `reduction`; ValueError unless input and target have the same shape."""
     d = input - _same_shape("mse_loss", input, target)
     return _reduce("mse_loss", d * d, reduction)
 
 
 def l1_loss(input: Tensor, target: Operand, *, reduction: str = "mean") -> Tensor:
-    """|x - t|."""
+    """The absolute error |x - t|, reduced by `reduction`; ValueError unless input and target have the same shape."""
     return _reduce("l1_loss", abs(input - _same_shape("l1_loss", input, target)), reduction)
 
 
 def one_hot(target: TensorLike, num_classes: int = -1) -> Tensor:
-    """Class indices (...) as zeros and ones (..., num_classes), int64; -1 takes the largest label + 1."""
+    """Class indices (...) as zeros and ones (..., num_classes), int64; with -1 the number of classes is the largest label + 1.
+
+    Raises TypeError for labels that are not integers, IndexError for labels outside 0 .. num_classes - 1.
+    """
     labels = target.data if isinstance(target, Tensor) else asarray(target)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"one_hot: integer labels are needed, not {labels.dtype}")

@@ -47,7 +47,7 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """y = x W^T + b for x of shape (..., I), weight (O, I) and bias (O,)."""
+    """y = x W^T + b for x of shape (..., I), weight (O, I) and bias (O,): (..., O). ValueError where I differs."""
     if x.shape[-1:] != weight.shape[1:]:
         raise ValueError(
             f"linear: input {x.shape} does not end in the {weight.shape[1:]} columns of weight {weight.shape}"

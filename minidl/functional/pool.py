@@ -200,6 +200,6 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) 
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False) -> Any:
-    """Maxima over the windows of `adaptive_avg_pool2d`."""
+    """Maxima over the windows of `adaptive_avg_pool2d`; with `return_indices` also their flat positions, as in `max_pool2d`."""
     y, index = _adaptive_max_pool(input, size=_adaptive_size("adaptive_max_pool2d", input, output_size))
     return (y, index.long()) if return_indices else y

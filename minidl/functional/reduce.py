@@ -37,7 +37,7 @@ _sum.rules(x=lambda g, x_shape, axes: expand(reshape(g, _kept(x_shape, axes)), x
 
 
 def sum(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
-    """Sum over `dim`."""
+    """Sum over `dim`: an axis, several, or None for all; `keepdim` keeps them with size 1."""
     axes = _axes(x, dim, "sum")
     if not axes:
         return clone(x) if x.dtype.kind == "f" else x.to(np.int64)
@@ -46,7 +46,7 @@ def sum(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
 
 
 def mean(x: Tensor, dim: Dims | None = None, keepdim: bool = False) -> Tensor:
-    """Mean over `dim`."""
+    """Mean over `dim` (an axis, several, or None for all) of a floating tensor; TypeError for integers."""
     if x.dtype.kind != "f":
         raise TypeError(f"mean: a floating dtype is needed, not {x.dtype}; use x.float()")
     axes = _axes(x, dim, "mean")

@@ -32,7 +32,7 @@ def sizes_of(function: str, shape: Dims) -> tuple[int, ...]:
 
 
 def reshape(x: Tensor, shape: Dims) -> Tensor:
-    """The same elements in another shape; one entry may be -1."""
+    """The elements of x in another shape, in the same order; one entry may be -1. ValueError for another number of elements."""
     shape = sizes_of("reshape", shape)
     known = math.prod(n for n in shape if n != -1)
     fits = x.numel() == known if -1 not in shape else known and not x.numel() % known
@@ -95,7 +95,7 @@ _expand.rules(x=lambda g, x_shape: g.sum_to(x_shape))
 
 
 def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Broadcast to `shape`; -1 keeps an axis."""
+    """x broadcast to `shape`; -1 keeps the size of an axis. ValueError where x does not broadcast to it."""
     shape = sizes_of("expand", shape)
     extra = len(shape) - x.ndim
     full = tuple(x.shape[d - extra] if n == -1 and d >= extra else n for d, n in enumerate(shape))
