@@ -46,7 +46,7 @@ setup(
     packages=find_packages(include=["minidl", "minidl.*"]) + [f"minidl.{name}" for name in kernels],
     package_dir={"minidl": "minidl", "minidl.kernels": "kernels"},
     package_data={
-        "minidl": ["py.typed", "data/datasets/*.gz"],
+        "minidl": ["py.typed", "data/datasets/*.gz", "bench/*.csv"],
         "minidl.kernels": ["**/*.cu", "**/*.cuh", "**/*.h", "**/*.cpp"],
     },
     install_requires=[

@@ -4,7 +4,7 @@ Reading order
 -------------
 - ladder/: a convolution in steps, from loops to a register tile; it introduces all terms of the production files
 - runtime/: jit (how kernels are compiled), threads; disk_cache and compile_notice for questions about the cache
-- pointwise/: activation, norm, loss, optim: one pass over the data, divided among the threads
+- pointwise/: activation, norm, softmax, loss, optim: one pass over the data, divided among the threads
 - pool/: avg_pool and max_pool from rows; max_pool_2x2 and resample_2x with vectors; resize
 - simd/: vector (one vector type), micro_kernel (the register tile), transpose, interleave, prefetch, exp_log
 - conv/: dispatch and choice (which algorithm); operands, taps, packing, tiles (where pixels and weights lie); then
@@ -24,16 +24,10 @@ from .crf.mean_field import mean_field
 from .crf.permutohedral import permutohedral_lattice
 from .crf.permutohedral_filter import permutohedral_filter
 from .pointwise.activation import relu, relu_backward
-from .pointwise.loss import (
-    cross_entropy,
-    cross_entropy_backward,
-    log_softmax,
-    log_softmax_backward,
-    softmax,
-    softmax_backward,
-)
+from .pointwise.loss import cross_entropy, cross_entropy_backward
 from .pointwise.norm import moments, normalize, normalize_backward
 from .pointwise.optim import adam_step, sgd_step
+from .pointwise.softmax import log_softmax, log_softmax_backward, softmax, softmax_backward
 from .pool.avg_pool import adaptive_avg_pool2d, adaptive_avg_pool2d_adjoint, avg_pool2d, avg_pool2d_adjoint
 from .pool.max_pool import adaptive_max_pool2d, max_pool2d
 from .pool.resize import resize2d, resize2d_adjoint

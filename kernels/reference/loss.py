@@ -2,10 +2,21 @@
 
 import numpy as np
 
+NEAR_ONE = -0.34  # a logarithm of p from here on counts as that of a p near 1
 
-def _shifted(x):
-    """x minus its largest class; without classes, as empty as x."""
-    return x - x.max(1, keepdims=True, initial=-np.inf)
+
+def _exponentials(x):
+    """(x - top, its exponentials, the sum of all of them but that of the top), where top is the largest class.
+
+    A logarithm of the whole sum would lose the other classes beside the 1 of the top; log1p of the rest keeps them.
+    """
+    if not x.size:
+        return x, x, x.sum(1, keepdims=True)
+    shifted = x - x.max(1, keepdims=True)
+    e = np.exp(shifted)
+    rest = e.astype(np.float64)
+    np.put_along_axis(rest, x.argmax(1)[:, None], 0, 1)
+    return shifted, e, rest.sum(1, keepdims=True)
 
 
 def _sum(x):
@@ -15,23 +26,31 @@ def _sum(x):
 
 def log_softmax(x):
     """y = x - log sum_c exp(x), computed after subtracting the maximum."""
-    y = _shifted(x)
-    return y - np.log(_sum(np.exp(y))) if y.size else y
+    shifted, _, rest = _exponentials(x)
+    return shifted - np.log1p(rest).astype(x.dtype)
 
 
 def log_softmax_backward(g, y):
-    """dx = g - exp(y) sum_c g, with y = log_softmax(x)."""
-    return g - np.exp(y) * _sum(g)
+    """dx = g - exp(y) sum_c g, with y = log_softmax(x).
+
+    Where p = exp(y) is near 1, which it is for one class at most: g (1 - p) - p times the sum over the other classes.
+    """
+    near = y > NEAR_ONE
+    others = _sum(np.where(near, 0, g))
+    return np.where(near, -g * np.expm1(y) - np.exp(y) * others, g - np.exp(y) * _sum(g))
 
 
 def softmax(x):
     """y = exp(x) / sum_c exp(x), computed after subtracting the maximum."""
-    y = np.exp(_shifted(x))
-    return y / _sum(y)
+    _, e, rest = _exponentials(x)
+    return (e / (1 + rest)).astype(x.dtype)
 
 
 def softmax_backward(g, y):
-    """dx = y (g - sum_c g y), with y = softmax(x)."""
+    """dx = y (g - sum_c g y), with y = softmax(x); g relative to that of the largest class, so that 1 - y is not formed."""
+    if not y.size:
+        return y.copy()
+    g = g - np.take_along_axis(g, y.argmax(1)[:, None], 1)
     return y * (g - _sum(g * y))
 
 
@@ -63,11 +82,15 @@ def cross_entropy(x, target, weight, ignore_index):
 
 
 def cross_entropy_backward(g, x, target, weight, ignore_index):
-    """dx[n,c,l] = g[n,l] weight[t] (softmax(x)[n,c,l] - [c = t]); 0 where t is ignore_index or g 0."""
+    """dx[n,c,l] = g[n,l] weight[t] (softmax(x)[n,c,l] - [c = t]); 0 where t is ignore_index or g 0.
+
+    At c = t this is minus the sum over the other classes, which 1 - p would round off where p is near 1.
+    """
     label, per_pixel = _labels(x, target, weight, ignore_index)
     dx = softmax(x)
     if label is None:
         return dx
-    np.put_along_axis(dx, label, np.take_along_axis(dx, label, 1) - 1, 1)
+    np.put_along_axis(dx, label, 0, 1)
+    np.put_along_axis(dx, label, -_sum(dx), 1)
     up = g[:, None] * per_pixel
     return np.where(up == 0, 0, dx * up).astype(x.dtype)

@@ -19,8 +19,7 @@ from ..functional.conv import _conv, _conv_transpose, _im2col
 from ..functional.elementwise import _clamp, _select
 from ..functional.indexing import _getitem
 from ..functional.join import _cat
-from ..functional.logistic import _softplus
-from ..functional.loss import _log_softmax, _softmax
+from ..functional.logistic import _log_softmax, _softmax, _softplus
 from ..functional.matmul import _matmul
 from ..functional.norm import _affine, _normalize
 from ..functional.pad import _crop, _pad

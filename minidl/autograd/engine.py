@@ -74,6 +74,10 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
                     target = edges[edge]
                     if useful is not None and target not in useful:
                         continue
+                    waiting = pending.get(target.index)
+                    if plan.adds and waiting and waiting[2] and not tape.observer:
+                        plan.adds(waiting[1].data, *pick(values))
+                        continue
                     result = rule(*pick(values))
                     if result is None:
                         continue
@@ -81,9 +85,8 @@ def _walk(roots, seeds, create_graph, retain_graph, targets=()):
                         result = _fit(node, k, result, shapes[edge])
                     if tape.observer:
                         tape.observer.backward(node, k, result)
-                    waiting = pending.get(target.index)
                     if waiting is None:
-                        pending[target.index] = [target, result, False]
+                        pending[target.index] = [target, result, bool(plan.adds) and not create_graph]
                         heappush(heap, -target.index)
                     elif waiting[2]:
                         waiting[1].data += result.data  # adds in place, without a new array for each contribution

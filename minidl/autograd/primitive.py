@@ -41,6 +41,7 @@ class Operation(Protocol[P]):
     """A differentiable operation: called with Tensors, arrays, numbers or None, it returns a Tensor."""
 
     __name__: str
+    adds: Callable[..., None] | None  # (array, *arguments of the rule): add what the rule would return to an array
 
     def __call__(self, *args: P.args, **metadata: P.kwargs) -> Tensor:
         """The result, recorded on the tape if an argument requires a gradient."""
@@ -80,6 +81,7 @@ class Plan:
         self.out = self.names.index("out") if "out" in self.names else None
         values = ["g", *self.names]
         self.steps = [(edge, k, rule, _pick([values.index(n) for n in needs])) for edge, k, rule, needs in steps]
+        self.adds = op.adds  # type: ignore[attr-defined]
         self.joint = None
         if "joint" in rules:  # one rule returns all derivatives; each step takes its own from the tuple
             _, _, rule, pick = self.steps[0]
@@ -177,6 +179,7 @@ def primitive(
                     shapes.append(a.data.shape)
             if edges:
                 plan = plans.get(mask) or plan_for(mask, len(args))
+                args = [a.copy() if type(a) is np.ndarray else a for a in args]  # no write to them would be seen
                 if plan.plain:
                     saved = plan.keep((*args, out))
                 else:
@@ -205,8 +208,10 @@ def primitive(
         if (p or q) and mode.recording:
             if q is None:
                 mask, edges, shapes = 0b110, (p,), (x.shape,)
+                b = b.copy() if type(b) is np.ndarray else b  # no write to it would be seen
             elif p is None:
                 mask, edges, shapes = 0b101, (q,), (y.shape,)
+                a = a.copy() if type(a) is np.ndarray else a
             else:
                 mask, edges, shapes = 0b111, (p, q), (x.shape, y.shape)
             plan = plans.get(mask) or plan_for(mask, 2)
@@ -230,6 +235,7 @@ def primitive(
 
     op.__name__ = forward.__name__.lstrip("_")  # the name in messages: "conv" for `_conv`
     op.__signature__ = signature if aux else signature.replace(return_annotation="Tensor")  # for `help`
+    op.adds = None
     op.rules = rules
     op.joint_rule = joint_rule
     return op

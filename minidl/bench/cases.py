@@ -26,6 +26,7 @@ GROUPS = {
     "regions": Target(1.0, 1.0, "ROI Align and the dense CRF"),
     "steps": Target(1.2, 1.2, "whole networks, and the tape's overhead"),
 }
+TITLES = {name: target.about for name, target in GROUPS.items()} | {"layers": "layers of the networks here"}
 
 
 @dataclass(frozen=True)

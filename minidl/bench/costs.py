@@ -24,7 +24,7 @@ def conv_cost(p, part=FORWARD):
     """Forward and both gradients have the same number of multiplications and the same three arrays."""
     Ho, Wo = geometry(p).output_size((p["H"], p["W"]))
     x, y = p["N"] * p["C"] * p["H"] * p["W"], p["N"] * p["O"] * Ho * Wo
-    w = p["O"] * (p["C"] // p["groups"]) * p["kernel"] ** 2
+    w = p["O"] * (p["C"] // p["groups"]) * math.prod(geometry(p).kernel)
     return 2 * y * w // p["O"], FLOAT * (x + y + w)
 
 

@@ -10,7 +10,8 @@ from ..kernels.geometry import Geometry
 
 def geometry(p):
     """The geometry of a convolution or pooling case."""
-    pairs = {name: (p[name],) * 2 for name in ("kernel", "stride", "padding", "dilation") if name in p}
+    pair = lambda value: (value, value) if isinstance(value, int) else tuple(value)
+    pairs = {name: pair(p[name]) for name in ("kernel", "stride", "padding", "dilation") if name in p}
     return Geometry(**pairs, groups=p.get("groups", 1))
 
 
@@ -23,7 +24,9 @@ def images(p, seed, C=None, size=None):
 def conv_arrays(p):
     """(x, w, b, y): images (N, C, H, W), weight (O, C / groups, k, k), a number per output channel, images of outputs."""
     rng, g = np.random.default_rng(0), geometry(p)
-    w = rng.standard_normal((p["O"], p["C"] // g.groups, *g.kernel), np.float32) / math.sqrt(p["C"] * p["kernel"] ** 2)
+    w = rng.standard_normal((p["O"], p["C"] // g.groups, *g.kernel), np.float32) / math.sqrt(
+        p["C"] * math.prod(g.kernel)
+    )
     b = rng.standard_normal(p["O"], np.float32)
     return images(p, 1), w, b, images(p, 2, p["O"], g.output_size((p["H"], p["W"])))
 

@@ -26,6 +26,14 @@ def check(peers):
             )
 
 
+def installed(names):
+    """(the peers that are installed, a line about each that is not and is left out); an unknown name is an error."""
+    there = [name for name in dict.fromkeys(names) if name not in PEERS or find_spec(name)]
+    missing = [name for name in dict.fromkeys(names) if name not in there]
+    check(there)
+    return there, [f"{PEERS[name]} is not installed and left out (pip install {name})" for name in missing]
+
+
 def environment(threads):
     """This process's environment with the number of threads in every variable that a library reads, and TF32 for cuBLAS."""
     return os.environ | {name: str(threads) for name in (*BLAS, "NUMBA_NUM_THREADS")} | {"CUPY_TF32": "1"}

@@ -8,10 +8,13 @@ import time
 
 from ..backend import cuda
 from ..kernels.files import write
-from .cases import CASES, GROUPS
+from .cases import CASES, DATA, FORWARD, GROUPS, WEIGHT
 from .costs import cost
 from .measure import geometric_mean
 from .peers import OURS, PEERS, versions
+
+DRAWN = {"forward": 1.2, "both gradients": 1.3}  # targets of the geometric means of `bench layers`
+LEAST_DRAWN = 0.7
 
 
 def machine(threads, device="cpu"):
@@ -115,6 +118,23 @@ def verdict(results, group, peer, device="cpu"):
 
 def _met(reached):
     return "met" if reached else "NOT MET"
+
+
+def sorted_ratios(rows, peer):
+    """The rows by their ratio, least first; then geometric mean and least of both directions, beside their targets."""
+    have = sorted((row for row in rows if f"{peer} ratio" in row), key=lambda row: row[f"{peer} ratio"])
+    lines = [f"{PEERS[peer]}'s time / ours, least first"]
+    lines += [f"{row[f'{peer} ratio']:8.2f}  {row['case']}" for row in have]
+    parts = {"forward": (FORWARD,), "both gradients": (DATA, WEIGHT)}
+    for name, wanted in parts.items():
+        ratios = [row[f"{peer} ratio"] for row in have if row["case"].rpartition(", ")[2] in wanted]
+        if ratios:
+            mean = geometric_mean(ratios)
+            goal = DRAWN[name]
+            text = f"{name}, {len(ratios)} cases: geometric mean {mean:.2f}, least {min(ratios):.2f}"
+            met = _met(mean >= goal and min(ratios) >= LEAST_DRAWN)
+            lines.append(f"{text}; target {goal} and {LEAST_DRAWN}: {met}")
+    return "\n".join(lines)
 
 
 def memory_table(memory):

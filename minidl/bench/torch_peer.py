@@ -44,8 +44,10 @@ def conv_transpose(p, part):
     if part != FORWARD:
         gradient = _gradients(g, (part,), True)
         return layouts(lambda x, w, y: lambda: gradient(x, y, w), x, w, y)
-    b = np.resize(b, p["C"])
-    return layouts(lambda y, w, b: lambda: F.conv_transpose2d(y, w, b, g.stride, g.padding), y, w, b)
+    b, size = np.resize(b, p["C"]), y.shape[2:]
+    least = ((n - 1) * s - 2 * q + e for n, s, q, e in zip(size, g.stride, g.padding, g.extent))
+    rest = g.stride, g.padding, tuple(n - m for n, m in zip((p["H"], p["W"]), least)), g.groups, g.dilation
+    return layouts(lambda y, w, b: lambda: F.conv_transpose2d(y, w, b, *rest), y, w, b)
 
 
 def separable(p, part):

@@ -4,7 +4,6 @@ import argparse
 import os
 
 from ..bench.cases import GROUPS
-from ..bench.peers import PEERS
 from . import building
 
 EXAMPLES = """examples:
@@ -15,6 +14,8 @@ EXAMPLES = """examples:
   minidl bench --device cuda --peer torch           the same on an NVIDIA GPU, TF32 in both libraries
   minidl bench ladder                               one convolution in six steps, from loops to Winograd
   mpiexec -n 2 --bind-to none minidl bench ranks    training steps of several ranks against one with several threads
+  minidl bench layers --seed 7 --count 40 --peer torch   layers drawn from the networks here, forward and both gradients
+  minidl bench layers --all --peer torch --csv layers.csv   every layer, images of 224² and 513², batches of 1 and 4
 
 groups: {groups}
 
@@ -40,17 +41,27 @@ def register(subparsers):
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["cases", "ladder", "ranks"],
+        choices=["cases", "ladder", "layers", "ranks"],
         default="cases",
-        help="the cases of all groups, the ladder, or several ranks",
+        help="the cases of all groups, the ladder, layers drawn from the networks, or several ranks",
     )
-    parser.add_argument("--peer", nargs="+", default=[], metavar="NAME", help=f"compare with {', '.join(PEERS)}")
+    parser.add_argument(
+        "--peer",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="compare with torch",
+    )
     parser.add_argument("--group", nargs="+", metavar="NAME", help="these groups only")
     parser.add_argument("--filter", metavar="TEXT", help="cases whose name contains the text")
     parser.add_argument("--rounds", type=int, default=7, help="rounds in which every library runs once (7)")
     parser.add_argument("--threads", type=int, help="threads of every library (all processors)")
     building.add_device(parser)
     parser.add_argument("--quick", action="store_true", help="a few cases of every group, under two minutes")
+    drawn = parser.add_argument_group("layers")
+    drawn.add_argument("--seed", type=int, default=0, help="which layers are drawn (0)")
+    drawn.add_argument("--count", type=int, default=40, help="how many layers are drawn (40)")
+    drawn.add_argument("--all", action="store_true", help="every layer instead: thousands of cases, which take hours")
     parser.add_argument("--csv", metavar="FILE", help="write the table")
     parser.add_argument("--plot", metavar="FILE", help="write a roofline figure")
 
@@ -73,12 +84,25 @@ def run(args):
     threads = processors if args.threads is None else args.threads
     if not 1 <= threads <= processors:
         raise ValueError(f"bench: --threads {threads}; needed 1 to {processors}, the processors of this machine")
-    chosen = cases.select(args.group, args.filter, args.quick)
-    peers.check(args.peer)
+    if args.what == "layers":
+        from ..bench import layers
+
+        chosen = layers.every() if args.all else layers.draw(args.seed, args.count)
+        chosen = [case for case in chosen if not args.filter or args.filter in case.label]
+        if not chosen:
+            raise ValueError(f"bench layers: no layer that was drawn contains --filter {args.filter!r}")
+        names, missing = peers.installed(args.peer)
+        print(*missing, sep="\n", end="\n" if missing else "")
+    else:
+        chosen = cases.select(args.group, args.filter, args.quick)
+        names = list(dict.fromkeys(args.peer))
+        peers.check(names)
     for path in filter(None, (args.csv, args.plot)):
         check_writable(path)
-    names = list(dict.fromkeys(args.peer))
     rows, roofs = _measure(chosen, names, threads, args.rounds, args.device)
+    if args.what == "layers":
+        for name in names:
+            print("\n" + report.sorted_ratios(rows, name))
     if args.csv:
         where = {"machine": report.machine(threads, args.device), "versions": peers.versions(names, args.device)}
         report.write_csv(args.csv, rows, where)
@@ -126,8 +150,8 @@ def _measure(chosen, names, threads, rounds, device):
     rows = []
     with ExitStack() as stack, tqdm(total=len(chosen), disable=None, leave=False, unit="case") as bar:
         libraries = [stack.enter_context(Peer(name, threads, device)) for name in (OURS, *names)]
-        for group in [g for g in cases.GROUPS if any(case.group == g for case in chosen)]:
-            tqdm.write(f"\n{cases.GROUPS[group].about}\n{report.title(names)}")
+        for group in [g for g in cases.TITLES if any(case.group == g for case in chosen)]:
+            tqdm.write(f"\n{cases.TITLES[group]}\n{report.title(names)}")
             results = []
             for case in (case for case in chosen if case.group == group):
                 bar.set_description(case.label)
@@ -135,9 +159,9 @@ def _measure(chosen, names, threads, rounds, device):
                 rows.append(report.row(results[-1], roof))
                 tqdm.write(report.line(rows[-1], names))
                 bar.update()
-            for name in names:
+            for name in names if group in cases.GROUPS else ():
                 tqdm.write(report.verdict(results, group, name, device))
-    if cases.UNET_STEP in chosen and device == "cpu":
+    if any(case is cases.UNET_STEP for case in chosen) and device == "cpu":
         print("\n" + report.memory_table(_memory((OURS, *names), threads)))
     return rows, roofs
 

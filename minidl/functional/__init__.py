@@ -29,23 +29,21 @@ from .elementwise import (
 from .filter import bilateral_filter, gaussian_filter, permutohedral_filter
 from .indexing import array_index, flip, gather, getitem, scatter_add, take
 from .join import cat, chunk, narrow, split, stack
-from .logistic import logsigmoid, sigmoid, softplus, tanh
+from .logistic import log_softmax, logsigmoid, logsumexp, sigmoid, softmax, softplus, tanh
 from .loss import (
     binary_cross_entropy_with_logits,
     cross_entropy,
     l1_loss,
-    log_softmax,
     mse_loss,
     nll_loss,
     one_hot,
     smooth_l1_loss,
-    softmax,
 )
 from .matmul import linear, matmul
 from .norm import batch_norm, group_norm, instance_norm, layer_norm
 from .pad import crop, pad
 from .pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d, max_unpool2d
-from .reduce import amax, amin, logsumexp, max, mean, min, std, sum, var
+from .reduce import amax, amin, max, mean, min, std, sum, var
 from .regions import (
     batched_nms,
     box_area,

@@ -193,7 +193,7 @@ def conv_transpose2d(
         (n - 1) * s - 2 * p + e + more
         for n, s, p, e, more in zip(input.shape[2:], geometry.stride, geometry.padding, geometry.extent, extra)
     )
-    if min(size) < 1:
+    if min(size) < 0:
         raise ValueError(f"conv_transpose2d: the output would have size {size}; input is {input.shape}")
     rows, cols = (m - n for m, n in zip(geometry.output_size(size), input.shape[2:]))
     if rows or cols:  # output_padding of a stride or more: conv2d has more windows than the input has pixels

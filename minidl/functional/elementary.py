@@ -10,7 +10,7 @@ import numpy as np
 
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from ..backend import xp
+from ..backend import is_array, xp
 from ..typing import Array, Operand
 from .elementwise import quiet, where
 
@@ -24,6 +24,7 @@ def pow(a: Operand, b: Operand) -> Array:
 
 def _power_slope(a, b):
     """b a^(b - 1), and 0 where a = b = 0, where the power is constant in a."""
+    b = Tensor(b) if is_array(b) else b
     if not isinstance(b, Tensor):
         return b * a ** (b - 1) if b else Tensor(np.zeros_like(a.data))
     constant = (a.data == 0) & (b.data == 0) if isinstance(a, Tensor) else (a == 0) & (b.data == 0)

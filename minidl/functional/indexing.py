@@ -36,15 +36,30 @@ def _getitem(x, *, key):
 @primitive
 def _index_add(y, *, key, shape):
     """Adjoint of x[key]: y added into zeros of `shape` at `key`."""
-    x, key = xp(y).zeros(shape, y.dtype), _near(key, y)
-    if _is_basic(key) or _distinct(key, shape):
-        x[key] = y
-    else:
-        xp(y).add.at(x, key, y)
+    x = xp(y).zeros(shape, y.dtype)
+    _add_at(x, key, y)
     return x
 
 
+def _add_at(x, key, y):
+    """Add y to x, in place, at `key`."""
+    key = _near(key, x)
+    if _is_basic(key) or _distinct(key, x.shape):
+        x[key] += y
+    else:
+        _add_repeated(x, key, y)
+
+
+def _add_repeated(x, key, y):
+    """Add y to x, in place, at a key with repeated places; in float64 where many float32 terms may meet in one place."""
+    wide = x if y.size <= 1024 or x.dtype != np.float32 else x.astype(np.float64)
+    xp(y).add.at(wide, key, y.astype(wide.dtype, copy=False))
+    if wide is not x:
+        x[...] = wide
+
+
 _getitem.rules(x=lambda g, x_shape, key: _index_add(g, key=key, shape=x_shape))
+_getitem.adds = lambda x, g, x_shape, key: _add_at(x, key, g.data)  # many parts of one tensor take linear time
 _index_add.rules(y=lambda g, key: _getitem(g, key=key))
 
 
@@ -89,7 +104,7 @@ def _scatter_add(y, *, dim, index, shape):
     x = module.zeros(shape, y.dtype)
     grid = [module.arange(n).reshape(-1, *[1] * (index.ndim - d - 1)) for d, n in enumerate(index.shape)]
     grid[dim] = index
-    module.add.at(x, tuple(grid), y)
+    _add_repeated(x, tuple(grid), y)
     return x
 
 

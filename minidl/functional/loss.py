@@ -1,4 +1,4 @@
-"""Losses, and the softmax that they use. `reduction` is "mean", "sum" or "none", as in PyTorch.
+"""Losses. `reduction` is "mean", "sum" or "none", as in PyTorch.
 
 PyTorch's deprecated `size_average` and `reduce` are left out; the parameters after them are keyword-only here.
 """
@@ -9,68 +9,16 @@ import math
 
 import numpy as np
 
-from ..autograd.axes import axis
 from ..autograd.primitive import primitive
 from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import asarray, kernels, like, xp
 from ..typing import Operand, TensorLike
-from .elementary import exp
 from .elementwise import abs, quiet, where
 from .indexing import gather
-from .logistic import sigmoid, softplus
+from .logistic import _split, log_softmax, sigmoid, softmax, softplus
 from .reduce import mean, sum
 from .shape import reshape, unsqueeze
-
-
-def _split(shape, dim):
-    """Sizes before, at and after axis `dim`: kernels take (N, C, L)."""
-    return math.prod(shape[:dim]), shape[dim] if shape else 1, math.prod(shape[dim + 1 :])
-
-
-def _along(kernel, dim, *arrays):
-    """Apply a kernel for axis 1 of (N, C, L) along `dim` of arrays of any shape; empty arrays are returned unchanged."""
-    x = arrays[0]
-    rows = _split(x.shape, dim)
-    return kernel(*(a.reshape(rows) for a in arrays)).reshape(x.shape) if x.size else x.copy()
-
-
-@primitive(floating=True)
-def _softmax(x, *, dim):
-    return _along(kernels(x).softmax, dim, x)
-
-
-@primitive(floating=True)
-def _log_softmax(x, *, dim):
-    return _along(kernels(x).log_softmax, dim, x)
-
-
-def _softmax_rule(g, out, dim):
-    """y (g - <g, y>)."""
-    if is_grad_enabled():
-        return out * (g - sum(g * out, dim, keepdim=True))
-    return Tensor(_along(kernels(g.data).softmax_backward, dim, g.data, out.data))
-
-
-def _log_softmax_rule(g, out, dim):
-    """g - softmax(x) sum(g)."""
-    if is_grad_enabled():
-        return g - exp(out) * sum(g, dim, keepdim=True)
-    return Tensor(_along(kernels(g.data).log_softmax_backward, dim, g.data, out.data))
-
-
-_softmax.rules(x=_softmax_rule)
-_log_softmax.rules(x=_log_softmax_rule)
-
-
-def softmax(x: Tensor, dim: int) -> Tensor:
-    """y_i = exp(x_i) / sum over j of exp(x_j) along `dim`, in the shape of x."""
-    return _softmax(x, dim=axis("softmax", dim, x.ndim))
-
-
-def log_softmax(x: Tensor, dim: int) -> Tensor:
-    """y_i = x_i - log(sum over j of exp(x_j)) along `dim`, in the shape of x."""
-    return _log_softmax(x, dim=axis("log_softmax", dim, x.ndim))
 
 
 def _reduce(function, loss, reduction, divisor=None):
@@ -115,12 +63,34 @@ def _labels(function, x, target, weight):
 
 
 @primitive
+def _without(p, *, index, dim):
+    """p with 0 at `index` along `dim`; linear and self-adjoint."""
+    p = p.copy()
+    if p.size:
+        np.put_along_axis(p, index, 0, dim)
+    return p
+
+
+_without.rules(p=lambda g, index, dim: _without(g, index=index, dim=dim))
+
+
+def _at_label(p, index, dim):
+    """(p with 0 at the labels, 1 - p at the labels with 0 elsewhere), 1 - p as the sum of the other classes."""
+    others = _without(p, index=index, dim=dim)
+    classes = xp(index).arange(p.shape[dim]).reshape(-1, *[1] * (p.ndim - dim - 1))
+    return others, Tensor((index == classes).astype(p.dtype)) * sum(others, dim, keepdim=True)
+
+
+@primitive
 def _cross_entropy(x, *, target, weight, ignore_index):
     return kernels(x).cross_entropy(x, target, weight, ignore_index)
 
 
 def _cross_entropy_rule(g, x, target, weight, ignore_index):
-    """g w[t] (softmax(x) - onehot(t)), 0 where ignored; x (N, C, L), target (N, L)."""
+    """g w[t] (softmax(x) - onehot(t)), 0 where ignored; x (N, C, L), target (N, L).
+
+    At the label it is minus the sum of the other classes: 1 - p would have no digit left where p is near 1.
+    """
     if not is_grad_enabled():
         return Tensor(kernels(x.data).cross_entropy_backward(g.data, x.data, target, weight, ignore_index))
     kept = target != ignore_index
@@ -128,8 +98,8 @@ def _cross_entropy_rule(g, x, target, weight, ignore_index):
     g = _counted(unsqueeze(g, 1), kept, 1)
     if weight is not None:
         g = g * Tensor(weight[label][:, None])
-    hot = (label[:, None] == xp(target).arange(x.shape[1])[:, None]).astype(x.dtype)
-    return g * (softmax(_counted(x, kept, 1), 1) - Tensor(hot))
+    others, missed = _at_label(softmax(_counted(x, kept, 1), 1), label[:, None], 1)
+    return g * (others - missed)
 
 
 _cross_entropy.rules(x=_cross_entropy_rule)

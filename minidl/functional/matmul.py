@@ -10,10 +10,21 @@ from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from .shape import reshape, transpose
 
+LONG, BLOCK = 8192, 1024
+
+
+def _product(a, b):
+    """a b. For one row or column BLAS adds float32 terms one by one: long sums are cut into blocks, added in float64."""
+    length = a.shape[-1]
+    if length <= LONG or min(a.shape[-2], b.shape[-1]) > 1 or type(a) is not np.ndarray or a.dtype != np.float32:
+        return np.matmul(a, b)
+    blocks = (slice(k, k + BLOCK) for k in range(0, length, BLOCK))
+    return sum(np.matmul(a[..., k], b[..., k, :]).astype(np.float64) for k in blocks).astype(np.result_type(a, b))
+
 
 @primitive(broadcasts=True)
 def _matmul(a, b):
-    return np.matmul(a, b)
+    return _product(a, b)
 
 
 _matmul.rules(

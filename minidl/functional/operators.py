@@ -14,7 +14,7 @@ from ..autograd.tape import is_grad_enabled
 from ..autograd.tensor import Tensor
 from ..backend import cuda
 from ..typing import Target
-from . import activation, elementary, elementwise, indexing, join, logistic, loss, reduce, shape
+from . import activation, elementary, elementwise, indexing, join, logistic, reduce, shape
 from .matmul import matmul
 
 # -- functions, as operators and methods of the same arguments ------------------------------------------------------------
@@ -62,9 +62,9 @@ Tensor.max = reduce.max
 Tensor.min = reduce.min
 Tensor.amax = reduce.amax
 Tensor.amin = reduce.amin
-Tensor.logsumexp = reduce.logsumexp
-Tensor.softmax = loss.softmax
-Tensor.log_softmax = loss.log_softmax
+Tensor.logsumexp = logistic.logsumexp
+Tensor.softmax = logistic.softmax
+Tensor.log_softmax = logistic.log_softmax
 Tensor.transpose = shape.transpose
 Tensor.flatten = shape.flatten
 Tensor.squeeze = shape.squeeze

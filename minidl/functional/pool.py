@@ -12,6 +12,7 @@ from ..autograd.tensor import Tensor
 from ..backend import kernels, like, xp
 from ..typing import Size2, TensorLike
 from .conv import check_images, pair, window, within
+from .reduce import mean
 
 
 @primitive(aux=("index",))
@@ -188,8 +189,14 @@ def _adaptive_size(function, x, size):
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: int | Sequence[int | None]) -> Tensor:
-    """Means over the rows floor(i H / Ho) .. ceil((i + 1) H / Ho) - 1, and likewise columns; None keeps the size of an axis."""
-    return _adaptive_avg_pool(input, size=_adaptive_size("adaptive_avg_pool2d", input, output_size))
+    """Means over the rows floor(i H / Ho) .. ceil((i + 1) H / Ho) - 1, and likewise columns; None keeps the size of an axis.
+
+    A plane without pixels gives NaN for an output of 1 x 1, as `mean` does, and an error for other outputs.
+    """
+    size = _adaptive_size("adaptive_avg_pool2d", input, output_size)
+    if size == (1, 1) and 0 in input.shape[2:]:
+        return mean(input, (2, 3), keepdim=True)
+    return _adaptive_avg_pool(input, size=size)
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: int | Sequence[int | None], return_indices: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""Reductions: sum, mean, extrema, variance, log-sum-exp. `dim` is an axis, several, or None for all."""
+"""Reductions: sum, mean, extrema, variance. `dim` is an axis, several, or None for all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ import numpy as np
 from ..autograd.axes import axes, axis
 from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
-from ..backend import xp
 from ..typing import Array, Dims
 from .blocked_sum import blocked_sum
-from .elementary import exp
 from .elementwise import clone, quiet, where
 from .indexing import gather
 from .shape import expand, reshape
@@ -176,35 +174,3 @@ def _along(function, x, index, dim, keepdim):
         return values, index
     shape = tuple(n for d, n in enumerate(x.shape) if d != dim)
     return reshape(values, shape), reshape(index, shape)
-
-
-@primitive(floating=True)
-@quiet
-def _logsumexp(x, *, axes):
-    """maximum + log1p(sum of the other terms), which is accurate where the largest term dominates."""
-    kept = [n for d, n in enumerate(x.shape) if d not in axes]
-    rows = np.moveaxis(x, axes, range(-len(axes), 0)).reshape(*kept, math.prod(x.shape[d] for d in axes))
-    top = rows.max(-1, initial=-np.inf)
-    if not x.size:
-        return top
-    others = xp(x).arange(rows.shape[-1]) != rows.argmax(-1)[..., None]
-    finite = np.isfinite(top)
-    rest = np.where(others, np.exp(rows - np.where(finite, top, 0)[..., None]), 0).sum(-1)
-    return np.where(finite, np.log1p(rest) + top, top)
-
-
-def _logsumexp_rule(g, out, x, axes):
-    """exp(x - out), and 0 where all of x is -inf."""
-    kept = _kept(x.shape, axes)
-    level = reshape(where(out.data == -math.inf, 0.0, out), kept)
-    return reshape(g, kept) * exp(x - level)
-
-
-_logsumexp.rules(x=_logsumexp_rule)
-
-
-def logsumexp(x: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `dim`, shifted by the maximum so that nothing overflows; -inf over an empty axis."""
-    axes = _axes(x, dim, "logsumexp")
-    result = _logsumexp(x, axes=axes) if axes else clone(x)
-    return reshape(result, _kept(x.shape, axes)) if keepdim else result

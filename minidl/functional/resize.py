@@ -35,16 +35,17 @@ def _taps(n, m, scale_factor, mode, align_corners, dtype):
     """For each of m outputs from n inputs: lower and upper input index and the weight of the upper one.
 
     Output i lies at input coordinate (i + 1/2) scale - 1/2 (pixel centres agree), at i (n - 1) / (m - 1) with
-    `align_corners` (corner pixels agree), or, for "nearest", in pixel floor(i scale). Rounded in `dtype`, as PyTorch does.
+    `align_corners` (corner pixels agree), or, for "nearest", in pixel floor(i scale). Rounded in `dtype`, and before a floor in
+    float32, as PyTorch does: float64 would put 23 * (28 / 92) below 7.
     """
     i = np.arange(m, dtype=dtype)
     scale = dtype.type(n / m if scale_factor is None else 1 / scale_factor)
     if mode == "nearest" and m in (n, 2 * n):  # here PyTorch uses the sizes instead of the given factor
         at = i // (m // n)
     elif mode == "nearest":
-        at = np.floor(i * scale)
+        at = np.floor((i * scale).astype(np.float32))
     elif mode == "nearest-exact":
-        at = np.floor((i + dtype.type(0.5)) * scale)
+        at = np.floor(((i + dtype.type(0.5)) * scale).astype(np.float32))
     elif align_corners:
         at = i * dtype.type((n - 1) / (m - 1) if m > 1 else 0)
     else:

@@ -1,7 +1,7 @@
 """Losses for segmentation that reduce the weight of easy pixels or large classes: focal, Dice, Tversky, Lovász.
 
-Focal and Dice use 1 - p_t, computed as the sum of the probabilities of all wrong labels: where p_t is near 1, the
-difference 1 - p_t loses all digits by cancellation.
+All use 1 - p_t, computed as the sum of the probabilities of all wrong labels: where p_t is near 1, the difference 1 - p_t
+loses all digits by cancellation. An ignored pixel contributes nothing, whatever its logits are.
 """
 
 from __future__ import annotations
@@ -12,22 +12,11 @@ from ..autograd.primitive import primitive
 from ..autograd.tensor import Tensor
 from ..backend import like, xp
 from ..typing import TensorLike
-from .elementary import exp, expm1, log1p
-from .elementwise import abs as absolute
+from .elementary import exp, expm1
 from .elementwise import clamp, quiet, where
-from .loss import _counted, _divisor, _labels, _reduce, log_softmax, nll_loss, softmax
+from .logistic import softmax
+from .loss import _at_label, _counted, _divisor, _labels, _reduce, _without, cross_entropy
 from .reduce import mean, sum
-
-
-@primitive
-def _without(p, *, index, dim):
-    """p with 0 at `index` along `dim`; linear and self-adjoint."""
-    p = p.copy()
-    np.put_along_axis(p, index, 0, dim)
-    return p
-
-
-_without.rules(p=lambda g, index, dim: _without(g, index=index, dim=dim))
 
 
 def _prepared(function, x, target, weight, ignore_index):
@@ -50,11 +39,11 @@ def dice_loss(input: Tensor, target: TensorLike, *, ignore_index: int = -100, sm
     dims = tuple(d for d in range(x.ndim) if d != dim)
     counts = Tensor(kept.astype(x.dtype))
     p = softmax(x, dim) * counts
-    others = _without(p, index=index, dim=dim)
+    others, missed = _at_label(p, index, dim)
     hot = counts - _without(counts.expand(x.shape), index=index, dim=dim)
     size = sum(p, dims) + sum(hot, dims) + smooth
     size = where(size.data == 0, 1.0, size)
-    return mean(sum(others + hot * sum(others, dim, keepdim=True), dims) / size)
+    return mean(sum(others + missed, dims) / size)
 
 
 # -- focal loss, a function of n = -log p_t -------------------------------------------------------------------------------
@@ -120,10 +109,8 @@ def focal_loss(
     """
     if gamma < 0:
         raise ValueError(f"focal_loss: gamma must not be negative, not {gamma}")
-    x, dim, index, kept, weight = _prepared("focal_loss", input, target, weight, ignore_index)
-    q = sum(_without(softmax(x, dim), index=np.expand_dims(index, dim), dim=dim), dim)
-    easy = q.data < 0.5
-    n = where(easy, -log1p(-where(easy, q, 0.0)), nll_loss(log_softmax(x, dim), index, reduction="none"))
+    x, _, index, kept, weight = _prepared("focal_loss", input, target, weight, ignore_index)
+    n = cross_entropy(x, index, reduction="none")
     loss = _focal(n, gamma=gamma) if gamma else n
     scale = kept if weight is None else kept * weight[index]
     loss = where(kept, loss * Tensor(like(scale.astype(input.dtype), input.data)), 0.0)
@@ -131,14 +118,6 @@ def focal_loss(
 
 
 # -- losses of overlap -------------------------------------------------------------------------------------------------
-
-
-def _overlap_target(function, input, target, ignore_index):
-    """Labels (N, H, W) as one-hot targets (N, C, H, W), and a mask of the pixels that count."""
-    _, labels, _ = _labels(function, input, target, None)
-    kept = labels != ignore_index
-    hot = np.where(kept, labels, -1)[:, None] == np.arange(input.shape[1]).reshape(1, -1, *[1] * (input.ndim - 2))
-    return Tensor(hot.astype(input.dtype)), Tensor(kept[:, None].astype(input.dtype))
 
 
 def tversky_loss(
@@ -152,17 +131,21 @@ def tversky_loss(
 ) -> Tensor:
     """1 - mean over classes of (TP + smooth) / (TP + alpha FP + beta FN + smooth), with p = softmax(x).
 
+    Computed as the mean of (alpha FP + beta FN) / (TP + alpha FP + beta FN + smooth).
+
     TP = <p, t>, FP = <p, 1 - t>, FN = <1 - p, t> over the pixels that count (Salehi et al. 2017, equation 3); beta > alpha
     gives missed pixels a larger weight; alpha = beta = 0.5 is the Dice loss.
     """
     if alpha < 0 or beta < 0:
         raise ValueError(f"tversky_loss: alpha {alpha}, beta {beta}; needed 0 or more")
-    hot, kept = _overlap_target("tversky_loss", input, target, ignore_index)
-    p, hot = softmax(input, 1) * kept, hot * kept
-    dims = [d for d in range(input.ndim) if d != 1]
-    overlap = sum(p * hot, dims)
-    false_positive, false_negative = sum(p, dims) - overlap, sum(hot, dims) - overlap
-    return 1 - mean((overlap + smooth) / (overlap + alpha * false_positive + beta * false_negative + smooth))
+    x, dim, index, kept, _ = _prepared("tversky_loss", input, target, None, ignore_index)
+    index, kept = np.expand_dims(index, dim), np.expand_dims(kept, dim)
+    dims = tuple(d for d in range(x.ndim) if d != dim)
+    p = softmax(x, dim) * Tensor(kept.astype(x.dtype))
+    others, missed = _at_label(p, index, dim)
+    error = alpha * sum(others, dims) + beta * sum(missed, dims)
+    size = sum(p - others, dims) + error + smooth
+    return mean(error / where(size.data == 0, 1.0, size))
 
 
 def lovasz_softmax(input: Tensor, target: TensorLike, *, ignore_index: int = -100) -> Tensor:
@@ -172,19 +155,20 @@ def lovasz_softmax(input: Tensor, target: TensorLike, *, ignore_index: int = -10
     class in descending order, the loss is <m, g>, where g_k is the increase of the Jaccard loss from the first k - 1 to the
     first k pixels. 0 where no pixel has a label.
     """
-    hot, kept = _overlap_target("lovasz_softmax", input, target, ignore_index)
-    errors = absolute(hot - softmax(input, 1)) * kept
+    x, dim, index, kept, _ = _prepared("lovasz_softmax", input, target, None, ignore_index)
+    others, missed = _at_label(softmax(x, dim), np.expand_dims(index, dim), dim)
+    errors = (others + missed) * Tensor(np.expand_dims(kept, dim).astype(x.dtype))
     module = xp(errors.data)
     slope = module.zeros_like(errors.data)
     present = 0
     for c in range(input.shape[1]):
-        there = (hot.data[:, c] * kept.data[:, 0]).ravel()
+        there = ((index == c) & kept).ravel().astype(x.dtype)
         if there.sum() == 0:
             continue
         present += 1
         order = module.argsort(-errors.data[:, c].ravel(), kind="stable")
         row = module.empty_like(there)
-        row[order] = _jaccard_slope(there[order], kept.data[:, 0].ravel()[order])
+        row[order] = _jaccard_slope(there[order], kept.ravel()[order])
         slope[:, c] = row.reshape(slope[:, c].shape)
     return sum(errors * Tensor(slope)) / max(present, 1)
 

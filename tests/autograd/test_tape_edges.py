@@ -85,6 +85,16 @@ def test_other_arrays_changed_before_backward(function):
     assert np.array_equal(minidl.grad(y.sum(), x)[0].data, wanted.data)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("function", [lambda x, a: x * a, lambda x, a: a * x, lambda x, a: x**a, F.div, F.maximum])
+def test_plain_operands_changed_before_backward(function, dtype):
+    x, a = tensor(np.full((2, 2), 3.0, dtype), requires_grad=True), np.full((2, 2), 2.0, dtype)
+    (wanted,) = minidl.grad(function(x, a).sum(), x)
+    y = function(x, a)
+    a[:] = 7
+    assert np.array_equal(minidl.grad(y.sum(), x)[0].data, wanted.data)
+
+
 # -- dtypes ------------------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +211,36 @@ def test_joining_many_pieces_takes_linear_time(join):
 
     seconds(500)
     assert min(seconds(8000) for _ in range(3)) < 12 * min(seconds(2000) for _ in range(3))
+
+
+@pytest.mark.parametrize("pieces", [lambda x: F.split(x, 1), lambda x: F.chunk(x, len(x)), list])
+def test_splitting_into_many_pieces_takes_linear_time(pieces):
+    def seconds(n):
+        x = tensor(np.zeros((n, 1)), requires_grad=True)
+        y = F.cat([3 * p for p in reversed(pieces(x))])
+        start = time.perf_counter()
+        y.sum().backward()
+        assert (x.grad.data == 3).all()
+        return time.perf_counter() - start
+
+    seconds(500)
+    assert min(seconds(8000) for _ in range(3)) < 12 * min(seconds(2000) for _ in range(3))
+
+
+def test_parts_of_one_tensor_add_up_whatever_else_is_made_of_it():
+    """Parts that overlap, repeated indices, a use of the whole before and after them, hooks, and both orders of derivative."""
+    x = tensor(np.arange(6.0), requires_grad=True)
+    seen = []
+    x.register_hook(lambda g: seen.append(g.tolist()))
+    parts = [x[1:4], x * 2, x[np.array([0, 0, 5])], x[2], x[x.data > 3], F.narrow(x, 0, 3, 3)]
+    wanted = [2 + 2, 2 + 1, 2 + 1 + 1, 2 + 1 + 1, 2 + 1 + 1, 2 + 1 + 1 + 1]
+    sum((p.sum() for p in parts), tensor(0.0, dtype=np.float64)).backward(retain_graph=True)
+    assert x.grad.tolist() == wanted and seen == [wanted]
+    total = sum(((p * p).sum() for p in parts), tensor(0.0, dtype=np.float64))
+    (first,) = minidl.grad(total, x, create_graph=True)
+    (second,) = minidl.grad(first.sum(), x)
+    factors = np.array([4 + 2, 4 + 1, 4 + 1 + 1, 4 + 1 + 1, 4 + 1 + 1, 4 + 1 + 1 + 1])
+    assert first.tolist() == (2 * factors * np.arange(6)).tolist() and second.tolist() == (2 * factors).tolist()
 
 
 # -- axes and tensors without them -------------------------------------------------------------------------------------

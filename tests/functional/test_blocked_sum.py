@@ -45,3 +45,20 @@ def test_the_gradient_of_a_bias_over_a_million_rows():
     x = minidl.tensor(np.full((1_000_000, 2), 0.1, np.float32))
     ((x + bias) * 0.1).sum().backward()
     np.testing.assert_allclose(bias.grad.numpy(), 1e5, rtol=1e-5)
+
+
+def test_products_with_one_row_or_column_and_sums_into_one_place():
+    """A million terms: the weight gradient of one unit, a dot product, and gradients that meet at one index."""
+    n = 1_000_003
+    tenth = np.full(n, 0.1, np.float32)
+    w = minidl.tensor(np.ones((2, 1), np.float32), requires_grad=True)
+    (F.linear(minidl.tensor(np.ones((n, 1), np.float32)), w) * 0.1).sum().backward()
+    dot = F.matmul(minidl.tensor(tenth), minidl.tensor(np.ones(n, np.float32)))
+    row = F.matmul(minidl.tensor(tenth[None]), minidl.tensor(np.ones((n, 3), np.float32)))
+    x = minidl.tensor(np.zeros(2, np.float32), requires_grad=True)
+    (x[np.zeros(n, np.int64)] * minidl.tensor(tenth)).sum().backward()
+    added = F.scatter_add(minidl.tensor(np.zeros(1, np.float32)), 0, np.zeros(n, np.int64), minidl.tensor(tenth))
+    exact = n * float(np.float32(0.1))
+    for got in (w.grad.data, dot.data, row.data, x.grad.data[0], added.data):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, exact, rtol=2e-5)

@@ -22,7 +22,11 @@ LOSSES = {
     "focal_weight": lambda x, t, **k: F.focal_loss(x, t, 0.5, WEIGHT, **k),
     "dice": F.dice_loss,
     "dice_not_smooth": lambda x, t, **k: F.dice_loss(x, t, smooth=0.0, **k),
+    "tversky": F.tversky_loss,
+    "tversky_not_smooth": lambda x, t, **k: F.tversky_loss(x, t, smooth=0.0, **k),
+    "lovasz": F.lovasz_softmax,
 }
+OVERLAP = ("dice", "tversky", "lovasz")  # these have no reduction
 LOGITS = {name: loss for name, loss in LOSSES.items() if name != "nll_loss_of_log_softmax"}  # log_softmax of NaN is NaN
 
 
@@ -47,8 +51,8 @@ def test_what_stands_at_an_ignored_pixel_reaches_nothing(name, bad, column):
     broken = x.copy()
     broken[0, :, 1, 2] = bad
     broken[1, 1, 0, 0] = bad
-    for reduction in ("mean", "sum", "none") if "dice" not in name else ("mean",):
-        options = {"ignore_index": 9} | ({} if "dice" in name else {"reduction": reduction})
+    for reduction in ("mean", "sum", "none") if not name.startswith(OVERLAP) else ("mean",):
+        options = {"ignore_index": 9} | ({} if name.startswith(OVERLAP) else {"reduction": reduction})
         with minidl.backend.use(column), np.errstate(invalid="ignore"):
             wanted, got = results(LOGITS[name], x, target, **options), results(LOGITS[name], broken, target, **options)
         for a, b in zip(wanted, got):

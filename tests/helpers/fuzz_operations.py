@@ -12,7 +12,7 @@ def operation(draw):
 
 # -- element by element ------------------------------------------------------------------------------------------------------
 
-PLAIN = "exp expm1 sin cos erf abs neg sigmoid tanh relu relu6 elu hardswish softplus logsigmoid gelu leaky_relu"
+PLAIN = "exp expm1 sin cos erf abs neg sigmoid tanh relu relu6 elu hardswish logsigmoid gelu leaky_relu"
 for name in PLAIN.split():
     OPERATIONS[name] = lambda d, name=name: f"F.{name}({d.floats(d.shape())})"
 for name in ["log", "log1p", "sqrt"]:
@@ -51,6 +51,7 @@ def power(d):
     if d.flag():
         return f"{d.floats(d.shape())} ** {d.one(0, 1, 2, 3)}"
     # PyTorch sets the derivative b a^(b - 1) to 0 where b = 0, and so loses its derivative in b, which is 1 / a there
+    d.scale = min(d.scale, 1)  # the second derivative of a large power overflows float32: infinite here, NaN in PyTorch
     a, b = _broadcast(d, positive=(0,), nonzero=(1,))
     return f"F.pow({a}, {b})"
 
@@ -74,6 +75,12 @@ def prelu(d):
     shape = d.shape(d.integer(2, 4), 1)
     x = d.floats(shape, nonzero=True)  # 0 is the kink: each order of derivative takes a side of its own there
     return f"F.prelu({x}, {d.floats((d.one(1, shape[1]),))})"
+
+
+@operation
+def softplus(d):
+    beta = d.one(1.0, 0.5, 3.0)
+    return f"F.softplus({d.floats(d.shape())}, {beta}, {d.one(20.0, 2.0)})"
 
 
 @operation
@@ -107,10 +114,13 @@ def logsumexp(d):
 def deviation(d):
     shape, name, correction = d.shape(d.integer(1, 4), 1), d.one("var", "std"), d.one(0, 1)
     dims = d.axes(len(shape))
-    if name == "std":  # of one element it is NaN, of equal ones its second derivative is a convention
+    if name == "std":  # of one element it is NaN
         shape, dims = (*shape, 5), -1
     d.alone = 1 in shape  # of one element: derivatives that PyTorch makes NaN
-    return f"F.{name}({d.floats(shape)}, {dims}, correction={correction}, keepdim={d.flag()})"
+    x = d.floats(shape)
+    if name == "std":  # equal elements have no second derivative: 0 here, NaN in PyTorch
+        d.alone |= not np.ptp(d.inputs[0].values, -1).all()
+    return f"F.{name}({x}, {dims}, correction={correction}, keepdim={d.flag()})"
 
 
 @operation
@@ -256,7 +266,7 @@ def conv2d(d):
     kernel = d.integer(1, 4), d.integer(1, 4)
     x, w = d.floats((N, C, H, W)), d.floats((O, C // groups, *kernel))
     b = d.floats((O,)) if d.flag() else None
-    d.alone = C == 0 and groups > 1  # PyTorch gives no channel here
+    d.alone = C == 0  # PyTorch then gives no channel, although its documentation, like the definition, has O: the bias
     stride = d.pair(1, 3) if d.flag(0.95) else 10**12
     return f"F.conv2d({x}, {w}, {b}, {stride}, {d.pair(0, 3)}, {d.pair(1, 3)}, {groups})"
 

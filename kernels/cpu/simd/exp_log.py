@@ -25,6 +25,27 @@ def _bits(typing, x):
     return TWIN[x](x), generate
 
 
+def expm1_near_zero(x):
+    """exp(x) - 1 for |x| <= ln 2 / 2 or NaN; float32: relative error below 1.2e-7."""
+    return math.expm1(x)
+
+
+@overload(expm1_near_zero, jit_options={"fastmath": {"contract"}})
+def _expm1(x):
+    if x != types.float32:
+        return lambda x: math.expm1(x)
+
+    def expm1(x):
+        p = np.float32(1.9875691500e-4) * x + np.float32(1.3981999507e-3)
+        p = p * x + np.float32(8.3334519073e-3)
+        p = p * x + np.float32(4.1665795894e-2)
+        p = p * x + np.float32(1.6666665459e-1)
+        p = p * x + np.float32(5.0000001201e-1)
+        return p * (x * x) + x
+
+    return expm1
+
+
 def exp_below_zero(x):
     """exp(x) for x <= 0, NaN or -inf; float32: relative error below 9e-8, and 0 below -87.33 (no denormals).
 
@@ -42,12 +63,7 @@ def _exp(x):
         k = x * LOG2E + MAGIC
         n = k - MAGIC
         r = (x - n * LN2_HIGH) - n * LN2_LOW
-        p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
-        p = p * r + np.float32(8.3334519073e-3)
-        p = p * r + np.float32(4.1665795894e-2)
-        p = p * r + np.float32(1.6666665459e-1)
-        p = p * r + np.float32(5.0000001201e-1)
-        y = p * (r * r) + r + np.float32(1)
+        y = expm1_near_zero(r) + np.float32(1)
         power = _bits(np.int32((_bits(k) + 127) << 23))
         return np.float32(0) if x < np.float32(-87.33) else y * power
 
@@ -84,3 +100,23 @@ def _log(x):
         return y if x == x else x
 
     return log
+
+
+def log1p_above_zero(x):
+    """log(1 + x) for x >= 0 or NaN; float32: relative error below 4e-7.
+
+    The logarithm of u = 1 + x as rounded, and what rounding took from x, divided by u.
+    """
+    return math.log1p(x)
+
+
+@overload(log1p_above_zero, jit_options={"fastmath": {"contract"}})
+def _log1p(x):
+    if x != types.float32:
+        return lambda x: math.log1p(x)
+
+    def log1p(x):
+        u = x + np.float32(1)
+        return log_above_one(u) + (x - (u - np.float32(1))) / u
+
+    return log1p

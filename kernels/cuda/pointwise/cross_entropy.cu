@@ -26,10 +26,11 @@ extern "C" __global__ void cross_entropy(const T *x, const long long *target, co
         return;
     }
     const Exponentials e(x + first, C, L);
-    loss[pixel] = w * ((e.top - x[first + t * L]) + log(T(e.sum)));
+    loss[pixel] = w * ((e.top - x[first + t * L]) + T(log1p(e.others)));
 }
 
-// dx[c] = g weight[t] (softmax(x)[c] - [c = t]), and 0 where g or the weight is 0, whatever x holds
+// dx[c] = g weight[t] (softmax(x)[c] - [c = t]), and 0 where g or the weight is 0, whatever x holds. At c = t this is minus
+// the sum over the other classes, which 1 - p would round off where p is near 1.
 extern "C" __global__ void cross_entropy_backward(const T *g, const T *x, const long long *target, const T *weight,
                                                   T *dx, int *bad, Scores size, long long ignore_index) {
     const int N = size.N, C = size.C, L = size.L;
@@ -42,7 +43,8 @@ extern "C" __global__ void cross_entropy_backward(const T *g, const T *x, const 
         return;
     }
     const Exponentials e(x + first, C, L);
-    const T scale = T(up / e.sum);
+    const T scale = T(up / (1 + e.others)), label = x[first + t * L];
+    const double others = label == e.top ? e.others : 1 + e.others - exp(label - e.top);
     for (int c = 0; c < C; c++)
-        dx[first + (long long)c * L] = exp(x[first + (long long)c * L] - e.top) * scale - (c == t ? up : T(0));
+        dx[first + (long long)c * L] = (c == t ? -T(others) : exp(x[first + (long long)c * L] - e.top)) * scale;
 }

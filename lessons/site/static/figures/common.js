@@ -28,7 +28,7 @@
     constructor(figure) {
       this.figure = figure;
       this.controls = element(figure, "div", { class: "live-controls" });
-      this.drawing = element(figure, "div", { class: "live-drawing" });
+      this.drawing = element(figure, "div", { class: "live-drawing", tabindex: 0, role: "group", "aria-label": "drawing" });
       this.sentence = element(figure, "p", { class: "live-says", "aria-live": "polite" });
     }
 
@@ -63,6 +63,7 @@
       this.drawing.textContent = "";
       const svg = live.shape(this.drawing, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": words });
       svg.style.maxWidth = `${width}px`;
+      svg.style.minWidth = `${Math.min(width, 420)}px`; // numbers stay legible; a narrow window scrolls
       return svg;
     }
 
