@@ -7,6 +7,7 @@ from .analysis.summary import summary
 from .autograd.anomaly import AnomalyError, detect_anomaly
 from .autograd.capture import capture
 from .autograd.check import GradientError, check_adjoint, check_grads
+from .autograd.dlpack import from_dlpack
 from .autograd.engine import grad
 from .autograd.graph import graph
 from .autograd.tape import enable_grad, is_grad_enabled, no_grad

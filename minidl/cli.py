@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import NoReturn
 
 from .backend.ranks import fail, launched_rank
 from .commands import printable
@@ -33,7 +36,10 @@ COMMANDS = {
 }
 
 DESCRIPTION = "Semantic segmentation from scratch. `minidl COMMAND --help` explains a command and gives examples."
-EPILOG = "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour"
+EPILOG = (
+    "exit codes: 0 done, 1 error, 2 wrong usage, 130 interrupted by Ctrl-C. Start with: minidl tour, or, with a folder of "
+    "your own images and masks, minidl inspect FOLDER"
+)
 
 
 def module_of(command: str) -> str:
@@ -41,11 +47,18 @@ def module_of(command: str) -> str:
     return f"minidl.commands.{command.replace('-', '_')}"
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what is wrong; what is right stands in the help."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {printable(message)} (usage: {self.prog} --help)\n")
+
+
 def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """(parser, {command: its parser}); only the command `chosen` has its options, the others their line of help."""
     from . import __version__
 
-    parser = argparse.ArgumentParser("minidl", description=DESCRIPTION, epilog=EPILOG)
+    parser = _Parser("minidl", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"minidl {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -54,7 +67,14 @@ def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str,
             continue
         if name == chosen:
             importlib.import_module(module_of(name)).register(subparsers)
-            subparsers.choices[name].add_argument("--debug", action="store_true", default=argparse.SUPPRESS)
+            own = subparsers.choices[name]
+            own.add_argument(
+                "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+            )
+            width = shutil.get_terminal_size().columns - 2
+            own.description = textwrap.fill(
+                " ".join((own.description or "").split()), width
+            )  # examples keep their lines
         else:
             subparsers.add_parser(name, help=summary)
     return parser, subparsers.choices

@@ -7,7 +7,7 @@ tests/structure/test_types.py compares it with the attached methods.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ..typing import Array, Dims, Index, Operand, Target, TensorLike
 
@@ -179,6 +179,19 @@ class TensorMethods:
         self, gradient: Tensor | Array | None = None, retain_graph: bool | None = None, create_graph: bool = False
     ) -> None:
         """See `autograd.engine.backward`."""
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """See `autograd.dlpack`."""
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """See `autograd.dlpack`."""
 
     @property
     def T(self) -> Tensor:

@@ -49,6 +49,8 @@ def build_model(config):
         ):
             kind = "true or false" if isinstance(standard, bool) else f"a number such as {standard}"
             raise ValueError(f"--model-options {option}={value} of {name}; needed {kind}")
+        if type(standard) is int and isinstance(value, float):
+            raise ValueError(f"--model-options {option}={value} of {name}; needed a whole number such as {standard}")
     if options.get("num_classes", len(config["classes"])) != len(config["classes"]):
         count = len(config["classes"])
         raise ValueError(f"--model-options num_classes={options['num_classes']}; the data has {count} classes")

@@ -25,12 +25,22 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="a network by name, or a run folder")
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL",
+        help="a network by name (`minidl train --model help` lists them), or a run",
+    )
     add_weights(parser, "also the network of")
     parser.add_argument(
-        "--size", nargs=2, type=int, default=(224, 224), metavar=("H", "W"), help="of the image (224 224)"
+        "--size",
+        nargs=2,
+        type=int,
+        default=(224, 224),
+        metavar=("H", "W"),
+        help="height and width of the image (224 224)",
     )
-    parser.add_argument("--classes", type=int, help="number of classes (each network's default)")
+    parser.add_argument("--classes", type=int, metavar="N", help="number of classes (each network's default)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs, whose median is shown; 0 for none (3)")
     building.add_device(parser)
     parser.add_argument(

@@ -49,7 +49,7 @@ def register(subparsers):
     parser.add_argument(
         "--page", metavar="HTML", help="a page that shows image, true labels and prediction, lowest IoU first"
     )
-    parser.add_argument("--worst", type=int, default=20, metavar="N", help="images on the page (20)")
+    parser.add_argument("--worst", type=int, default=20, metavar="N", help="how many images the page shows (20)")
     parser.add_argument(
         "--boundary",
         type=int,
@@ -70,7 +70,7 @@ def register(subparsers):
     parser.add_argument(
         "--skip-broken", action="store_true", help="leave out images that cannot be decoded, with a warning"
     )
-    options.add(parser.add_argument_group("the data of --weights"), OF_DATA)
+    options.add(parser.add_argument_group("the data to score --weights on (a run knows its own)"), OF_DATA)
 
 
 def run(args):

@@ -10,7 +10,10 @@ EXAMPLES = """examples:
   minidl export model.onnx --run runs/camvid
   minidl export model.onnx --weights deeplabv3_resnet50
   minidl export model.onnx --weights fine_tune.pth
-  minidl export model.onnx --arch mobilenet_v2 --classes 1000 --weights mobilenet_v2.safetensors
+  minidl export model.onnx --arch mobilenet_v2 --classes 1000
+
+Detectors (Faster R-CNN, Mask R-CNN) are not exported. Export runs the network once and records its operations, with the sizes
+of arrays computed from the size of the image; how many boxes a detector keeps depends on the image's content instead.
 """
 
 
@@ -29,7 +32,9 @@ def register(subparsers):
         "--run", dest="run_folder", metavar="RUN", help="a run folder or a checkpoint of `minidl train`"
     )
     add_weights(parser, "instead of a run")
-    parser.add_argument("--classes", type=int, help="number of classes of --arch without --weights (its default)")
+    parser.add_argument(
+        "--classes", type=int, metavar="N", help="number of classes of --arch without --weights (its default)"
+    )
     parser.add_argument(
         "--size",
         nargs=2,
@@ -51,6 +56,8 @@ def run(args):
         raise ValueError("needed either --run RUN, --weights NAME|FILE, or --arch NAME for random weights")
     if args.classes and args.weights:
         raise ValueError(f"--classes {args.classes} has no effect with --weights, which tells the number of classes")
+    if min(args.size) < 1:
+        raise ValueError(f"--size {args.size[0]} {args.size[1]}; needed two sizes of at least 1")
     model, metadata = _open(args)
     export_onnx(model, output, _size(model, args), metadata=metadata)
     report(f"{output}: {output.stat().st_size / 2**20:.1f} MiB, input image (N, 3, H, W)", output)
@@ -85,6 +92,6 @@ def _refuse_detector(name):
 
     if name in DETECTORS:
         raise NotImplementedError(
-            f"{name} is a detector, whose selection of boxes is not written as ONNX here; export writes segmentation networks "
-            "and classifiers"
+            f"{name} is a detector: how many boxes it keeps depends on the image, which a recorded run cannot say; export "
+            "writes segmentation networks and classifiers"
         )

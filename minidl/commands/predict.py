@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import building
 from .setup.networks import add_weights
+from .setup.options import items
 
 EXAMPLES = """examples:
   minidl predict runs/camvid street.jpg -o out.png
@@ -53,14 +54,19 @@ def register(subparsers):
         "--prob", metavar="FILE", help="the probabilities (classes, H, W): .npy, or .tif with a page for each class"
     )
     parser.add_argument("--figure", metavar="PNG", help="a figure with names and legend")
-    parser.add_argument("--classes", nargs="+", metavar="NAME", help="show only these classes in the overlay")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="show only these classes, with spaces or commas between, in the overlay",
+    )
     parser.add_argument("--alpha", type=float, default=0.55, help="opacity of the overlay, 0 to 1 (0.55)")
     add_weights(parser)
     building.add_device(parser)
     parser.add_argument(
         "--tile", type=int, metavar="PIXELS", help="predict in tiles of PIXELS x PIXELS (512 above 4 megapixels)"
     )
-    large = parser.add_argument_group("images read window by window")
+    large = parser.add_argument_group("images larger than the memory (TIFF, zarr, .npy, whole-slide images)")
     large.add_argument(
         "--skip-background",
         nargs="?",
@@ -82,6 +88,7 @@ def register(subparsers):
 
 def run(args):
     """Run the command; returns its exit code, or None for 0."""
+    from ..kernels.files import check_writable
     from .setup.large import predict_large, wants_windows
     from .setup.sources import find_sources, output_paths
 
@@ -104,6 +111,8 @@ def run(args):
     sources, several = find_sources(paths)
     places = {name: None if getattr(args, name) is None else Path(getattr(args, name)) for name in PLACES}
     outputs = output_paths(sources, places, several)
+    if args.json is not None:
+        check_writable(args.json)
     if args.objects is not None:
         Path(args.objects).mkdir(parents=True, exist_ok=True)
     model.to(args.device)
@@ -164,7 +173,10 @@ def _check_fit(args, config):
         if getattr(args, name) is not None:
             kind = "a detector" if detector else "not a detector"
             raise ValueError(f"--{name} has no effect: {config['model']} is {kind}")
-    strange = [name for name in args.classes or () if name not in config["classes"]]
+    if args.classes is None:
+        return
+    args.classes = [name for word in args.classes for name in ([word] if word in config["classes"] else items([word]))]
+    strange = [name for name in args.classes if name not in config["classes"]]
     if strange:
         raise ValueError(f"--classes {strange[0]}; the network knows {', '.join(config['classes'])}")
 

@@ -44,7 +44,8 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="the run folder, which must not hold a run yet")
+    parser.set_defaults(wrong_usage=parser.error)
+    parser.add_argument("--out", metavar="DIR", help="the run folder, which must not hold a run yet (required)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out")
     parser.add_argument(
         "--config",
@@ -74,6 +75,8 @@ def run(args):
     if given.get("model") == "help":
         print("\n".join(building.networks()))
         return
+    if args.out is None:
+        args.wrong_usage("the following arguments are required: --out")
     if "model_options" in given:
         given["model_options"] = dict(map(_option, given["model_options"]))
     folder = Path(args.out)
@@ -160,7 +163,7 @@ def ranks_device(device):
 
 def _fresh(folder, given):
     from ..train.run import LAST
-    from .setup import checks, learning
+    from .setup import checks, first_step, learning
     from .setup.prepare import prepare
 
     if (folder / LAST).exists() or (folder / CONFIG).exists():
@@ -181,37 +184,9 @@ def _fresh(folder, given):
     config, datasets, found = prepare(config)
     config["class_weight_values"] = learning.class_weights(config, datasets[0], found)
     parts = _Parts(config, datasets, found)
-    _check_batch(parts)
+    first_step.check_steps(config, parts.train)
+    first_step.check_batch(config, parts.train)
     return parts
-
-
-def _check_batch(parts):
-    """Raise ValueError before training for batches of one image where the network normalises globally pooled features."""
-    config = parts.config
-    if min(config["batch_size"], len(parts.train.dataset)) > 1 or config["task"] == "detection":
-        return
-    from ..autograd.tape import no_grad
-    from ..autograd.tensor import Tensor
-    from ..data.loader import to_chw
-
-    image, _ = parts.train._make.transform(*parts.train.dataset[0], _generator())
-    probe = building.build_model(config).train()
-    try:
-        with no_grad():
-            probe(Tensor(to_chw(image)[None]))
-    except ValueError as error:
-        if "batch of one" in str(error):
-            raise ValueError(
-                f"--batch-size {config['batch_size']} with {len(parts.train.dataset)} training images: {config['model']} "
-                "pools globally and normalises over the batch; needed --batch-size 2 or more, and two images"
-            ) from error
-        raise
-
-
-def _generator():
-    import numpy as np
-
-    return np.random.default_rng(0)
 
 
 def _resumed(folder, given):

@@ -23,7 +23,7 @@ def register(subparsers):
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="download these")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="weights to download; without a name, all are listed")
 
 
 def run(args):

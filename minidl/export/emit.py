@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .emit_pointwise import POINTWISE
 from .emit_shape import chunk, crop, expand, flatten, getitem, pad, reshape, transpose
 
 if TYPE_CHECKING:
@@ -66,6 +67,23 @@ def max_pool2d(g: Graph, out: Any, args: Any) -> Any:
     """MaxPool, with indices as a second output if requested."""
     window = _window(args.kernel_size, args.stride, args.padding, args.dilation)
     return g.node("MaxPool", args.input, outputs=1 + args.return_indices, ceil_mode=int(args.ceil_mode), **window)
+
+
+def instance_norm(g: Graph, out: Any, args: Any) -> Any:
+    """InstanceNormalization."""
+    if not args.use_input_stats:
+        raise NotImplementedError("export: instance_norm with running statistics has no ONNX form here")
+    channels = out.shape[1]
+    scale = np.ones(channels, np.float32) if args.weight is None else args.weight
+    shift = np.zeros(channels, np.float32) if args.bias is None else args.bias
+    return g.node("InstanceNormalization", args.input, scale, shift, epsilon=float(args.eps))
+
+
+def adaptive_max_pool2d(g: Graph, out: Any, args: Any) -> Any:
+    """GlobalMaxPool."""
+    if args.return_indices or out.shape[2:] != (1, 1):
+        raise NotImplementedError("export: adaptive_max_pool2d to more than one pixel has no ONNX form here")
+    return g.node("GlobalMaxPool", args.input)
 
 
 def max_unpool2d(g: Graph, out: Any, args: Any) -> Any:
@@ -164,26 +182,6 @@ def prelu(g: Graph, out: Any, args: Any) -> Any:
     return g.node("PRelu", args.x, slopes)
 
 
-def _number(v):
-    return np.float32(v) if isinstance(v, float | int) else v
-
-
-def _elementwise(op):
-    return lambda g, out, args: g.node(op, _number(args.a), _number(args.b))
-
-
-_UNARY = {"neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "erf": "Erf"}
-
-
-def _unary(op):
-    return lambda g, out, args: g.node(op, args.x)
-
-
-def clamp(g: Graph, out: Any, args: Any) -> Any:
-    """Clip, with limits that may be absent."""
-    return g.node("Clip", args.x, *["" if v is None else np.float32(v) for v in (args.min, args.max)])
-
-
 def _extremum(op):
     def emit(g, out, args):
         axes = range(args.x.ndim) if args.dim is None else np.atleast_1d(args.dim)
@@ -192,12 +190,15 @@ def _extremum(op):
     return emit
 
 
-EMIT = {
+EMIT = POINTWISE | {
     "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d,
     "batch_norm": batch_norm,
     "max_pool2d": max_pool2d,
     "max_unpool2d": max_unpool2d,
+    "instance_norm": instance_norm,
+    "pixel_shuffle": lambda g, out, args: g.node("DepthToSpace", args.input, blocksize=args.upscale_factor, mode="CRD"),
+    "adaptive_max_pool2d": adaptive_max_pool2d,
     "avg_pool2d": avg_pool2d,
     "adaptive_avg_pool2d": adaptive_avg_pool2d,
     "interpolate": interpolate,
@@ -213,30 +214,14 @@ EMIT = {
     "sum": sum,
     "linear": linear,
     "prelu": prelu,
-    "add": _elementwise("Add"),
-    "sub": _elementwise("Sub"),
-    "mul": _elementwise("Mul"),
-    "div": _elementwise("Div"),
-    "maximum": _elementwise("Max"),
-    "minimum": _elementwise("Min"),
-    "pow": _elementwise("Pow"),
-    "matmul": _elementwise("MatMul"),
-    **{name: _unary(op) for name, op in _UNARY.items()},
-    "clamp": clamp,
     "getitem": getitem,
     "split": chunk,
     "permute": lambda g, out, args: g.node("Transpose", args.x, perm=list(args.dims)),
     "amax": _extremum("ReduceMax"),
     "amin": _extremum("ReduceMin"),
+    "logsumexp": _extremum("ReduceLogSumExp"),
     "log_softmax": lambda g, out, args: g.node("LogSoftmax", args.x, axis=args.dim),
-    "relu": lambda g, out, args: g.node("Relu", args.x),
-    "relu6": lambda g, out, args: g.node("Clip", args.x, np.float32(0), np.float32(6)),
-    "sigmoid": lambda g, out, args: g.node("Sigmoid", args.x),
-    "tanh": lambda g, out, args: g.node("Tanh", args.x),
     "softmax": lambda g, out, args: g.node("Softmax", args.x, axis=args.dim),
-    "elu": lambda g, out, args: g.node("Elu", args.x, alpha=float(args.alpha)),
-    "hardswish": lambda g, out, args: g.node("HardSwish", args.x),
-    "leaky_relu": lambda g, out, args: g.node("LeakyRelu", args.x, alpha=float(args.negative_slope)),
     "dropout": lambda g, out, args: _off(args.input, args.training),
     "dropout2d": lambda g, out, args: _off(args.input, args.training),
 }

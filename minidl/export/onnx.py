@@ -54,10 +54,10 @@ def export_onnx(
     declared = []
     for name, y in outputs.items():
         graph.nodes.append(helper.make_node("Identity", [y.name], [name]))
-        free = ["N", y.data.shape[1], f"{name}_H", f"{name}_W"][: y.ndim]
-        declared.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, free))
+        kind = helper.np_dtype_to_tensor_dtype(y.data.dtype)
+        declared.append(helper.make_tensor_value_info(name, kind, _free_axes(name, y.data)))
     image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["N", channels, "H", "W"])
-    arrays = [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in graph.arrays.items()]
+    arrays = [numpy_helper.from_array(np.asarray(a, order="C"), name) for name, a in graph.arrays.items()]
     body = helper.make_graph(graph.nodes, type(model).__name__, [image], declared, arrays)
     exported = helper.make_model(
         body, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="minidl", ir_version=9
@@ -66,3 +66,10 @@ def export_onnx(
     onnx.checker.check_model(exported, full_check=True)
     write(path, exported.SerializeToString())
     return Path(path)
+
+
+def _free_axes(name, array):
+    """The declared shape of an output: the channels of an image or the classes of a vector are fixed, the rest is free."""
+    if array.ndim in (2, 4):
+        return ["N", array.shape[1], f"{name}_H", f"{name}_W"][: array.ndim]
+    return [f"{name}_{axis}" for axis in range(array.ndim)]

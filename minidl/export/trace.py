@@ -92,6 +92,8 @@ _OPERATORS = {
     "__matmul__": "matmul",
 }
 _OPERATORS |= {"__radd__": "add", "__rmul__": "mul"}  # both commute
+_OPERATORS |= {f"__{name}__": name for name in ("eq", "ne", "lt", "le", "gt", "ge")}
+_REFLECTED = {"__rsub__": "sub", "__rtruediv__": "div"}
 
 
 def _wrap(name, function):
@@ -142,6 +144,8 @@ def recording() -> Iterator[None]:
     wrapped = {name: _wrap(name, f) for name, f in originals.items()}
     for method, name in _OPERATORS.items():
         setattr(Traced, method, wrapped[name])
+    for method, name in _REFLECTED.items():
+        setattr(Traced, method, lambda b, a, function=wrapped[name]: function(a, b))
     before, tape.observer = tape.observer, _Unrecorded()
     try:
         vars(F).update(wrapped)
@@ -149,5 +153,5 @@ def recording() -> Iterator[None]:
     finally:
         tape.observer = before
         vars(F).update(originals)
-        for method in _OPERATORS:
+        for method in _OPERATORS | _REFLECTED:
             delattr(Traced, method)

@@ -1,9 +1,9 @@
 """ONNX files as networks of ordinary layers: `load_onnx`.
 
 `load` is imported with the library, the rest at its first use. `network` reads the file and runs its nodes; the operators
-are in `arithmetic` (elementwise operations and reductions), `windows` (convolution, pooling, normalisation), `shapes`
-(operations that move elements) and `resize`. `segmenter` adapts a network to segmentation, `description` describes a file
-without running it.
+are in `arithmetic` (elementwise operations and reductions), `activations`, `windows` (convolution, pooling,
+normalisation), `shapes` (operations that move elements) and `resize`. `segmenter` adapts a network to segmentation,
+`description` describes a file without running it.
 """
 
 import importlib

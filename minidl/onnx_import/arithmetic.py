@@ -1,19 +1,11 @@
-"""Elementwise operators with NumPy's broadcasting, reductions, softmax, and matrix products."""
+"""Elementwise operators with NumPy's broadcasting, reductions, and matrix products."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from .. import functional as F
-from ..autograd.tensor import Tensor
-from .values import Operator, integers, is_tensor, number, tensor
-
-
-def called(function: str | Operator) -> Operator:
-    """The function of `minidl.functional` with this name, looked up at each call, since an exporter replaces it."""
-    return function if callable(function) else lambda *args: getattr(F, function)(*args)
+from .values import Operator, again, arrays, called, integers, is_tensor, tensor
 
 
 def binary(function: str | Operator, folded: Operator) -> Operator:
@@ -28,6 +20,11 @@ def unary(function: str | Operator, folded: Operator) -> Operator:
     return lambda node, x: run(x) if is_tensor(x) else folded(x)
 
 
+def underived(function: Operator) -> Operator:
+    """An operator without a useful derivative, computed by NumPy or CuPy."""
+    return lambda node, *xs: again(node, function(*arrays(*xs)), *xs) if is_tensor(*xs) else function(*xs)
+
+
 def _divide(a, b):
     """Division; that of integers rounds towards zero. Traced sizes are never negative."""
     kinds = {np.asarray(v).dtype.kind for v in (a, b)}
@@ -36,17 +33,17 @@ def _divide(a, b):
     return a // b if "O" in kinds else np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
 
 
-def _divide_tensors(a, b):
-    if all(tensor(v).dtype.kind in "iu" for v in (a, b)):
-        return Tensor(_divide(tensor(a).data, tensor(b).data))
-    return F.div(a, b)
+def _div(node, a, b):
+    if is_tensor(a, b) and not all(tensor(v).dtype.kind in "iu" for v in (a, b)):
+        return F.div(a, b)
+    return underived(_divide)(node, a, b)
 
 
 def _modulo(node, a, b):
     """The remainder, with the sign of b or, where `fmod` is set, of a."""
     remainder = np.fmod if node.get("fmod", 0) else np.mod
     with np.errstate(invalid="ignore", divide="ignore"):  # NaN for infinities and division by 0, without a warning
-        return Tensor(remainder(tensor(a).data, tensor(b).data)) if is_tensor(a, b) else remainder(a, b)
+        return underived(remainder)(node, a, b)
 
 
 def _several(pairwise):
@@ -56,60 +53,6 @@ def _several(pairwise):
         for other in rest:
             first = pairwise(node, first, other)
         return first
-
-    return run
-
-
-def _clip(node, x, low=None, high=None):
-    low = node.get("min") if low is None else number(low)
-    high = node.get("max") if high is None else number(high)
-    if not is_tensor(x):
-        return np.clip(x, low, high)
-    if (low, high) == (0, 6):
-        return F.relu6(x)
-    return x if low is None and high is None else F.clamp(x, low, high)
-
-
-def _leaky_relu(node, x):
-    return F.leaky_relu(tensor(x), node.get("alpha", 0.01))
-
-
-def _hard_sigmoid(node, x):
-    return F.clamp(tensor(x) * node.get("alpha", 0.2) + node.get("beta", 0.5), 0.0, 1.0)
-
-
-def _hard_swish(node, x):
-    return F.hardswish(tensor(x))
-
-
-def _prelu(node, x, slope):
-    """x where it is positive, else slope x; the slope broadcasts from the last axis."""
-    return F.relu(tensor(x)) - tensor(slope) * F.relu(-tensor(x))
-
-
-def _elu(node, x):
-    return F.elu(tensor(x), node.get("alpha", 1.0))
-
-
-def _gelu(node, x):
-    return F.gelu(tensor(x), node.get("approximate", "none"))
-
-
-def _softplus(node, x):
-    x = tensor(x)
-    return F.relu(x) + F.log(1 + F.exp(-F.abs(x)))
-
-
-def _softmax(name):
-    function = called(name)
-
-    def run(node, x):
-        x = tensor(x)
-        if node.opset >= 13:
-            return function(x, node.get("axis", -1))
-        axis = node.get("axis", 1) % x.ndim  # earlier opsets flatten from this axis on
-        rows = math.prod(x.shape[:axis])
-        return F.reshape(function(F.reshape(x, (rows, -1)), 1), x.shape)
 
     return run
 
@@ -137,15 +80,38 @@ def _mean(x, axes, keep):
     return F.mean(x, axes, keep)
 
 
+def _product(node, x, axes=None):
+    """The product along axes; as a derivative of it is not needed, NumPy or CuPy computes it."""
+    multiply = lambda x, axes, keep: again(
+        node, x.data.prod(axis=axes, keepdims=keep), x, np.array(axes, np.int64), axes=None
+    )
+    return _reduce(multiply, np.prod)(node, x, axes)
+
+
+def _derived_reduction(formula):
+    """A reduction that is a formula around sums: `formula(x, total)`, where total adds up along the axes."""
+
+    def run(node, x, axes=None):
+        add = _reduce("sum", np.sum)
+        return formula(tensor(x), lambda y: add(node, y, axes))
+
+    return run
+
+
+def _average(node, *xs):
+    """The mean of several arrays, element by element."""
+    return ARITHMETIC["Sum"](node, *map(tensor, xs)) / len(xs)
+
+
 def _arg(best):
     def run(node, x):
-        axis, data = node.get("axis", 0), x.data if is_tensor(x) else x
+        axis, (data,) = node.get("axis", 0), arrays(x)
         if node.get("select_last_index", 0):
             flipped = np.flip(data, axis)
             index = data.shape[axis] - 1 - best(flipped, axis=axis)
         else:
             index = best(data, axis=axis)
-        return Tensor(np.expand_dims(index, axis) if node.get("keepdims", 1) else index)
+        return again(node, np.expand_dims(index, axis) if node.get("keepdims", 1) else index, x)
 
     return run
 
@@ -164,7 +130,8 @@ def _gemm(node, a, b, c=None):
 def _cast(node, x):
     import onnx
 
-    kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(node.get("to")))
+    halves = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)  # computed in float32
+    kind = np.dtype(np.float32 if node.get("to") in halves else onnx.helper.tensor_dtype_to_np_dtype(node.get("to")))
     if kind.kind not in "biuf" or (kind.kind == "f" and kind.itemsize < 4):
         raise node.refuse(f"a cast to {kind}")
     if is_tensor(x):
@@ -191,7 +158,7 @@ ARITHMETIC: dict[str, Operator] = {
     "Add": binary("add", np.add),
     "Sub": binary("sub", np.subtract),
     "Mul": binary("mul", np.multiply),
-    "Div": binary(_divide_tensors, _divide),
+    "Div": _div,
     "Pow": binary("pow", np.power),
     "Mod": _modulo,
     "Max": _several(binary("maximum", np.maximum)),
@@ -204,26 +171,18 @@ ARITHMETIC: dict[str, Operator] = {
     "Sqrt": unary("sqrt", np.sqrt),
     "Reciprocal": unary(lambda x: F.div(1.0, x), np.reciprocal),
     "Erf": lambda node, x: F.erf(tensor(x)),
-    "Floor": unary(lambda x: Tensor(np.floor(x.data)), np.floor),
-    "Ceil": unary(lambda x: Tensor(np.ceil(x.data)), np.ceil),
-    "Relu": lambda node, x: F.relu(tensor(x)),
-    "Sigmoid": lambda node, x: F.sigmoid(tensor(x)),
-    "Tanh": lambda node, x: F.tanh(tensor(x)),
-    "Softplus": _softplus,
-    "Clip": _clip,
-    "LeakyRelu": _leaky_relu,
-    "HardSigmoid": _hard_sigmoid,
-    "HardSwish": _hard_swish,
-    "PRelu": _prelu,
-    "Elu": _elu,
-    "Gelu": _gelu,
-    "Softmax": _softmax("softmax"),
-    "LogSoftmax": _softmax("log_softmax"),
+    "Floor": underived(np.floor),
+    "Ceil": underived(np.ceil),
     "ReduceMean": _reduce(_mean, np.mean),
     "ReduceSum": _reduce("sum", np.sum),
     "ReduceMax": _reduce("amax", np.max),
     "ReduceMin": _reduce("amin", np.min),
-    "ReduceProd": _reduce(lambda x, axes, keep: Tensor(np.prod(x.data, axis=axes, keepdims=keep)), np.prod),
+    "ReduceProd": _product,
+    "ReduceL1": _derived_reduction(lambda x, total: total(F.abs(x))),
+    "ReduceL2": _derived_reduction(lambda x, total: F.sqrt(total(x * x))),
+    "ReduceSumSquare": _derived_reduction(lambda x, total: total(x * x)),
+    "ReduceLogSum": _derived_reduction(lambda x, total: F.log(total(x))),
+    "ReduceLogSumExp": _reduce("logsumexp", None),
     "ArgMax": _arg(np.argmax),
     "ArgMin": _arg(np.argmin),
     "MatMul": lambda node, a, b: F.matmul(tensor(a), tensor(b)) if is_tensor(a, b) else a @ b,
@@ -235,7 +194,14 @@ ARITHMETIC: dict[str, Operator] = {
     "LessOrEqual": _comparison("le", np.less_equal),
     "Greater": _comparison("gt", np.greater),
     "GreaterOrEqual": _comparison("ge", np.greater_equal),
-    "Not": unary(lambda x: Tensor(np.logical_not(x.data)), np.logical_not),
-    "And": binary(lambda a, b: Tensor(np.logical_and(tensor(a).data, tensor(b).data)), np.logical_and),
-    "Or": binary(lambda a, b: Tensor(np.logical_or(tensor(a).data, tensor(b).data)), np.logical_or),
+    "Not": underived(np.logical_not),
+    "And": underived(np.logical_and),
+    "Or": underived(np.logical_or),
+    "Xor": underived(np.logical_xor),
+    "Sign": underived(np.sign),
+    "Round": underived(np.round),
+    "Sin": unary("sin", np.sin),
+    "Cos": unary("cos", np.cos),
+    "IsNaN": underived(np.isnan),
+    "Mean": _average,
 }

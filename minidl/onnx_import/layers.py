@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from .. import functional as F
 from .. import nn
 from ..autograd.tensor import Tensor
 from ..nn.module import Module
-from .values import Node
-from .windows import conv_window, is_even
+from .values import Node, reissued
+from .windows import is_even, padded, window_pads
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -22,7 +24,21 @@ class PaddedConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """The convolution of the padded image."""
-        return super().forward(conv_window(self.node, x, self.weight.shape[2:])[0])
+        return reissued(self._padded)(self.node, x, self.weight, *([] if self.bias is None else [self.bias]))
+
+    def _padded(self, node, x, *weights):
+        return super().forward(padded(x, window_pads(node, x.shape[2:], self.weight.shape[2:], self.stride)))
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """A batch norm of (N, C), (N, C, L) or (N, C, H, W), as ONNX has one operator for all of them."""
+
+    def forward(self, input: Tensor, relu: bool = False, ceiling: float = math.inf) -> Tensor:
+        """The normalised values, in the shape of the input."""
+        if input.ndim not in (2, 3):
+            return super().forward(input, relu, ceiling)
+        image = F.reshape(input, (*input.shape, *(1,) * (4 - input.ndim)))
+        return F.reshape(super().forward(image, relu, ceiling), input.shape)
 
 
 def layer_for(node: Node, inputs: Sequence[str], known: Arrays) -> tuple[Module | None, bool]:
@@ -72,7 +88,7 @@ def _conv_transpose(node, w, bias=None):
 
 
 def _batch_norm(node, scale, shift, mean, var):
-    layer = nn.BatchNorm2d(len(scale), node.get("epsilon", 1e-5), 1 - node.get("momentum", 0.9))
+    layer = BatchNorm(len(scale), node.get("epsilon", 1e-5), 1 - node.get("momentum", 0.9))
     return _fill(layer, weight=scale, bias=shift, running_mean=mean, running_var=var)
 
 

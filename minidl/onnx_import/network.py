@@ -9,6 +9,7 @@ import numpy as np
 
 from ..autograd.tensor import Tensor
 from ..nn.module import Module, Parameter
+from .activations import ACTIVATIONS
 from .arithmetic import ARITHMETIC
 from .layers import layer_for
 from .resize import RESIZE
@@ -16,7 +17,7 @@ from .shapes import SHAPES
 from .values import Node
 from .windows import WINDOWS
 
-OPERATORS = ARITHMETIC | WINDOWS | SHAPES | RESIZE
+OPERATORS = ARITHMETIC | ACTIVATIONS | WINDOWS | SHAPES | RESIZE
 MIN_OPSET = 9
 _BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"}
 
@@ -173,9 +174,12 @@ def _opset(model, path):
 
 
 def _array(proto):
-    from onnx import numpy_helper
+    """The numbers of a TensorProto; halves of both kinds as float32, in which the network is computed."""
+    from onnx import TensorProto, numpy_helper
 
-    return numpy_helper.to_array(proto).copy()
+    half = proto.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16)
+    array = numpy_helper.to_array(proto)
+    return array.astype(np.float32) if half else array.copy()
 
 
 def _shape(value):

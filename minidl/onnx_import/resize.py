@@ -16,7 +16,7 @@ import numpy as np
 from .. import functional as F
 from ..autograd.tensor import Tensor
 from ..functional.resize import _resize
-from .values import Node, Operator, integers, tensor
+from .values import Node, Operator, again, integers, is_traced, tensor
 
 _INTERPOLATE: dict[tuple[str, ...], dict[str, Any]] = {
     ("nearest", "asymmetric", "floor"): {"mode": "nearest"},
@@ -24,6 +24,7 @@ _INTERPOLATE: dict[tuple[str, ...], dict[str, Any]] = {
     ("linear", "pytorch_half_pixel"): {"mode": "bilinear", "align_corners": False},
     ("linear", "align_corners"): {"mode": "bilinear", "align_corners": True},
 }
+SIMPLE = "simple"  # of opsets before 11, which do not say how to round: onnxruntime's, ceil where an axis shrinks, else floor
 _ROUND: dict[str, Callable[..., np.ndarray]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
@@ -45,7 +46,11 @@ class Axis(NamedTuple):
 def coordinates(node: Node, axis: Axis) -> np.ndarray:
     """The input coordinate of each output pixel."""
     n, m, scale, start, end = axis
-    i, mode = np.arange(m, dtype=np.float64), node.get("coordinate_transformation_mode", "half_pixel")
+    # A tie between two pixels is decided in float32, as other programs decide it.
+    precision: Any = np.float32 if node.get("mode", "nearest") == "nearest" else np.float64
+    i: Any = np.arange(m, dtype=precision)
+    scale = precision(scale)
+    mode = node.get("coordinate_transformation_mode", "half_pixel")
     if mode == "asymmetric":
         return i / scale
     if mode == "align_corners":
@@ -66,9 +71,11 @@ def taps(node: Node, axis: Axis) -> tuple[np.ndarray, np.ndarray]:
     """(indices, weights), both (m, taps): output i is the sum of weights[i, k] x[indices[i, k]]."""
     x, mode = coordinates(node, axis), node.get("mode", "nearest")
     if mode == "nearest":
-        if node.get("nearest_mode", "round_prefer_floor") not in _ROUND:
-            raise node.refuse(f"nearest_mode {node.get('nearest_mode')}")
-        index = _ROUND[node.get("nearest_mode", "round_prefer_floor")](x)[:, None]
+        rounding = node.get("nearest_mode", "round_prefer_floor")
+        rounding = ("ceil" if axis.scale < 1 else "floor") if rounding == SIMPLE else rounding
+        if rounding not in _ROUND:
+            raise node.refuse(f"nearest_mode {rounding}")
+        index = _ROUND[rounding](x)[:, None]
         return np.clip(index, 0, axis.n - 1).astype(np.int64), np.ones_like(index)
     if mode not in ("linear", "cubic"):
         raise node.refuse(f"mode {mode}")
@@ -93,7 +100,9 @@ def _cubic(d, a):
 def resize(node: Node, x: Tensor, axes: tuple[Axis, Axis]) -> Tensor:
     """The image resized along its last two axes."""
     kind = node.get("mode", "nearest"), node.get("coordinate_transformation_mode", "half_pixel")
-    kind += (node.get("nearest_mode", "round_prefer_floor"),) if kind[0] == "nearest" else ()
+    rounding = node.get("nearest_mode", "round_prefer_floor")
+    rounding = "floor" if rounding == SIMPLE and all(axis.scale >= 1 for axis in axes) else rounding
+    kind += (rounding,) if kind[0] == "nearest" else ()
     exact = all(axis.scale == axis.m / axis.n for axis in axes)
     exact = exact and not ("pytorch_half_pixel" in kind and min(axis.m for axis in axes) == 1)
     if kind in _INTERPOLATE and not node.get("antialias", 0) and not node.get("exclude_outside", 0):
@@ -105,8 +114,6 @@ def resize(node: Node, x: Tensor, axes: tuple[Axis, Axis]) -> Tensor:
             int(axis.n * axis.scale) == axis.m for axis in axes
         ):
             return F.interpolate(x, scale_factor=tuple(axis.scale for axis in axes), **_INTERPOLATE[kind])
-    if type(x) is not Tensor:  # during a new export of the network
-        raise node.refuse(f"resizing by {', '.join(map(str, kind))}, in a network that is exported again,")
     tables = [taps(node, axis) for axis in axes]
     if kind[1] == "tf_crop_and_resize" or max(index.shape[1] for index, _ in tables) > 2:
         return _by_matrices(node, x, axes, tables)
@@ -175,11 +182,31 @@ def _resize_node(node, x, *rest):
         raise node.refuse(f"an input of {x.ndim} axes")
     if node.opset < 11:  # (x, scales), always from the corner
         node = Node(node.op, node.name, node.attributes | {"coordinate_transformation_mode": "asymmetric"}, node.opset)
-        node.attributes.setdefault("nearest_mode", "floor")
+        node.attributes.setdefault("nearest_mode", SIMPLE)
         rest = (None, *rest)
     roi, scales, new_sizes = (*rest, None, None, None)[:3]
     new_sizes = None if new_sizes is None or not np.size(_data(new_sizes)) else integers(new_sizes)
+    if is_traced(x):
+        return _resize_again(node, x, (roi, scales, new_sizes))
     return resize(node, x, _axes_of(node, x, _floats(roi), _floats(scales), new_sizes))
+
+
+def _resize_again(node, x, given):
+    """The Resize of the file as one of the new file's opset, 18."""
+    plain = Tensor(x.data)
+    roi, scales, new_sizes = given
+    axes = _axes_of(node, plain, _floats(roi), _floats(scales), new_sizes and tuple(map(int, new_sizes)))
+    y, changed = resize(node, plain, axes), {}
+    if node.get("coordinate_transformation_mode") == "half_pixel_symmetric":
+        raise node.refuse("half_pixel_symmetric (of opset 19), in a network that is exported again (as opset 18),")
+    if node.get("mode", "nearest") == "nearest" and node.get("nearest_mode") == SIMPLE:
+        shrinks = {axis.scale < 1 for axis in axes if axis.scale != 1} or {False}
+        if len(shrinks) > 1:
+            raise node.refuse("one axis that shrinks and one that grows, in a network that is exported again,")
+        changed = {"nearest_mode": "ceil" if shrinks.pop() else "floor"}
+    floats = [np.array(_floats(v), np.float32) if _floats(v) else "" for v in (roi, scales)]
+    target = [x.graph.vector(new_sizes)] if new_sizes is not None else []
+    return again(Node("Resize", node.name, node.attributes, node.opset), y, x, *floats, *target, **changed)
 
 
 RESIZE: dict[str, Operator] = {"Resize": _resize_node, "Upsample": _resize_node}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import functional as F
-from .values import Operator, integers, is_tensor, number, sizes, tensor
+from .values import AGAIN, Operator, again, arrays, fixed_sizes, integers, is_tensor, is_traced, number, sizes, tensor
 
 
 def _identity(node, x, *rest):
@@ -24,7 +26,7 @@ def _shape(node, x):
 
 
 def _size(node, x):
-    return np.array(int(np.prod(x.shape)), object)
+    return np.array(math.prod(x.shape), object)
 
 
 def _constant(node):
@@ -38,7 +40,9 @@ def _constant(node):
 def _constant_of_shape(node, shape):
     value = node.get("value")
     return np.full(
-        integers(shape), 0.0 if value is None else value.item(), np.float32 if value is None else value.dtype
+        fixed_sizes(node, shape)[0],
+        0.0 if value is None else value.item(),
+        np.float32 if value is None else value.dtype,
     )
 
 
@@ -70,7 +74,12 @@ def _slice(node, x, starts=None, ends=None, axes=None, steps=None):
     key = [slice(None)] * x.ndim
     for a, b, axis, step in zip(starts, ends, axes, steps):
         far = step < 0 and b < -x.shape[axis]  # a number below every index: down to the first element
-        key[axis] = slice(a, None if far else b, step)
+        key[axis] = slice(0 if step < 0 and a < -x.shape[axis] else a, None if far else b, step)
+    if is_traced(x):
+        cut = x.data[tuple(slice(*(n if n is None else int(n) for n in (k.start, k.stop, k.step))) for k in key)]
+        axes, steps = np.array(axes, np.int64), np.array(steps, np.int64)
+        vectors = x.graph.vector(starts), x.graph.vector(ends)
+        return again(node, cut, x, *vectors, axes, steps, starts=None, ends=None, axes=None)
     backwards = [axis for axis, s in enumerate(key) if s.step is not None and s.step < 0]
     if not is_tensor(x) or not backwards:
         return x[tuple(key)]
@@ -112,8 +121,7 @@ def _flatten(node, x):
     axis = axis + x.ndim if axis < 0 else axis
     if axis == 1 and is_tensor(x):
         return F.flatten(x, 1)
-    rows = int(np.prod(x.shape[:axis]))
-    return F.reshape(tensor(x), (rows, int(np.prod(x.shape[axis:]))))
+    return F.reshape(tensor(x), (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
 
 
 def _squeeze(node, x, axes=None):
@@ -146,16 +154,28 @@ def _expand(node, x, shape):
 
 def _gather(node, x, index):
     axis = node.get("axis", 0)
-    index = np.asarray(index.data if is_tensor(index) else index).astype(np.int64)
+    if is_traced(index):
+        raise node.refuse(AGAIN)
+    index = arrays(index)[0].astype(np.int64)
     if not is_tensor(x):
         return np.take(x, index, axis)
+    if is_traced(x):
+        return again(node, x.data.take(index, axis), x, index)
     return x[tuple([slice(None)] * (axis % x.ndim) + [index])]
 
 
 def _range(node, start, limit, delta):
-    return np.arange(
-        number(start), number(limit), number(delta), np.asarray(start).dtype if start.dtype != object else np.int64
-    )
+    dtype = np.asarray(start).dtype if np.asarray(start).dtype != object else np.int64
+    if np.dtype(dtype).kind in "iu":
+        fixed_sizes(node, start, limit, delta)
+    return np.arange(number(start), number(limit), number(delta), dtype)
+
+
+def _tile(node, x, repeats):
+    for axis, count in enumerate(integers(repeats)):
+        if count != 1:
+            x = F.cat([x] * count, axis) if is_tensor(x) else np.concatenate([x] * count, axis)
+    return x
 
 
 def _depth_to_space(node, x):
@@ -198,4 +218,5 @@ SHAPES: dict[str, Operator] = {
     "Range": _range,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
+    "Tile": _tile,
 }

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from .. import functional as F
 from ..autograd.tensor import Tensor
+from ..nn.module import Parameter
 
+AGAIN = "this operator, in a network that is exported again,"
 Value = Tensor | np.ndarray | None
 
 
@@ -45,6 +48,59 @@ def tensor(value: Any) -> Tensor:
 def is_tensor(*values: Any) -> bool:
     """Whether any of the values is a Tensor: then the operation is differentiable, else NumPy computes a constant."""
     return any(isinstance(value, Tensor) for value in values)
+
+
+def is_traced(*values: Any) -> bool:
+    """Whether one of the values is recorded, because the network is exported again."""
+    return any(isinstance(v, Tensor) and type(v) not in (Tensor, Parameter) for v in values)
+
+
+def arrays(*values: Any) -> list[Any]:
+    """The arrays of values, for what NumPy or CuPy computes without a derivative."""
+    return [v.data if isinstance(v, Tensor) else np.asarray(v) for v in values]
+
+
+def again(node: Node, result: Any, *inputs: Any, **changed: Any) -> Tensor:
+    """`result` as a Tensor; while the network is exported again, the new graph gets the node as it stands in the file.
+
+    changed: attributes that replace the node's, where they are those of a newer opset than the file's.
+    """
+    result = result if isinstance(result, Tensor) else Tensor(np.asarray(result) if np.isscalar(result) else result)
+    traced: Any = next((v for v in inputs if is_traced(v)), None)
+    if traced is None:
+        return result
+    sized = ["" if v is None else v for v in inputs]
+    sized = [traced.graph.vector(integers(v)) if getattr(v, "dtype", None) == np.dtype(object) else v for v in sized]
+    attributes = {name: value for name, value in node.attributes.items() if name != "outputs"} | changed
+    if node.op == "AveragePool" and attributes.pop("dilations", (1, 1)) not in ((1, 1), [1, 1]):
+        raise node.refuse("a dilated average (of opset 19), in a network that is exported again (as opset 18),")
+    return type(traced)(result, traced.graph, traced.graph.node(node.op, *sized, **attributes))
+
+
+def reissued(run: Operator) -> Operator:
+    """The operator `run`, of which the node itself goes into the new graph while the network is exported again."""
+
+    def operator(node, *inputs):
+        if not is_traced(*inputs):
+            return run(node, *inputs)
+        if node.get("outputs", 1) > 1:
+            raise node.refuse(AGAIN)
+        return again(node, run(node, *(Tensor(v.data) if is_traced(v) else v for v in inputs)), *inputs)
+
+    return operator
+
+
+def fixed_sizes(node: Node, *values: Any) -> list[tuple[int, ...]]:
+    """Vectors of sizes as integers; an error where they would be those of one image in a network that is exported again."""
+    found = [integers(v) for v in values]
+    if any(type(n) is not int for v in found for n in v):
+        raise node.refuse(AGAIN)
+    return found
+
+
+def called(function: str | Operator) -> Operator:
+    """The function of `minidl.functional` with this name, looked up when it is called: an exporter puts its own there."""
+    return function if callable(function) else lambda *args: getattr(F, function)(*args)
 
 
 def integers(value: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import functional as F
 from ..autograd.tensor import Tensor
-from .values import Node, Operator, tensor
+from .values import AGAIN, Node, Operator, is_traced, reissued, tensor
 
 Pads = tuple[int, ...]  # top, left, bottom, right
 
@@ -26,10 +26,7 @@ def window_pads(node: Node, size: tuple[int, ...], kernel: tuple[int, ...], stri
     before, after = [], []
     for n, k, s, d in zip(size, kernel, strides, dilations):
         total = d * (k - 1) - (n - 1) % s  # the padding for ceil(n / s) windows
-        if total < 0:
-            if type(n) is not int:
-                raise node.refuse(f"auto_pad {mode} with gaps between windows, in a network that is exported again,")
-            total = 0
+        total = max(total, 0)
         small = total // 2
         before.append(small if mode == "SAME_UPPER" else total - small)
         after.append(total - small if mode == "SAME_UPPER" else small)
@@ -50,17 +47,16 @@ def is_even(pads: Pads) -> bool:
 def padded(x: Tensor, pads: Pads, value: float = 0.0) -> Tensor:
     """The image with rows and columns of `value` around it."""
     top, left, bottom, right = pads
-    needed = any(pads) or any(type(p) is not int for p in pads)
-    return F.pad(x, (left, right, top, bottom), value=value) if needed else x
+    return F.pad(x, (left, right, top, bottom), value=value) if any(pads) else x
 
 
 def conv_window(node: Node, x: Tensor, kernel: tuple[int, ...]) -> tuple[Tensor, Pads]:
     """(image, remaining padding of the convolution): uneven padding is applied to the image first."""
     pads = window_pads(node, x.shape[2:], kernel, node.get("strides", (1, 1)))
-    follows = any(type(p) is not int for p in pads)  # traced: other sizes need other padding
-    return (x, pads[:2]) if is_even(pads) and not follows else (padded(x, pads), (0, 0))
+    return (x, pads[:2]) if is_even(pads) else (padded(x, pads), (0, 0))
 
 
+@reissued
 def _conv(node, x, w, bias=None):
     x, w = tensor(x), tensor(w)
     check_image(node, x, w)
@@ -87,7 +83,7 @@ def transposed_extent(node: Node, size: tuple[int, ...], kernel: tuple[int, ...]
         total = [max(t, 0) for t in total]
     halves = [t // 2 for t in total]
     rest = [t - h for t, h in zip(total, halves)]
-    return ((*rest, *halves) if mode == "SAME_LOWER" else (*halves, *rest)), extra
+    return ((*halves, *rest) if mode == "SAME_UPPER" else (*rest, *halves)), extra
 
 
 def cut(y: Tensor, pads: Pads, extra: tuple[int, ...]) -> Tensor:
@@ -97,6 +93,7 @@ def cut(y: Tensor, pads: Pads, extra: tuple[int, ...]) -> Tensor:
     return F.crop(y, top, left, y.shape[2] - top - bottom, y.shape[3] - left - right) if any(pads) else y
 
 
+@reissued
 def _conv_transpose(node, x, w, bias=None):
     x, w = tensor(x), tensor(w)
     check_image(node, x, w)
@@ -113,6 +110,8 @@ def _conv_transpose(node, x, w, bias=None):
 def _batch_norm(node, x, scale, shift, mean, var):
     if node.get("training_mode", 0):
         raise node.refuse("batch norm in training mode")
+    if is_traced(mean, var):
+        raise node.refuse(AGAIN)
     statistics = (Tensor(tensor(v).data) for v in (mean, var))
     return F.batch_norm(tensor(x), *statistics, tensor(scale), tensor(shift), False, 0.1, node.get("epsilon", 1e-5))
 
@@ -121,6 +120,7 @@ def _instance_norm(node, x, scale, shift):
     return F.instance_norm(tensor(x), weight=tensor(scale), bias=tensor(shift), eps=node.get("epsilon", 1e-5))
 
 
+@reissued
 def _max_pool(node, x):
     x = tensor(x)
     check_image(node, x)
@@ -133,12 +133,14 @@ def _max_pool(node, x):
             raise node.refuse("the positions of maxima with uneven padding or in column order")
         y, index = F.max_pool2d(x, kernel, strides, pads[:2], **options, return_indices=True)
         planes = np.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], 1, 1)  # ONNX counts through all planes
-        return y, Tensor(index.data + planes * (x.shape[2] * x.shape[3]))
+        return y, index + planes * (x.shape[2] * x.shape[3])
     if even:
         return F.max_pool2d(x, kernel, strides, pads[:2], **options)
-    return F.max_pool2d(padded(x, pads, -math.inf), kernel, strides, **options)
+    y = F.max_pool2d(padded(x, pads, -math.inf), kernel, strides, **options)
+    return without_late_windows(y, x, pads, strides)
 
 
+@reissued
 def _max_unpool(node, x, index, output_shape=None):
     if output_shape is not None:
         raise node.refuse("an output shape")
@@ -151,21 +153,44 @@ def _max_unpool(node, x, index, output_shape=None):
     return F.max_unpool2d(x, Tensor(tensor(index).data % plane), kernel, strides, pads[:2])
 
 
+def without_late_windows(y: Tensor, x: Tensor, pads: Pads, strides: tuple[int, ...]) -> Tensor:
+    """`ceil_mode` after padding: without the windows that begin behind the last pixel of the image and its leading padding."""
+    counts = [min(m, -(-(n + before) // s)) for m, n, before, s in zip(y.shape[2:], x.shape[2:], pads, strides)]
+    return y if tuple(counts) == tuple(y.shape[2:]) else F.crop(y, 0, 0, *counts)
+
+
+@reissued
 def _average_pool(node, x):
     x = tensor(x)
     check_image(node, x)
     kernel, strides = tuple(node.get("kernel_shape")), tuple(node.get("strides", (1, 1)))
-    if tuple(node.get("dilations", (1, 1))) != (1, 1):
-        raise node.refuse("a dilated average")
     pads = window_pads(node, x.shape[2:], kernel, strides)
     counted, ceil = bool(node.get("count_include_pad", 0)), bool(node.get("ceil_mode", 0))
+    if tuple(node.get("dilations", (1, 1))) != (1, 1):
+        return _dilated_average(node, x, pads, counted, ceil)
     if is_even(pads) and all(2 * p <= k for p, k in zip(pads, kernel)):
         return F.avg_pool2d(x, kernel, strides, pads[:2], ceil, counted)
-    average = F.avg_pool2d(padded(x, pads), kernel, strides, 0, ceil)
+    average = without_late_windows(F.avg_pool2d(padded(x, pads), kernel, strides, 0, ceil), x, pads, strides)
     if counted:
         return average
     inside = padded(Tensor(np.ones((1, 1, *x.shape[2:]), x.dtype)), pads)
-    return average / F.avg_pool2d(inside, kernel, strides, 0, ceil)
+    return average / without_late_windows(F.avg_pool2d(inside, kernel, strides, 0, ceil), x, pads, strides)
+
+
+def _dilated_average(node, x, pads, counted, ceil):
+    """The sum over each window as a convolution with ones, over the number of pixels that count in it."""
+    kernel, strides, dilations = (tuple(node.get(name, (1, 1))) for name in ("kernel_shape", "strides", "dilations"))
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations)]
+    sizes = [n + a + b for n, a, b in zip(x.shape[2:], pads[:2], pads[2:])]
+    rest = [-(m - r) % s if ceil else 0 for m, r, s in zip(sizes, reach, strides)]  # what the last windows lack
+    options = {"stride": strides, "dilation": dilations}
+
+    def total(image):
+        image = padded(image, (0, 0, *rest))
+        return F.conv2d(image, Tensor(np.ones((image.shape[1], 1, *kernel), x.dtype)), groups=image.shape[1], **options)
+
+    count = padded(Tensor(np.ones((1, 1, *x.shape[2:]), x.dtype)), pads, 1.0 if counted else 0.0)
+    return without_late_windows(total(padded(x, pads)) / total(count), x, pads, strides)
 
 
 def _global_average_pool(node, x):

@@ -93,7 +93,8 @@ def test_every_command_explains_itself_with_examples(name, capsys):
 def test_wrong_usage_exits_with_2(argv, capsys):
     with pytest.raises(SystemExit) as end:
         cli.main(argv)
-    assert end.value.code == 2 and "usage:" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.count("\n") == 1 and "error: " in said and "--help)" in said
 
 
 def test_info(capsys, monkeypatch):

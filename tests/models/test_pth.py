@@ -215,3 +215,98 @@ def test_weights_that_are_no_numbers_of_a_network_are_refused(tmp_path):
     checkpoint.save(tmp_path / "a.safetensors", state | {first: state[first].astype(np.int64)})
     with pytest.raises(CheckpointError, match=f"{first} holds int64"):
         load_weights(model, tmp_path / "a.safetensors")
+
+
+def laughing(depth=60):
+    """Opcodes that leave a tuple of two references to a tuple of two references to ...: 2^depth elements when followed."""
+    return b")q\x00" + b"".join(b"h%ch%c\x86q%c" % (k, k, k + 1) for k in range(depth))
+
+
+def plain_pickle(*parts):
+    return b"\x80\x02" + b"".join(parts) + b"."
+
+
+def nested(depth):
+    return b"]" * depth + b"a" * (depth - 1)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        plain_pickle(b"}", laughing(), b"K\x01s"),  # as a key
+        plain_pickle(b"\x8f(", laughing(), b"\x90"),  # in a set
+        plain_pickle(laughing(), b"Q"),  # as the identity of a storage
+        plain_pickle(b"ctorch._utils\n_rebuild_tensor_v2\n(N", laughing(), b"))tR"),
+        plain_pickle(b"ccollections\nOrderedDict\n]", laughing(), b"K\x01\x86a\x85R"),
+        plain_pickle(b"\x8e" + (1 << 60).to_bytes(8, "little"), b"abc"),  # bytes of a length that the file has not
+        plain_pickle(b"B" + (0xFFFFFFF0).to_bytes(4, "little"), b"abc"),
+        plain_pickle(b"\x8d" + (1 << 60).to_bytes(8, "little"), b"abc"),
+        plain_pickle(b"\x8b" + (0x7FFFFFF0).to_bytes(4, "little"), b"abc"),
+        plain_pickle(b"L" + b"9" * 10_000, b"L\n"),
+        plain_pickle(nested(200_000)),
+        plain_pickle(b"cbuiltins\neval\nX\x01\x00\x00\x001\x85R"),
+        plain_pickle(b"i__builtin__\nexec\n"),
+        plain_pickle(b"(K\x01o"),
+        plain_pickle(b"\x82\x01"),  # an extension code
+        plain_pickle(b"X\x02\x00\x00\x00osX\x06\x00\x00\x00system\x93X\x01\x00\x00\x00a\x85R"),
+    ],
+    ids=lambda d: d[2:14].hex(),
+)
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_hostile_descriptions_end_at_once(tmp_path, description, zipped):
+    """Neither time nor memory grows beyond the file: what would unfold to 2^60 elements is refused, or never unfolded."""
+    import tracemalloc
+
+    path = tmp_path / "a.pth"
+    if zipped:
+        hostile_zip(path, description)
+    else:
+        magic = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)
+        path.write_bytes(magic + pickle.dumps(1001, protocol=2) + pickle.dumps({}, protocol=2) + description)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match=r"a\.pth"):
+            read_weights(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000 + 300 * path.stat().st_size
+
+
+def test_members_larger_than_their_storages(tmp_path):
+    """A member that is larger than its storage: no more is read than the tensors need, however many such members there are."""
+    import tracemalloc
+
+    path = hostile_zip(tmp_path / "a.pth", rebuilt((4,), (1,), 4), [("0", bytes(1_000_000))])
+    tracemalloc.start()
+    try:
+        tree = read_pth(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert tree["w"].shape == (4,) and peak < 500_000
+
+
+def test_a_safetensors_header_of_640_bytes_is_no_pickle(tmp_path):
+    """Its length is written as 80 02 00 ..., as a pickle of protocol 2 begins."""
+    from safetensors.numpy import save as pack
+
+    for length in (640, 896, 1152, 1408):  # 0x280, 0x380, ...: all protocols of pickle
+        content = next(
+            c
+            for pad in range(1500)
+            if (c := pack({"w": np.ones(3)}, {"note": "x" * pad}))[:8] == length.to_bytes(8, "little")
+        )
+        (tmp_path / "w.safetensors").write_bytes(content)
+        assert list(read_weights(tmp_path / "w.safetensors")[0]) == ["w"]
+
+
+@FORMATS
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol_of_pickle(tmp_path, zipped, protocol):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "a.pth"
+    tree = {"state_dict": {"a.weight": torch.ones(2, 3)}, "epoch": 4, "classes": ["Straße", "空"]}
+    torch.save(tree, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
+    assert read_pth(path)["classes"] == tree["classes"]
+    np.testing.assert_array_equal(read_weights(path)[0]["a.weight"], np.ones((2, 3)))

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,25 +189,3 @@ def test_what_is_not_supported_is_named(tmp_path):
     net = load_onnx(small_file(tmp_path / "net.onnx"))
     with pytest.raises(ValueError, match=r"input 'x' has shape \(1, 4, 8, 8\); needed \(any, 3, any, any\)"):
         net(Tensor(np.zeros((1, 4, 8, 8), np.float32)))
-
-
-def test_the_text_detector_of_others():
-    folder = os.environ.get("MINIDL_DATA")
-    if not folder or not (Path(folder) / "text_detection.onnx").is_file():
-        pytest.skip("MINIDL_DATA does not name a folder with text_detection.onnx")
-    ort = pytest.importorskip("onnxruntime")
-    skimage_data = pytest.importorskip("skimage.data")
-    path = Path(folder) / "text_detection.onnx"
-    net = load_onnx(path)
-    session = ort.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    page = np.repeat(skimage_data.page()[None], 3, 0).astype(np.float32) / 255
-    page = (page - np.reshape([0.485, 0.456, 0.406], (3, 1, 1))) / np.reshape([0.229, 0.224, 0.225], (3, 1, 1))
-    for H, W in ((64, 96), (160, 224), (32, 352), (96, 64), (128, 128)):
-        x = np.ascontiguousarray(page[None, :, :H, :W], np.float32)
-        expected = session.run(None, {"x": x})[0]
-        with minidl.no_grad():
-            assert np.abs(net(Tensor(x)).data - expected).max() < 1e-4 * expected.max()
-    with backend.use("reference"), minidl.no_grad():
-        x = np.ascontiguousarray(page[None, :, :64, :96], np.float32)
-        expected = session.run(None, {"x": x})[0]
-        assert np.abs(net(Tensor(x)).data - expected).max() < 1e-4 * expected.max()

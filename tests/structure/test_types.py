@@ -21,9 +21,9 @@ def parameters(function):
 
 
 def test_every_attached_method_is_declared():
-    """What `functional` and `engine` attach was not written in the class Tensor itself."""
+    """What `functional`, `engine` and `dlpack` attach was not written in the class Tensor itself."""
     attached = {n for n, v in vars(Tensor).items() if getattr(v, "__module__", "").split(".")[1:2] == ["functional"]}
-    assert attached | {"backward", "T", "mT"} == DECLARED
+    assert attached | {"backward", "__dlpack__", "__dlpack_device__", "T", "mT"} == DECLARED
     assert {"relu", "sum", "reshape", "to", "__add__", "__getitem__"} <= attached
 
 

@@ -1,5 +1,6 @@
 """Checks of settings before anything is written: ranges, and options without effect or in conflict."""
 
+import argparse
 import difflib
 import math
 
@@ -19,6 +20,7 @@ AT_LEAST_1 += ("crops_per_image",)
 AT_LEAST_0 = ("warmup", "seed", "workers", "freeze_epochs", "weight_decay", "save_every", "jitter", "border_weight")
 AT_LEAST_0 += ("folder_ignore",)
 POSITIVE = ("lr", "clip")
+LARGEST = 16384  # pixels on a side: an image of that size in float32 takes 3 GiB
 PROBABILITIES = ("crop_class",)
 OF_LAYOUT = {
     "folder": (
@@ -68,17 +70,20 @@ def check(config, given=()):
         elif name in PROBABILITIES:
             number(flag(name), value, minimum=0, maximum=1)
     number("--seed", config["seed"], minimum=0, maximum=2**63 - 1)
+    number("--workers", config["workers"], minimum=0, maximum=256)
+    number("--folder-ignore", config["folder_ignore"], minimum=0, maximum=65535)
     if not 0 < config["split"] < 1:
         raise ValueError(f"--split {config['split']:g}; needed a share above 0 and below 1, such as 0.2")
     for name in ("size", "crop"):
-        if config[name] is not None and min(config[name]) < 1:
-            raise ValueError(f"{flag(name)} {' '.join(map(str, config[name]))}; needed two sizes of at least 1")
+        if config[name] is not None and not 1 <= min(config[name]) <= max(config[name]) <= LARGEST:
+            sizes = " ".join(map(str, config[name]))
+            raise ValueError(f"{flag(name)} {sizes}; needed two sizes of at least 1 and at most {LARGEST}")
     if config["scale"] is not None:
         for value in config["scale"]:
-            number("--scale", value, above=0)
+            number("--scale", value, above=0, maximum=16)
         if config["scale"][0] > config["scale"][1]:
             raise ValueError(f"--scale {config['scale'][0]:g} {config['scale'][1]:g}; needed the smaller factor first")
-    number("--digit-size", config["digit_size"], minimum=16)
+    number("--digit-size", config["digit_size"], minimum=16, maximum=LARGEST // 4)
     number("--digit-classes", config["digit_classes"], minimum=1, maximum=10)
     if config["val_tile"] is not None:
         number("--val-tile", config["val_tile"], minimum=32)
@@ -121,12 +126,22 @@ def _check_names(config):
         return
     if len(names) == 1 and names[0].lstrip("-").isdigit():
         number("--folder-classes", int(names[0]), minimum=2, maximum=65535)
+        _check_ignored(config, int(names[0]))
         return
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"--folder-classes names {twice[0]!r} twice; needed different names")
     if len(names) < 2:
-        raise ValueError(f"--folder-classes {names[0]}; needed two or more names with spaces between, or their number")
+        raise ValueError(
+            f"--folder-classes {names[0]}; needed two or more names with spaces or commas between, or their number"
+        )
+    _check_ignored(config, len(names))
+
+
+def _check_ignored(config, classes):
+    """The label to ignore is none of the classes'; beyond 255 classes, 255 stands for 65535."""
+    if config["folder_ignore"] < min(classes, 255):
+        raise ValueError(f"--folder-ignore {config['folder_ignore']} is the label of a class; needed {classes} or more")
 
 
 def check_file(config, path):
@@ -136,12 +151,50 @@ def check_file(config, path):
         near = difflib.get_close_matches(strange[0], OPTIONS, 1)
         raise ValueError(f"{path}: there is no setting {strange[0]!r}" + (f"; {near[0]} is one" if near else ""))
     for name, (default, _, extra) in OPTIONS.items():
-        value, kind = config.get(name), type(default)
-        wrong = kind in (bool, str, dict) and not isinstance(value, kind)
-        wrong |= kind in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float))
-        wrong |= "choices" in extra and value not in extra["choices"]
-        if wrong and value is not None:
-            raise ValueError(f"{path}: {name} is {value!r}; needed a value such as {default!r}")
+        value, needed = config.get(name), _kind_of(default, extra)
+        if value is not None and not _is_of(value, needed):
+            raise ValueError(f"{path}: {name} is {_short(value)}; needed {_described(needed, default)}")
+
+
+def _kind_of(default, extra):
+    """What a setting's value may be: a set of values, a type, or [type, how many] for a list."""
+    kind = extra.get("type") if extra.get("type") in (int, float) else str
+    if "choices" in extra:
+        return set(extra["choices"])
+    if isinstance(default, dict):
+        return dict
+    if extra.get("action") in ("store_true", argparse.BooleanOptionalAction):
+        return bool
+    return [kind, extra["nargs"]] if "nargs" in extra else kind
+
+
+def _is_of(value, needed):
+    if isinstance(needed, set):
+        return isinstance(value, str) and value in needed
+    if isinstance(needed, list):
+        kind, count = needed
+        right = isinstance(value, list) and (len(value) == count or (count == "+" and value))
+        return right and all(_is_of(part, kind) for part in value)
+    if needed in (int, float):
+        return isinstance(value, int if needed is int else int | float) and not isinstance(value, bool)
+    return isinstance(value, needed)
+
+
+def _described(needed, default):
+    if isinstance(needed, set):
+        return f"one of {', '.join(sorted(needed))}"
+    if isinstance(needed, list):
+        return f"a list of {'texts' if needed[1] == '+' else f'{needed[1]} numbers'}"
+    if default not in (None, "", {}):
+        return f"a value such as {default!r}"
+    return {int: "a whole number", float: "a number", bool: "true or false", dict: 'such as {"base": 32}'}.get(
+        needed, "a text"
+    )
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
 
 
 def check_run(config, path):

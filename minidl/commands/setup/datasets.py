@@ -44,7 +44,7 @@ def decoder(config):
         from ...data.mask import MaskValues
 
         try:
-            values = tuple(int(v) for v in str(config["mask_values"]).split(","))
+            values = tuple(int(v) for v in str(config["mask_values"]).replace(",", " ").split())
             return MaskValues(values, ignore_index(config))
         except ValueError as error:
             raise ValueError(

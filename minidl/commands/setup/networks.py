@@ -58,8 +58,8 @@ def _is_run(path):
     from ...train import checkpoint
 
     with open(path, "rb") as file:
-        start = file.read(8)
-    if is_pth(start) or start[4:] == MAGIC:
+        start = file.read(9)
+    if is_pth(start) or start[4:8] == MAGIC:
         return False
     return "config" in checkpoint.load(path)[1]
 

@@ -7,6 +7,19 @@ from .choices import OPTIMIZERS, SCHEDULES, device
 DATA = ("digits", "folder", "camvid", "voc", "pets", "cityscapes", "ade20k", "coco", "coco-semantic", "labelme", "cvat")
 DATA += ("roboflow",)
 
+
+class Items(argparse.Action):
+    """A list of words with spaces or commas between."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        setattr(namespace, self.dest, items(values))
+
+
+def items(words):
+    """The parts of words at commas: ["a,b", "c"] is a, b, c, and so is ["a,", "b,", "c"]."""
+    return [part for word in words for part in map(str.strip, word.split(",")) if part]
+
+
 DATA_OPTIONS = {
     "data": ("digits", "how the data is laid out: digits (generated scenes), folder (a folder of images and one of masks), or "
                        "as the set or tool of that name: " + ", ".join(DATA[2:]), {"choices": DATA, "metavar": "LAYOUT"}),
@@ -18,8 +31,8 @@ DATA_OPTIONS = {
                      {"metavar": "TEXT"}),
     "mask_suffix": ("", "for folder: the end of mask names that image names lack: _mask for a.jpg and a_mask.png",
                     {"metavar": "TEXT"}),
-    "folder_classes": (None, "for folder: the names of the labels 0, 1, ... in order, or their number",
-                       {"nargs": "+", "metavar": "NAME"}),
+    "folder_classes": (None, "for folder: the names of the labels 0, 1, ... in order, with spaces or commas between, or their "
+                             "number", {"nargs": "+", "action": Items, "metavar": "NAME"}),
     "folder_ignore": (255, "for folder: the label of pixels that count neither in the loss nor in the scores; 65535 with more "
                            "than 255 classes", {"type": int, "metavar": "LABEL"}),
     "mask_values": (None, "for folder: the stored values of the classes 0, 1, ... in order: 0,255 for black-and-white masks",
@@ -32,8 +45,8 @@ DATA_OPTIONS = {
     "val_root": (None, "validate on this folder, which has the same layout, and train on all of --root", {"metavar": "DIR"}),
     "lists": (None, "for folder: a folder with train.txt, val.txt and, if wanted, test.txt: the name of an image on each line",
               {"metavar": "DIR"}),
-    "channels": (None, "number of image channels of the network (as stored: 1 where all images are grey and the network "
-                       "allows it, else 3, or all bands of a multispectral TIFF)", {"type": int, "metavar": "N"}),
+    "channels": (None, "number of image channels that the network takes (1 if all images are grey and the network allows it, "
+                       "all bands of a multispectral TIFF, else 3)", {"type": int, "metavar": "N"}),
     "exif": ("apply", "whether images are rotated as their EXIF orientation says", {"choices": ("apply", "ignore")}),
     "allow_unpaired": (False, "leave out images without a mask and masks without an image", {"action": "store_true"}),
     "allow_missing_class": (False, "train although a class does not occur in the training masks", {"action": "store_true"}),
@@ -54,7 +67,7 @@ NETWORK_OPTIONS = {
 }  # fmt: skip
 
 LEARNING_OPTIONS = {
-    "epochs": (20, "passes over the training images; more of them with --resume continue a finished run",
+    "epochs": (20, "passes over the training images; a larger number with --resume continues a finished run",
                {"type": int, "metavar": "N"}),
     "batch_size": (8, "images per batch", {"type": int, "metavar": "N"}),
     "accumulate": (1, "batches whose gradients are averaged for one step", {"type": int, "metavar": "BATCHES"}),
@@ -67,9 +80,9 @@ LEARNING_OPTIONS = {
     "loss": ("cross_entropy", "cross_entropy, dice, focal, lovasz, tversky, or a weighted sum such as cross_entropy+dice or "
                               "0.5*focal+dice", {"metavar": "LOSS"}),
     "class_weights": (None, "weights of the classes in cross_entropy and focal: auto (median frequency balancing: rare classes "
-                            "count more), or a number for each class", {"nargs": "+", "metavar": "W"}),
-    "border_weight": (0.0, "w0 of U-Net's weight map: additional weight in cross_entropy of background pixels between two "
-                           "objects; 10 in the paper", {"type": float, "metavar": "W0"}),
+                            "count more), or a number for each class", {"nargs": "+", "action": Items, "metavar": "W"}),
+    "border_weight": (0.0, "U-Net's weight map: background pixels between two objects count up to W0 more in cross_entropy; "
+                           "10 in the paper", {"type": float, "metavar": "W0"}),
     "early_stopping": (None, "stop when the validation score has not risen for K epochs", {"type": int, "metavar": "K"}),
     "val_every": (1, "validate after every K epochs", {"type": int, "metavar": "K"}),
     "val_tile": (None, "validate in tiles of PIXELS x PIXELS, for images too large for the memory", {"type": int,
@@ -80,7 +93,7 @@ AUGMENT_OPTIONS = {
     "size": (None, "resize every image and mask", {"type": int, "nargs": 2, "metavar": ("H", "W")}),
     "augment": (["none"], "random augmentation: a preset (none, light for photographs, medical for microscopes and scans, "
                           "aerial for pictures from above), or single steps: flip vflip turn90 rotate affine elastic "
-                          "elastic-grid color noise blur cutout", {"nargs": "+", "metavar": "NAME"}),
+                          "elastic-grid color noise blur cutout", {"nargs": "+", "action": Items, "metavar": "NAME"}),
     "crop": (None, "train on random crops of this size; smaller images are padded",
              {"type": int, "nargs": 2, "metavar": ("H", "W")}),
     "crop_class": (0.0, "probability that a crop is chosen to hold a pixel of a class other than 0",
@@ -88,9 +101,9 @@ AUGMENT_OPTIONS = {
     "crops_per_image": (1, "random crops of each image in an epoch", {"type": int, "metavar": "N"}),
     "scale": (None, "scale each image by a random factor between these two, before it is cropped",
               {"type": float, "nargs": 2, "metavar": ("MIN", "MAX")}),
-    "flip": (None, "mirror half of the images left to right, where --augment names nothing (on, except for digits)",
+    "flip": (None, "mirror half of the images left to right, used if --augment is not given (on, except for digits)",
              {"action": argparse.BooleanOptionalAction}),
-    "jitter": (0.0, "strength of random brightness, contrast, saturation: 0.3", {"type": float, "metavar": "AMOUNT"}),
+    "jitter": (0.0, "strength of random brightness, contrast and saturation: 0.3", {"type": float, "metavar": "AMOUNT"}),
     "mix": (None, "mix the images of a batch: mixup blends two, cutmix pastes a rectangle of one into another",
             {"choices": ("mixup", "cutmix")}),
 }  # fmt: skip

@@ -22,8 +22,8 @@ def read_weights(path: PathLike) -> tuple[dict[str, Array], list[str]]:
     CheckpointError for a damaged file or one without weights.
     """
     with open(path, "rb") as file:
-        start = file.read(8)
-    if start[4:] == MAGIC:
+        start = file.read(9)
+    if start[4:8] == MAGIC:
         return read_tflite(path), []
     if not is_pth(start):
         return checkpoint.load(path)[0], []

@@ -8,8 +8,9 @@ lists, dictionaries, and results of the functions in the caller's table.
 from __future__ import annotations
 
 import pickletools
+import reprlib
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 Name = tuple[str, str]  # module and name, as a pickle writes them
 
@@ -25,6 +26,18 @@ _BYTES = {"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set}
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _FIXED_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_KEYS = (str, int, float, bytes, type(None))  # tuples within tuples could take for ever to hash
+
+
+class Bounded:
+    """The first `size` bytes of a file; no read asks for more than is left of them, whatever length a pickle claims."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size, self.readline, self.tell = file, size, file.readline, file.tell
+
+    def read(self, count: int) -> bytes:
+        """At most `count` bytes."""
+        return self.file.read(min(count, self.size - self.file.tell()))
 
 
 class Global:
@@ -35,7 +48,7 @@ class Global:
 
 
 def read_pickle(
-    file: BinaryIO, names: Mapping[Name, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
+    file: BinaryIO | Bounded, names: Mapping[Name, Callable[..., Any]], persistent: Callable[[Any], Any] | None = None
 ) -> Any:
     """The object that the pickle at the file's position describes; afterwards the position is behind the pickle.
 
@@ -45,7 +58,7 @@ def read_pickle(
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     try:
-        for opcode, argument, _ in pickletools.genops(file):
+        for opcode, argument, _ in pickletools.genops(cast(BinaryIO, file)):
             name = opcode.name
             if name == "STOP":
                 return stack.pop()
@@ -85,7 +98,7 @@ def _execute(name, argument, stack, memo, names, persistent):
         _expect(stack[-1], dict).update(_pairs(values))
     elif name == "ADDITEMS":
         values = _until_mark(stack)
-        _expect(stack[-1], set).update(values)
+        _expect(stack[-1], set).update(map(_key, values))
     elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
         memo[argument] = stack[-1]
     elif name == "MEMOIZE":
@@ -140,7 +153,19 @@ def _until_mark(stack):
 def _pairs(values):
     if len(values) % 2:
         raise ValueError("a key without a value")
-    return zip(values[::2], values[1::2])
+    return zip(map(_key, values[::2]), values[1::2])
+
+
+def _key(value):
+    """A key of a dictionary or an element of a set: a number, text, or a tuple of these."""
+    if (isinstance(value, tuple) and all(isinstance(part, _KEYS) for part in value)) or isinstance(value, _KEYS):
+        return value
+    raise PickleError(f"the key {shown(value)} of a dictionary or set is neither a number nor text")
+
+
+def shown(value: Any) -> str:
+    """A value of a pickle in a message, cut short: tuples within tuples could be endless in print."""
+    return reprlib.repr(value)
 
 
 def _expect(value, kind):

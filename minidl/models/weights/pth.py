@@ -19,7 +19,7 @@ import numpy as np
 
 from ...train.checkpoint import CheckpointError
 from ...typing import Array, PathLike
-from .pickles import Global, PickleError, read_pickle
+from .pickles import Bounded, Global, PickleError, read_pickle, shown
 
 BFLOAT16 = "bfloat16"  # NumPy has none: two bytes that are the upper half of a float32
 _STORAGES = {
@@ -66,13 +66,13 @@ class _View:
     ) -> None:
         whole = all(isinstance(n, int) and n >= 0 for n in (offset, *size, *stride))
         if not whole or len(size) != len(stride) or len(size) > 32:
-            raise PickleError(f"a tensor of size {size} and stride {stride} at {offset}")
+            raise PickleError(f"a tensor of size {shown(size)} and stride {shown(stride)} at {shown(offset)}")
         self.storage, self.offset, self.size, self.stride, self.dtype = storage, offset, size, stride, dtype
         self.elements = int(np.prod(np.array(size, dtype=object))) if size else 1
         last = offset + sum((n - 1) * s for n, s in zip(size, stride))
         if self.elements and (last + 1) * itemsize(dtype) > storage.bytes:
             raise PickleError(
-                f"a tensor of size {size} and stride {stride} reaches beyond its storage of {storage.bytes} bytes"
+                f"a tensor of size {shown(size)} and stride {shown(stride)} reaches beyond its storage of {storage.bytes} bytes"
             )
 
     def array(self) -> Array:
@@ -108,8 +108,12 @@ def read_pth(path: PathLike) -> Any:
 
 
 def is_pth(start: bytes) -> bool:
-    """Whether a file that begins with these bytes is a zip archive or a pickle, as PyTorch writes them."""
-    return start.startswith((b"PK\x03\x04", b"\x80\x02"))
+    """Whether a file that begins with these nine bytes is a zip archive or a pickle, as PyTorch writes them.
+
+    A safetensors file begins with the length of its header, which may have the same first bytes, and then a brace.
+    """
+    pickled = start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return start.startswith(b"PK\x03\x04") or (pickled and start[8:9] != b"{")
 
 
 def _names(views: list[_View]) -> dict[tuple[str, str], Callable[..., Any]]:
@@ -149,12 +153,12 @@ def _named_dtype(value):
 def _persistent(storages: dict[str, _Storage]) -> Callable[[Any], _Storage]:
     def storage(identity):
         if not isinstance(identity, tuple) or len(identity) not in (5, 6) or identity[0] != "storage":
-            raise PickleError(f"a reference that is not to a storage: {str(identity)[:60]}")
+            raise PickleError(f"a reference that is not to a storage: {shown(identity)}")
         _, kind, key, _, count, *view = identity
         if view and view[0] is not None:
             raise PickleError("a storage that is a view of another one")
         if not isinstance(key, str) or not isinstance(count, int) or count < 0:
-            raise PickleError(f"a storage {key!r} of {count!r} elements")
+            raise PickleError(f"a storage {shown(key)} of {shown(count)} elements")
         mine = storages.setdefault(key, _Storage(_named_dtype(kind), count))
         if mine.count != count or mine.dtype != _named_dtype(kind):
             raise PickleError(f"the storage {key!r} is described in two ways")
@@ -188,12 +192,14 @@ def _read_zip(file: BinaryIO, size: int):
             info = members.get(f"{root}data/{key}")
             if info is None or info.file_size < storage.bytes:
                 raise PickleError(f"the storage {key!r} of {storage.count} elements is missing or cut short")
-            storage.content = archive.read(info)
+            with archive.open(info) as member:
+                storage.content = member.read(storage.bytes)
     return tree, views
 
 
-def _read_legacy(file: BinaryIO, size: int):
-    file.seek(0)
+def _read_legacy(whole: BinaryIO, size: int):
+    whole.seek(0)
+    file = Bounded(whole, size)
     if read_pickle(file, {}) != _LEGACY_MAGIC:
         raise PickleError("it is a pickle, but not one of PyTorch's checkpoints")
     if read_pickle(file, {}) != 1001:
