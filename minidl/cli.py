@@ -77,7 +77,7 @@ def build_parser(chosen: str | None) -> tuple[argparse.ArgumentParser, dict[str,
             )  # examples keep their lines
         else:
             subparsers.add_parser(name, help=summary)
-    return parser, subparsers.choices
+    return parser, dict(subparsers.choices)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

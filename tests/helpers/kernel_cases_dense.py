@@ -5,8 +5,7 @@ kernel_cases_irregular.py has the other rows, kernel_cases.py the dictionary of 
 
 import numpy as np
 from minidl.kernels import reference
-from minidl.kernels.geometry import Geometry
-from minidl.kernels.prepared import prepared_conv
+from minidl.kernels.geometry import Geometry, prepared_conv
 from minidl.kernels.settings import SGD, Adam
 
 

@@ -253,3 +253,12 @@ def test_of_two_convolutions_that_are_added_one_takes_the_sum():
     net = minidl.freeze(model)
     near(net(x), model(x))
     assert [step.name for step in net.plan(x).steps] == ["rectify", "conv2d", "conv2d + add + relu"]
+
+
+def test_a_hook_of_the_network_itself_runs_at_every_call():
+    model, seen = with_statistics(Block()), []
+    net, x = minidl.freeze(model), image(1, 6, 7, 7)
+    model.register_forward_hook(lambda module, args, out: seen.append(out.shape))
+    for calls in (1, 2, 3):
+        net(x)
+        assert len(seen) == calls

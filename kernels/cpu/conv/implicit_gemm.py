@@ -23,8 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ...geometry import Geometry
-from ...prepared import remembered
+from ...geometry import Geometry, remembered
 from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ...prepared import remembered
+from ...geometry import remembered
 from ..runtime.jit import inlined, inner, kernel
 from ..runtime.threads import get_num_threads
 from ..simd.micro_kernel import Operand, Scalars, micro_kernel_4x2, micro_kernel_6x2, panel_width, panels
@@ -214,7 +214,7 @@ def _winograd(x: Image, u, bias, y: Image, read: Placement, write: Placement, gr
 
 
 def _run(x, filters, bias, y, groups, plan, kept=None):
-    """Whether every number of y is finite; `kept` holds transformed weights from call to call (../prepared.py)."""
+    """Whether every number of y is finite; `kept` holds transformed weights from call to call (PreparedConv)."""
     width, threads = panel_width(x.dtype), get_num_threads()
     images = image(x, groups), image(y, groups)
     C, O = (i.channels for i in images)

@@ -190,7 +190,7 @@ class Frozen(Module):
             self._seen = state
         key = tuple((x.data.shape, np.dtype(x.dtype).str, id(kernels(x.data))) for x in inputs)
         if key not in self._plans:
-            hooked = any(m._hooks or m._pre_hooks for m in self.model.modules() if m is not self.model)
+            hooked = any(m._hooks or m._pre_hooks for m in self.model.modules())
             plan = Plan(_refusal("a hook is registered on a layer") if hooked else self._run, inputs)
             if not _equal(self._snapshot(), state):
                 self._stateful = plan.reason = "it changes its own attributes"

@@ -18,7 +18,7 @@ from ...functional.conv import _conv, _conv_transpose
 from ...functional.elementwise import add
 from ...functional.norm import _affine
 from ...functional.shape import _reshape
-from ...kernels.prepared import prepared_conv
+from ...kernels.geometry import prepared_conv
 from .record import Recording, Step
 
 
