@@ -9,6 +9,7 @@ import pytest
 import minidl
 from minidl import functional as F
 from minidl import nn, tensor
+from minidl.functional import indexing
 
 # -- in-place writes ---------------------------------------------------------------------------------------------------
 
@@ -214,17 +215,13 @@ def test_joining_many_pieces_takes_linear_time(join):
 
 
 @pytest.mark.parametrize("pieces", [lambda x: F.split(x, 1), lambda x: F.chunk(x, len(x)), list])
-def test_splitting_into_many_pieces_takes_linear_time(pieces):
-    def seconds(n):
-        x = tensor(np.zeros((n, 1)), requires_grad=True)
-        y = F.cat([3 * p for p in reversed(pieces(x))])
-        start = time.perf_counter()
-        y.sum().backward()
-        assert (x.grad.data == 3).all()
-        return time.perf_counter() - start
-
-    seconds(500)
-    assert min(seconds(8000) for _ in range(3)) < 12 * min(seconds(2000) for _ in range(3))
+def test_splitting_into_many_pieces_takes_linear_time(pieces, monkeypatch):
+    """The gradients of all pieces are added to one array: `xp` is called for each array of the size of x that is made."""
+    made = []
+    monkeypatch.setattr(indexing, "xp", lambda a: made.append(a) or np)
+    x = tensor(np.zeros((300, 1)), requires_grad=True)
+    F.cat([3 * p for p in reversed(pieces(x))]).sum().backward()
+    assert (x.grad.data == 3).all() and len(made) == 1
 
 
 def test_parts_of_one_tensor_add_up_whatever_else_is_made_of_it():
