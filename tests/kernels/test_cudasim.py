@@ -305,7 +305,7 @@ def test_launches_are_checked():
         probe(x, x, np.int32(3), grid=1, block=2000)
     with pytest.raises(OverflowError):
         i32(2**31)
-    with pytest.raises(ValueError, match="there is no kernel 'other'; it holds probe"):
+    with pytest.raises(ValueError, match="there is no kernel 'other'; it contains probe"):
         Kernel(probe.code, "other")
     with pytest.raises(ValueError, match="no kernel found"):
         Kernel("int f() { return 1; }\n", "f")
@@ -438,7 +438,7 @@ def test_own_text_through_the_public_door():
     y = np.zeros(4)
     cuda.kernel(TWO, "one")(y, grid=1, block=4)
     assert (y == 1).all()
-    with pytest.raises(ValueError, match="the text holds one, far; say which by name="):
+    with pytest.raises(ValueError, match="the text contains one, far; choose one by name="):
         cuda.kernel(TWO)
 
 

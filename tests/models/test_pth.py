@@ -54,7 +54,7 @@ def test_nothing_is_executed(tmp_path, zipped):
     torch = pytest.importorskip("torch")
     trap = tmp_path / "executed"
     path = save(torch, {"state_dict": {"w": torch.ones(2)}, "extra": Hostile(trap)}, tmp_path / "a.pth", zipped)
-    with pytest.raises(CheckpointError, match=r"a\.pth .* refers to (posix|nt)\.system, which is not on the list"):
+    with pytest.raises(CheckpointError, match=r"a\.pth .* refers to (posix|nt)\.system, which is not in the list"):
         read_weights(path)
     path = save(torch, torch.nn.Linear(2, 2), tmp_path / "module.pth", zipped)
     with pytest.raises(CheckpointError, match=r"holds a whole Linear.*save model\.state_dict\(\)"):

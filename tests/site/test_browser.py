@@ -90,7 +90,7 @@ def test_import_and_reference_column_need_numpy_alone(tmp_path):
 
 def test_what_needs_more_says_so(tmp_path):
     column, workers = in_a_browser(tmp_path, SAYS)
-    assert column == "numba is not installed: the slow NumPy reference kernels serve instead"
+    assert column == "numba is not installed: the slow NumPy reference kernels are used instead"
     assert workers.startswith("RuntimeError: DataLoader(num_workers=2): this system starts no processes")
     assert "use num_workers=0" in workers
 
