@@ -1,4 +1,4 @@
-"""The geometry of a sliding window: one frozen value instead of ten loose integers; and a convolution prepared for inference."""
+"""The geometry of a sliding window as one value instead of ten loose integers, and a convolution prepared for inference."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
