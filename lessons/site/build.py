@@ -66,10 +66,10 @@ def check(out, pyodide):
 
 def build(out, pyodide=None):
     """Write the site to the folder `out`, whole or not at all; returns its size in bytes."""
-    from sphinx.cmd.build import build_main
-
     out, pyodide = Path(out).absolute(), Path(pyodide) if pyodide else None
     check(out, pyodide)
+    from sphinx.cmd.build import build_main
+
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".minidl-", dir=out.parent) as scratch:
         source, html = Path(scratch) / "source", Path(scratch) / "html"

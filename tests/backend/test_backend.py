@@ -31,7 +31,7 @@ def test_use_overrides_and_restores():
 def test_unknown_column_and_array_are_refused():
     with pytest.raises(ValueError, match="column must be one of"), backend.use("gpu"):
         pass
-    with pytest.raises(TypeError, match="no column for arrays of type list"):
+    with pytest.raises(TypeError, match="kernels: array is a list"):
         backend.kernels([1.0])
 
 

@@ -155,7 +155,7 @@ def test_arrays_are_whole_and_of_numbers(tmp_path):
         good[:6] + b"\x09\x00" + good[8:],
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"x\.npy is no \.npy array"):
+        with pytest.raises(ValueError, match=r"x\.npy is not a \.npy array"):
             read_npy(path)
 
 

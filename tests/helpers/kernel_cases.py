@@ -30,7 +30,7 @@ def mapped(value, function):
     if isinstance(value, Lattice):
         return Lattice(*(function(a) for a in arrays(value)))
     if hasattr(value, "_fields"):
-        return value  # the settings of an optimiser
+        return type(value)(*(mapped(part, function) for part in value))
     if isinstance(value, tuple | list):
         return type(value)(mapped(part, function) for part in value)
     return function(value) if isinstance(value, np.ndarray) else value

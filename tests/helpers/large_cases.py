@@ -2,7 +2,7 @@
 
 import numpy as np
 from minidl.kernels import reference
-from minidl.kernels.geometry import Geometry
+from minidl.kernels.geometry import Geometry, prepared_conv
 from minidl.kernels.settings import SGD, Adam
 
 
@@ -33,6 +33,7 @@ def calls(t=np.float32):
         "col2im": (draw(3, 16 * 9, 19 * 21), (37, 41), half),
         "conv2d": (x, w, draw(24), same),
         "conv_transpose2d": (y, w, draw(16), (37, 41), same),
+        "conv2d_prepared": (x, prepared_conv(w, draw(24), same, 6.0), y),
         "conv2d_weight": (x, y, same),
         "max_pool2d": (x, half, (19, 21)),
         "adaptive_max_pool2d": (x, (5, 7)),

@@ -13,9 +13,11 @@ def test_the_readmes_code_runs_as_written(capsys):
     pytest.importorskip("sklearn")  # DigitScenes
     pytest.importorskip("skimage")
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names = {}
     for block in blocks:
+        if "torch_module" in block:  # tests/autograd/test_dlpack.py runs it where PyTorch is installed
+            continue
         if "cudasim" in block and not (shutil.which("g++") or shutil.which("clang++")):
             continue
         exec(block, names)
