@@ -7,7 +7,6 @@ import pickle
 import signal
 import sys
 import traceback
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -88,7 +87,11 @@ class Workers:
     def __init__(self, function: Callable[..., Any], count: int) -> None:
         context = _spawning(count)
         self._connections, self._processes = [], []
-        self.close = weakref.finalize(self, _stop, self._processes, self._connections)
+        from multiprocessing.util import (
+            Finalize,  # unlike weakref's, it runs before the exit that waits for all processes
+        )
+
+        self.close = Finalize(self, _stop, (self._processes, self._connections), exitpriority=10)
         for number in range(count):
             ours, theirs = context.Pipe()
             self._connections.append(ours)

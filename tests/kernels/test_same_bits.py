@@ -25,7 +25,7 @@ for name, arguments in drawn:
         own = mapped(arguments, np.copy)
         result = getattr(cpu, name)(*own)
         seen.append([a.tobytes() for a in arrays((result, own))])
-    shapes = [getattr(a, "shape", a) for a in arguments] if name.startswith("conv") else ""
+    shapes = [getattr(a, "shape", a) for a in arguments] if name.startswith("conv") and name != "conv2d_prepared" else ""
     print(name, all(bits == seen[0] for bits in seen[1:]), shapes)
 """
 
