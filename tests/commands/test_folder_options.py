@@ -6,13 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from folders import NETWORK, call, scene, write_folder
+from folders import FOLDER, NETWORK, call, scene, write_folder
 from PIL import Image
 
 from minidl import backend
 from minidl.train import checkpoint
-
-FOLDER = ["--data", "folder", "--batch-size", 2, "--epochs", 1]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,13 +7,11 @@ import sys
 
 import numpy as np
 import pytest
-from folders import NETWORK, call, scene, write_folder, write_rotated
+from folders import FOLDER, NETWORK, call, scene, write_folder, write_rotated
 from PIL import Image
 
 from minidl import backend, models
 from minidl.commands import building
-
-FOLDER = ["--data", "folder", "--batch-size", 2, "--epochs", 1]
 
 
 @pytest.fixture(scope="module", autouse=True)

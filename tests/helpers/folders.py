@@ -6,6 +6,7 @@ from PIL import Image
 from minidl import cli
 
 SIZE = (16, 24)  # H, W
+FOLDER = ["--data", "folder", "--batch-size", 2, "--epochs", 1]
 NETWORK = ["--model", "unet", "--model-options", "base=2", "depth=1", "batch_norm=true"]
 
 

@@ -92,8 +92,8 @@ def _near(a, b):
     a, b = asarray(a), asarray(b)
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    if a.dtype.kind != "f" or not a.size:
-        return a.dtype.kind != "f" or a.shape == b.shape
+    if a.dtype.kind != "f":
+        return True
     finite = np.isfinite(b)
     scale = np.abs(b[finite]).max(initial=0)
     return np.allclose(a, b, rtol=0, atol=TOLERANCE[a.dtype.itemsize] * scale, equal_nan=True)
